@@ -1,0 +1,255 @@
+//! Where the segments of an I/O lie in the blocks of memory, and what guards
+//! them. Pure.
+
+use halfway_protocol::io::{IoOp, Segment};
+use std::ops::Range;
+
+/// Size of a page in bytes.
+pub const PAGE: usize = 4096;
+/// Size of a block of memory in bytes: a huge page.
+pub const BLOCK: usize = 2 << 20;
+/// At least that many bytes of guard lie on each side of a segment.
+const GUARD: usize = 512;
+
+/// Where a segment lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the block.
+    pub block: usize,
+    /// Bytes of the block.
+    pub range: Range<usize>,
+}
+
+/// A gap between segments, filled with guard bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Index of the block.
+    pub block: usize,
+    /// Bytes of the block.
+    pub range: Range<usize>,
+    /// The segment (request, segment) that ends where the gap begins.
+    pub left: Option<(usize, usize)>,
+    /// The segment that begins where the gap ends.
+    pub right: Option<(usize, usize)>,
+}
+
+impl Gap {
+    /// The segment that the gap's byte at `at` is nearest to, and its distance
+    /// from it as in `GuardDamage`.
+    pub fn owner(&self, at: usize) -> Option<((usize, usize), i32)> {
+        let length = self.range.len();
+        match (self.left, self.right) {
+            (Some(left), None) => Some((left, at as i32)),
+            (Some(left), Some(_)) if at < length / 2 => Some((left, at as i32)),
+            (_, Some(right)) => Some((right, at as i32 - length as i32)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Places and gaps of an I/O.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// For each request the place of each segment.
+    pub places: Vec<Vec<Place>>,
+    /// All gaps.
+    pub gaps: Vec<Gap>,
+    /// For each block how many of its bytes are in use: whole pages.
+    pub used: Vec<usize>,
+}
+
+impl Layout {
+    /// Lays the segments out one after the other, each at its offset in a page
+    /// of its own.
+    ///
+    /// # Errors
+    /// A segment that is empty, begins beyond its page or does not fit in a
+    /// block.
+    pub fn new(ops: &[IoOp]) -> Result<Self, String> {
+        let mut layout = Self::default();
+        for (index, op) in ops.iter().enumerate() {
+            layout.places.push(Vec::with_capacity(op.segments.len()));
+            for segment in &op.segments {
+                if segment.bytes == 0 || usize::from(segment.page_offset) >= PAGE {
+                    return Err(format!(
+                        "request {index} has a segment of {} bytes at {} of its page",
+                        segment.bytes, segment.page_offset
+                    ));
+                }
+                let place = layout
+                    .fit(segment)
+                    .or_else(|| {
+                        layout.close();
+                        layout.used.push(0);
+                        layout.fit(segment)
+                    })
+                    .ok_or_else(|| {
+                        format!(
+                            "a segment of {} bytes is more than fits in {BLOCK} with its guard",
+                            segment.bytes
+                        )
+                    })?;
+                let at = (index, layout.places[index].len());
+                layout.gaps.push(Gap {
+                    block: place.block,
+                    range: layout.end(place.block)..place.range.start,
+                    left: layout.last(place.block),
+                    right: Some(at),
+                });
+                layout.used[place.block] = guarded(place.range.end);
+                layout.places[index].push(place);
+            }
+        }
+        layout.close();
+        Ok(layout)
+    }
+
+    /// Where the segment fits in the last block.
+    fn fit(&self, segment: &Segment) -> Option<Place> {
+        let block = self.used.len().checked_sub(1)?;
+        let taken = self.end(block);
+        let mut start = taken.next_multiple_of(PAGE) + usize::from(segment.page_offset);
+        if start - taken < GUARD {
+            start += PAGE;
+        }
+        let range = start..start + segment.bytes as usize;
+        (guarded(range.end) <= BLOCK).then_some(Place { block, range })
+    }
+
+    /// Ends the last block with the gap behind its last segment.
+    fn close(&mut self) {
+        if let Some(block) = self.used.len().checked_sub(1) {
+            self.gaps.push(Gap {
+                block,
+                range: self.end(block)..self.used[block],
+                left: self.last(block),
+                right: None,
+            });
+        }
+    }
+
+    /// The last segment in the block.
+    fn last(&self, block: usize) -> Option<(usize, usize)> {
+        self.gaps
+            .last()
+            .filter(|gap| gap.block == block)
+            .and_then(|gap| gap.right)
+    }
+
+    /// End of the last segment in the block.
+    fn end(&self, block: usize) -> usize {
+        self.last(block)
+            .map_or(0, |(op, segment)| self.places[op][segment].range.end)
+    }
+}
+
+/// The end of the page up to which a segment that ends at `end` is guarded.
+fn guarded(end: usize) -> usize {
+    (end + GUARD).next_multiple_of(PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn op(segments: &[(u16, u32)]) -> IoOp {
+        IoOp {
+            sector: 0,
+            segments: segments
+                .iter()
+                .map(|(page_offset, bytes)| Segment {
+                    page_offset: *page_offset,
+                    bytes: *bytes,
+                })
+                .collect(),
+        }
+    }
+
+    fn starts(layout: &Layout) -> Vec<(usize, usize)> {
+        let places = layout.places.iter().flatten();
+        places
+            .map(|place| (place.block, place.range.start))
+            .collect()
+    }
+
+    #[rstest]
+    #[case::whole_pages_have_a_page_between(&[(0, 4096), (0, 4096)], &[4096, 3 * 4096], 5 * 4096)]
+    #[case::a_remainder_is_guard_enough(&[(0, 1536), (0, 1536)], &[4096, 2 * 4096], 3 * 4096)]
+    #[case::an_offset_is_guard_enough(&[(512, 4096)], &[512], 2 * 4096)]
+    #[case::a_small_offset_is_not(&[(4, 4096)], &[4100], 3 * 4096)]
+    #[case::offset_and_remainder_count_together(&[(512, 3384), (312, 8)], &[512, 4096 + 312], 2 * 4096)]
+    fn one_block(#[case] segments: &[(u16, u32)], #[case] at: &[usize], #[case] used: usize) {
+        let layout = Layout::new(&[op(segments)]).unwrap();
+        let expected: Vec<_> = at.iter().map(|start| (0, *start)).collect();
+        assert_eq!(starts(&layout), expected);
+        assert_eq!(layout.used, [used]);
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_the_next_block() {
+        let layout = Layout::new(&[op(&[(0, 1 << 20)]), op(&[(0, 1 << 20)])]).unwrap();
+        assert_eq!(starts(&layout), [(0, 4096), (1, 4096)]);
+    }
+
+    #[rstest]
+    #[case::huge(&[(0, 2 << 20)])]
+    #[case::empty(&[(0, 0)])]
+    #[case::beyond(&[(4096, 512)])]
+    fn refused(#[case] segments: &[(u16, u32)]) {
+        assert!(Layout::new(&[op(segments)]).is_err());
+    }
+
+    #[rstest]
+    #[case::before_the_first(None, Some((0, 0)), 511, Some(((0, 0), -1)))]
+    #[case::behind_the_last(Some((1, 2)), None, 511, Some(((1, 2), 511)))]
+    #[case::nearer_to_the_left(Some((0, 0)), Some((0, 1)), 255, Some(((0, 0), 255)))]
+    #[case::nearer_to_the_right(Some((0, 0)), Some((0, 1)), 256, Some(((0, 1), -256)))]
+    fn owners(
+        #[case] left: Option<(usize, usize)>,
+        #[case] right: Option<(usize, usize)>,
+        #[case] at: usize,
+        #[case] expected: Option<((usize, usize), i32)>,
+    ) {
+        let gap = Gap {
+            block: 0,
+            range: 0..512,
+            left,
+            right,
+        };
+        assert_eq!(gap.owner(at), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn gaps_and_segments_tile_what_is_used(
+            ops in prop::collection::vec(
+                prop::collection::vec((0u16..4096, 1u32..400_000), 0..12), 1..6)
+        ) {
+            let ops: Vec<_> = ops.iter().map(|segments| op(segments)).collect();
+            let layout = Layout::new(&ops).unwrap();
+            for (block, used) in layout.used.iter().enumerate() {
+                let mut ranges: Vec<_> = layout.gaps.iter().filter(|gap| gap.block == block)
+                    .map(|gap| gap.range.clone()).collect();
+                prop_assert!(ranges.iter().all(|gap| gap.len() >= GUARD));
+                ranges.extend(layout.places.iter().flatten().filter(|place| place.block == block)
+                    .map(|place| place.range.clone()));
+                ranges.sort_by_key(|range| range.start);
+                let mut end = 0;
+                for range in ranges {
+                    prop_assert_eq!(range.start, end);
+                    end = range.end;
+                }
+                prop_assert_eq!(end, *used);
+                prop_assert!(end <= BLOCK && end % PAGE == 0);
+            }
+            for (op, places) in ops.iter().zip(&layout.places) {
+                for (segment, place) in op.segments.iter().zip(places) {
+                    prop_assert_eq!(place.range.start % PAGE, usize::from(segment.page_offset));
+                    prop_assert_eq!(place.range.len(), segment.bytes as usize);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The I/O under test: in a thread of its own, in memory of a chosen shape.
+//!
+//! * [`layout`]: where the segments lie. [`memory`]: the memory itself.
+//! * [`buffer`]: what it holds before the I/O, and what became of it.
+//! * [`submit`]: the system calls. [`stacks`]: who waits, when it hangs.
+//!
+//! The memory travels with the I/O to the worker and comes back with the
+//! result: while an I/O is pending nobody can touch its buffers, and an I/O
+//! that never comes back keeps them.
+
+mod buffer;
+mod layout;
+mod memory;
+mod stacks;
+mod submit;
+
+use crate::disks::Inflight;
+use crate::refuse::{Refuse, refusal};
+use buffer::Buffer;
+use halfway_protocol::io::{IoReport, IoRequest, IoState, Op, Path};
+use halfway_protocol::message::Refusal;
+use layout::Layout;
+use memory::Pool;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The worker and the memory of its I/O.
+#[derive(Default)]
+pub struct Engine {
+    worker: Option<Worker>,
+    /// Absent while an I/O is pending.
+    pool: Option<Pool>,
+    running: bool,
+}
+
+struct Worker {
+    jobs: Sender<Job>,
+    done: Receiver<Finished>,
+    pending: Arc<AtomicU32>,
+    task: Arc<AtomicU32>,
+}
+
+struct Job {
+    file: File,
+    buffer: Buffer,
+}
+
+struct Finished {
+    buffer: Buffer,
+    results: submit::Results,
+    took: Duration,
+}
+
+impl Engine {
+    /// Starts the I/O on the device node at `node`.
+    ///
+    /// # Errors
+    /// Another one is pending, the request makes no sense, or the device
+    /// cannot be opened.
+    pub fn start(&mut self, request: IoRequest, node: &str) -> Result<(), Refusal> {
+        let doing = || format!("starting the I/O on {}", request.device);
+        if self.running {
+            // A finished one that nobody asked about is forgotten.
+            let finished = self
+                .worker
+                .as_ref()
+                .and_then(|worker| worker.done.try_recv().ok());
+            match finished {
+                Some(finished) => self.pool = Some(finished.buffer.into_pool()),
+                None => return Err(refusal(doing(), "another I/O is pending")),
+            }
+            self.running = false;
+        }
+        if request.ops.is_empty() || request.ops.len() > submit::MOST {
+            return Err(refusal(
+                doing(),
+                format!(
+                    "{} requests; from 1 to {} are possible",
+                    request.ops.len(),
+                    submit::MOST
+                ),
+            ));
+        }
+        let layout = Layout::new(&request.ops).map_err(|error| refusal(doing(), error))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(request.op == Op::Write)
+            .custom_flags(flags(&request))
+            .open(node)
+            .refuse(|| format!("opening {node}"))?;
+        if self.worker.is_none() {
+            self.worker = Some(Worker::spawn().refuse(doing)?);
+        }
+        let count = request.ops.len() as u32;
+        let buffer = match Buffer::new(self.pool.take().unwrap_or_default(), layout, request) {
+            Ok(buffer) => buffer,
+            Err((pool, refusal)) => {
+                self.pool = Some(pool);
+                return Err(refusal);
+            }
+        };
+        let sent = self.worker.as_ref().is_some_and(|worker| {
+            worker.pending.store(count, Ordering::Relaxed);
+            worker.jobs.send(Job { file, buffer }).is_ok()
+        });
+        if !sent {
+            self.worker = None;
+            return Err(refusal("starting the I/O", "the agent's worker has ended"));
+        }
+        self.running = true;
+        Ok(())
+    }
+
+    /// Waits for the I/O.
+    ///
+    /// # Errors
+    /// None was started.
+    pub fn wait(
+        &mut self,
+        deadline: Duration,
+        quiet: Option<Duration>,
+    ) -> Result<IoState, Refusal> {
+        let doing = || "waiting for the I/O".to_owned();
+        let worker = match &self.worker {
+            Some(worker) if self.running => worker,
+            _ => return Err(refusal(doing(), "none was started")),
+        };
+        let mut watch = match quiet {
+            Some(quiet) => Some((quiet, Inflight::open()?)),
+            None => None,
+        };
+        let start = Instant::now();
+        let mut quiet_since = start;
+        loop {
+            let left = deadline.saturating_sub(start.elapsed());
+            let step = match &watch {
+                Some((quiet, _)) => left.min(*quiet / 4).max(Duration::from_millis(1)),
+                None => left,
+            };
+            match worker.done.recv_timeout(step) {
+                Ok(finished) => {
+                    self.running = false;
+                    let (pool, ops) = finished.buffer.examine(finished.results);
+                    self.pool = Some(pool);
+                    return Ok(IoState::Done(IoReport {
+                        ops,
+                        micros: finished.took.as_micros() as u64,
+                    }));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.running = false;
+                    self.worker = None;
+                    return Err(refusal(doing(), "the agent's worker has ended"));
+                }
+            }
+            let pending = worker.pending.load(Ordering::Relaxed);
+            if start.elapsed() >= deadline {
+                let stacks = stacks::waiting(worker.task.load(Ordering::Relaxed));
+                return Ok(IoState::Pending { pending, stacks });
+            }
+            if let Some((quiet, inflight)) = &mut watch {
+                if !inflight.none() {
+                    quiet_since = Instant::now();
+                } else if quiet_since.elapsed() >= *quiet {
+                    return Ok(IoState::Quiet { pending });
+                }
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn spawn() -> std::io::Result<Self> {
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (outbox, done) = mpsc::channel();
+        let pending = Arc::new(AtomicU32::new(0));
+        let task = Arc::new(AtomicU32::new(0));
+        let (counter, own) = (Arc::clone(&pending), Arc::clone(&task));
+        thread::Builder::new().name("io".into()).spawn(move || {
+            own.store(
+                rustix::thread::gettid().as_raw_nonzero().get() as u32,
+                Ordering::Relaxed,
+            );
+            let mut queue = None;
+            for Job { file, buffer } in inbox {
+                let start = Instant::now();
+                let results = submit::submit(&mut queue, &file, &buffer, &counter);
+                let took = start.elapsed();
+                // Before the result is known: the device must be free then.
+                drop(file);
+                if outbox
+                    .send(Finished {
+                        buffer,
+                        results,
+                        took,
+                    })
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self {
+            jobs,
+            done,
+            pending,
+            task,
+        })
+    }
+}
+/// How the device is opened, but for the direction.
+fn flags(request: &IoRequest) -> i32 {
+    let direct = match request.path {
+        Path::Direct => libc::O_DIRECT,
+        Path::Buffered => 0,
+    };
+    direct | if request.dsync { libc::O_DSYNC } else { 0 }
+}

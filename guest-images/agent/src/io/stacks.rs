@@ -1,0 +1,45 @@
+//! The kernel stacks of those who wait, for an I/O that hangs.
+
+use crate::sysfs;
+use std::fs;
+
+/// Stacks of the agent's own task `worker` and of every task in
+/// uninterruptible sleep, each below a line that names the task.
+pub fn waiting(worker: u32) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(stack(&format!("/proc/self/task/{worker}")));
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_task = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();
+        if is_task && sysfs::read(path.join("stat")).is_ok_and(|stat| state(&stat) == Some('D')) {
+            found.extend(stack(&path.to_string_lossy()));
+        }
+    }
+    found
+}
+
+fn stack(task: &str) -> Option<String> {
+    let stack = sysfs::read(format!("{task}/stack")).ok()?;
+    let name = sysfs::read(format!("{task}/comm")).unwrap_or_default();
+    Some(format!("{name}\n{stack}"))
+}
+
+/// The state in `/proc/PID/stat`, behind the name, which may itself hold
+/// spaces and brackets.
+fn state(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("8 (kworker/0:1-) (x) D 2 0 0", Some('D'))]
+    #[case("1 (init) S 0 1 1", Some('S'))]
+    #[case("", None)]
+    fn states(#[case] stat: &str, #[case] expected: Option<char>) {
+        assert_eq!(state(stat), expected);
+    }
+}

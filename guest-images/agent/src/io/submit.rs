@@ -1,0 +1,185 @@
+//! The system calls of the I/O under test.
+
+use super::buffer::Buffer;
+use halfway_protocol::io::{Op, Path};
+use std::fs::File;
+use std::io;
+use std::mem::{MaybeUninit, zeroed};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bytes in a sector.
+const SECTOR: u64 = 512;
+
+/// Most requests of one I/O.
+pub const MOST: usize = 256;
+
+/// What came of each request: bytes, or the errno.
+pub type Results = Vec<Result<u64, i32>>;
+
+/// Does the I/O; `pending` goes down by one with each request that completes.
+pub fn submit(
+    queue: &mut Option<Queue>,
+    file: &File,
+    buffer: &Buffer,
+    pending: &AtomicU32,
+) -> Results {
+    let request = &buffer.request;
+    if request.path == Path::Direct && request.ops.len() > 1 {
+        let queue = match queue {
+            Some(queue) => queue,
+            None => match Queue::new() {
+                Ok(new) => queue.insert(new),
+                Err(error) => return vec![Err(errno(&error)); request.ops.len()],
+            },
+        };
+        return queue.submit(file, buffer, pending);
+    }
+    (0..request.ops.len())
+        .map(|index| {
+            let result = one(file.as_raw_fd(), buffer, index);
+            pending.fetch_sub(1, Ordering::Relaxed);
+            result.map_err(|error| errno(&error))
+        })
+        .collect()
+}
+
+fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
+    let vector = buffer.vector(index);
+    let (start, count) = (vector.as_ptr(), vector.len() as i32);
+    let offset = offset(buffer, index);
+    // SAFETY: the vector's addresses are ranges of the buffer's blocks, which
+    // live until the call returns and to which no reference exists meanwhile.
+    let result = unsafe {
+        match buffer.request.op {
+            Op::Read => libc::preadv(file, start, count, offset),
+            Op::Write => libc::pwritev(file, start, count, offset),
+        }
+    };
+    let bytes = u64::try_from(result).map_err(|_| io::Error::last_os_error())?;
+    if buffer.request.op == Op::Write && buffer.request.path == Path::Buffered {
+        // SAFETY: takes no memory.
+        if unsafe { libc::fsync(file) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(bytes)
+}
+
+fn offset(buffer: &Buffer, index: usize) -> i64 {
+    buffer.request.ops[index].sector.wrapping_mul(SECTOR) as i64
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// A context of kernel AIO, kept for all I/O: to destroy one waits for an RCU
+/// grace period.
+pub struct Queue(u64);
+
+/// `struct io_event` of include/uapi/linux/aio_abi.h.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Event {
+    data: u64,
+    iocb: u64,
+    result: i64,
+    result2: i64,
+}
+
+impl Queue {
+    fn new() -> io::Result<Self> {
+        let mut context = 0;
+        // SAFETY: io_setup writes a context id to its second argument.
+        check(unsafe { libc::syscall(libc::SYS_io_setup, MOST, &raw mut context) })?;
+        Ok(Self(context))
+    }
+
+    /// All requests in one `io_submit`, so that the kernel plugs and may merge
+    /// them: it does for more than two (`AIO_PLUG_THRESHOLD` in fs/aio.c).
+    fn submit(&self, file: &File, buffer: &Buffer, pending: &AtomicU32) -> Results {
+        const PREADV: u16 = 7; // IOCB_CMD_PREADV
+        const PWRITEV: u16 = 8; // IOCB_CMD_PWRITEV
+        let vectors: Vec<_> = (0..buffer.request.ops.len())
+            .map(|index| buffer.vector(index))
+            .collect();
+        let mut blocks: Vec<_> = vectors
+            .iter()
+            .enumerate()
+            .map(|(index, vector)| {
+                // SAFETY: a structure of numbers, for which zeros are valid.
+                let mut block: libc::iocb = unsafe { zeroed() };
+                block.aio_data = index as u64;
+                block.aio_lio_opcode = match buffer.request.op {
+                    Op::Read => PREADV,
+                    Op::Write => PWRITEV,
+                };
+                block.aio_fildes = file.as_raw_fd() as u32;
+                block.aio_buf = vector.as_ptr() as u64;
+                block.aio_nbytes = vector.len() as u64;
+                block.aio_offset = offset(buffer, index);
+                block
+            })
+            .collect();
+        let mut pointers: Vec<_> = blocks.iter_mut().map(|block| &raw mut *block).collect();
+
+        // Until its event has come, a request counts as refused by io_submit.
+        let mut results = vec![Err(libc::EIO); blocks.len()];
+        let mut next = 0;
+        let mut flying = 0;
+        while next < pointers.len() {
+            let rest = &mut pointers[next..];
+            // SAFETY: the control blocks and their vectors live until all of
+            // the events have come; the memory that they name is the buffer's,
+            // to which no reference exists meanwhile.
+            let taken = check(unsafe {
+                libc::syscall(libc::SYS_io_submit, self.0, rest.len(), rest.as_mut_ptr())
+            });
+            match taken {
+                Ok(taken) if taken > 0 => {
+                    next += taken as usize;
+                    flying += taken as usize;
+                }
+                // The first of the rest was refused; the others may not be.
+                other => {
+                    results[next] = Err(other.err().map_or(libc::EIO, |error| errno(&error)));
+                    pending.fetch_sub(1, Ordering::Relaxed);
+                    next += 1;
+                }
+            }
+        }
+        while flying > 0 {
+            let mut event = MaybeUninit::<Event>::uninit();
+            // SAFETY: room for the one event that is asked for.
+            let got = check(unsafe {
+                libc::syscall(
+                    libc::SYS_io_getevents,
+                    self.0,
+                    1,
+                    1,
+                    event.as_mut_ptr(),
+                    null_mut::<libc::timespec>(),
+                )
+            });
+            if !matches!(got, Ok(1)) {
+                // Interrupted. To give up would leave the kernel with memory
+                // that is used again.
+                continue;
+            }
+            // SAFETY: io_getevents said that it wrote one event.
+            let event = unsafe { event.assume_init() };
+            flying -= 1;
+            pending.fetch_sub(1, Ordering::Relaxed);
+            if let Some(result) = results.get_mut(event.data as usize) {
+                *result = u64::try_from(event.result).map_err(|_| -event.result as i32);
+            }
+        }
+        results
+    }
+}
+
+fn check(result: libc::c_long) -> io::Result<u64> {
+    u64::try_from(result).map_err(|_| io::Error::last_os_error())
+}

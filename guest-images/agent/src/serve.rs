@@ -1,0 +1,201 @@
+//! From a call to its answer.
+
+use crate::disks::Disks;
+use crate::dm::{self, Control};
+use crate::io::Engine;
+use crate::kmsg::Kmsg;
+use crate::port::Port;
+use crate::refuse::{Refuse, refusal};
+use crate::trace::Tracer;
+use crate::{end, shell, sysfs};
+use halfway_protocol::io::IoRequest;
+use halfway_protocol::message::{Answer, Call, Refusal, Reply, Request, Seen};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Component, Path};
+use std::time::Duration;
+
+/// All that lasts from call to call; what needs the kernel is opened when it is
+/// first used, so that a kernel without it refuses only that.
+#[derive(Default)]
+pub struct Agent {
+    disks: Disks,
+    control: Option<Control>,
+    tracer: Option<Tracer>,
+    kmsg: Option<Kmsg>,
+    io: Engine,
+}
+
+impl Agent {
+    /// Answers calls until the port is gone.
+    pub fn serve(&mut self, port: &mut Port) {
+        while let Some(line) = port.next_line() {
+            let answer = match serde_json::from_slice::<Call>(line) {
+                Ok(call) => Answer {
+                    id: call.id,
+                    result: self.survive(call.request),
+                },
+                Err(error) => Answer {
+                    id: 0,
+                    result: Err(refusal("reading a line as a call", error.to_string())),
+                },
+            };
+            port.send(&answer);
+        }
+    }
+
+    /// Handles a request; a panic of ours is a refusal, since the guest ends
+    /// with its first process.
+    fn survive(&mut self, request: Request) -> Result<Reply, Refusal> {
+        catch_unwind(AssertUnwindSafe(|| self.handle(request)))
+            .unwrap_or_else(|panic| Err(refusal("handling a call", told(&*panic))))
+    }
+
+    fn handle(&mut self, request: Request) -> Result<Reply, Refusal> {
+        match request {
+            Request::Disks => return self.disks.list().map(Reply::Disks),
+            Request::DmCreate { name, table } => {
+                let table = dm::resolve(table, &mut self.disks)?;
+                let dev = self.control()?.create(&name, &table)?;
+                return Ok(Reply::Created(dev, sysfs::limits(&kernel_name(dev.1))));
+            }
+            Request::DmLoad { name, table } => {
+                let table = dm::resolve(table, &mut self.disks)?;
+                self.control()?.load(&name, &table)?;
+            }
+            Request::DmSuspend { name, noflush } => self.control()?.suspend(&name, noflush)?,
+            Request::DmResume { name } => {
+                self.control()?.resume(&name)?;
+            }
+            Request::DmMessage {
+                name,
+                sector,
+                message,
+            } => self.control()?.message(&name, sector, &message)?,
+            Request::DmStatus { name } => return self.control()?.status(&name).map(Reply::Status),
+            Request::DmRemove { name } => self.control()?.remove(&name)?,
+            Request::Attribute {
+                device,
+                attribute,
+                value,
+            } => {
+                return self
+                    .attribute(&device, &attribute, value.as_deref())
+                    .map(Reply::Text);
+            }
+            Request::Watch => {
+                self.kmsg()?.forget()?;
+                self.tracer()?.watch()?;
+            }
+            Request::Collect => {
+                let (trace, lost) = self.tracer()?.collect()?;
+                let log = self.kmsg()?.take()?;
+                return Ok(Reply::Seen(Seen { trace, lost, log }));
+            }
+            Request::IoStart(request) => self.start(request)?,
+            Request::IoWait {
+                deadline_ms,
+                quiet_ms,
+            } => {
+                let deadline = Duration::from_millis(deadline_ms);
+                let quiet = quiet_ms.map(Duration::from_millis);
+                return self.io.wait(deadline, quiet).map(Reply::Io);
+            }
+            Request::Sabotage { how } => match end::sabotage(how)? {},
+            Request::Shell { port } => shell::run(&port)?,
+            Request::PowerOff => match end::power_off()? {},
+        }
+        Ok(Reply::Done)
+    }
+
+    fn start(&mut self, request: IoRequest) -> Result<(), Refusal> {
+        let name = self.block_device(&request.device)?;
+        self.io.start(request, &format!("/dev/{name}"))
+    }
+
+    fn attribute(
+        &mut self,
+        device: &str,
+        attribute: &str,
+        value: Option<&str>,
+    ) -> Result<String, Refusal> {
+        let below = Path::new(attribute)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !below {
+            return Err(refusal(
+                format!("looking for the attribute {attribute:?}"),
+                "it must be a path below /sys/block/X, without \"..\"",
+            ));
+        }
+        let path = Path::new("/sys/block")
+            .join(self.block_device(device)?)
+            .join(attribute);
+        if let Some(value) = value {
+            sysfs::write(&path, value)
+                .refuse(|| format!("writing {value:?} to {}", path.display()))?;
+        }
+        sysfs::read(&path).refuse(|| format!("reading {}", path.display()))
+    }
+
+    /// Kernel name of a disk by its serial, or of a dm device by its name.
+    fn block_device(&mut self, name: &str) -> Result<String, Refusal> {
+        if let Some((disk, _)) = self.disks.known(name) {
+            return Ok(disk.to_owned());
+        }
+        // Without device-mapper there are still the disks.
+        if let Ok(control) = self.control()
+            && let Some(dev) = control.find(name)?
+        {
+            return Ok(kernel_name(dev.1));
+        }
+        match self.disks.find(name)? {
+            Some((disk, _)) => Ok(disk.to_owned()),
+            None => Err(refusal(
+                format!("looking for the device {name:?}"),
+                format!(
+                    "it is neither a dm device nor the serial number of a disk ({})",
+                    self.disks.serials()
+                ),
+            )),
+        }
+    }
+
+    fn control(&mut self) -> Result<&mut Control, Refusal> {
+        opened(&mut self.control, Control::open)
+    }
+
+    fn tracer(&mut self) -> Result<&mut Tracer, Refusal> {
+        opened(&mut self.tracer, Tracer::open)
+    }
+
+    fn kmsg(&mut self) -> Result<&mut Kmsg, Refusal> {
+        opened(&mut self.kmsg, Kmsg::open)
+    }
+}
+
+/// What `slot` holds, opened if it holds nothing yet.
+fn opened<T>(
+    slot: &mut Option<T>,
+    open: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<&mut T, Refusal> {
+    match slot {
+        Some(there) => Ok(there),
+        None => Ok(slot.insert(open()?)),
+    }
+}
+
+/// Kernel name of the dm device with that minor number.
+fn kernel_name(minor: u32) -> String {
+    format!("dm-{minor}")
+}
+
+/// The message of a panic.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!(
+        "the agent panicked: {}",
+        text.unwrap_or("without a message")
+    )
+}

@@ -1,0 +1,420 @@
+//! Which packages make up the newest complete kernel of a release: a pure
+//! function of the archive's package lists.
+
+use super::ArchiveError;
+use crate::catalogue::Entry;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What is of interest in a stanza of a package list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    name: String,
+    version: String,
+    /// Dependencies; their alternatives stand side by side.
+    depends: Vec<Atom>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Atom {
+    name: String,
+    /// The version of a `(= ...)`.
+    exactly: Option<String>,
+}
+
+/// What to fetch.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// What it makes up: the kernel, as in "6.1.0-56-cloud-amd64".
+    pub(super) what: String,
+    /// Version of all packages.
+    pub(super) version: String,
+    /// The kernel's own packages, the image's first.
+    pub(super) packages: Vec<String>,
+    /// All other packages that these depend on, with a version that suits:
+    /// what an installed system has and a guest does not need.
+    pub(super) foreign: BTreeMap<String, String>,
+    /// Why newer versions were passed over.
+    pub(super) skipped: Vec<ArchiveError>,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.what, self.version)
+    }
+}
+
+const IMAGE: &str = "linux-image-";
+const BINARY: &str = "linux-binary-";
+const BASE: &str = "linux-base-";
+const HEADERS: &str = "linux-headers-";
+const KBUILD: &str = "linux-kbuild-";
+const SOURCE: &str = "linux-source-";
+
+/// A version that satisfies every `>=`.
+const HIGH: &str = "9999";
+
+/// Reads package lists (deb-control(5) stanzas), kernels only.
+pub(super) fn parse(lists: &str) -> Vec<Package> {
+    lists
+        .split("\n\n")
+        .filter(|stanza| stanza.trim_start().starts_with("Package: linux-"))
+        .filter_map(parse_stanza)
+        .collect()
+}
+
+fn parse_stanza(stanza: &str) -> Option<Package> {
+    let field = |name: &str| {
+        stanza
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
+    let depends = ["Pre-Depends", "Depends"]
+        .into_iter()
+        .filter_map(field)
+        .flat_map(|list| list.split([',', '|']))
+        .filter_map(parse_atom)
+        .collect();
+    Some(Package {
+        name: field("Package")?.to_owned(),
+        version: field("Version")?.to_owned(),
+        depends,
+    })
+}
+
+/// As in `kmod`, `linux-base (>= 4.3~)` or `python3:any`.
+fn parse_atom(text: &str) -> Option<Atom> {
+    let (name, constraint) = match text.split_once('(') {
+        Some((name, constraint)) => (name, constraint.trim().trim_end_matches(')')),
+        None => (text, ""),
+    };
+    let name = name.trim().split(':').next()?;
+    Some(Atom {
+        name: name.to_owned(),
+        exactly: constraint
+            .strip_prefix("= ")
+            .map(|version| version.trim().to_owned()),
+    })
+    .filter(|atom| !atom.name.is_empty())
+}
+
+/// The newest kernel of `entry` that is there with all its parts.
+///
+/// The error is about the newest one: it says what of it is gone.
+pub(super) fn choose(
+    entry: &Entry,
+    suites: &[String],
+    packages: &[Package],
+) -> Result<Choice, ArchiveError> {
+    let mut images: Vec<&Package> = packages
+        .iter()
+        .filter(|package| is_image_of(&package.name, entry))
+        .collect();
+    images.sort_by(|a, b| deb_version::compare_versions(&b.version, &a.version));
+
+    let mut skipped = Vec::new();
+    for image in images {
+        match complete(image, packages) {
+            Ok(mut choice) => {
+                choice.skipped = skipped;
+                return Ok(choice);
+            }
+            Err(gone) => skipped.push(gone),
+        }
+    }
+    Err(match skipped.into_iter().next() {
+        Some(newest) => newest,
+        None => ArchiveError::NoSuchRelease {
+            suites: suites.to_vec(),
+            release: entry.release.clone().unwrap_or_else(|| "any".to_owned()),
+            flavour: entry.flavour.clone(),
+        },
+    })
+}
+
+/// Whether a package is an image of the entry's release and flavour, as in
+/// `linux-image-6.1.0-56-cloud-amd64`, and not a meta package, an unsigned
+/// twin, or of a flavour whose name ends alike.
+fn is_image_of(name: &str, entry: &Entry) -> bool {
+    let Some(abi) = name
+        .strip_prefix(IMAGE)
+        .and_then(|rest| rest.strip_suffix(entry.flavour.as_str())?.strip_suffix('-'))
+    else {
+        return false;
+    };
+    let of_release = match &entry.release {
+        Some(release) => abi
+            .strip_prefix(release.as_str())
+            .is_some_and(|rest| rest.starts_with('.')),
+        None => abi.contains('.'),
+    };
+    let digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    of_release && abi.split('-').all(digits)
+}
+
+/// The image with all the packages of the same kernel that it needs.
+fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveError> {
+    let kernel = image.name.trim_start_matches(IMAGE);
+    let mut choice = Choice {
+        what: kernel.to_owned(),
+        version: image.version.clone(),
+        packages: vec![image.name.clone()],
+        foreign: BTreeMap::new(),
+        skipped: Vec::new(),
+    };
+    let holds_all = !image
+        .depends
+        .iter()
+        .any(|atom| atom.name.starts_with(BINARY));
+    let mut queue = vec![image];
+    while let Some(package) = queue.pop() {
+        for atom in &package.depends {
+            let version = atom.exactly.as_deref();
+            let is_part = atom.name.starts_with("linux-") && atom.name.ends_with(kernel);
+            if !is_part {
+                let version = version.unwrap_or(HIGH).to_owned();
+                choice.foreign.insert(atom.name.clone(), version);
+                continue;
+            }
+            if choice.packages.contains(&atom.name) {
+                continue;
+            }
+            let version = version.unwrap_or(&image.version);
+            let part = packages
+                .iter()
+                .find(|p| p.name == atom.name && p.version == version);
+            match part {
+                Some(part) => {
+                    choice.packages.push(part.name.clone());
+                    queue.push(part);
+                }
+                // 6.18 has its documentation there, later ones modules.builtin.
+                None if holds_all && atom.name.starts_with(BASE) => {
+                    choice.foreign.insert(atom.name.clone(), version.to_owned());
+                }
+                None => {
+                    return Err(ArchiveError::Gone {
+                        package: format!("{} ({version})", atom.name),
+                        version: format!("{kernel} ({})", image.version),
+                    });
+                }
+            }
+        }
+    }
+    Ok(choice)
+}
+
+/// What modules for exactly the kernel `origin` (as a [`Choice`] displays it)
+/// are built with: `linux-headers-KERNEL` with its parts, and
+/// `linux-source-SERIES`. The compiler is the host's.
+pub(super) fn build_inputs(origin: &str, packages: &[Package]) -> Result<Choice, ArchiveError> {
+    let not_a_package = || ArchiveError::NotAPackage {
+        origin: origin.to_owned(),
+    };
+    let (kernel, version) = origin
+        .strip_suffix(')')
+        .and_then(|text| text.split_once(" ("))
+        .ok_or_else(not_a_package)?;
+    let series: Vec<&str> = kernel.split('.').take(2).collect();
+    let mut choice = Choice {
+        what: format!("headers and source of {kernel}"),
+        version: version.to_owned(),
+        packages: Vec::new(),
+        foreign: BTreeMap::new(),
+        skipped: Vec::new(),
+    };
+    let mut queue = vec![
+        format!("{HEADERS}{kernel}"),
+        format!("{SOURCE}{}", series.join(".")),
+    ];
+    while let Some(name) = queue.pop() {
+        if choice.packages.contains(&name) {
+            continue;
+        }
+        let package = packages
+            .iter()
+            .find(|package| package.name == name && package.version == version)
+            .ok_or_else(|| ArchiveError::Gone {
+                package: format!("{name} ({version})"),
+                version: format!("what modules of {origin} are built with"),
+            })?;
+        for atom in &package.depends {
+            if atom.name.starts_with(HEADERS) || atom.name.starts_with(KBUILD) {
+                queue.push(atom.name.clone());
+            } else {
+                let version = atom.exactly.as_deref().unwrap_or(HIGH).to_owned();
+                choice.foreign.insert(atom.name.clone(), version);
+            }
+        }
+        choice.packages.push(name);
+    }
+    Ok(choice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use rstest::rstest;
+
+    /// Stanzas as the archive has them, cut to what matters.
+    const LISTS: &str = include_str!("testdata/Packages");
+
+    fn entry(name: &str) -> Entry {
+        let series = name.trim_end_matches("-cloud");
+        Entry {
+            name: name.to_owned(),
+            suites: vec!["suite".to_owned()],
+            release: (series != "sid").then(|| series.to_owned()),
+            flavour: match name.ends_with("-cloud") {
+                true => "cloud-amd64".to_owned(),
+                false => "amd64".to_owned(),
+            },
+            about: String::new(),
+        }
+    }
+
+    fn chosen(name: &str) -> Result<Choice, ArchiveError> {
+        let entry = entry(name);
+        choose(&entry, &entry.suites, &parse(LISTS))
+    }
+
+    #[rstest]
+    #[case::newest_of_all_suites("6.1-cloud", "6.1.0-56-cloud-amd64 (6.1.192-2)", 1)]
+    #[case::other_flavours_end_alike("6.1", "6.1.0-56-amd64 (6.1.192-2)", 1)]
+    #[case::not_the_meta_package("6.12-cloud", "6.12.107+deb13-cloud-amd64 (6.12.107-1)", 1)]
+    #[case::four_packages("7.3-cloud", "7.3.4+deb13-cloud-amd64 (7.3.4-1~bpo13+1)", 4)]
+    #[case::any_release("sid-cloud", "7.3.4+deb13-cloud-amd64 (7.3.4-1~bpo13+1)", 4)]
+    fn the_newest(#[case] name: &str, #[case] version: &str, #[case] packages: usize) {
+        let choice = chosen(name).unwrap();
+        assert_eq!(choice.to_string(), version);
+        assert_eq!(choice.packages.len(), packages, "{:?}", choice.packages);
+        assert!(choice.skipped.is_empty());
+    }
+
+    #[test]
+    fn what_a_guest_does_not_need_is_told_apart() {
+        let foreign = chosen("7.3-cloud").unwrap().foreign;
+        let expected = [
+            "dracut",
+            "initramfs-tools",
+            "kmod",
+            "linux-base",
+            "linux-initramfs-tool",
+        ];
+        assert!(foreign.keys().eq(&expected), "{foreign:?}");
+    }
+
+    #[test]
+    fn documentation_that_is_gone_does_not_matter() {
+        let choice = chosen("6.18-cloud").unwrap();
+        assert_eq!(choice.packages, ["linux-image-6.18.15+deb13-cloud-amd64"]);
+        let base = &choice.foreign["linux-base-6.18.15+deb13-cloud-amd64"];
+        assert_eq!(base, "6.18.15-1~bpo13+1", "the image insists on it");
+    }
+
+    #[test]
+    fn an_older_version_serves_where_the_newest_is_incomplete() {
+        let choice = chosen("7.2-cloud").unwrap();
+        assert_eq!(
+            choice.to_string(),
+            "7.2.11+deb13-cloud-amd64 (7.2.11-1~bpo13+1)"
+        );
+        assert_eq!(choice.skipped.len(), 1);
+    }
+
+    #[test]
+    fn what_is_gone_is_named() {
+        let gone = chosen("7.1-cloud").unwrap_err().to_string();
+        assert_eq!(
+            gone,
+            "the archive no longer has linux-modules-7.1.13+deb13-cloud-amd64 (7.1.13-1~bpo13+1), \
+             without which 7.1.13+deb13-cloud-amd64 (7.1.13-1~bpo13+1) is not complete"
+        );
+        let none = chosen("6.15-cloud").unwrap_err().to_string();
+        assert_eq!(
+            none,
+            "no suite of suite has a linux-image package of 6.15 cloud-amd64"
+        );
+    }
+
+    #[test]
+    fn the_catalogue_tells_its_flavours_apart() {
+        let catalogue = Catalogue::load();
+        let plain = catalogue.get("6.1").unwrap();
+        for (name, expected) in [
+            ("linux-image-6.1.0-56-amd64", true),
+            ("linux-image-6.1.0-0.deb11.52-amd64", true),
+            ("linux-image-6.1.0-56-cloud-amd64", false),
+            ("linux-image-6.1.0-56-rt-amd64", false),
+            ("linux-image-6.1.0-56-amd64-unsigned", false),
+            ("linux-image-6.1-amd64", false),
+            ("linux-image-6.12.107+deb13-amd64", false),
+            ("linux-image-amd64", false),
+        ] {
+            assert_eq!(is_image_of(name, plain), expected, "{name}");
+        }
+    }
+
+    /// Stanzas of what modules are built with, cut to what matters.
+    const BUILD: &str = "\
+Package: linux-headers-6.1.0-56-cloud-amd64
+Version: 6.1.192-2
+Depends: linux-headers-6.1.0-56-common (= 6.1.192-2), linux-kbuild-6.1 (>= 6.1.192-2), linux-compiler-gcc-12-x86
+
+Package: linux-headers-6.1.0-56-common
+Version: 6.1.192-2
+
+Package: linux-kbuild-6.1
+Version: 6.1.190-1
+Depends: libc6 (>= 2.34)
+
+Package: linux-kbuild-6.1
+Version: 6.1.192-2
+Depends: libc6 (>= 2.34), libelf1 (>= 0.142)
+
+Package: linux-source-6.1
+Version: 6.1.192-2
+Depends: binutils, xz-utils
+";
+
+    #[test]
+    fn modules_are_built_with_the_kernels_own_version() {
+        let packages = parse(BUILD);
+        let choice = build_inputs("6.1.0-56-cloud-amd64 (6.1.192-2)", &packages).unwrap();
+        let mut names = choice.packages.clone();
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "linux-headers-6.1.0-56-cloud-amd64",
+                "linux-headers-6.1.0-56-common",
+                "linux-kbuild-6.1",
+                "linux-source-6.1"
+            ]
+        );
+        assert_eq!(choice.version, "6.1.192-2");
+        let foreign: Vec<_> = choice.foreign.keys().map(String::as_str).collect();
+        assert_eq!(
+            foreign,
+            [
+                "binutils",
+                "libc6",
+                "libelf1",
+                "linux-compiler-gcc-12-x86",
+                "xz-utils"
+            ]
+        );
+    }
+
+    #[rstest]
+    #[case::older(
+        "6.1.0-56-cloud-amd64 (6.1.190-1)",
+        "no longer has linux-source-6.1 (6.1.190-1)"
+    )]
+    #[case::a_file("/boot/vmlinuz", "is no package's kernel")]
+    fn no_other_version_will_do(#[case] origin: &str, #[case] expected: &str) {
+        let error = build_inputs(origin, &parse(BUILD)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,100 @@
+//! The kernels that have a name, read from `guest-images/kernels.toml`.
+
+use serde::Deserialize;
+
+/// A kernel that can be asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What the user says, as in "6.1-cloud".
+    pub name: String,
+    /// Debian suites to search; the newest complete version of all wins.
+    pub suites: Vec<String>,
+    /// Upstream release series, as in "6.1"; any when absent.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// End of the package name: "cloud-amd64" or "amd64".
+    pub flavour: String,
+    /// One line for a person.
+    pub about: String,
+}
+
+/// All kernels that have a name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    #[serde(rename = "kernel")]
+    entries: Vec<Entry>,
+}
+
+impl Catalogue {
+    /// The catalogue that was built in.
+    pub fn load() -> Self {
+        toml::from_str(include_str!("../../kernels.toml"))
+            .expect("the manifest is checked by this crate's tests")
+    }
+
+    /// All entries in the manifest's order, the default first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The kernel that is used when nobody asks for one.
+    pub fn default_entry(&self) -> &Entry {
+        &self.entries[0]
+    }
+
+    /// The entry with this name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// The entry whose name is nearest to a mistyped one, if any is near.
+    pub fn nearest(&self, name: &str) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .map(|entry| (strsim::jaro_winkler(&entry.name, name), entry))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, entry)| entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_manifest_holds_together() {
+        let catalogue = Catalogue::load();
+        assert_eq!(catalogue.default_entry().name, "6.1-cloud");
+        let mut names = BTreeSet::new();
+        for entry in catalogue.entries() {
+            let name = &entry.name;
+            assert!(names.insert(name), "{name} is there twice");
+            assert!(!entry.suites.is_empty(), "{name} has no suite");
+            assert!(!entry.about.is_empty(), "{name} has no description");
+            assert!(
+                ["amd64", "cloud-amd64"].contains(&entry.flavour.as_str()),
+                "{name} has an unknown flavour"
+            );
+            let series = entry.release.as_deref().unwrap_or("sid");
+            let suffix = entry.flavour.strip_suffix("amd64").unwrap();
+            let expected = format!("{series}-{suffix}");
+            assert_eq!(
+                *name,
+                expected.trim_end_matches('-'),
+                "a name says release and flavour"
+            );
+            assert!(!name.contains('/') && name != "host", "{name} is ambiguous");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_has_a_neighbour() {
+        let catalogue = Catalogue::load();
+        assert_eq!(catalogue.nearest("6.1-clod").unwrap().name, "6.1-cloud");
+        assert_eq!(catalogue.nearest("windows"), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! A control, and where controls are found.
+
+use super::head::{Head, HeadError, Symptom};
+use crate::file::{Context, FileError};
+use crate::module::canonical;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the controls lie, seen from the repository's root.
+pub const CONTROLS: &str = "guest-images/controls";
+
+const SUFFIX: &str = "cocci";
+
+/// Begins the name of a module that is rebuilt as it is.
+const UNMUTATED: &str = "unmutated-";
+
+/// A module that is broken on purpose, or for comparison rebuilt as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The file's name without `.cocci`, or `unmutated-MODULE`.
+    pub name: String,
+    /// The class of bug that it stands for.
+    pub class: String,
+    /// The module's file without `.ko`, as in `dm-mirror`.
+    pub module: String,
+    /// The file that is patched, below the kernel's source.
+    pub file: String,
+    /// Scenarios that can show it, as the beginnings of their names: those that
+    /// show it soonest first.
+    pub scenarios: Vec<String>,
+    /// What gives it away.
+    pub kills: BTreeSet<Symptom>,
+    /// The commit or report that it was made after.
+    pub inspired_by: Option<String>,
+    /// Why no behaviour tells it from the stock module.
+    pub equivalent: Option<String>,
+    /// The semantic patch; none for a module as it is.
+    pub patch: Option<String>,
+}
+
+/// A control cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file whose head is not right.
+    #[error("{} is no control: {source}", path.display())]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: HeadError,
+    },
+    /// No file there.
+    #[error("there is no control in {}", .0.display())]
+    None(PathBuf),
+    /// No control of that name.
+    #[error("no control is called {name:?}{}; `halfway controls list` prints them",
+        hint.as_ref().map(|hint| format!(" (did you mean {hint}?)")).unwrap_or_default())]
+    Unknown {
+        /// What the user said.
+        name: String,
+        /// The nearest name.
+        hint: Option<String>,
+    },
+}
+
+impl Control {
+    /// All controls in a directory, by name.
+    pub fn all(directory: &Path) -> Result<Vec<Self>, ControlError> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(directory).at("read", directory)? {
+            let path = entry.at("read", directory)?.path();
+            if path.extension().is_some_and(|suffix| suffix == SUFFIX) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        match paths.is_empty() {
+            true => Err(ControlError::None(directory.to_owned())),
+            false => paths.iter().map(|path| Self::read(path)).collect(),
+        }
+    }
+
+    /// The control of that name in a directory; `unmutated-MODULE` is known for
+    /// every module that has a control there.
+    pub fn find(name: &str, directory: &Path) -> Result<Self, ControlError> {
+        let all = Self::all(directory)?;
+        if let Some(control) = all.iter().find(|control| control.name == name) {
+            return Ok(control.clone());
+        }
+        let unmutated = Self::unmutated(&all);
+        let names = || all.iter().chain(&unmutated).map(|control| &control.name);
+        match unmutated.iter().find(|control| control.name == name) {
+            Some(control) => Ok(control.clone()),
+            None => Err(ControlError::Unknown {
+                name: name.to_owned(),
+                hint: names()
+                    .map(|known| (strsim::jaro_winkler(known, name), known))
+                    .filter(|(likeness, _)| *likeness > 0.8)
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .map(|(_, known)| known.clone()),
+            }),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, ControlError> {
+        let text = fs::read_to_string(path).at("read", path)?;
+        let head = Head::parse(&text).map_err(|source| ControlError::Head {
+            path: path.to_owned(),
+            source,
+        })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(Control {
+            name: name.into_owned(),
+            class: head.class,
+            module: head.module,
+            file: head.file,
+            scenarios: head.scenarios,
+            kills: head.kills,
+            inspired_by: head.inspired_by,
+            equivalent: head.equivalent,
+            patch: Some(without_comment(&text)),
+        })
+    }
+
+    /// The modules of these controls as they are, built in the same way: what
+    /// shows that a mutant is killed for its fault, not for its build. Each is
+    /// shown by the scenarios of all its mutants.
+    pub fn unmutated(controls: &[Self]) -> Vec<Self> {
+        let mut found: Vec<Control> = Vec::new();
+        for control in controls {
+            let name = format!("{UNMUTATED}{}", control.module);
+            let at = match found.iter().position(|one| one.name == name) {
+                Some(at) => at,
+                None => {
+                    found.push(Control {
+                        class: "the stock source, rebuilt".to_owned(),
+                        scenarios: Vec::new(),
+                        kills: BTreeSet::new(),
+                        inspired_by: None,
+                        equivalent: None,
+                        patch: None,
+                        name,
+                        ..control.clone()
+                    });
+                    found.len() - 1
+                }
+            };
+            for scenario in &control.scenarios {
+                if !found[at].scenarios.contains(scenario) {
+                    found[at].scenarios.push(scenario.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether this is the module as it is.
+    pub fn is_unmutated(&self) -> bool {
+        self.patch.is_none()
+    }
+
+    /// The module's name as the kernel spells it.
+    pub fn module_name(&self) -> String {
+        canonical(&self.module)
+    }
+
+    /// How soon a scenario may show it: 0 for the scenarios to begin with;
+    /// `None` for one that cannot.
+    pub fn rank(&self, scenario: &str) -> Option<usize> {
+        self.scenarios.iter().position(|prefix| {
+            scenario
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// The rules alone: other words in the comment make no other module.
+fn without_comment(text: &str) -> String {
+    let rules = text.lines().skip_while(|line| line.starts_with("//"));
+    rules.flat_map(|line| [line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(directory: &Path, name: &str, module: &str, scenarios: &str) {
+        let text = format!(
+            "// class: c\n// module: {module}\n// file: drivers/md/x.c\n\
+             // scenarios: {scenarios}\n// kills: hang\n\n@@\n@@\n- a\n"
+        );
+        fs::write(directory.join(name), text).unwrap();
+    }
+
+    #[test]
+    fn controls_are_found_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        assert!(matches!(Control::all(at), Err(ControlError::None(_))));
+        put(at, "b.cocci", "dm-mirror", "raid1/read-halfway, raid1");
+        put(at, "a.cocci", "dm-mirror", "raid1/write");
+        put(at, "README.md", "", "");
+
+        let all = Control::all(at).unwrap();
+        let names: Vec<_> = all.iter().map(|control| control.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(all[0].patch.as_deref(), Some("\n@@\n@@\n- a\n"));
+        let rebuilt = Control::find("unmutated-dm-mirror", at).unwrap();
+        assert!(rebuilt.is_unmutated());
+        assert_eq!(
+            rebuilt.scenarios,
+            ["raid1/write", "raid1/read-halfway", "raid1"]
+        );
+        assert_eq!(Control::unmutated(&all), [rebuilt]);
+
+        let error = Control::find("unmutated-dm-miror", at).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("did you mean unmutated-dm-mirror?")
+        );
+    }
+
+    #[test]
+    fn scenarios_are_ranked_by_whole_parts_of_their_names() {
+        let directory = tempfile::tempdir().unwrap();
+        put(directory.path(), "b.cocci", "m", "raid1/read, raid1");
+        let control = Control::find("b", directory.path()).unwrap();
+        assert_eq!(control.rank("raid1/read"), Some(0));
+        assert_eq!(control.rank("raid1/read-halfway"), Some(1));
+        assert_eq!(control.rank("raid10/read"), None);
+    }
+
+    #[test]
+    fn the_repositorys_own_are_sound() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../controls");
+        let list = fs::read_to_string(directory.join("README.md")).unwrap();
+        for control in Control::all(&directory).unwrap() {
+            assert!(!control.class.is_empty() && !control.kills.is_empty());
+            let row = format!("| `{}` | {}", control.name, control.class);
+            assert!(list.contains(&row), "the README does not list {row}");
+        }
+    }
+}

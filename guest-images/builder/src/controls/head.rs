@@ -1,0 +1,215 @@
+//! The comment that a control's file opens with: `// key: value` lines, where a
+//! `//` and two or more spaces go on with the value before. The first line that
+//! is neither ends the head.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What gives a broken kernel away: the class of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Symptom {
+    /// The kernel crashed or warned.
+    Crash,
+    /// The I/O or the guest did not come back.
+    Hang,
+    /// A buffer or a medium holds what it should not.
+    WrongData,
+    /// The application was told of an error that was none, or not of one that
+    /// was.
+    WrongAnswer,
+    /// `dmsetup status` takes a good leg or path for a failed one, or a failed
+    /// one for good.
+    Misjudged,
+    /// Other requests reached the legs than a correct kernel makes.
+    WrongIo,
+}
+
+impl Symptom {
+    /// All, the most telling first.
+    pub const ALL: [Symptom; 6] = [
+        Symptom::Crash,
+        Symptom::WrongData,
+        Symptom::WrongAnswer,
+        Symptom::Hang,
+        Symptom::Misjudged,
+        Symptom::WrongIo,
+    ];
+}
+
+impl fmt::Display for Symptom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Symptom::Crash => "crash",
+            Symptom::Hang => "hang",
+            Symptom::WrongData => "wrong data",
+            Symptom::WrongAnswer => "wrong answer",
+            Symptom::Misjudged => "misjudged",
+            Symptom::WrongIo => "wrong I/O",
+        })
+    }
+}
+
+/// The head of a control's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) class: String,
+    pub(super) module: String,
+    pub(super) file: String,
+    pub(super) scenarios: Vec<String>,
+    pub(super) kills: BTreeSet<Symptom>,
+    pub(super) inspired_by: Option<String>,
+    pub(super) equivalent: Option<String>,
+}
+
+/// What is wrong with a head.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// A key that must be there is not.
+    #[error("its head has no `// {0}: ...`")]
+    Missing(&'static str),
+    /// A key that nobody reads.
+    #[error("its head has an unknown key `{0}`")]
+    Unknown(String),
+    /// A key that is there twice.
+    #[error("its head has `{0}` twice")]
+    Twice(String),
+    /// A symptom that is none.
+    #[error("`{word}` is no symptom; there are {}", Symptom::ALL.map(|one| one.to_string()).join(", "))]
+    Symptom {
+        /// What is there.
+        word: String,
+    },
+    /// The file's path is not one below the kernel's source.
+    #[error("`{0}` is no path of a C file below the kernel's source")]
+    File(String),
+}
+
+const KEYS: [&str; 7] = [
+    "class",
+    "module",
+    "file",
+    "scenarios",
+    "kills",
+    "inspired-by",
+    "equivalent",
+];
+
+impl Head {
+    pub(super) fn parse(text: &str) -> Result<Self, HeadError> {
+        let mut found = pairs(text)?;
+        let mut take = |key: &'static str| found.remove(key).filter(|value| !value.is_empty());
+        let mut must = |key| take(key).ok_or(HeadError::Missing(key));
+        let head = Head {
+            class: must("class")?,
+            module: must("module")?,
+            file: must("file")?,
+            scenarios: list(&must("scenarios")?),
+            kills: symptoms(&must("kills")?)?,
+            inspired_by: take("inspired-by"),
+            equivalent: take("equivalent"),
+        };
+        let parts: Vec<&str> = head.file.split('/').collect();
+        let is_plain = |part: &&str| !part.is_empty() && **part != *".." && **part != *".";
+        match parts.len() > 1 && parts.iter().all(is_plain) {
+            true => Ok(head),
+            false => Err(HeadError::File(head.file)),
+        }
+    }
+}
+
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, HeadError> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = None;
+    for line in text.lines() {
+        let Some(line) = line.strip_prefix("//") else {
+            break;
+        };
+        if let (true, Some(key)) = (line.starts_with("  "), &last) {
+            if let Some(value) = found.get_mut(key) {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+            continue;
+        }
+        let Some((key, value)) = line.trim().split_once(':') else {
+            break;
+        };
+        if !KEYS.contains(&key) {
+            return Err(HeadError::Unknown(key.to_owned()));
+        }
+        let before = found.insert(key.to_owned(), value.trim().to_owned());
+        if before.is_some() {
+            return Err(HeadError::Twice(key.to_owned()));
+        }
+        last = Some(key.to_owned());
+    }
+    Ok(found)
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(|word| word.trim().to_owned())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn symptoms(text: &str) -> Result<BTreeSet<Symptom>, HeadError> {
+    list(text)
+        .into_iter()
+        .map(|word| {
+            Symptom::ALL
+                .into_iter()
+                .find(|symptom| symptom.to_string() == word)
+                .ok_or(HeadError::Symptom { word })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const WHOLE: &str = "\
+// class: the position in the vector is not put back,
+//   so that the retry starts too late
+// module: dm-mirror
+// file: drivers/md/dm-bio-record.h
+// scenarios: raid1/read-halfway, raid1
+// kills: crash, wrong data
+//
+// Prose: not a key.
+@@
+@@
+";
+
+    #[test]
+    fn a_head() {
+        assert_eq!(
+            Head::parse(WHOLE).unwrap(),
+            Head {
+                class:
+                    "the position in the vector is not put back, so that the retry starts too late"
+                        .to_owned(),
+                module: "dm-mirror".to_owned(),
+                file: "drivers/md/dm-bio-record.h".to_owned(),
+                scenarios: vec!["raid1/read-halfway".to_owned(), "raid1".to_owned()],
+                kills: [Symptom::Crash, Symptom::WrongData].into(),
+                inspired_by: None,
+                equivalent: None,
+            }
+        );
+    }
+
+    #[rstest]
+    #[case("// module: dm-mirror\n", "", HeadError::Missing("module"))]
+    #[case("// module:", "// modul:", HeadError::Unknown("modul".to_owned()))]
+    #[case("// module:", "// class: x\n// module:", HeadError::Twice("class".to_owned()))]
+    #[case("crash,", "crush,", HeadError::Symptom { word: "crush".to_owned() })]
+    #[case("drivers/md/", "drivers/../", HeadError::File("drivers/../dm-bio-record.h".to_owned()))]
+    #[case("drivers/md/", "", HeadError::File("dm-bio-record.h".to_owned()))]
+    #[case("drivers/md/", "/md/", HeadError::File("/md/dm-bio-record.h".to_owned()))]
+    fn what_is_wrong_is_said(#[case] from: &str, #[case] to: &str, #[case] error: HeadError) {
+        assert_eq!(Head::parse(&WHOLE.replace(from, to)), Err(error));
+    }
+}

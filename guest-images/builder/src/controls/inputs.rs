@@ -1,0 +1,206 @@
+//! Headers and source of exactly a kernel's version, unpacked in the cache.
+
+use crate::archive::{self, ArchiveError};
+use crate::cache::Cache;
+use crate::catalogue::Entry;
+use crate::file::{self, Context, FileError};
+use crate::progress::{Progress, Stage};
+use crate::unpack;
+use lzma_rust2::XzReader;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Parts of the source whose modules can be built: the whole is a gigabyte.
+const SOURCE: [&str; 2] = ["drivers/md", "drivers/scsi"];
+
+/// Headers and source of one kernel.
+pub(super) struct Inputs {
+    root: PathBuf,
+    /// As in "6.1.0-56-cloud-amd64".
+    kernel: String,
+}
+
+/// They cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum InputsError {
+    /// The archive does not give them.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// They are not as they should be.
+    #[error("what modules are built with is not whole: there is no {}; delete {} and try again",
+        missing.display(), root.display())]
+    Incomplete {
+        /// What is not there.
+        missing: PathBuf,
+        /// Where it should be.
+        root: PathBuf,
+    },
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Inputs {
+    /// Finds or fetches them. `origin` is what the kernel's files are from, as
+    /// in "6.1.0-56-cloud-amd64 (6.1.192-2)".
+    pub(super) fn get(
+        entry: &Entry,
+        origin: &str,
+        cache: &Cache,
+        progress: &mut Progress<'_>,
+    ) -> Result<Self, InputsError> {
+        let name: String = origin
+            .chars()
+            .filter(|c| !"()".contains(*c))
+            .map(|c| if c == ' ' || c == '/' { '_' } else { c })
+            .collect();
+        let all = cache.root().join("controls/inputs");
+        let root = all.join(&name);
+        let _lock = cache.lock("controls-inputs", || progress(&Stage::Waiting))?;
+        if !root.is_dir() {
+            let unfinished = all.join(format!(".unfinished-{name}"));
+            if unfinished.exists() {
+                fs::remove_dir_all(&unfinished).at("remove", &unfinished)?;
+            }
+            file::create_dir(&unfinished)?;
+            archive::fetch_build_inputs(entry, origin, cache, progress, |package, progress| {
+                unpack::read(package, progress, |stream| take(stream, &unfinished))
+            })?;
+            fs::rename(&unfinished, &root).at("create", &root)?;
+        }
+        let kernel = origin.split(' ').next().unwrap_or_default().to_owned();
+        let inputs = Inputs { root, kernel };
+        for path in [inputs.headers().join("Module.symvers"), inputs.makefile()] {
+            if !path.is_file() {
+                let root = inputs.root;
+                return Err(InputsError::Incomplete {
+                    missing: path,
+                    root,
+                });
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// What `make -C` is told: configuration and symbols of the flavour.
+    pub(super) fn headers(&self) -> PathBuf {
+        self.root
+            .join(format!("usr/src/linux-headers-{}", self.kernel))
+    }
+
+    /// The kernel's makefile. The headers' own one leads to it by an absolute
+    /// path, that of an installed package.
+    pub(super) fn makefile(&self) -> PathBuf {
+        let own = fs::read_to_string(self.headers().join("Makefile")).unwrap_or_default();
+        let installed = own.lines().find_map(|line| line.strip_prefix("include "));
+        let installed = installed.unwrap_or_default().trim().trim_start_matches('/');
+        self.root.join(installed)
+    }
+
+    /// A directory of the kernel's source.
+    pub(super) fn source(&self, directory: &Path) -> Result<PathBuf, InputsError> {
+        let path = self.root.join("source").join(directory);
+        match path.is_dir() {
+            true => Ok(path),
+            false => Err(InputsError::Incomplete {
+                missing: path,
+                root: self.root.clone(),
+            }),
+        }
+    }
+}
+
+/// Takes what building needs out of a package.
+fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(stream);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if is_source(&path) {
+            take_source(XzReader::new(entry, true), &root.join("source"))?;
+        } else {
+            // Refuses what would lead out of `root`.
+            entry.unpack_in(root)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_source(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| path.contains("/linux-source-") && path.ends_with(".tar.xz"))
+}
+
+/// Takes the parts in [`SOURCE`] out of the source's own archive, without the
+/// directory that they are in.
+fn take_source(stream: impl io::Read, root: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(stream);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        let mut parts = path.components();
+        let below = match parts.next() {
+            Some(Component::Normal(_)) => parts.as_path().to_owned(),
+            _ => continue,
+        };
+        let plain = below
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let wanted = SOURCE.iter().any(|part| below.starts_with(part));
+        if plain && wanted && entry.header().entry_type().is_file() {
+            let place = root.join(below);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            io::copy(&mut entry, &mut fs::File::create(place)?)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lzma_rust2::{XzOptions, XzWriter};
+    use std::io::Write;
+
+    fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            builder.append_data(&mut header, path, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn of_the_source_only_what_is_wanted_lands() {
+        let source = tar(&[
+            ("linux-source-6.1/drivers/md/dm.c", b"dm"),
+            ("linux-source-6.1/drivers/net/x.c", b"net"),
+            ("linux-source-6.1/Makefile", b"make"),
+        ]);
+        let mut xz = XzWriter::new(Vec::new(), XzOptions::with_preset(0)).unwrap();
+        xz.write_all(&source).unwrap();
+        let package = tar(&[
+            ("./usr/src/linux-source-6.1.tar.xz", &xz.finish().unwrap()),
+            ("./usr/src/linux-headers-x/Makefile", b"include /usr/src/y"),
+        ]);
+        let directory = tempfile::tempdir().unwrap();
+        take(&package[..], directory.path()).unwrap();
+        let read = |path| fs::read_to_string(directory.path().join(path)).unwrap();
+        assert_eq!(read("source/drivers/md/dm.c"), "dm");
+        assert!(!directory.path().join("source/drivers/net").exists());
+        assert!(!directory.path().join("source/Makefile").exists());
+
+        let inputs = Inputs {
+            root: directory.path().to_owned(),
+            kernel: "x".to_owned(),
+        };
+        assert_eq!(inputs.makefile(), directory.path().join("usr/src/y"));
+    }
+}

@@ -1,0 +1,100 @@
+//! A person's tools for an interactive guest, copied from the host.
+
+use crate::file::{self, FileError};
+use crate::image::is_static_elf;
+use crate::initramfs::Extra;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// There is no shell to put into the guest.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// No busybox.
+    #[error("there is no busybox on this host: install busybox-static")]
+    NoBusybox,
+    /// A busybox that needs libraries.
+    #[error("{} is linked dynamically: install busybox-static", .0.display())]
+    DynamicBusybox(PathBuf),
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// `/bin/busybox` with a link in `/bin` for each of its commands (`sh` among
+/// them), and `/sbin/dmsetup` with its libraries where the host has it.
+pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
+    let busybox = find(&["/bin/busybox", "/usr/bin/busybox"]).ok_or(ShellError::NoBusybox)?;
+    if !is_static_elf(&file::read(&busybox)?) {
+        return Err(ShellError::DynamicBusybox(busybox));
+    }
+    let mut tools = vec![copy("/bin/busybox", &busybox)];
+    let applets = output(&busybox, &["--list"]).unwrap_or_else(|| "sh\n".to_owned());
+    for applet in applets.lines().filter(|applet| *applet != "busybox") {
+        tools.push(Extra::Link {
+            guest: format!("/bin/{applet}"),
+            target: "busybox".to_owned(),
+        });
+    }
+    if let Some(dmsetup) = find(&["/sbin/dmsetup", "/usr/sbin/dmsetup"])
+        && let Some(libraries) = output(Path::new("ldd"), &[&dmsetup.to_string_lossy()])
+    {
+        tools.push(copy("/sbin/dmsetup", &dmsetup));
+        for library in libraries_of(&libraries) {
+            tools.push(copy(library, Path::new(library)));
+        }
+    }
+    Ok(tools)
+}
+
+fn find(places: &[&str]) -> Option<PathBuf> {
+    places.iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+fn copy(guest: &str, host: &Path) -> Extra {
+    Extra::File {
+        guest: guest.to_owned(),
+        host: host.to_owned(),
+        mode: 0o755,
+    }
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
+}
+
+/// Paths in the output of ldd(1): libraries and the dynamic loader, but not
+/// the vDSO, which is no file.
+fn libraries_of(ldd: &str) -> impl Iterator<Item = &str> {
+    ldd.lines().filter_map(|line| {
+        line.split_whitespace()
+            .find(|word| word.starts_with('/') && !word.ends_with(':'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ldd_names_libraries_and_the_loader() {
+        let text = "\tlinux-vdso.so.1 (0x00007ffd)\n\
+                    \tlibdevmapper.so.1.02.1 => /lib/x86_64-linux-gnu/libdevmapper.so.1.02.1 (0x00007f)\n\
+                    \tlibgone.so => not found\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        let found: Vec<_> = libraries_of(text).collect();
+        assert_eq!(
+            found,
+            [
+                "/lib/x86_64-linux-gnu/libdevmapper.so.1.02.1",
+                "/lib64/ld-linux-x86-64.so.2"
+            ]
+        );
+    }
+}

@@ -1,0 +1,201 @@
+//! Takes out of a kernel package what a guest needs, in one layout whatever
+//! the package's own is.
+
+use crate::progress::{Progress, Stage};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+
+/// A kernel in the cache: `vmlinuz`, `config`, and `modules/` as it would be
+/// in `/lib/modules/RELEASE`.
+pub(crate) const VMLINUZ: &str = "vmlinuz";
+/// The directory of the modules.
+pub(crate) const MODULES: &str = "modules";
+
+/// Drivers that no block-layer guest uses and that are two thirds of the plain
+/// flavour.
+const UNWANTED: [&str; 7] = [
+    "kernel/sound",
+    "kernel/drivers/gpu",
+    "kernel/drivers/iio",
+    "kernel/drivers/media",
+    "kernel/drivers/net/wireless",
+    "kernel/drivers/staging",
+    "kernel/drivers/input",
+];
+
+/// A package that could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unpack {package} (with dpkg-deb): {reason}")]
+pub struct UnpackError {
+    /// The package's file.
+    pub package: PathBuf,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// Unpacks what a guest needs of a kernel's `package` below `destination`.
+pub(crate) fn unpack(
+    package: &Path,
+    destination: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<(), UnpackError> {
+    read(package, progress, |stream| extract_tar(stream, destination))
+}
+
+/// Has `extract` read the tar stream of the files in `package`.
+pub(crate) fn read(
+    package: &Path,
+    progress: &mut Progress<'_>,
+    extract: impl FnOnce(ChildStdout) -> io::Result<()>,
+) -> Result<(), UnpackError> {
+    progress(&Stage::Unpack {
+        package: package
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+    });
+    let run = || -> io::Result<String> {
+        let mut child = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(package)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let Some(stdout) = child.stdout.take() else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let extracted = extract(stdout);
+        // The reader is gone by now: a dpkg-deb that still writes ends too.
+        let output = child.wait_with_output()?;
+        extracted?;
+        match output.status.success() {
+            true => Ok(String::new()),
+            false => Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned()
+                + &format!(" ({})", output.status)),
+        }
+    };
+    let error = |reason: String| UnpackError {
+        package: package.to_owned(),
+        reason,
+    };
+    match run() {
+        Ok(complaint) if complaint.is_empty() => Ok(()),
+        Ok(complaint) => Err(error(complaint)),
+        Err(cause) => Err(error(cause.to_string())),
+    }
+}
+
+fn extract_tar(stream: impl io::Read, destination: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(stream);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = entry.path()?;
+        let Some(place) = place(&path) else {
+            continue;
+        };
+        let place = destination.join(place);
+        if let Some(parent) = place.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        io::copy(&mut entry, &mut std::fs::File::create(place)?)?;
+    }
+    Ok(())
+}
+
+/// Where a member of the package goes; `None` for what stays out.
+///
+/// Until 6.18 there are `/boot/vmlinuz-V` and `/lib/modules/V`; from 6.19 on
+/// all is in `/usr/lib/modules/V`.
+fn place(member: &Path) -> Option<PathBuf> {
+    let mut parts = Vec::new();
+    for component in member.components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(part) => parts.push(part.to_str()?),
+            _ => return None,
+        }
+    }
+    if parts.first() == Some(&"usr") {
+        parts.remove(0);
+    }
+    match parts[..] {
+        ["boot", file] if file.starts_with("vmlinuz-") => Some(VMLINUZ.into()),
+        ["boot", file] if file.starts_with("config-") => Some("config".into()),
+        ["lib", "modules", _, file @ ("vmlinuz" | "config")] => Some(file.into()),
+        ["lib", "modules", _, ref rest @ ..] => {
+            let path = rest.iter().collect::<PathBuf>();
+            let wanted = !UNWANTED.iter().any(|unwanted| path.starts_with(unwanted));
+            (wanted && !rest.is_empty() && rest != ["System.map"])
+                .then(|| Path::new(MODULES).join(path))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("./boot/vmlinuz-6.1.0-56-cloud-amd64", Some("vmlinuz"))]
+    #[case("./boot/config-6.1.0-56-cloud-amd64", Some("config"))]
+    #[case("./boot/System.map-6.1.0-56-cloud-amd64", None)]
+    #[case("./lib/modules/6.1.0/modules.builtin", Some("modules/modules.builtin"))]
+    #[case(
+        "./lib/modules/6.1.0/kernel/drivers/md/dm-mod.ko",
+        Some("modules/kernel/drivers/md/dm-mod.ko")
+    )]
+    #[case(
+        "./usr/lib/modules/7.3.4/kernel/drivers/md/dm-mod.ko.xz",
+        Some("modules/kernel/drivers/md/dm-mod.ko.xz")
+    )]
+    #[case("./usr/lib/modules/7.3.4/vmlinuz", Some("vmlinuz"))]
+    #[case("./lib/modules/6.1.0/kernel/sound/soundcore.ko", None)]
+    #[case("./lib/modules/6.1.0/kernel/drivers/gpu/drm/drm.ko", None)]
+    #[case("./usr/share/doc/x", None)]
+    #[case("./lib/modules/6.1.0/../../../etc/passwd", None)]
+    fn where_members_go(#[case] member: &str, #[case] expected: Option<&str>) {
+        assert_eq!(place(Path::new(member)), expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn only_what_is_wanted_lands() {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content) in [
+            ("./boot/vmlinuz-6.1", "kernel"),
+            ("./lib/modules/6.1/kernel/a.ko", "module"),
+            ("./usr/share/doc/readme", "text"),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o600);
+            header.set_cksum();
+            builder
+                .append_data(&mut header, path, content.as_bytes())
+                .unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        extract_tar(&builder.into_inner().unwrap()[..], directory.path()).unwrap();
+        let read = |path| std::fs::read_to_string(directory.path().join(path)).unwrap();
+        assert_eq!(read("vmlinuz"), "kernel");
+        assert_eq!(read("modules/kernel/a.ko"), "module");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_no_package() {
+        let directory = tempfile::tempdir().unwrap();
+        let package = directory.path().join("x.deb");
+        std::fs::write(&package, "no package").unwrap();
+        let error = unpack(&package, directory.path(), &mut |_| {}).unwrap_err();
+        assert_eq!(error.package, package);
+        assert!(!error.reason.is_empty());
+    }
+}

@@ -1,0 +1,16 @@
+// class: an error of the disk itself is taken for one of the path
+// module: dm-multipath
+// file: drivers/md/dm-mpath.c
+// scenarios: multipath/target-error, target
+// kills: misjudged, wrong answer, wrong I/O
+
+@@
+@@
+ multipath_end_io_bio(...)
+ {
+ 	...
+-	if (!*error || !blk_path_error(*error))
++	if (!*error)
+ 		goto done;
+ 	...
+ }

@@ -1,0 +1,20 @@
+// class: the block device is not put back before the retry
+// module: dm-mirror
+// file: drivers/md/dm-bio-record.h
+// scenarios: raid1
+// kills: crash, wrong data, hang, wrong answer
+// inspired-by: linux-kernel, February 2009, "A suggestion to preserve bio
+//   vector"
+// equivalent: the retry goes to the leg that dm-io is told, whatever the bio
+//   says. Its bio_endio reads the device for throttling and for
+//   BIO_TRACE_COMPLETION only, and the first is not in use, the second not set
+//   on a clone.
+
+@@
+@@
+ dm_bio_restore(...)
+ {
+ 	<...
+-	bio->bi_bdev = bd->bi_bdev;
+ 	...>
+ }

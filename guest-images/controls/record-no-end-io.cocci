@@ -1,0 +1,20 @@
+// class: the completion handler is not put back before the retry
+// module: dm-mirror
+// file: drivers/md/dm-bio-record.h
+// scenarios: raid1
+// kills: crash, wrong data, hang, wrong answer
+// inspired-by: commit 1b17159e52bb, "dm bio record: save/restore bi_end_io
+//   and bi_integrity"
+// equivalent: only a leg that puts its own handler into a bio (software
+//   integrity, inline encryption in software) leaves another one behind, and
+//   whoever does so puts the former one back before it calls it. No leg of the
+//   catalogue does either.
+
+@@
+@@
+ dm_bio_restore(...)
+ {
+ 	<...
+-	bio->bi_end_io = bd->bi_end_io;
+ 	...>
+ }

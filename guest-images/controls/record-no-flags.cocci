@@ -1,0 +1,19 @@
+// class: the bio's flags are left as the failed attempt left them
+// module: dm-mirror
+// file: drivers/md/dm-bio-record.h
+// scenarios: raid1
+// kills: crash, wrong data, hang, wrong answer
+// equivalent: the mirror does not submit the restored bio again, dm-io reads
+//   into its pages by bios of its own. What is left to it is one bio_endio,
+//   for which BIO_CHAIN and BIO_TRACE_COMPLETION count; both were cleared when
+//   the failed attempt ended. The others matter to submission, or to
+//   throttling, which no leg has.
+
+@@
+@@
+ dm_bio_restore(...)
+ {
+ 	<...
+-	bio->bi_flags = bd->bi_flags;
+ 	...>
+ }

@@ -1,0 +1,18 @@
+// class: the integrity payload is not put back before the retry
+// module: dm-mirror
+// file: drivers/md/dm-bio-record.h
+// scenarios: raid1
+// kills: crash, wrong data, hang, wrong answer
+// inspired-by: commit 1b17159e52bb, "dm bio record: save/restore bi_end_io
+//   and bi_integrity"
+// equivalent: no leg of the catalogue has an integrity profile, so the
+//   payload is NULL when it is recorded, and NULL when it would be restored.
+
+@@
+@@
+ dm_bio_restore(...)
+ {
+ 	<...
+-	bio->bi_integrity = bd->bi_integrity;
+ 	...>
+ }

@@ -1,0 +1,14 @@
+// class: the count of completed bytes is that of the attempt before
+// module: dm-mod
+// file: drivers/md/dm-rq.c
+// scenarios: multipath/partial, target
+// kills: crash, wrong data, hang, wrong I/O
+
+@@
+@@
+ init_tio(...)
+ {
+ 	...
+-	tio->completed = 0;
+ 	...
+ }

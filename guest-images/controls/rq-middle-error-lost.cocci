@@ -1,0 +1,16 @@
+// class: an error before the last bio of a request is lost
+// module: dm-mod
+// file: drivers/md/dm-rq.c
+// scenarios: multipath/partial, target
+// kills: wrong data, wrong I/O, wrong answer
+
+@@
+@@
+ end_clone_bio(...)
+ {
+ 	<...
+-	tio->error = error;
++	if (is_last)
++		tio->error = error;
+ 	...>
+ }

@@ -1,0 +1,17 @@
+// class: what was completed before the failure is not told to the original
+//   request
+// module: dm-mod
+// file: drivers/md/dm-rq.c
+// scenarios: multipath/partial, target
+// kills: wrong I/O, wrong data, crash
+
+@@
+@@
+ end_clone_bio(...)
+ {
+ 	<...
+ 	tio->error = error;
+-	goto exit;
++	return;
+ 	...>
+ }

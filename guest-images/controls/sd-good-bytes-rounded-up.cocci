@@ -1,0 +1,14 @@
+// class: the sectors up to the next page are counted as good
+// module: sd_mod
+// file: drivers/scsi/sd.c
+// scenarios: target, partial, multipath/partial, raid1/partial
+// kills: wrong data, wrong I/O
+
+@@
+@@
+ sd_completed_bytes(...)
+ {
+ 	...
+-	return min(good_bytes, transferred);
++	return min(round_up(good_bytes, 4096), transferred);
+ }

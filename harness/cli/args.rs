@@ -1,0 +1,391 @@
+//! The options of the command line.
+
+use super::exit::EXIT_CODES;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use regex::Regex;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+
+/// Fails a block request halfway, inside a real Linux kernel, and checks that
+/// device-mapper resubmits it whole.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "halfway", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Say only what did not pass, and the result
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say every case with its evidence; twice: everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No colours (also with NO_COLOR set)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run cases and judge what the kernel does
+    Run(RunArgs),
+    /// Print the cases
+    List(ListArgs),
+    /// Print what each case injects and what a correct kernel must do
+    Explain(ExplainArgs),
+    /// Say what this host can and cannot do
+    Doctor(DoctorArgs),
+    /// Open a shell in a guest, with the stack built and the fault armed
+    Shell(ShellArgs),
+    /// Print the summary of a recorded run
+    Show(ShowArgs),
+    /// Judge recorded cases again
+    Judge(JudgeArgs),
+    /// Print the kernels that are known by name, or fetch them
+    Kernels(KernelsArgs),
+    /// Break the kernel on purpose, and see whether the catalogue notices
+    Controls(ControlsArgs),
+    /// Print the JSON Schema of scenario files
+    Schema(SchemaArgs),
+    /// Clean up behind a harness that was killed
+    #[command(hide = true)]
+    Janitor {
+        /// The harness's directory.
+        directory: PathBuf,
+    },
+}
+
+/// Which cases.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SelectArgs {
+    /// Scenario files, recorded case files, or directories of them
+    #[arg(value_name = "PATH", default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// All cases, instead of a well-chosen sample
+    #[arg(long, conflicts_with = "sample")]
+    pub full: bool,
+    /// That many cases, well chosen, or with --filter spread evenly
+    #[arg(long, value_name = "N")]
+    pub sample: Option<NonZeroU64>,
+    /// Only (and all) cases whose id matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub filter: Option<Regex>,
+    /// Only scenarios with this tag (may be repeated: with any of them)
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+}
+
+/// On what the cases run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GuestArgs {
+    /// A kernel by name (see `halfway kernels`), `host`, a vmlinuz or vmlinux,
+    /// or a kernel build tree
+    #[arg(long, value_name = "NAME|host|PATH")]
+    pub kernel: Option<String>,
+    /// The kernel's modules, where --kernel is a file: the directory that holds
+    /// modules.dep
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
+    /// With one of its modules broken on purpose (see `halfway controls list`)
+    #[arg(long, value_name = "NAME", conflicts_with = "modules")]
+    pub control: Option<String>,
+    /// How guest code is executed
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+}
+
+impl GuestArgs {
+    /// These options as arguments, so that another command runs on the same.
+    pub fn to_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if let Some(kernel) = &self.kernel {
+            arguments.extend(["--kernel".to_owned(), kernel.clone()]);
+        }
+        if let Some(modules) = &self.modules {
+            let modules = modules.to_string_lossy().into_owned();
+            arguments.extend(["--modules".to_owned(), modules]);
+        }
+        if let Some(control) = &self.control {
+            arguments.extend(["--control".to_owned(), control.clone()]);
+        }
+        if let Some(accel) = self.accel.to_possible_value()
+            && self.accel != Accel::Auto
+        {
+            arguments.extend(["--accel".to_owned(), accel.get_name().to_owned()]);
+        }
+        arguments
+    }
+}
+
+/// How guest code is executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// KVM where a trial guest runs with it, else emulation
+    #[default]
+    Auto,
+    /// KVM
+    Kvm,
+    /// Emulation
+    Tcg,
+}
+
+/// `halfway run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Which cases.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// On what.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// Machines side by side
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroU32,
+    /// Seed of every sector's content [default: random, and said]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+    /// Go on with a recorded run that was interrupted: its path, its name, or
+    /// `latest`. Cases, kernel and seed are the record's
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed"],
+    )]
+    pub resume: Option<String>,
+    /// Stop once that many cases have neither passed nor been skipped
+    #[arg(long, value_name = "N")]
+    pub max_failures: Option<NonZeroU64>,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub timeout: NonZeroU32,
+    /// Which cases get files of their own in the record
+    #[arg(long, value_enum, default_value_t)]
+    pub record: RecordCases,
+}
+
+/// Which cases get files of their own in the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RecordCases {
+    /// Those that neither passed nor were skipped
+    #[default]
+    Failed,
+    /// All
+    All,
+}
+
+/// `halfway list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Which cases.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// The cases themselves, a JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `halfway explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Which cases.
+    #[command(flatten)]
+    pub select: SelectArgs,
+}
+
+/// `halfway doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// On what.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+}
+
+/// `halfway shell`.
+#[derive(Clone, Debug, Args)]
+pub struct ShellArgs {
+    /// A scenario file or a recorded case file; of several cases the first
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The first case whose id matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub filter: Option<Regex>,
+    /// On what.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+}
+
+/// `halfway show`.
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// A recorded run: its path, its name, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+}
+
+/// `halfway judge`.
+#[derive(Clone, Debug, Args)]
+pub struct JudgeArgs {
+    /// Recorded cases: cases/<id>.json of a run record
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `halfway kernels`.
+#[derive(Clone, Debug, Args)]
+pub struct KernelsArgs {
+    /// What to do with them; without it they are listed.
+    #[command(subcommand)]
+    pub action: Option<KernelsAction>,
+}
+
+/// What to do with kernels.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KernelsAction {
+    /// Print the kernels that are known by name
+    List,
+    /// Fetch kernels, so that later runs need no network
+    Fetch {
+        /// Their names
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
+}
+
+/// `halfway controls`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlsArgs {
+    /// What to do with them; without it they are listed.
+    #[command(subcommand)]
+    pub action: Option<ControlsAction>,
+}
+
+/// What to do with controls.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ControlsAction {
+    /// Print the controls: modules that are broken on purpose
+    List,
+    /// Build their modules, so that later runs need no compiler
+    Build(ControlsBuildArgs),
+    /// Run each against the catalogue until a case catches it
+    Run(ControlsRunArgs),
+}
+
+/// `halfway controls build`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlsBuildArgs {
+    /// Their names [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// A kernel by name (see `halfway kernels`)
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+}
+
+/// `halfway controls run`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlsRunArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: ControlsBuildArgs,
+    /// Scenario files, or directories of them
+    #[arg(long = "scenario", value_name = "PATH", default_value = "scenarios")]
+    pub scenarios: Vec<PathBuf>,
+    /// All cases, instead of a well-chosen sample
+    #[arg(long, conflicts_with = "sample")]
+    pub full: bool,
+    /// That many cases, well chosen
+    #[arg(long, value_name = "N")]
+    pub sample: Option<NonZeroU64>,
+    /// Go on after the first case that catches it, and count them
+    #[arg(long)]
+    pub all: bool,
+    /// How guest code is executed
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "15")]
+    pub timeout: NonZeroU32,
+    /// Where run records are kept, a directory for each control
+    #[arg(long, value_name = "DIR", default_value = "results/runs/controls")]
+    pub results: PathBuf,
+}
+
+/// `halfway schema`.
+#[derive(Clone, Debug, Args)]
+pub struct SchemaArgs {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use rstest::rstest;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_the_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("125"), "{help}");
+    }
+
+    #[rstest]
+    #[case::two_ways_to_select("run --full --sample 3")]
+    #[case::bad_regex("run --filter (")]
+    #[case::zero("run --jobs 0")]
+    #[case::resumed_with_other_cases("run --resume latest scenarios")]
+    #[case::resumed_on_another_kernel("run --resume latest --kernel host")]
+    #[case::modules_of_ones_own_and_broken_ones("run --kernel x --modules y --control z")]
+    #[case::modules_alone("run --modules /lib")]
+    #[case::quiet_and_verbose("run -q -v")]
+    fn what_contradicts_itself_is_refused(#[case] line: &str) {
+        let words = line.split(' ');
+        let result = Cli::try_parse_from(["halfway"].into_iter().chain(words));
+        assert_eq!(result.unwrap_err().exit_code(), 2, "{line}");
+    }
+
+    #[test]
+    fn guest_options_survive_the_way_through_a_record() {
+        for line in [
+            "halfway run x --kernel /boot/v --modules /m --accel tcg",
+            "halfway run x --kernel 6.1 --control c",
+        ] {
+            survives(line);
+        }
+    }
+
+    fn survives(line: &str) {
+        let guest = |words: &[String]| match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(run) => run.guest,
+            other => panic!("{other:?}"),
+        };
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let first = guest(&words).to_arguments();
+        assert_eq!(first, words[3..]);
+        let again: Vec<_> = words[..3].iter().chain(&first).cloned().collect();
+        assert_eq!(guest(&again).to_arguments(), first);
+    }
+}

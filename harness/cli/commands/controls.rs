@@ -1,0 +1,298 @@
+//! `halfway controls`: kernels broken on purpose, and whether they are caught.
+
+use super::run::{self, PATIENCE};
+use crate::cli::args::{
+    ControlsAction, ControlsArgs, ControlsBuildArgs, ControlsRunArgs, GuestArgs, SelectArgs,
+};
+use crate::cli::guest::{self, Guest, GuestError};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::select::{Choice, selection};
+use crate::cli::{CliError, Context, Exit, output};
+use crate::controls::score::{self, Score};
+use crate::controls::{Fate, Row, Trial};
+use crate::report::Verbosity;
+use crate::results::{Keep, RecordError, Recorder};
+use crate::runner::{self, Needs};
+use crate::scenario::Case;
+use halfway_builder::Cache;
+use halfway_builder::controls::{CONTROLS, Control};
+use miette::Diagnostic;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+/// Controls cannot be run.
+#[derive(Debug, Error, Diagnostic)]
+enum ControlsError {
+    #[error("failed to listen for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Lists, builds or runs controls.
+///
+/// # Errors
+/// A name is not known, a module cannot be built (`build`), or there is nothing
+/// to run on. A control that cannot be built is an error in the table of `run`.
+pub async fn execute(args: &ControlsArgs, ctx: &Context) -> Result<Exit, CliError> {
+    match args.action.as_ref().unwrap_or(&ControlsAction::List) {
+        ControlsAction::List => list(),
+        ControlsAction::Build(args) => build(args, ctx).await,
+        ControlsAction::Run(args) => run(args, ctx).await,
+    }
+}
+
+fn list() -> Result<Exit, CliError> {
+    let controls = chosen(&[])?;
+    let width = controls.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    output::write(|out| {
+        for control in &controls {
+            let equivalent = match control.equivalent {
+                Some(_) => " (equivalent)",
+                None => "",
+            };
+            writeln!(
+                out,
+                "{:<width$}  {:<13} {}{equivalent}",
+                control.name, control.module, control.class
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Pass)
+}
+
+async fn build(args: &ControlsBuildArgs, ctx: &Context) -> Result<Exit, CliError> {
+    let controls = chosen(&args.names)?;
+    let cache = Cache::open().map_err(GuestError::from)?;
+    let kernel = guest::kernel(&guest_args(args.kernel.clone()), &cache, ctx).await?;
+    for control in &controls {
+        let module = guest::broken_module(control, &kernel, &cache, ctx).await?;
+        output::write(|out| writeln!(out, "{}: {}", control.name, module.display()))?;
+    }
+    Ok(Exit::Pass)
+}
+
+/// The named controls, or all; before them the modules that they are mutants
+/// of, rebuilt as they are.
+fn chosen(names: &[String]) -> Result<Vec<Control>, CliError> {
+    let directory = Path::new(CONTROLS);
+    let mut controls = match names.is_empty() {
+        true => Control::all(directory).map_err(GuestError::from)?,
+        false => names
+            .iter()
+            .map(|name| Control::find(name, directory))
+            .collect::<Result<_, _>>()
+            .map_err(GuestError::from)?,
+    };
+    let mut all = Control::unmutated(&controls);
+    controls.retain(|control| !control.is_unmutated());
+    all.extend(controls);
+    Ok(all)
+}
+
+fn guest_args(kernel: Option<String>) -> GuestArgs {
+    GuestArgs {
+        kernel,
+        ..GuestArgs::default()
+    }
+}
+
+async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
+    let signals = |error| CliError::infrastructure(ControlsError::Signals(error));
+    let mut interrupt = Interrupt::listen().map_err(signals)?;
+    let select = SelectArgs {
+        paths: args.scenarios.clone(),
+        full: args.full,
+        sample: args.sample,
+        ..SelectArgs::default()
+    };
+    let choice = Choice::new(&select)?;
+    let controls = chosen(&args.build.names)?;
+    let mut rows = Vec::new();
+    for (index, control) in controls.iter().enumerate() {
+        let work = Work {
+            args,
+            ctx,
+            select: &select,
+            choice: &choice,
+            control,
+        };
+        let row = work.row(&mut interrupt).await?;
+        if ctx.verbosity != Verbosity::Quiet {
+            let (number, of, verdict) = (index + 1, controls.len(), row.verdict());
+            anstream::eprintln!("{number}/{of} {}: {verdict}", control.name);
+        }
+        if let Fate::Failed(why) = &row.fate {
+            anstream::eprintln!("{why}");
+        }
+        rows.push(row);
+        if *interrupt.stop.borrow() {
+            break;
+        }
+    }
+    output::write(|out| writeln!(out, "{}", score::table(&rows)))?;
+    let interrupted = rows.len() < controls.len();
+    Ok(match score::score(&rows) {
+        Score::Short => Exit::Kernel,
+        Score::Broken => Exit::Infrastructure,
+        _ if interrupted => Exit::Infrastructure,
+        Score::Open => Exit::Unjudged,
+        Score::Whole => Exit::Pass,
+    })
+}
+
+/// One control, and what it is run against.
+struct Work<'a> {
+    args: &'a ControlsRunArgs,
+    ctx: &'a Context,
+    select: &'a SelectArgs,
+    choice: &'a Choice,
+    control: &'a Control,
+}
+
+/// What a control is run on, and with which cases: those that show it soonest
+/// first.
+struct Ready {
+    guest: Guest,
+    guest_args: GuestArgs,
+    cases: Vec<Case>,
+}
+
+impl Work<'_> {
+    /// Tries the control. An error is one that no control would get past.
+    async fn row(&self, interrupt: &mut Interrupt) -> Result<Row, CliError> {
+        let started = Instant::now();
+        let mut trial = Trial::new(self.control);
+        let (fate, cases) = match self.prepare().await? {
+            Err(fate) => (fate, 0),
+            Ok(ready) => {
+                let trouble = self.drive(&mut trial, interrupt, ready).await?;
+                let cases = trial.judged();
+                (trial.fate(trouble), cases)
+            }
+        };
+        Ok(Row {
+            control: self.control.name.clone(),
+            module: self.control.module.clone(),
+            fate,
+            cases,
+            millis: started.elapsed().as_millis() as u64,
+        })
+    }
+
+    /// The guest with the control's module, and the cases that may show it;
+    /// or why there is nothing to run.
+    async fn prepare(&self) -> Result<Result<Ready, Fate>, GuestError> {
+        let guest_args = GuestArgs {
+            control: Some(self.control.name.clone()),
+            accel: self.args.accel,
+            ..guest_args(self.args.build.kernel.clone())
+        };
+        let mut cases: Vec<(usize, Case)> = self
+            .choice
+            .cases()
+            .filter_map(|case| Some((self.control.rank(&case.scenario)?, case)))
+            .collect();
+        cases.sort_by_key(|(rank, _)| *rank);
+        let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
+        // Even where nothing can be run, the module must be one.
+        let needs = Needs::of(&cases);
+        match guest::prepare(&guest_args, self.ctx, &needs, false).await {
+            Err(error @ GuestError::Build(_)) => Ok(Err(Fate::Failed(error.to_string()))),
+            Ok(_) | Err(GuestError::NotLoaded { .. }) if cases.is_empty() => {
+                let scenarios = self.control.scenarios.join(", ");
+                let why = format!("no case of {scenarios} is chosen");
+                Ok(Err(Fate::NotReached(why)))
+            }
+            Ok(guest) => Ok(Ok(Ready {
+                guest,
+                guest_args,
+                cases,
+            })),
+            Err(GuestError::NotLoaded { module, .. }) => {
+                let why = format!("no guest loads {module}");
+                Ok(Err(Fate::NotReached(why)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs the cases. The result is why they did not come to their end.
+    async fn drive(
+        &self,
+        trial: &mut Trial,
+        interrupt: &mut Interrupt,
+        ready: Ready,
+    ) -> Result<Option<String>, RecordError> {
+        let Ready {
+            guest,
+            guest_args,
+            cases,
+        } = ready;
+        let seed = self.args.seed;
+        let mut manifest = run::manifest(
+            self.choice,
+            selection(self.select),
+            &guest,
+            &guest_args,
+            seed,
+            self.ctx,
+        );
+        manifest.cases = cases.len() as u64;
+        let results = self.args.results.join(&self.control.name);
+        let mut recorder = Recorder::create(&results, &manifest, Keep::Failed)?;
+        let plan = runner::Plan {
+            cases,
+            whole: self.choice.whole,
+            seed,
+            jobs: 1,
+            boot: guest.boot,
+            images: guest.images,
+            workshop: guest.workshop,
+            deadline: Duration::from_secs(u64::from(self.args.timeout.get())),
+            patience: PATIENCE,
+            record_all: false,
+            notes: guest.notes,
+        };
+        let (sender, mut events) = unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let mut asked = interrupt.stop.subscribe();
+        let following = async {
+            let mut stopping = false;
+            loop {
+                tokio::select! {
+                    event = events.recv() => {
+                        let Some(event) = event else { break Ok(()) };
+                        if let Err(error) = recorder.event(&event) {
+                            stop.send_replace(true);
+                            break Err(error);
+                        }
+                        if trial.hear(&event) && !self.args.all {
+                            stop.send_replace(true);
+                        }
+                    }
+                    Ok(_) = asked.wait_for(|stop| *stop), if !stopping => {
+                        stopping = true;
+                        stop.send_replace(true);
+                    }
+                }
+            }
+        };
+        let tasks = LocalSet::new();
+        let driving = tasks.run_until(runner::run(plan, sender, stopped));
+        let (driven, followed) = tokio::select! {
+            ended = async { tokio::join!(driving, following) } => ended,
+            () = interrupt.now() => return Ok(Some("interrupted".to_owned())),
+        };
+        followed?;
+        Ok(match driven {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if *interrupt.stop.borrow() => Some("interrupted".to_owned()),
+            Ok(_) => None,
+        })
+    }
+}

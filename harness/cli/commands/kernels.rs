@@ -1,0 +1,58 @@
+//! `halfway kernels`: the kernels that are known by name.
+
+use crate::cli::args::{KernelsAction, KernelsArgs};
+use crate::cli::guest::{self, GuestError};
+use crate::cli::{CliError, Context, Exit, output};
+use halfway_builder::{Cache, Catalogue, KernelSpec};
+
+/// Lists or fetches kernels.
+///
+/// # Errors
+/// A name is not known, or a kernel cannot be had.
+pub async fn execute(args: &KernelsArgs, ctx: &Context) -> Result<Exit, CliError> {
+    match args.action.as_ref().unwrap_or(&KernelsAction::List) {
+        KernelsAction::List => list(),
+        KernelsAction::Fetch { names } => fetch(names, ctx).await,
+    }
+}
+
+fn list() -> Result<Exit, CliError> {
+    let catalogue = Catalogue::load();
+    let default = &catalogue.default_entry().name;
+    output::write(|out| {
+        for entry in catalogue.entries() {
+            let mark = if entry.name == *default {
+                "  (default)"
+            } else {
+                ""
+            };
+            writeln!(out, "{:<12} {}{mark}", entry.name, entry.about)?;
+        }
+        writeln!(out, "{:<12} the kernel that this host runs", "host")?;
+        writeln!(
+            out,
+            "{:<12} a vmlinuz (with --modules DIR), or a kernel build tree",
+            "PATH"
+        )
+    })?;
+    Ok(Exit::Pass)
+}
+
+async fn fetch(names: &[String], ctx: &Context) -> Result<Exit, CliError> {
+    let cache = Cache::open().map_err(GuestError::from)?;
+    let specs: Result<Vec<_>, _> = names
+        .iter()
+        .map(|name| KernelSpec::parse(name, None))
+        .collect();
+    for spec in specs.map_err(GuestError::from)? {
+        let kernel = guest::fetch(spec, &cache, ctx).await?;
+        output::write(|out| {
+            writeln!(
+                out,
+                "{:<12} {} ({})",
+                kernel.name, kernel.release, kernel.origin
+            )
+        })?;
+    }
+    Ok(Exit::Pass)
+}

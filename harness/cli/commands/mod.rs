@@ -1,0 +1,36 @@
+//! What each command does, a file each.
+
+pub mod controls;
+pub mod doctor;
+pub mod explain;
+pub mod janitor;
+pub mod judge;
+pub mod kernels;
+pub mod list;
+pub mod run;
+pub mod schema;
+pub mod shell;
+pub mod show;
+
+use super::args::Command;
+use super::{CliError, Context, Exit};
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// As the command says; the error carries the exit code.
+pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Run(args) => run::execute(args, ctx).await,
+        Command::List(args) => list::execute(args),
+        Command::Explain(args) => explain::execute(args),
+        Command::Doctor(args) => doctor::execute(args, ctx).await,
+        Command::Shell(args) => shell::execute(args, ctx).await,
+        Command::Show(args) => show::execute(args, ctx),
+        Command::Judge(args) => judge::execute(args, ctx),
+        Command::Kernels(args) => kernels::execute(args, ctx).await,
+        Command::Controls(args) => controls::execute(args, ctx).await,
+        Command::Schema(args) => schema::execute(args),
+        Command::Janitor { directory } => janitor::execute(directory),
+    }
+}

@@ -1,0 +1,215 @@
+//! `halfway run`: selects cases, prepares what they run on, runs them, and
+//! keeps the record.
+
+use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs};
+use crate::cli::guest::{self, Guest};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::select::{Choice, selection};
+use crate::cli::{CliError, Context, Exit, exit, follow};
+use crate::report::{Options, Terminal};
+use crate::results::manifest::{FORMAT, Host, Manifest, Selection};
+use crate::results::{Keep, Record, Recorder, Summary};
+use crate::runner;
+use clap::Parser;
+use miette::Diagnostic;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::LocalSet;
+
+/// A run that cannot start.
+#[derive(Debug, Error, Diagnostic)]
+enum RunError {
+    #[error("failed to listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("the run was given up")]
+    #[diagnostic(help("what was judged until then is in the record; --resume goes on with it"))]
+    Runner(#[source] runner::RunError),
+    #[error("interrupted before the run began")]
+    Interrupted,
+    #[error("the record's command line is not one of `halfway run`")]
+    Arguments,
+    #[error("the run was recorded with kernel {recorded}, but {found} is there now")]
+    #[diagnostic(help("one record is about one kernel: start a new run"))]
+    Kernel { recorded: String, found: String },
+}
+
+/// A machine's patience with its guest: no boot and no call takes that long.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs cases.
+///
+/// # Errors
+/// The run could not start, its record could not be written, or the runner
+/// itself failed. What was done until then is in the record.
+pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
+    let signals = |error| CliError::infrastructure(RunError::Signals(error));
+    let mut interrupt = Interrupt::listen().map_err(signals)?;
+    let plan = tokio::select! {
+        plan = Plan::new(args, ctx) => plan?,
+        () = interrupt.asked() => return Err(CliError::infrastructure(RunError::Interrupted)),
+    };
+    let Plan {
+        choice,
+        guest,
+        seed,
+        mut recorder,
+        before,
+    } = plan;
+
+    let work = runner::Plan {
+        cases: choice
+            .cases()
+            .filter(|case| !before.is_settled(&case.id))
+            .collect(),
+        whole: choice.whole,
+        seed,
+        jobs: args.jobs.get() as usize,
+        boot: guest.boot.clone(),
+        images: guest.images.clone(),
+        workshop: guest.workshop.clone(),
+        deadline: Duration::from_secs(u64::from(args.timeout.get())),
+        patience: PATIENCE,
+        record_all: args.record == RecordCases::All,
+        notes: guest.notes.clone(),
+    };
+    let options = Options {
+        verbosity: ctx.verbosity,
+        live: io::stderr().is_terminal(),
+        record: Some(recorder.path().to_owned()),
+        seed: Some(seed),
+    };
+    let mut terminal = Terminal::new(anstream::stderr(), options, before.clone());
+
+    let (sender, receiver) = unbounded_channel();
+    let stop = interrupt.stop.clone();
+    let ended = {
+        let following = follow::follow(
+            receiver,
+            &mut recorder,
+            &mut terminal,
+            &stop,
+            args.max_failures.map(Into::into),
+        );
+        let tasks = LocalSet::new();
+        let driving = tasks.run_until(runner::run(work, sender, stop.subscribe()));
+        tokio::select! {
+            ended = async { tokio::join!(driving, following) } => Some(ended),
+            () = interrupt.now() => None,
+        }
+    };
+    terminal.close();
+    if let Some((driven, followed)) = ended {
+        // A record that cannot be written is why the runner was stopped.
+        followed?;
+        driven.map_err(|error| CliError::infrastructure(RunError::Runner(error)))?;
+    }
+    let summary = terminal.summary();
+    Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
+}
+
+/// Everything that must be right before the first machine boots.
+struct Plan {
+    choice: Choice,
+    guest: Guest,
+    seed: u64,
+    recorder: Recorder,
+    /// What was done before, where the run is resumed.
+    before: Summary,
+}
+
+impl Plan {
+    async fn new(args: &RunArgs, ctx: &Context) -> Result<Self, CliError> {
+        match &args.resume {
+            Some(run) => Self::resumed(args, run, ctx).await,
+            None => Self::fresh(args, ctx).await,
+        }
+    }
+
+    async fn fresh(args: &RunArgs, ctx: &Context) -> Result<Self, CliError> {
+        let choice = Choice::new(&args.select)?;
+        let guest = guest::prepare(&args.guest, ctx, &choice.needs(), false).await?;
+        // Short enough to be typed, and exact in any JSON reader.
+        let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
+        let selection = selection(&args.select);
+        let manifest = manifest(&choice, selection, &guest, &args.guest, seed, ctx);
+        let recorder = Recorder::create(&args.results, &manifest, keep(args))?;
+        Ok(Plan {
+            choice,
+            guest,
+            seed,
+            recorder,
+            before: Summary::default(),
+        })
+    }
+
+    async fn resumed(args: &RunArgs, run: &str, ctx: &Context) -> Result<Self, CliError> {
+        let record = Record::find(&args.results, run)?;
+        let manifest = record.manifest();
+        let choice = Choice::recorded(manifest)?;
+        let args_before = recorded_guest(manifest)?;
+        let guest = guest::prepare(&args_before, ctx, &choice.needs(), false).await?;
+        if guest.kernel.sha256 != manifest.kernel.sha256 {
+            return Err(CliError::usage(RunError::Kernel {
+                recorded: manifest.kernel.release.clone(),
+                found: guest.kernel.release.clone(),
+            }));
+        }
+        let recorder = Recorder::resume(&record, keep(args))?;
+        Ok(Plan {
+            choice,
+            guest,
+            seed: manifest.seed,
+            recorder,
+            before: record.summary()?,
+        })
+    }
+}
+
+/// What a record says of a run before it starts.
+pub(super) fn manifest(
+    choice: &Choice,
+    selection: Selection,
+    guest: &Guest,
+    args: &GuestArgs,
+    seed: u64,
+    ctx: &Context,
+) -> Manifest {
+    let mut repeat = vec!["--seed".to_owned(), seed.to_string()];
+    repeat.extend(args.to_arguments());
+    Manifest {
+        format: FORMAT,
+        halfway: env!("CARGO_PKG_VERSION").to_owned(),
+        created: OffsetDateTime::now_utc(),
+        arguments: ctx.arguments.clone(),
+        repeat,
+        seed,
+        selection,
+        kernel: guest.kernel.clone(),
+        qemu: guest.qemu.clone(),
+        acceleration: guest.acceleration.clone(),
+        host: Host::this(),
+        cases: choice.cases,
+        whole: choice.whole,
+        scenarios: choice.files(),
+    }
+}
+
+/// The recorded run's options on kernel and acceleration.
+fn recorded_guest(manifest: &Manifest) -> Result<GuestArgs, CliError> {
+    let words = ["halfway", "run"].into_iter().map(str::to_owned);
+    let line = words.chain(manifest.repeat.iter().cloned());
+    match Cli::try_parse_from(line).map(|cli| cli.command) {
+        Ok(Command::Run(args)) => Ok(args.guest),
+        _ => Err(CliError::usage(RunError::Arguments)),
+    }
+}
+
+fn keep(args: &RunArgs) -> Keep {
+    match args.record {
+        RecordCases::Failed => Keep::Failed,
+        RecordCases::All => Keep::All,
+    }
+}

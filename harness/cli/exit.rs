@@ -1,0 +1,83 @@
+//! The exit codes: what a script, a CI system and `git bisect run` go by.
+
+use crate::oracle::Outcome;
+use crate::results::Tally;
+use std::process::ExitCode;
+
+/// The exit codes as the help says them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  every case that was run passed, and at least one did; skipped cases and
+       findings about QEMU's device models count for nothing
+    1  the kernel failed: a case ended as fail, crash or hang
+    2  usage: a bad option or a bad scenario
+    3  infrastructure: QEMU, the host or halfway failed, or the run was
+       interrupted before anything failed
+  125  nothing was shown: an inconclusive case, or no case at all that passed
+       (`git bisect run` takes it as a skip)
+Where several apply: 1, then 3, then 125.";
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All pass.
+    Pass = 0,
+    /// The kernel failed.
+    Kernel = 1,
+    /// The user asked for something that cannot be.
+    Usage = 2,
+    /// The host or the harness failed, or the run was interrupted.
+    Infrastructure = 3,
+    /// Nothing could be judged.
+    Unjudged = 125,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// The exit code of a run with these outcomes.
+pub fn exit_code(tally: &Tally, interrupted: bool) -> Exit {
+    if tally.kernel_failures() > 0 {
+        Exit::Kernel
+    } else if tally[Outcome::Infrastructure] > 0 || interrupted {
+        Exit::Infrastructure
+    } else if tally[Outcome::Inconclusive] > 0 || tally[Outcome::Pass] == 0 {
+        Exit::Unjudged
+    } else {
+        Exit::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Outcome::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::nothing(&[], false, Exit::Unjudged)]
+    #[case::passes(&[Pass, Pass], false, Exit::Pass)]
+    #[case::some_skipped(&[Pass, Skipped], false, Exit::Pass)]
+    #[case::all_skipped(&[Skipped], false, Exit::Unjudged)]
+    #[case::a_finding(&[Pass, Finding], false, Exit::Pass)]
+    #[case::all_findings(&[Finding, Skipped], false, Exit::Unjudged)]
+    #[case::fail(&[Pass, Fail], false, Exit::Kernel)]
+    #[case::crash(&[Crash], false, Exit::Kernel)]
+    #[case::hang(&[Hang, Skipped], false, Exit::Kernel)]
+    #[case::inconclusive(&[Pass, Inconclusive], false, Exit::Unjudged)]
+    #[case::infrastructure(&[Pass, Infrastructure], false, Exit::Infrastructure)]
+    #[case::host_before_doubt(&[Inconclusive, Infrastructure], false, Exit::Infrastructure)]
+    #[case::kernel_before_host(&[Infrastructure, Inconclusive, Fail], false, Exit::Kernel)]
+    #[case::interrupted(&[Pass], true, Exit::Infrastructure)]
+    #[case::interrupted_at_once(&[], true, Exit::Infrastructure)]
+    #[case::interrupted_in_doubt(&[Inconclusive], true, Exit::Infrastructure)]
+    #[case::interrupted_after_a_failure(&[Pass, Crash], true, Exit::Kernel)]
+    fn exit_codes(#[case] outcomes: &[Outcome], #[case] interrupted: bool, #[case] exit: Exit) {
+        let tally = outcomes.iter().map(|outcome| (*outcome, 1)).collect();
+        assert_eq!(exit_code(&tally, interrupted), exit);
+    }
+}

@@ -1,0 +1,396 @@
+//! What cases run on: the kernel, the initramfs, QEMU and its acceleration, all
+//! made or found before the first machine is started.
+
+use super::args::{self, GuestArgs};
+use super::{CliError, Context};
+use crate::machine::accel::Memory;
+use crate::machine::clock;
+use crate::machine::command::Boot;
+use crate::machine::janitor::Workshop;
+use crate::machine::{Accel, AccelChoice};
+use crate::report::Verbosity;
+use crate::results::manifest::{Acceleration, Kernel, Qemu};
+use crate::runner::Needs;
+use crate::runner::accel::{self, Decision};
+use crate::runner::plan::Images;
+use crate::storage::controller;
+use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
+use halfway_builder::{
+    AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
+    ModuleError, ResolvedModule, ShellError, SpecError, Stage, default_modules, shell_tools,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use miette::Diagnostic;
+use std::collections::HashSet;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::task::LocalSet;
+
+/// Environment variable that names the QEMU binary.
+pub const QEMU_VARIABLE: &str = "HALFWAY_QEMU";
+
+/// What cases run on.
+pub struct Guest {
+    /// What each machine boots, but for the drivers of its controller.
+    pub boot: Boot,
+    /// The drivers of controllers and stacks.
+    pub images: Images,
+    /// Where the machines' private directories lie.
+    pub workshop: Rc<Workshop>,
+    /// For the record.
+    pub kernel: Kernel,
+    /// For the record.
+    pub qemu: Qemu,
+    /// For the record.
+    pub acceleration: Acceleration,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// There is nothing to run cases on.
+#[derive(Debug, Error, Diagnostic)]
+pub enum GuestError {
+    /// No such kernel.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The kernel cannot be had.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The kernel lacks a driver.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// No such control.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The control's module cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The control's module is not used.
+    #[error("no guest loads {module}: {control} would show nothing")]
+    NotLoaded {
+        /// The control.
+        control: String,
+        /// Its module.
+        module: String,
+    },
+    /// The initramfs cannot be made.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// No cache directory.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// No tools for a shell.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// QEMU is not there.
+    #[error("failed to run {}", binary.display())]
+    #[diagnostic(help("`ci/setup` installs QEMU; {QEMU_VARIABLE} names another binary"))]
+    Qemu {
+        /// What was run.
+        binary: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The private directory cannot be made.
+    #[error("failed to make a private directory below {}", std::env::temp_dir().display())]
+    #[diagnostic(help("TMPDIR names another place; it must be writable and have a short path"))]
+    Workshop(#[source] io::Error),
+    /// Something of ours broke.
+    #[error("the kernel's preparation broke off")]
+    Broken,
+}
+
+impl From<GuestError> for CliError {
+    fn from(error: GuestError) -> Self {
+        match error {
+            GuestError::Spec(_)
+            | GuestError::Module(_)
+            | GuestError::Control(_)
+            | GuestError::NotLoaded { .. }
+            | GuestError::Build(
+                BuildError::Kernel(_)
+                | BuildError::Stock { .. }
+                | BuildError::Builtin { .. }
+                | BuildError::NoMatch { .. },
+            )
+            | GuestError::Kernel(
+                KernelError::NoModules(_)
+                | KernelError::NotBuilt(_)
+                | KernelError::NoHostKernel { .. }
+                | KernelError::Image { .. },
+            ) => CliError::usage(error),
+            _ => CliError::infrastructure(error),
+        }
+    }
+}
+
+/// Finds or makes all that machines need which serve what `needs` was made of;
+/// `shell` puts a person's tools into the initramfs.
+pub async fn prepare(
+    args: &GuestArgs,
+    ctx: &Context,
+    needs: &Needs,
+    shell: bool,
+) -> Result<Guest, GuestError> {
+    let cache = Cache::open()?;
+    let binary = qemu_binary();
+    let version = qemu_version(&binary)?;
+    let mut kernel = kernel(args, &cache, ctx).await?;
+    let control = match &args.control {
+        None => None,
+        Some(name) => Some(Control::find(name, Path::new(CONTROLS))?),
+    };
+    if let Some(control) = &control {
+        let module = broken_module(control, &kernel, &cache, ctx).await?;
+        kernel.modules.replace(&control.module, module);
+    }
+    let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };
+    let select = |more: &[&str]| kernel.modules.select(&[default_modules(), more].concat());
+    let pack = |modules: &[ResolvedModule]| {
+        let initramfs = Initramfs {
+            agent: AGENT,
+            modules,
+            extra: &extra,
+        };
+        initramfs.build(&cache)
+    };
+    let initrd = pack(&select(&[])?)?;
+    let mut images = Images::default();
+    let mut loaded = HashSet::new();
+    let mut stacks = Vec::new();
+    for &module in &needs.stacks {
+        match kernel.modules.select(&[module]) {
+            Ok(_) => stacks.push(module),
+            Err(error @ ModuleError::Missing { .. }) if needs.stacks.len() > 1 => {
+                images.lacking.insert(module, error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let devices = qemu_devices(&binary)?;
+    for &controller in &needs.controllers {
+        let needed = controller::devices(controller).iter();
+        let lacking = needed.copied().find(|device| !devices.contains(*device));
+        let modules = [&stacks, controller::modules(controller)].concat();
+        let image = match lacking {
+            Some(device) => Err(format!("{version} has no {device}")),
+            None => match select(&modules) {
+                Err(error @ ModuleError::Missing { .. }) => Err(error.to_string()),
+                selected => {
+                    let selected = selected?;
+                    loaded.extend(selected.iter().map(|module| module.name.clone()));
+                    Ok(pack(&selected)?)
+                }
+            },
+        };
+        images.controllers.insert(controller, image);
+    }
+    if let Some(control) = control.filter(|control| !loaded.contains(&control.module_name())) {
+        return Err(GuestError::NotLoaded {
+            module: control.module_name(),
+            control: control.name,
+        });
+    }
+
+    let program = std::env::current_exe().ok();
+    let workshop = Workshop::open(program.as_deref()).map_err(GuestError::Workshop)?;
+    let mut boot = Boot {
+        qemu: binary.clone(),
+        image: kernel.image.clone(),
+        initrd,
+        accel: Accel::Tcg,
+        verbose: false,
+        tsc_khz: clock::tsc_khz(),
+        append: Vec::new(),
+    };
+    let choice = match args.accel {
+        args::Accel::Auto => AccelChoice::Auto,
+        args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
+        args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
+    };
+    let memory = Memory::open(cache.root(), &version, &kernel.digest);
+    let decision = decide(choice, &memory, &boot, &workshop).await;
+    boot.accel = decision.accel;
+
+    let mut notes: Vec<String> = decision.note.iter().cloned().collect();
+    notes.extend(
+        kernel
+            .slow
+            .iter()
+            .map(|why| format!("the boot is slower than it could be: {why}")),
+    );
+    Ok(Guest {
+        boot,
+        images,
+        workshop: Rc::new(workshop),
+        kernel: Kernel {
+            name: kernel.name,
+            release: kernel.release,
+            version: kernel.origin.clone(),
+            origin: kernel.origin,
+            image: kernel.image.display().to_string(),
+            sha256: kernel.digest,
+        },
+        qemu: Qemu {
+            binary: binary.display().to_string(),
+            version,
+        },
+        acceleration: Acceleration {
+            accelerator: decision.accel.to_string().to_lowercase(),
+            reason: decision.note.unwrap_or_else(|| match choice {
+                AccelChoice::Auto => "a trial guest came up".to_owned(),
+                AccelChoice::Only(_) => "it was asked for".to_owned(),
+            }),
+        },
+        notes,
+    })
+}
+
+async fn decide(
+    choice: AccelChoice,
+    memory: &Memory,
+    boot: &Boot,
+    workshop: &Workshop,
+) -> Decision {
+    LocalSet::new()
+        .run_until(accel::decide(choice, memory, boot, workshop))
+        .await
+}
+
+/// The QEMU binary that is used.
+pub fn qemu_binary() -> PathBuf {
+    std::env::var_os(QEMU_VARIABLE).map_or_else(|| "qemu-system-x86_64".into(), PathBuf::from)
+}
+
+/// The devices that a QEMU has.
+fn qemu_devices(binary: &Path) -> Result<HashSet<String>, GuestError> {
+    let failed = |source| GuestError::Qemu {
+        binary: binary.to_owned(),
+        source,
+    };
+    let output = std::process::Command::new(binary)
+        .args(["-device", "help"])
+        .output()
+        .map_err(failed)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `name "virtio-blk-pci", bus PCI, alias "virtio-blk"`
+    let names = text.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("name \"")?.split_once('"')?;
+        Some(name.to_owned())
+    });
+    Ok(names.collect())
+}
+
+/// What QEMU says of its version.
+///
+/// # Errors
+/// It cannot be run.
+pub fn qemu_version(binary: &Path) -> Result<String, GuestError> {
+    let failed = |source| GuestError::Qemu {
+        binary: binary.to_owned(),
+        source,
+    };
+    let output = std::process::Command::new(binary)
+        .arg("--version")
+        .output()
+        .map_err(failed)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.lines().next() {
+        Some(line) if output.status.success() => Ok(line.to_owned()),
+        _ => {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(failed(io::Error::other(text)))
+        }
+    }
+}
+
+/// The kernel that `args` name, fetched if need be.
+pub async fn kernel(
+    args: &GuestArgs,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<halfway_builder::Kernel, GuestError> {
+    let spec = match &args.kernel {
+        None => KernelSpec::default_kernel(),
+        Some(text) => KernelSpec::parse(text, args.modules.as_deref())?,
+    };
+    fetch(spec, cache, ctx).await
+}
+
+/// Resolves a kernel beside the event loop, so that Ctrl-C is heard meanwhile,
+/// and says what takes time.
+pub async fn fetch(
+    spec: KernelSpec,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<halfway_builder::Kernel, GuestError> {
+    let cache = cache.clone();
+    let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
+    let resolved = tokio::task::spawn_blocking(move || {
+        let resolved = halfway_builder::resolve(&spec, &cache, &mut |stage| teller.tell(stage));
+        teller.bar.finish_and_clear();
+        resolved
+    });
+    Ok(resolved.await.map_err(|_| GuestError::Broken)??)
+}
+
+/// Builds a control's module beside the event loop, unless it is in the cache.
+pub async fn broken_module(
+    control: &Control,
+    kernel: &halfway_builder::Kernel,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<PathBuf, GuestError> {
+    let (control, kernel, cache) = (control.clone(), kernel.clone(), cache.clone());
+    let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
+    let built = tokio::task::spawn_blocking(move || {
+        let tell = &mut |stage: &Stage| teller.tell(stage);
+        let built = controls::build(&control, &kernel, &cache, tell);
+        teller.bar.finish_and_clear();
+        built
+    });
+    Ok(built.await.map_err(|_| GuestError::Broken)??)
+}
+
+/// Says the stages: on one line of a terminal, or a line each.
+struct Teller {
+    bar: ProgressBar,
+    plain: bool,
+    last: String,
+}
+
+impl Teller {
+    fn new(quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let target = match terminal && !quiet {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Teller {
+            bar,
+            plain: !terminal && !quiet,
+            last: String::new(),
+        }
+    }
+
+    fn tell(&mut self, stage: &Stage) {
+        self.bar.set_message(stage.to_string());
+        // A download speaks of every percent; its first word is enough.
+        let line = match stage {
+            Stage::Download { what, .. } => format!("fetching {what}"),
+            other => other.to_string(),
+        };
+        if self.plain && line != self.last {
+            eprintln!("{line}");
+            self.last = line;
+        }
+    }
+}

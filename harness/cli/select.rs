@@ -1,0 +1,270 @@
+//! From paths and options to cases. The one place where the command line meets
+//! the scenario engine.
+
+use super::CliError;
+use super::args::SelectArgs;
+use crate::report::lines::count;
+use crate::results::manifest::{Manifest, ScenarioFile, Selection};
+use crate::runner::Needs;
+use crate::scenario::{self, Case, Scenario};
+use miette::Diagnostic;
+use regex::Regex;
+use thiserror::Error;
+
+/// Scenarios, and which of their cases are meant. The cases themselves are
+/// made when they are asked for, one after the other.
+#[derive(Debug)]
+pub struct Choice {
+    scenarios: Vec<Scenario>,
+    thinning: Thinning,
+    filter: Option<Regex>,
+    /// How many cases are chosen.
+    pub cases: u64,
+    /// How many there would be without a sample.
+    pub whole: u64,
+}
+
+/// Which cases of all that match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Thinning {
+    /// Every one.
+    Full,
+    /// That many of each scenario, as it chooses them itself.
+    Shares(Vec<usize>),
+    /// That many of those that match, from all over.
+    Spread(u64),
+}
+
+/// A choice of cases that cannot be.
+#[derive(Debug, Error, Diagnostic)]
+enum SelectError {
+    #[error("none of {} in {} is chosen", count(*found, "case"), count(*scenarios as u64, "scenario"))]
+    #[diagnostic(help(
+        "`halfway list --full` prints all cases; --filter and --tag leave some out"
+    ))]
+    Nothing { found: u64, scenarios: usize },
+    #[error("the record speaks of {recorded} cases, but its scenarios expand to {expanded}")]
+    #[diagnostic(help("the record was made by halfway {version}: go on with that version"))]
+    Changed {
+        recorded: u64,
+        expanded: u64,
+        version: String,
+    },
+    #[error("the record's filter is not a regular expression")]
+    Filter(#[source] regex::Error),
+}
+
+impl Choice {
+    /// The cases that the user asked for: at least one.
+    ///
+    /// # Errors
+    /// A scenario is bad, or no case is left.
+    pub fn new(args: &SelectArgs) -> Result<Self, CliError> {
+        let mut scenarios = scenario::load(&args.paths)?;
+        let found = total(&scenarios);
+        let files = scenarios.len();
+        if !args.tags.is_empty() {
+            scenarios.retain(|scenario| args.tags.iter().any(|tag| scenario.tags.contains(tag)));
+        }
+        let choice = Self::of(scenarios, &selection(args), args.filter.clone());
+        match choice.cases {
+            0 => Err(CliError::usage(SelectError::Nothing {
+                found,
+                scenarios: files,
+            })),
+            _ => Ok(choice),
+        }
+    }
+
+    /// The cases of a recorded run, from what the record itself holds.
+    ///
+    /// # Errors
+    /// This program makes other cases of it than the one that recorded it.
+    pub fn recorded(manifest: &Manifest) -> Result<Self, CliError> {
+        let files = manifest.scenarios.iter();
+        let scenarios: Vec<_> = files
+            .map(|file| Scenario::parse(&file.name, &file.text))
+            .collect::<Result<_, _>>()?;
+        let selection = &manifest.selection;
+        let filter = selection.filter.as_deref().map(Regex::new).transpose();
+        let filter = filter.map_err(|error| CliError::usage(SelectError::Filter(error)))?;
+        let choice = Self::of(scenarios, selection, filter);
+        if choice.cases == manifest.cases {
+            return Ok(choice);
+        }
+        Err(CliError::usage(SelectError::Changed {
+            recorded: manifest.cases,
+            expanded: choice.cases,
+            version: manifest.halfway.clone(),
+        }))
+    }
+
+    fn of(mut scenarios: Vec<Scenario>, selection: &Selection, filter: Option<Regex>) -> Self {
+        // A file may be named twice, by itself and by its directory.
+        let mut seen = std::collections::HashSet::new();
+        scenarios.retain(|scenario| seen.insert((scenario.name.clone(), scenario.text.clone())));
+        let thinning = match (selection.sample, &filter) {
+            (Some(number), None) => {
+                Thinning::Shares(shares(scenarios.iter().map(Scenario::count), number))
+            }
+            (Some(number), Some(_)) => Thinning::Spread(number),
+            // Whoever asks for certain cases wants them all.
+            (None, Some(_)) => Thinning::Full,
+            (None, None) if selection.full => Thinning::Full,
+            (None, None) => Thinning::Shares(scenarios.iter().map(|one| one.sample).collect()),
+        };
+        let mut choice = Choice {
+            scenarios,
+            thinning,
+            filter,
+            cases: 0,
+            whole: 0,
+        };
+        choice.whole = match &choice.filter {
+            None => total(&choice.scenarios),
+            Some(_) => choice.matching().count() as u64,
+        };
+        choice.cases = choice.cases().count() as u64;
+        choice
+    }
+
+    /// The scenario files, for a record.
+    pub fn files(&self) -> Vec<ScenarioFile> {
+        let scenarios = self.scenarios.iter();
+        scenarios
+            .map(|scenario| ScenarioFile {
+                name: scenario.name.clone(),
+                text: scenario.text.clone(),
+            })
+            .collect()
+    }
+
+    /// What machines must have to serve the chosen cases.
+    pub fn needs(&self) -> Needs {
+        Needs::of(self.cases())
+    }
+
+    /// The chosen cases, in the order of the scenarios.
+    pub fn cases(&self) -> Box<dyn Iterator<Item = Case> + '_> {
+        match &self.thinning {
+            Thinning::Full => Box::new(self.matching()),
+            Thinning::Shares(shares) => {
+                let shared = self.scenarios.iter().zip(shares);
+                Box::new(shared.flat_map(|(scenario, share)| scenario.sample(*share)))
+            }
+            Thinning::Spread(number) => {
+                let numbered = (0..).zip(self.matching());
+                let chosen = numbered.filter(|(index, _)| is_chosen(*index, *number, self.whole));
+                Box::new(chosen.map(|(_, case)| case))
+            }
+        }
+    }
+
+    fn matching(&self) -> impl Iterator<Item = Case> + '_ {
+        let all = self.scenarios.iter().flat_map(Scenario::expand);
+        all.filter(|case| match &self.filter {
+            Some(filter) => filter.is_match(&case.id),
+            None => true,
+        })
+    }
+}
+
+fn total(scenarios: &[Scenario]) -> u64 {
+    scenarios
+        .iter()
+        .map(|scenario| scenario.count() as u64)
+        .sum()
+}
+
+/// The options as the record keeps them.
+pub fn selection(args: &SelectArgs) -> Selection {
+    let paths = args.paths.iter();
+    Selection {
+        paths: paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect(),
+        full: args.full,
+        sample: args.sample.map(Into::into),
+        filter: args.filter.as_ref().map(|filter| filter.to_string()),
+        tags: args.tags.clone(),
+    }
+}
+
+/// Shares out `number` cases among the scenarios, as equally as their sizes
+/// allow.
+fn shares(counts: impl Iterator<Item = usize>, number: u64) -> Vec<usize> {
+    let counts: Vec<_> = counts.collect();
+    let mut shares = vec![0; counts.len()];
+    let mut left = number.min(counts.iter().map(|count| *count as u64).sum());
+    while left > 0 {
+        for (share, count) in shares.iter_mut().zip(&counts) {
+            if left > 0 && *share < *count {
+                *share += 1;
+                left -= 1;
+            }
+        }
+    }
+    shares
+}
+
+/// Whether the element at `index` is one of `number` out of `whole`: one from
+/// each of as many equal stretches, at a place that differs from stretch to
+/// stretch. With equal steps instead, a step that is a multiple of an axis's
+/// length would never leave one of its values.
+fn is_chosen(index: u64, number: u64, whole: u64) -> bool {
+    if number >= whole {
+        return true;
+    }
+    let (index, number, whole) = (u128::from(index), u128::from(number), u128::from(whole));
+    let stretch = index * number / whole;
+    let start = (stretch * whole).div_ceil(number);
+    let end = ((stretch + 1) * whole).div_ceil(number);
+    let scattered = (stretch + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    index == start + scattered % (end - start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::equal(&[10, 10], 4, &[2, 2])]
+    #[case::odd(&[10, 10], 5, &[3, 2])]
+    #[case::small_ones_are_done_first(&[1, 100, 2], 9, &[1, 6, 2])]
+    #[case::more_than_there_are(&[1, 2], 9, &[1, 2])]
+    #[case::nothing(&[], 9, &[])]
+    fn a_sample_is_shared_out(
+        #[case] counts: &[usize],
+        #[case] number: u64,
+        #[case] expected: &[usize],
+    ) {
+        assert_eq!(shares(counts.iter().copied(), number), expected);
+    }
+
+    fn chosen(number: u64, whole: u64) -> Vec<u64> {
+        (0..whole)
+            .filter(|at| is_chosen(*at, number, whole))
+            .collect()
+    }
+
+    #[test]
+    fn no_axis_stands_still_in_a_spread_sample() {
+        let leg: std::collections::HashSet<_> = chosen(64, 4096)
+            .into_iter()
+            .map(|index| index % 4)
+            .collect();
+        assert_eq!(leg.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn a_spread_sample_has_the_number_that_was_asked_for(number in 1u64..200, whole in 1u64..2000) {
+            let chosen = chosen(number, whole);
+            prop_assert_eq!(chosen.len() as u64, number.min(whole));
+            let widest = chosen.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            prop_assert!(widest <= 2 * whole.div_ceil(number));
+        }
+    }
+}

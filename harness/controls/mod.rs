@@ -1,0 +1,13 @@
+//! Does Halfway notice? Judges the catalogue by kernels that are broken on
+//! purpose.
+//!
+//! * [`symptom`]: the class of a verdict.
+//! * [`trial`]: from a run's events to what became of a control.
+//! * [`score`]: the table, and what it comes to.
+
+pub mod score;
+pub mod symptom;
+pub mod trial;
+
+pub use score::Row;
+pub use trial::{Fate, Trial};

@@ -1,0 +1,70 @@
+//! The class of a verdict: what gave the kernel away.
+
+use crate::oracle::verdict::Witness;
+use crate::oracle::{Outcome, Verdict};
+use halfway_builder::controls::Symptom;
+use std::collections::BTreeSet;
+
+/// All that a verdict shows of a broken kernel; empty for one that does not
+/// blame the kernel.
+pub fn symptoms(verdict: &Verdict) -> BTreeSet<Symptom> {
+    match verdict.outcome {
+        Outcome::Crash => BTreeSet::from([Symptom::Crash]),
+        Outcome::Hang => BTreeSet::from([Symptom::Hang]),
+        Outcome::Fail => verdict
+            .differences
+            .iter()
+            .map(|difference| symptom(difference.witness))
+            .collect(),
+        Outcome::Pass
+        | Outcome::Inconclusive
+        | Outcome::Infrastructure
+        | Outcome::Finding
+        | Outcome::Skipped => BTreeSet::new(),
+    }
+}
+
+fn symptom(witness: Witness) -> Symptom {
+    match witness {
+        Witness::Application => Symptom::WrongAnswer,
+        Witness::Content | Witness::Guards | Witness::Medium => Symptom::WrongData,
+        // QEMU complains of requests that no driver may make.
+        Witness::Journal | Witness::Trace | Witness::Qemu => Symptom::WrongIo,
+        Witness::Status => Symptom::Misjudged,
+        Witness::KernelLog => Symptom::Crash,
+        Witness::Liveness => Symptom::Hang,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::verdict::Difference;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Outcome::Pass, &[], &[])]
+    #[case(Outcome::Inconclusive, &[Witness::Status], &[])]
+    #[case(Outcome::Crash, &[Witness::KernelLog], &[Symptom::Crash])]
+    #[case(Outcome::Hang, &[Witness::Status], &[Symptom::Hang])]
+    #[case(
+        Outcome::Fail,
+        &[Witness::Application, Witness::Content, Witness::Medium],
+        &[Symptom::WrongData, Symptom::WrongAnswer]
+    )]
+    fn classes(
+        #[case] outcome: Outcome,
+        #[case] witnesses: &[Witness],
+        #[case] expected: &[Symptom],
+    ) {
+        let mut verdict = Verdict::bare(outcome, "");
+        verdict.differences = witnesses
+            .iter()
+            .map(|witness| Difference {
+                witness: *witness,
+                text: String::new(),
+            })
+            .collect();
+        assert_eq!(symptoms(&verdict), expected.iter().copied().collect());
+    }
+}

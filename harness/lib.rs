@@ -1,0 +1,23 @@
+//! Halfway fails a block request halfway, inside a real Linux guest kernel, and
+//! checks that device-mapper resubmits it whole.
+//!
+//! Data flow in one direction, a folder each:
+//!
+//! ```text
+//! scenario -> runner -> (machine, storage, guest) -> observation
+//!                 \-> oracle: model + judge ----------> verdict
+//!                 \-> events -> report (terminal), results (record)
+//! ```
+
+pub mod cli;
+pub mod controls;
+pub mod crash;
+pub mod guest;
+pub mod machine;
+pub mod observation;
+pub mod oracle;
+pub mod report;
+pub mod results;
+pub mod runner;
+pub mod scenario;
+pub mod storage;

@@ -1,0 +1,182 @@
+//! The QEMU command line.
+
+use super::Accel;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Megabytes of guest memory: what dm-raid1 on stock kernels needs, and no
+/// more, since several machines may run side by side.
+pub const MEMORY_MIB: u32 = 224;
+
+/// What a machine boots.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The QEMU binary.
+    pub qemu: PathBuf,
+    /// A vmlinux with a PVH note (fastest), or a bzImage.
+    pub image: PathBuf,
+    /// The initramfs that holds the agent.
+    pub initrd: PathBuf,
+    /// How to run guest code.
+    pub accel: Accel,
+    /// Whether the kernel reports its whole boot on the console: slower, for
+    /// looking at a boot that failed.
+    pub verbose: bool,
+    /// Rate of the time stamp counter that an emulated guest is told, in kHz.
+    pub tsc_khz: Option<u32>,
+    /// More kernel parameters, from the user.
+    pub append: Vec<String>,
+}
+
+/// Names of a machine's sockets and pipes within its private directory.
+pub mod file {
+    /// Socket that QEMU's monitor connects to.
+    pub const QMP: &str = "qmp";
+    /// Socket that the agent's virtio-serial port connects to.
+    pub const AGENT: &str = "agent";
+    /// Socket of the interactive shell's virtio-serial port.
+    pub const SHELL: &str = "shell";
+    /// Pipe of the guest's serial console.
+    pub const CONSOLE: &str = "console";
+}
+
+/// Kernel parameters.
+///
+/// The boot is what a case waits for first, so everything that costs time and
+/// tells us nothing is off: crypto self-tests, ACPI (disks are found through
+/// PCI), address randomisation, MSI (5.10 and 6.1 warn about it without ACPI).
+/// Normal grace periods of RCU would make each
+/// removal of a dm device wait for several timer ticks. A kernel that
+/// oopses or panics ends QEMU at once (`panic=-1` with `-no-reboot`).
+fn parameters(boot: &Boot) -> String {
+    let mut words = vec![
+        "console=ttyS0",
+        if boot.verbose { "loglevel=7" } else { "quiet" },
+        "panic=-1",
+        "oops=panic",
+        "acpi=off",
+        "pci=nomsi",
+        "nokaslr",
+        "cryptomgr.notests",
+        "rcupdate.rcu_expedited=1",
+        "random.trust_cpu=on",
+        "raid=noautodetect",
+        "printk.devkmsg=on",
+    ];
+    let tsc = boot.tsc_khz.filter(|_| boot.accel == Accel::Tcg);
+    let tsc = tsc.map(|khz| format!("tsc=reliable tsc_early_khz={khz}"));
+    words.extend(tsc.as_deref());
+    words.extend(boot.append.iter().map(String::as_str));
+    words.join(" ")
+}
+
+/// All arguments of QEMU. `disks` are those of the legs and of their journal;
+/// `shell` adds a port for an interactive shell.
+pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -> Vec<OsString> {
+    let path = |name: &str| directory.join(name).display().to_string();
+    let mut args: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
+
+    add(&[
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+    ]);
+    add(&["-name", "halfway,debug-threads=on"]);
+    add(&[
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    ]);
+    add(&["-machine", "q35,usb=off,smbus=off,sata=off,vmport=off"]);
+    match boot.accel {
+        Accel::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
+        // One vCPU needs one translation thread, and a larger translation
+        // buffer only costs memory.
+        Accel::Tcg => add(&["-accel", "tcg,thread=single,tb-size=128", "-cpu", "qemu64"]),
+    }
+    add(&["-smp", "1", "-m", &format!("{MEMORY_MIB}M")]);
+    add(&["-rtc", "base=utc"]);
+    add(&["-kernel", &boot.image.display().to_string()]);
+    add(&["-initrd", &boot.initrd.display().to_string()]);
+    add(&["-append", &parameters(boot)]);
+
+    add(&[
+        "-chardev",
+        &format!("file,id=console,path={}", path(file::CONSOLE)),
+    ]);
+    add(&["-device", "isa-serial,chardev=console"]);
+    add(&[
+        "-chardev",
+        &format!("socket,id=qmp,path={},server=off", path(file::QMP)),
+    ]);
+    add(&["-mon", "chardev=qmp,mode=control"]);
+    add(&["-device", "virtio-serial-pci,id=serial,disable-legacy=on"]);
+    add(&[
+        "-chardev",
+        &format!("socket,id=agent,path={},server=off", path(file::AGENT)),
+    ]);
+    add(&[
+        "-device",
+        &format!(
+            "virtserialport,chardev=agent,name={}",
+            halfway_protocol::PORT
+        ),
+    ]);
+    if shell {
+        add(&[
+            "-chardev",
+            &format!("socket,id=shell,path={},server=off", path(file::SHELL)),
+        ]);
+        add(&[
+            "-device",
+            &format!("virtserialport,chardev=shell,name={SHELL_PORT}"),
+        ]);
+    }
+    args.extend(disks.iter().map(OsString::from));
+    args
+}
+
+/// Name of the virtio-serial port of the interactive shell.
+pub const SHELL_PORT: &str = "halfway.shell.0";
+
+/// A command line that can be pasted into a shell.
+pub fn shown(program: &Path, args: &[OsString]) -> Vec<String> {
+    std::iter::once(program.display().to_string())
+        .chain(args.iter().map(|arg| arg.to_string_lossy().into_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(accel: Accel) -> Boot {
+        Boot {
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            image: "/cache/vmlinux".into(),
+            initrd: "/cache/initrd".into(),
+            accel,
+            verbose: false,
+            tsc_khz: Some(2_000_000),
+            append: vec!["my.parameter=1".into()],
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_what_it_was() {
+        let args = arguments(
+            &boot(Accel::Tcg),
+            Path::new("/private"),
+            &["-device".into()],
+            true,
+        );
+        insta::assert_debug_snapshot!(args);
+    }
+
+    #[test]
+    fn a_user_parameter_reaches_the_kernel() {
+        assert!(parameters(&boot(Accel::Kvm)).ends_with(" my.parameter=1"));
+    }
+}

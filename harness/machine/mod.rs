@@ -1,0 +1,28 @@
+//! One QEMU and everything that dies with it.
+//!
+//! A machine is a type with states: [`Booting`] until the guest agent has said
+//! hello (which the `guest` module waits for), [`Machine`] while it serves
+//! cases, [`Wreck`] when it is gone. Each state has only the operations that
+//! make sense in it.
+//!
+//! * [`command`]: the one place where a QEMU command line is built.
+//! * [`accel`]: KVM or TCG, by trial.
+//! * [`clock`]: the rate of the time stamp counter, for emulated guests.
+//! * [`process`]: child processes that never outlive the harness.
+//! * [`janitor`]: what cleans up when the harness itself is killed.
+//! * [`pipe`]: what the guest's console and QEMU's stderr say, from the first
+//!   byte on.
+//! * [`qmp`]: QMP with a watchdog.
+
+pub mod accel;
+pub mod clock;
+pub mod command;
+pub mod janitor;
+pub mod life;
+pub mod pipe;
+pub mod process;
+pub mod qmp;
+
+pub use accel::{Accel, AccelChoice};
+pub use life::{Booting, Machine, StartError, Wreck};
+pub use qmp::{GreetError, Qmp};

@@ -1,0 +1,81 @@
+//! QMP with a watchdog: QEMU hangs in its monitor while a request is held, and
+//! a harness must not hang with it.
+
+use crate::storage;
+use qapi::ExecuteResult;
+use qapi::futures::{QapiService, QmpStreamTokio};
+use qapi::qmp::QmpCommand;
+use std::io;
+use std::time::Duration;
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+/// How long a monitor command may take before QEMU counts as stuck. Commands
+/// take milliseconds; a busy host may make that seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why the monitor could not be greeted.
+#[derive(Debug, thiserror::Error)]
+pub enum GreetError {
+    /// The handshake failed.
+    #[error("failed to greet QEMU's monitor")]
+    Handshake(#[source] std::io::Error),
+    /// No answer in time.
+    #[error("QEMU's monitor did not greet in {} s", PATIENCE.as_secs())]
+    Stuck,
+}
+
+type Writer = QmpStreamTokio<WriteHalf<UnixStream>>;
+
+/// A connection to QEMU's monitor.
+pub struct Qmp {
+    service: QapiService<Writer>,
+    events: JoinHandle<()>,
+    /// QEMU's version, such as `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)`.
+    pub version: String,
+}
+
+impl Qmp {
+    /// Greets the monitor behind `stream`.
+    pub async fn greet(stream: UnixStream) -> Result<Self, GreetError> {
+        let negotiate = async {
+            let negotiation = QmpStreamTokio::<ReadHalf<UnixStream>>::open(stream).await?;
+            let version = negotiation.capabilities.QMP.version.clone();
+            let version = format!(
+                "{}.{}.{}{}",
+                version.qemu.major, version.qemu.minor, version.qemu.micro, version.package
+            );
+            Ok::<_, std::io::Error>((negotiation.negotiate().await?, version))
+        };
+        let (stream, version) = tokio::time::timeout(PATIENCE, negotiate)
+            .await
+            .map_err(|_| GreetError::Stuck)?
+            .map_err(GreetError::Handshake)?;
+        let (service, events) = stream.into_parts();
+        let events = tokio::task::spawn_local(async move {
+            let _ = events.into_future().await;
+        });
+        Ok(Qmp {
+            service,
+            events,
+            version,
+        })
+    }
+}
+
+impl storage::Qmp for Qmp {
+    async fn execute<C: QmpCommand>(&self, command: C) -> ExecuteResult<C> {
+        let answer = tokio::time::timeout(PATIENCE, self.service.execute(command)).await;
+        answer.unwrap_or_else(|_| {
+            let text = format!("no answer to {} in {} s", C::NAME, PATIENCE.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
+        })
+    }
+}
+
+impl Drop for Qmp {
+    fn drop(&mut self) {
+        self.events.abort();
+    }
+}

@@ -1,0 +1,181 @@
+//! All that was seen of a case: plain data, recorded with a failure and judged
+//! again whenever the judge gets better.
+
+use crate::crash::{self, Crash};
+use halfway_protocol::content::Span;
+use halfway_protocol::io::{IoState, Op};
+use halfway_protocol::message::{Disk, DmStatus, Limits, Refusal, Seen};
+use halfway_protocol::trace::Dev;
+use serde::{Deserialize, Serialize};
+
+/// Which lower device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Member {
+    /// A leg of the mirror.
+    Leg(u8),
+    /// The disk of the mirror's log.
+    Log,
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Member::Leg(leg) => write!(f, "leg {leg}"),
+            Member::Log => f.write_str("the log"),
+        }
+    }
+}
+
+/// Where on the host a journal entry was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// At the device model, above blkdebug: what the guest asked for and what
+    /// it was answered (QEMU's trace log).
+    Device,
+    /// At the medium, beneath blkdebug: what was let through (our NBD server).
+    Medium,
+}
+
+/// What a leg was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Read.
+    Read,
+    /// Write.
+    Write,
+    /// Flush.
+    Flush,
+    /// Discard.
+    Discard,
+    /// Write zeroes.
+    WriteZeroes,
+}
+
+impl From<Op> for Command {
+    fn from(op: Op) -> Self {
+        match op {
+            Op::Read => Command::Read,
+            Op::Write => Command::Write,
+        }
+    }
+}
+
+/// One request that reached a leg, by the host's own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position among all entries of one layer, by arrival.
+    pub order: u64,
+    /// Which disk.
+    pub member: Member,
+    /// Where it was seen.
+    pub layer: Layer,
+    /// What it was.
+    pub command: Command,
+    /// First sector on the disk (of no meaning for a flush).
+    pub sector: u64,
+    /// Sectors.
+    pub sectors: u64,
+    /// 0, the errno as a negative number, or `None` while it has no answer.
+    pub result: Option<i32>,
+}
+
+/// What lies on a leg in a range, seen from the host, without the guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// Which disk.
+    pub member: Member,
+    /// First sector that was examined, on the disk; [`Span::at`] counts from
+    /// here.
+    pub sector: u64,
+    /// What is there.
+    pub spans: Vec<Span>,
+    /// Sectors outside of the examined range that were written in the case,
+    /// as (first, count).
+    pub strays: Vec<(u64, u64)>,
+}
+
+/// How the guest ended, if it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// It answers, and the stack was taken down.
+    Alive,
+    /// It answers, but the stack could not be taken down.
+    Dirty(String),
+    /// It no longer answered in the time it was given.
+    Silent,
+    /// QEMU ended by itself, as the guest does when it panics.
+    Exited(String),
+}
+
+/// What an operator, dmeventd or multipathd, did while the target held an I/O:
+/// for a mirror, suspend without flush, load a table without the failed legs,
+/// resume; for multipath, reinstate one path after the other, and give up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// Status before it.
+    pub status: DmStatus,
+    /// What was done, in order: a new table's target type and parameters, or
+    /// messages.
+    pub deeds: Vec<String>,
+    /// State of the I/O after it.
+    pub io: IoState,
+}
+
+/// All that was seen of a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The case's seed: every sector's content is derived from it.
+    pub seed: u64,
+    /// Kernel release of the guest.
+    pub release: String,
+    /// The guest's disks, with the limits they have before the case.
+    pub disks: Vec<(Member, Disk)>,
+    /// The dm device.
+    pub dm: Option<(Dev, Limits)>,
+    /// What the guest refused of the set-up, if it did.
+    pub refusal: Option<Refusal>,
+    /// The I/O.
+    pub io: Option<IoState>,
+    /// Status of the stack after the I/O, before it is taken down.
+    pub status: Option<DmStatus>,
+    /// What was done about a held write.
+    pub repair: Option<Repair>,
+    /// The guest's traces and kernel messages.
+    pub seen: Seen,
+    /// What reached the legs.
+    pub journal: Vec<Entry>,
+    /// What lies on the legs afterwards.
+    pub media: Vec<Medium>,
+    /// New text on the guest's console.
+    pub console: String,
+    /// New text on QEMU's stderr.
+    pub qemu_stderr: String,
+    /// Whether the guest still lives.
+    pub liveness: Liveness,
+}
+
+impl Observation {
+    /// The I/O's last known state: the one after a repair, if there was one.
+    pub fn last_io(&self) -> Option<&IoState> {
+        match &self.repair {
+            Some(repair) => Some(&repair.io),
+            None => self.io.as_ref(),
+        }
+    }
+
+    /// The most telling crash in what the kernel said, on its console or in its
+    /// log.
+    pub fn crash(&self) -> Option<Crash> {
+        let logged: Vec<&str> = self
+            .seen
+            .log
+            .iter()
+            .map(|message| message.text.as_str())
+            .collect();
+        crash::find(&self.console).or_else(|| crash::find(&logged.join("\n")))
+    }
+}

@@ -1,0 +1,181 @@
+//! What a disk controller changes in what is seen of a leg: its driver tries
+//! again before device-mapper hears of a failure, and its device model asks its
+//! medium in other pieces than the driver asked it.
+//!
+//! Failures are `EIO` of the medium; what the device models make of other
+//! errors is not known here, and scenarios that ask for them are refused.
+
+use crate::scenario::Case;
+use crate::scenario::case::{Controller, Fault, Stack, Times};
+
+/// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
+const ENODATA: i32 = 61;
+
+/// How a controller's driver and its device model behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conduct {
+    /// How often the driver asks for what fails each time, before the failure
+    /// goes up: least and most.
+    pub attempts: (u32, u32),
+    /// The device journal has one entry for each request of the driver, with
+    /// what the driver was answered. Else it has what the device model asked
+    /// of its medium, in its own pieces, and whether it got it.
+    pub exact: bool,
+    /// A failure makes the driver ask again for what else was in flight.
+    pub disturbs: bool,
+    /// The driver reads more than it was asked for, and keeps it.
+    pub reads_ahead: bool,
+    /// The device model may never tell its driver that a read has failed.
+    pub falls_silent: bool,
+    /// The device model fills up what it could not read with zeros, and says
+    /// that it failed.
+    pub pads: bool,
+    /// The errno of its failures, where no other path could avoid them
+    /// (`blk_path_error` is false). `None`: they are a path's own.
+    pub target_error: Option<i32>,
+    /// What QEMU itself says when a medium fails: no sign of trouble.
+    pub remarks: &'static [&'static str],
+}
+
+/// What is known of the controller of `case`, beneath its stack.
+pub fn conduct(case: &Case) -> Conduct {
+    let plain = Conduct {
+        attempts: (1, 1),
+        exact: false,
+        disturbs: false,
+        reads_ahead: false,
+        falls_silent: false,
+        pads: false,
+        target_error: None,
+        remarks: &[],
+    };
+    match case.legs.controller {
+        // `virtblk_done` completes, whatever the status.
+        Controller::VirtioBlk => Conduct {
+            exact: true,
+            ..plain
+        },
+        // QEMU answers EIO with ABORTED COMMAND (`scsi_sense_from_errno` in
+        // scsi/utils.c), which `scsi_check_sense` has tried again, and
+        // `scsi_cmd_retry_allowed` up to `SD_MAX_RETRIES` times (5).
+        Controller::VirtioScsi
+        | Controller::Pvscsi
+        | Controller::Megasas
+        | Controller::Mptsas1068
+        | Controller::UsbUas => Conduct {
+            attempts: (6, 6),
+            ..plain
+        },
+        // A read that fails before any of its data have moved is never ended,
+        // and the driver finds out by its timeout: `lsi_command_complete` in
+        // hw/scsi/lsi53c895a.c does not reselect a command that has
+        // disconnected, as `lsi_transfer_data` does. Of am53c974 it is measured
+        // (QEMU 7.2).
+        Controller::Lsi53c895a | Controller::Am53c974 => Conduct {
+            attempts: (6, 6),
+            falls_silent: true,
+            ..plain
+        },
+        // `usb_msd_command_complete` in hw/usb/dev-storage.c skips what is left
+        // of the transfer, which fills it with zeros (`usb_packet_skip`).
+        Controller::UsbStorage => Conduct {
+            attempts: (6, 6),
+            pads: true,
+            ..plain
+        },
+        // Libata's error handler hands the command back to SCSI
+        // (`ata_eh_qc_retry`), which counts as above. A failure of a queued
+        // command aborts the others, which are asked for again without being
+        // counted (`ata_eh_qc_retry` raises `allowed`).
+        Controller::Ahci => Conduct {
+            attempts: (6, 6),
+            disturbs: true,
+            ..plain
+        },
+        Controller::Piix3Ide => Conduct {
+            attempts: (6, 6),
+            ..plain
+        },
+        // `nvme_max_retries` is 5, and QEMU does not forbid it (`NVME_DNR`).
+        // Multipath does, by `REQ_FAILFAST_TRANSPORT` (`blk_noretry_request` in
+        // `nvme_decide_disposition`). The errors are those of a medium
+        // (`nvme_aio_err` in hw/nvme/ctrl.c, `nvme_error_status`).
+        Controller::Nvme => Conduct {
+            attempts: match case.stack {
+                Stack::Raid1(_) => (6, 6),
+                Stack::Multipath(_) => (1, 1),
+            },
+            target_error: Some(ENODATA),
+            remarks: &["aio failed: "],
+            ..plain
+        },
+        // `bad_flp_intr` gives up above `max_errors.abort` errors, 3 for a
+        // drive of 2.88 MB (`default_drive_params`), counted anew where a part
+        // went well before it. `make_raw_rw_request` reads whole tracks.
+        Controller::Floppy => Conduct {
+            attempts: (4, 5),
+            reads_ahead: true,
+            ..plain
+        },
+        // It never tells of a failure, so that none is tried again.
+        Controller::SdCard => Conduct {
+            remarks: &[
+                "sd_blk_read: read error on host side",
+                "sd_blk_write: write error on host side",
+            ],
+            ..plain
+        },
+    }
+}
+
+/// The case as device-mapper meets it, and the faults that it never hears of:
+/// those that wear off while the driver beneath tries again.
+pub fn as_dm_meets(case: &Case) -> (Case, Vec<Fault>) {
+    let (least, _) = conduct(case).attempts;
+    let mut met = case.clone();
+    let mut absorbed = Vec::new();
+    met.faults.retain_mut(|fault| match fault.times {
+        Times::Always => true,
+        Times::Count(times) if times < least => {
+            absorbed.push(fault.clone());
+            false
+        }
+        Times::Count(times) => {
+            fault.times = Times::Count(times / least);
+            true
+        }
+    });
+    (met, absorbed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::always("virtio-scsi", "\"always\"", Some(Times::Always))]
+    #[case::absorbed("virtio-scsi", "5", None)]
+    #[case::once_for_dm("nvme", "6", Some(Times::Count(1)))]
+    #[case::twice_for_dm("ahci", "13", Some(Times::Count(2)))]
+    #[case::no_retry("virtio-blk", "1", Some(Times::Count(1)))]
+    fn what_device_mapper_hears_of(
+        #[case] controller: &str,
+        #[case] times: &str,
+        #[case] heard: Option<Times>,
+    ) {
+        let text = format!(
+            "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\ntimes = {times}\n"
+        );
+        let case = Scenario::parse("test", &text)
+            .unwrap()
+            .expand()
+            .next()
+            .unwrap();
+        let (met, absorbed) = as_dm_meets(&case);
+        let times: Vec<Times> = met.faults.iter().map(|fault| fault.times).collect();
+        assert_eq!(times, heard.into_iter().collect::<Vec<_>>());
+        assert_eq!(absorbed.len(), 1 - times.len());
+    }
+}

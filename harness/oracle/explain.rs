@@ -1,0 +1,110 @@
+//! The expectation in words, before anything is run.
+
+use super::controller;
+use super::model::{self, Environment, Expectation};
+use super::units;
+use crate::scenario::Lower;
+use crate::scenario::case::{Case, Stack};
+use halfway_protocol::io::Op;
+use std::fmt::Write;
+
+/// What will be injected, and what a correct kernel must do.
+pub fn explain(case: &Case) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", case.id);
+    let lower = case.stack.lower();
+    let legs = Lower(&case.legs, lower);
+    let _ = writeln!(text, "  The stack: {}; {legs}.", case.stack);
+    if let Some(sectors) = case.linear {
+        let _ = writeln!(text, "  On top: linear segments of {sectors} sectors.");
+    }
+    let _ = writeln!(text, "  The application: {}.", case.io);
+    for fault in &case.faults {
+        let _ = writeln!(text, "  Injected: {}.", Lower(fault, lower));
+    }
+    if let Err(unknown) = model::knows(case) {
+        let _ = writeln!(text, "  {unknown}");
+        return text;
+    }
+    // A kernel of which nothing is known refuses nothing that some kernel
+    // accepts.
+    let environment = Environment {
+        release: (u32::MAX, 0),
+        dma_alignment: None,
+    };
+    let (case, absorbed) = &controller::as_dm_meets(case);
+    for fault in absorbed {
+        let _ = writeln!(
+            text,
+            "  {} tries again until {lower} {} answers; device-mapper hears of no failure.",
+            case.legs.controller, fault.leg
+        );
+    }
+    let units = units::nominal(&case.io.parts(), &case.boundaries());
+    let expectation = model::expect(case, &environment, &units);
+    for line in words(case, &expectation) {
+        let _ = writeln!(text, "  A correct kernel: {line}");
+    }
+    if case.io.vector == crate::scenario::case::Vector::Unaligned {
+        let _ = writeln!(
+            text,
+            "  A kernel before 6.0, or a device with a larger dma_alignment, must answer EINVAL \
+             and ask no leg."
+        );
+    }
+    text
+}
+
+fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
+    let lower = case.stack.lower();
+    let named = |legs: &[u8]| {
+        let names: Vec<String> = legs.iter().map(|leg| format!("{lower} {leg}")).collect();
+        names.join(", ")
+    };
+    let mut lines = Vec::new();
+    for unit in &expectation.units {
+        let place = format!("{}+{}", unit.unit.sector, unit.unit.sectors);
+        match (&unit.order, &case.stack, case.io.op) {
+            (Some(order), _, _) => lines.push(format!(
+                "asks for {place} whole, of {} in this order;",
+                named(order)
+            )),
+            (None, Stack::Raid1(_), Op::Write) => {
+                lines.push(format!("sends {place} whole to every leg;"));
+                if !unit.good.is_empty() {
+                    lines.push(format!("leaves all of it on {};", named(&unit.good)));
+                }
+            }
+            (None, _, _) => lines.push(format!(
+                "asks for {place} whole of one {lower}, and again of another if it fails;"
+            )),
+        }
+    }
+    if expectation.held {
+        lines.push(match &case.stack {
+            Stack::Raid1(_) => {
+                "holds the write until an operator loads a table without the failed leg;".into()
+            }
+            Stack::Multipath(_) => {
+                "holds the I/O until an operator reinstates a path, or gives up;".into()
+            }
+        });
+    }
+    let answers = expectation.answers.first().cloned().unwrap_or_default();
+    let answers: Vec<String> = answers
+        .iter()
+        .map(|answer| match answer {
+            Ok(bytes) => format!("{bytes} bytes"),
+            Err(errno) => format!("errno {errno}"),
+        })
+        .collect();
+    lines.push(format!(
+        "tells the application of each request: {};",
+        answers.join(" or ")
+    ));
+    lines.push(format!(
+        "shows the {lower}s as {}.",
+        expectation.health.join(" ")
+    ));
+    lines
+}

@@ -1,0 +1,57 @@
+//! Is what was to be durable flushed? A disk may keep what it has been given in a
+//! volatile cache until it is told to flush (`REQ_PREFLUSH`, `REQ_FUA`:
+//! Documentation/block/writeback_cache_control.rst).
+
+use super::{Scene, difference};
+use crate::observation::{Command, Entry, Layer, Member};
+use crate::oracle::model;
+use crate::oracle::verdict::{Difference, Witness};
+use halfway_protocol::io::{Op, Path};
+
+/// After the last write that reached a medium which counts, a flush must have
+/// reached it too, if the application was told that all is well.
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let io = &scene.case.io;
+    let durable = io.dsync || io.path == Path::Buffered;
+    let acknowledged = scene
+        .report()
+        .is_some_and(|report| report.ops.iter().all(|op| op.result.is_ok()));
+    if io.op != Op::Write || !durable || !acknowledged {
+        return Vec::new();
+    }
+    model::media(scene.case)
+        .filter(|leg| scene.case.stack.shares_medium() || is_sound(scene, *leg))
+        .filter_map(|leg| unflushed(scene, leg))
+        .collect()
+}
+
+/// A leg that has failed is not relied on.
+fn is_sound(scene: &Scene<'_>, leg: u8) -> bool {
+    scene.expected.health[usize::from(leg)] == "A"
+}
+
+fn unflushed(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
+    let ways = model::ways_to(scene.case, leg);
+    let reached = |command: Command| {
+        let of_medium = |entry: &&Entry| {
+            entry.layer == Layer::Medium
+                && entry.command == command
+                && entry.result == Some(0)
+                && matches!(entry.member, Member::Leg(way) if ways.contains(&way))
+        };
+        let entries = scene.seen.journal.iter().filter(of_medium);
+        entries.max_by_key(|entry| entry.order).copied()
+    };
+    let written = reached(Command::Write)?;
+    let flushed = reached(Command::Flush).map(|entry| entry.order);
+    (flushed < Some(written.order)).then(|| {
+        difference(
+            Witness::Medium,
+            format!(
+                "leg {leg}: {}+{} of the disk was acknowledged as durable, and no flush reached \
+                 it afterwards",
+                written.sector, written.sectors
+            ),
+        )
+    })
+}

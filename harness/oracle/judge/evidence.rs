@@ -1,0 +1,101 @@
+//! What a verdict rests on, in the words of the witnesses.
+
+use super::{Scene, journal, state};
+use crate::observation::{Layer, Member};
+use crate::oracle::verdict::Evidence;
+use halfway_protocol::io::Op;
+use halfway_protocol::trace::Kind;
+
+/// The most lines of one witness that are kept with a verdict; the record of a
+/// failed case has them all.
+const LINES: usize = 12;
+
+pub fn of(scene: &Scene<'_>) -> Evidence {
+    let mut entries: Vec<_> = scene
+        .seen
+        .journal
+        .iter()
+        .filter(|entry| entry.layer == Layer::Device && matches!(entry.member, Member::Leg(_)))
+        .collect();
+    entries.sort_by_key(|entry| entry.order);
+    let lines = entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.member, journal::words(entry)));
+    let events = scene.seen.seen.trace.iter().filter(|event| {
+        let of_dm = scene
+            .seen
+            .dm
+            .as_ref()
+            .is_some_and(|(dm, _)| *dm == event.dev);
+        match event.kind {
+            Kind::RqComplete => scene.leg_of(event.dev).is_some(),
+            Kind::BioComplete | Kind::BioQueue | Kind::Split => of_dm,
+            _ => false,
+        }
+    });
+    Evidence {
+        journal: cut(lines),
+        trace: cut(events.map(ToString::to_string)),
+        status: state::line(scene)
+            .map(|status| status.targets.join("; "))
+            .unwrap_or_default(),
+    }
+}
+
+fn cut(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = lines.collect();
+    if kept.len() > LINES {
+        let more = kept.len() - (LINES - 1);
+        kept.truncate(LINES - 1);
+        kept.push(format!("… and {more} more"));
+    }
+    kept
+}
+
+/// One line of what a pass has shown.
+pub fn shown(scene: &Scene<'_>) -> String {
+    if scene.expected.refused {
+        return "refused before it reached the target, as it must be".to_owned();
+    }
+    let shared = scene.case.stack.shares_medium();
+    let lower = scene.case.stack.lower();
+    let failed = |leg: u8| {
+        scene
+            .asked(leg)
+            .filter(|entry| entry.result.is_some_and(|result| result != 0))
+            .count()
+    };
+    let legs: Vec<String> = (0..scene.case.legs.count)
+        .filter(|leg| failed(*leg) > 0)
+        .map(|leg| format!("{lower} {leg} failed {} request(s)", failed(leg)))
+        .collect();
+    let failure = if legs.is_empty() {
+        format!("no {lower} failed")
+    } else {
+        legs.join(", ")
+    };
+    let told_error = scene
+        .report()
+        .is_some_and(|report| report.ops.iter().any(|op| op.result.is_err()));
+    let rest = match (scene.case.io.op, told_error) {
+        (_, true) => "the application was told".to_owned(),
+        (Op::Read, false) if shared => "the data came whole".to_owned(),
+        (Op::Read, false) => {
+            let from = scene
+                .expected
+                .units
+                .iter()
+                .flat_map(|unit| unit.good.iter());
+            let mut from: Vec<u8> = from.copied().collect();
+            from.sort_unstable();
+            from.dedup();
+            format!("the data came whole from {}", super::content::legs(&from))
+        }
+        (Op::Write, false) if shared => "the data lie whole on the disk".to_owned(),
+        (Op::Write, false) if scene.expected.held => {
+            "the write was held, and whole on the other legs after the repair".to_owned()
+        }
+        (Op::Write, false) => "the data lie whole on the other legs".to_owned(),
+    };
+    format!("{failure}; {rest}")
+}

@@ -1,0 +1,160 @@
+//! Did the fault fire as it was asked to? If not, nothing was tested.
+
+use super::{Scene, journal};
+use crate::observation::{Command, Entry, Layer, Member};
+use crate::oracle::model;
+use crate::oracle::units::Unit;
+use crate::scenario::case::{Fault, Times};
+use halfway_protocol::trace::Kind;
+
+/// Why the case proves nothing, if it does not.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    if scene.expected.refused {
+        let nothing = journal::is_empty(scene);
+        return (!nothing).then(|| "the kernel refused the I/O, and a leg saw it".to_owned());
+    }
+    if scene.seen.seen.lost > 0 {
+        return Some(format!("{} trace events were lost", scene.seen.seen.lost));
+    }
+    if scene.expected.units.is_empty() {
+        return Some("the tracepoints show no bio on the dm device".to_owned());
+    }
+    if !scene.case.faults.is_empty() && scene.expected.fires.is_empty() {
+        return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
+    }
+    let faults = scene
+        .expected
+        .fires
+        .iter()
+        .map(|index| &scene.case.faults[*index]);
+    let absorbed = scene.absorbed.iter();
+    faults
+        .into_iter()
+        .find_map(|fault| not_fired(scene, fault))
+        .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
+}
+
+/// A fault that wears off beneath device-mapper must have been met all the
+/// same, where its leg was asked.
+fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let mut answers = scene
+        .asked(fault.leg)
+        .filter(|entry| hits(entry, fault))
+        .peekable();
+    answers.peek()?;
+    answers.all(|entry| entry.result == Some(0)).then(|| {
+        format!(
+            "the fault on leg {} at sector {} did not fire, and its driver had nothing to repeat",
+            fault.leg, fault.sector
+        )
+    })
+}
+
+/// A fault that its leg was asked for and did not play: whatever else is seen,
+/// the case asked something else than it was to ask.
+pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
+    let faults = scene
+        .expected
+        .fires
+        .iter()
+        .map(|index| &scene.case.faults[*index]);
+    faults.into_iter().find_map(|fault| {
+        let mut answers = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
+        let first = answers.next().filter(|entry| entry.result == Some(0))?;
+        answers.all(|entry| entry.result == Some(0)).then(|| {
+            format!(
+                "the fault on leg {} at sector {} did not fire: the leg answered {}",
+                fault.leg,
+                fault.sector,
+                journal::words(&first)
+            )
+        })
+    })
+}
+
+/// Whether a request, placed as on the dm device, is one that the fault fails.
+fn hits(entry: &Entry, fault: &Fault) -> bool {
+    let range = Unit {
+        sector: entry.sector,
+        sectors: entry.sectors,
+    };
+    entry.command == Command::from(fault.op) && range.covers(fault.sector)
+}
+
+fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let what = format!("the fault on leg {} at sector {}", fault.leg, fault.sector);
+    let command = Command::from(fault.op);
+    let failed = scene
+        .asked(fault.leg)
+        .find(|entry| hits(entry, fault) && entry.result.is_some_and(|result| result != 0));
+    let Some(failed) = failed else {
+        return Some(format!(
+            "{what} did not fire: the leg's journal shows no error there"
+        ));
+    };
+
+    let offset = model::offset(scene.case, fault.leg);
+    let dev = scene.leg_dev(fault.leg)?;
+    let completions = || {
+        scene.seen.seen.trace.iter().filter(move |event| {
+            event.kind == Kind::RqComplete && event.dev == dev && event.sectors > 0
+        })
+    };
+    let shown = completions().any(|event| {
+        event.error != 0
+            && (event.sector..event.sector.saturating_add(event.sectors))
+                .contains(&(fault.sector + offset))
+    });
+    if !shown {
+        return Some(format!(
+            "{what} fired on the host ({}), and no tracepoint of the guest shows it",
+            journal::words(&failed)
+        ));
+    }
+    if scene.expected.partial && !completions().any(|event| event.error == 0) {
+        return Some(format!(
+            "{what} was to leave other pieces complete, and no tracepoint shows one"
+        ));
+    }
+    if let Some(reason) = not_torn(scene, fault, &failed) {
+        return Some(format!("{what} fired, and {reason}"));
+    }
+    // blkdebug refuses before it forwards: the medium beneath it saw nothing
+    // of the refused request.
+    let let_through = scene.seen.journal.iter().find(|entry| {
+        entry.layer == Layer::Medium
+            && entry.member == Member::Leg(fault.leg)
+            && entry.command == command
+            && (entry.sector..entry.sector.saturating_add(entry.sectors))
+                .contains(&(fault.sector + offset))
+            && fault.times == Times::Always
+    });
+    let_through.map(|entry| {
+        format!(
+            "{what} fired, and yet the medium saw {}",
+            journal::words(entry)
+        )
+    })
+}
+
+/// A disk that moves some sectors at a time has done what came before the
+/// failing piece of the request, and nothing behind it.
+fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> {
+    let step = u64::from(scene.case.legs.max_transfer?);
+    let done = (fault.sector - failed.sector) / step * step;
+    if done == 0 || fault.times != Times::Always {
+        return None;
+    }
+    let offset = model::offset(scene.case, fault.leg);
+    let mut reached = scene.seen.journal.iter().filter(|entry| {
+        entry.layer == Layer::Medium
+            && entry.member == Member::Leg(fault.leg)
+            && entry.command == failed.command
+            && entry.sector >= failed.sector + offset
+            && entry.sector < failed.sector + offset + done
+    });
+    reached
+        .next()
+        .is_none()
+        .then(|| format!("none of the {done} sectors before it reached the medium"))
+}

@@ -1,0 +1,251 @@
+//! What reached the legs, by the host's account: is each unit asked for whole,
+//! of the right legs, as often as it must be?
+
+use super::{Scene, difference, pieces};
+use crate::observation::{Command, Entry, Layer, Member};
+use crate::oracle::model;
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::Log;
+use halfway_protocol::io::{Op, Path};
+
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for leg in 0..scene.case.legs.count {
+        let entries: Vec<Entry> = scene.asked(leg).collect();
+        found.extend(outside(scene, leg, &entries));
+        if scene.case.io.path == Path::Direct {
+            found.extend(coverage(scene, leg, &entries));
+        }
+        if let Some(open) = entries.iter().find(|entry| entry.result.is_none()) {
+            found.push(difference(
+                Witness::Journal,
+                format!("leg {leg}: {} was never answered", words(open)),
+            ));
+        }
+    }
+    found.extend(log_first(scene));
+    if scene.case.io.path == Path::Direct {
+        found.extend(unknown_to_dm(scene));
+        found.extend(order(scene));
+    }
+    found
+}
+
+fn moves_data(entry: &Entry) -> bool {
+    matches!(entry.command, Command::Read | Command::Write)
+}
+
+/// `read 2048+128` with the result.
+pub fn words(entry: &Entry) -> String {
+    let name = match entry.command {
+        Command::Read => "read",
+        Command::Write => "write",
+        Command::Flush => "flush",
+        Command::Discard => "discard",
+        Command::WriteZeroes => "write-zeroes",
+    };
+    let result = match entry.result {
+        Some(0) => "ok".to_owned(),
+        Some(errno) => format!("error {errno}"),
+        None => "unanswered".to_owned(),
+    };
+    match entry.command {
+        Command::Flush => format!("{name} {result}"),
+        _ => format!("{name} {}+{} {result}", entry.sector, entry.sectors),
+    }
+}
+
+/// Nothing reaches a leg that the I/O does not need.
+fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
+    let case = scene.case;
+    let needed = |entry: &Entry| match (entry.command, case.io.op, case.io.path) {
+        (Command::Flush, _, _) => true,
+        (Command::Read, Op::Read, _) if scene.conduct.reads_ahead => true,
+        // Read-ahead goes beyond what was asked for; a write of a part of a
+        // page reads the rest of it.
+        (Command::Read, Op::Read, Path::Buffered) => inside(
+            entry,
+            Unit {
+                sector: 0,
+                sectors: case.legs.sectors,
+            },
+        ),
+        (Command::Read, Op::Write, Path::Buffered)
+        | (Command::Write, Op::Write, Path::Buffered) => {
+            inside(entry, model::rounded(model::whole(case)))
+        }
+        (Command::Read, Op::Read, Path::Direct) | (Command::Write, Op::Write, Path::Direct) => {
+            inside(entry, model::whole(case))
+        }
+        _ => false,
+    };
+    let stray = entries.iter().find(|entry| !needed(entry))?;
+    Some(difference(
+        Witness::Journal,
+        format!(
+            "leg {leg}: {} reached it, which the I/O does not need",
+            words(stray)
+        ),
+    ))
+}
+
+fn inside(entry: &Entry, range: Unit) -> bool {
+    entry.sector >= range.sector
+        && entry
+            .sector
+            .checked_add(entry.sectors)
+            .is_some_and(|end| end <= range.end())
+}
+
+/// Each unit is asked for whole: all of its sectors equally often, and as often
+/// as the model says.
+fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
+    if !scene.conduct.exact {
+        return pieces::coverage(scene, leg, entries);
+    }
+    let wanted = Command::from(scene.case.io.op);
+    for expected in &scene.expected.units {
+        let unit = expected.unit;
+        let mut counts = vec![0u32; unit.sectors as usize];
+        for entry in entries.iter().filter(|entry| entry.command == wanted) {
+            let from = entry.sector.max(unit.sector);
+            let to = entry.sector.saturating_add(entry.sectors).min(unit.end());
+            for sector in from..to.max(from) {
+                counts[(sector - unit.sector) as usize] += 1;
+            }
+        }
+        let first = counts.first().copied().unwrap_or(0);
+        let name = |sector: usize| unit.sector + sector as u64;
+        if let Some(uneven) = counts.iter().position(|count| *count != first) {
+            return Some(difference(
+                Witness::Journal,
+                format!(
+                    "leg {leg}: {}+{} was not asked for whole: sector {} {}, sector {} {}",
+                    unit.sector,
+                    unit.sectors,
+                    name(0),
+                    times(first),
+                    name(uneven),
+                    times(counts[uneven]),
+                ),
+            ));
+        }
+        let (least, most) = expected.asked[usize::from(leg)];
+        if !(least..=most).contains(&first) {
+            let correct = if least == most {
+                times(least)
+            } else {
+                format!("{least} to {most} times")
+            };
+            return Some(difference(
+                Witness::Journal,
+                format!(
+                    "leg {leg}: {}+{} was asked for {}, correct is {correct}",
+                    unit.sector,
+                    unit.sectors,
+                    times(first)
+                ),
+            ));
+        }
+    }
+    None
+}
+
+/// A number of times in words.
+pub fn times(count: u32) -> String {
+    match count {
+        0 => "0 times".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+/// A disk log knows of a write before the legs do: else a crash in between
+/// leaves legs that differ in a region that counts as in sync (`dm_rh_flush` in
+/// `do_writes`).
+fn log_first(scene: &Scene<'_>) -> Option<Difference> {
+    let case = scene.case;
+    let logged = (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
+    if !logged || case.io.op != Op::Write || scene.expected.refused {
+        return None;
+    }
+    let first = |is_leg: bool| {
+        let written = scene.seen.journal.iter().filter(|entry| {
+            entry.layer == Layer::Device
+                && entry.command == Command::Write
+                && matches!(entry.member, Member::Leg(_)) == is_leg
+        });
+        written.map(|entry| entry.order).min()
+    };
+    match (first(false), first(true)) {
+        (Some(log), Some(leg)) if log < leg => None,
+        (_, None) => None,
+        _ => Some(difference(
+            Witness::Journal,
+            "a leg was written before the log knew that its region is dirty",
+        )),
+    }
+}
+
+/// A leg is asked only after the one before it has failed.
+fn order(scene: &Scene<'_>) -> Option<Difference> {
+    for expected in &scene.expected.units {
+        let Some(order) = &expected.order else {
+            continue;
+        };
+        let of_leg = |leg: u8| -> Vec<Entry> {
+            let meets = |entry: &Entry| {
+                moves_data(entry)
+                    && expected.unit.meets(Unit {
+                        sector: entry.sector,
+                        sectors: entry.sectors,
+                    })
+            };
+            scene.asked(leg).filter(meets).collect()
+        };
+        for pair in order.windows(2) {
+            let before = of_leg(pair[0]).iter().map(|entry| entry.order).max();
+            let after = of_leg(pair[1]).iter().map(|entry| entry.order).min();
+            if let (Some(before), Some(after)) = (before, after)
+                && after < before
+            {
+                return Some(difference(
+                    Witness::Journal,
+                    format!(
+                        "leg {} was asked before leg {} had failed",
+                        pair[1], pair[0]
+                    ),
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// The units that the trace shows are the I/O, all of it.
+fn unknown_to_dm(scene: &Scene<'_>) -> Option<Difference> {
+    if scene.expected.refused || scene.seen.seen.lost > 0 {
+        return None;
+    }
+    let mut at = scene.case.io.sector;
+    let end = at + scene.case.io.sectors;
+    for expected in &scene.expected.units {
+        if expected.unit.sector != at {
+            break;
+        }
+        at = expected.unit.end();
+    }
+    (at != end && !scene.expected.units.is_empty()).then(|| {
+        difference(
+            Witness::Trace,
+            format!("the bios on the dm device end at sector {at}, the I/O at sector {end}"),
+        )
+    })
+}
+
+/// Whether no leg was asked for anything.
+pub fn is_empty(scene: &Scene<'_>) -> bool {
+    (0..scene.case.legs.count).all(|leg| scene.asked(leg).next().is_none())
+}

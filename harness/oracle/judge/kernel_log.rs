@@ -1,0 +1,40 @@
+//! What the kernel and QEMU said.
+
+use super::{Scene, difference};
+use crate::oracle::verdict::{Difference, Witness};
+
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if let Some(crash) = &scene.crash {
+        found.push(difference(
+            Witness::KernelLog,
+            format!("{}\n{}", crash.title, crash.excerpt),
+        ));
+    }
+    // QEMU speaks when a driver breaks the device's rules, and stops the
+    // device then.
+    if let Some(line) = scene
+        .seen
+        .qemu_stderr
+        .lines()
+        .find(|line| !is_harmless(line) && !is_remark(scene, line))
+    {
+        found.push(difference(Witness::Qemu, line.trim().to_owned()));
+    }
+    found
+}
+
+/// What a device model says of a failure of its medium.
+fn is_remark(scene: &Scene<'_>, line: &str) -> bool {
+    let mut remarks = scene.conduct.remarks.iter();
+    let failed = scene
+        .seen
+        .journal
+        .iter()
+        .any(|entry| entry.result != Some(0));
+    failed && remarks.any(|remark| line.contains(remark))
+}
+
+fn is_harmless(line: &str) -> bool {
+    line.trim().is_empty() || line.contains("TCG doesn't support requested feature")
+}

@@ -1,0 +1,265 @@
+//! What lies on the legs afterwards, seen from the host.
+
+use super::{Scene, content, difference};
+use crate::observation::{Command, Entry, Medium, Member};
+use crate::oracle::model;
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::{Stack, Sync, Times};
+use halfway_protocol::content::{Origin, What};
+use halfway_protocol::io::{Op, Path};
+use std::collections::HashSet;
+
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for leg in model::media(scene.case) {
+        let of_leg = |medium: &&Medium| medium.member == Member::Leg(leg);
+        match scene.seen.media.iter().find(of_leg) {
+            Some(medium) => found.extend(leg_differences(scene, leg, medium)),
+            None => found.push(difference(
+                Witness::Medium,
+                format!("leg {leg} was not examined"),
+            )),
+        }
+    }
+    found.extend(lost(scene));
+    found
+}
+
+/// What was acknowledged lies whole on a leg that is not given up.
+fn lost(scene: &Scene<'_>) -> Option<Difference> {
+    let report = scene.report()?;
+    let acknowledged: Vec<Unit> = scene
+        .case
+        .io
+        .parts()
+        .into_iter()
+        .zip(&report.ops)
+        .filter(|(_, op)| op.result.is_ok())
+        .map(|((sector, sectors), _)| Unit { sector, sectors })
+        .collect();
+    let written: Vec<HashSet<u64>> = model::media(scene.case)
+        .map(|leg| written(scene, leg))
+        .collect();
+    scene
+        .expected
+        .units
+        .iter()
+        .filter(|unit| !unit.one_of.is_empty())
+        .find_map(|unit| {
+            let missing = |leg: u8| {
+                let mut sectors = unit.unit.sector..unit.unit.end();
+                sectors.find(|sector| {
+                    acknowledged.iter().any(|part| part.covers(*sector))
+                        && !written[usize::from(leg)].contains(sector)
+                })
+            };
+            let first = missing(unit.one_of[0])?;
+            let nowhere = unit.one_of.iter().all(|leg| missing(*leg).is_some());
+            nowhere.then(|| {
+                difference(
+                    Witness::Medium,
+                    format!(
+                        "{}+{} was acknowledged, and lies whole on no leg that counts ({}): sector \
+                     {first} was lost",
+                        unit.unit.sector,
+                        unit.unit.sectors,
+                        content::legs(&unit.one_of)
+                    ),
+                )
+            })
+        })
+}
+
+/// The sectors of a leg, on the dm device, that hold what the case wrote there.
+fn written(scene: &Scene<'_>, leg: u8) -> HashSet<u64> {
+    let offset = model::offset(scene.case, leg);
+    let media = scene
+        .seen
+        .media
+        .iter()
+        .filter(|medium| medium.member == Member::Leg(leg));
+    media
+        .flat_map(|medium| {
+            medium
+                .spans
+                .iter()
+                .map(move |span| (medium.sector + span.at, span))
+        })
+        .flat_map(|(first, span)| (0..span.sectors).map(move |step| (first + step, span, step)))
+        .filter_map(|(disk_sector, span, step)| {
+            let sector = disk_sector.checked_sub(offset)?;
+            let holds = holds(scene, leg, sector, disk_sector, &span.what, step);
+            matches!(holds, Ok(New)).then_some(sector)
+        })
+        .collect()
+}
+
+/// What a sector may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Old,
+    New,
+    Either,
+}
+
+fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Difference> {
+    let case = scene.case;
+    let offset = model::offset(case, leg);
+    let writes: Vec<Entry> = model::ways_to(case, leg)
+        .flat_map(|way| scene.asked(way))
+        .filter(|entry| entry.command == Command::Write)
+        .collect();
+    let mut found = Vec::new();
+    'spans: for span in &medium.spans {
+        for step in 0..span.sectors {
+            let disk_sector = medium.sector + span.at + step;
+            let Some(sector) = disk_sector.checked_sub(offset) else {
+                continue;
+            };
+            let holds = holds(scene, leg, sector, disk_sector, &span.what, step);
+            let wrong = match (holds, allowed(scene, leg, sector, &writes)) {
+                (Ok(New), Allowed::New | Allowed::Either)
+                | (Ok(Old), Allowed::Old | Allowed::Either) => continue,
+                (Ok(New), Allowed::Old) => "was written, and must not have been".to_owned(),
+                (Ok(Old), Allowed::New) => "was not written".to_owned(),
+                (Err(what), _) => what,
+            };
+            found.push(difference(
+                Witness::Medium,
+                format!("leg {leg}: sector {sector} {wrong}"),
+            ));
+            break 'spans;
+        }
+    }
+    let range = model::whole(case);
+    let first = medium.sector.saturating_sub(offset);
+    let examined: u64 = medium.spans.iter().map(|span| span.sectors).sum();
+    if first > range.sector || first + examined < range.end() {
+        found.push(difference(
+            Witness::Medium,
+            format!("leg {leg}: only {first}+{examined} was examined"),
+        ));
+    }
+    // A resynchronisation writes everywhere, with leg 0's content.
+    let stray = medium
+        .strays
+        .first()
+        .filter(|_| !matches!(&case.stack, Stack::Raid1(mirror) if mirror.sync == Sync::Synced));
+    if let Some((sector, sectors)) = stray {
+        found.push(difference(
+            Witness::Medium,
+            format!(
+                "leg {leg}: {sectors} sectors from sector {} of the disk were written, which is \
+                 outside of the I/O",
+                sector
+            ),
+        ));
+    }
+    found
+}
+
+enum Holds {
+    Old,
+    New,
+}
+use Holds::{New, Old};
+
+fn holds(
+    scene: &Scene<'_>,
+    leg: u8,
+    sector: u64,
+    disk_sector: u64,
+    what: &What,
+    step: u64,
+) -> Result<Holds, String> {
+    match *what {
+        What::Stamp {
+            origin: Origin::Writer(index),
+            generation,
+            sector: first,
+        } => {
+            let number = first + step;
+            let parts = scene.case.io.parts();
+            let part = parts.get(usize::from(index));
+            let inside = part.is_some_and(|&(from, count)| (from..from + count).contains(&sector));
+            if generation != 1 {
+                Err(format!("holds generation {generation} of request {index}"))
+            } else if number != sector || !inside {
+                Err(format!("holds sector {number} of request {index}"))
+            } else {
+                Ok(New)
+            }
+        }
+        What::Stamp {
+            origin,
+            generation,
+            sector: first,
+        } => {
+            let number = first + step;
+            let old = (origin, number);
+            let is = |leg: u8| old == model::content_of(scene.case, leg, sector);
+            // The page cache fills up a page from whichever leg it reads, and
+            // writes it to all.
+            let filled_up = scene.case.io.path == Path::Buffered
+                && !model::whole(scene.case).covers(sector)
+                && (0..scene.case.legs.count).any(is);
+            let untouched = is(leg) || old == (Origin::Leg(leg), disk_sector);
+            if generation == 0 && (untouched || filled_up) {
+                Ok(Old)
+            } else {
+                Err(format!(
+                    "holds sector {number} of {origin:?}, generation {generation}"
+                ))
+            }
+        }
+        What::Damaged { good } => Err(format!("is torn within: its first {good} bytes are sound")),
+        What::Prefill | What::Zero | What::Foreign => {
+            Err("holds bytes that nobody wrote".to_owned())
+        }
+    }
+}
+
+fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed {
+    let case = scene.case;
+    let range = model::whole(case);
+    let range = match case.io.path {
+        Path::Direct => range,
+        Path::Buffered => model::rounded(range),
+    };
+    if case.io.op == Op::Read || scene.expected.refused || !range.covers(sector) {
+        return Allowed::Old;
+    }
+    // Page cache writes whole pages: what is outside of the request is old.
+    if !model::whole(case).covers(sector) {
+        return Allowed::Old;
+    }
+    let refused_always = model::ways_to(case, leg).all(|way| {
+        case.faults.iter().any(|fault| {
+            fault.op == Op::Write
+                && fault.leg == way
+                && fault.sector == sector
+                && fault.times == Times::Always
+        })
+    });
+    if refused_always {
+        return Allowed::Old;
+    }
+    // The device's own word: what it reported written is written, what no
+    // request reached is not.
+    let covers =
+        |entry: &&Entry| (entry.sector..entry.sector.wrapping_add(entry.sectors)).contains(&sector);
+    if writes
+        .iter()
+        .filter(covers)
+        .any(|entry| entry.result == Some(0))
+    {
+        return Allowed::New;
+    }
+    let must = scene
+        .expected
+        .units
+        .iter()
+        .any(|unit| unit.unit.covers(sector) && unit.good.contains(&leg));
+    if must { Allowed::New } else { Allowed::Either }
+}

@@ -1,0 +1,205 @@
+//! The expectation against the observation.
+//!
+//! Many witnesses, any of which suffices for a failure: each has a file of its
+//! own here and returns the differences that it saw.
+
+mod answers;
+mod content;
+mod durable;
+mod evidence;
+mod fired;
+mod journal;
+mod kernel_log;
+mod medium;
+mod pieces;
+mod state;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+use super::controller::{self, Conduct};
+use super::model::{self, Environment, Expectation};
+use super::units;
+use super::verdict::{Difference, Outcome, Verdict, Witness};
+use crate::crash::Crash;
+use crate::observation::{Liveness, Member, Observation};
+use crate::scenario::Case;
+use crate::scenario::case::Fault;
+use halfway_protocol::io::{IoReport, IoState};
+use halfway_protocol::trace::Dev;
+
+/// What all witnesses look at.
+struct Scene<'a> {
+    case: &'a Case,
+    seen: &'a Observation,
+    expected: &'a Expectation,
+    conduct: Conduct,
+    /// Faults that wear off before device-mapper hears of them.
+    absorbed: &'a [Fault],
+    crash: Option<Crash>,
+}
+
+impl Scene<'_> {
+    /// The I/O's report, also where it was complete only after a repair.
+    fn report(&self) -> Option<&IoReport> {
+        match self.seen.last_io()? {
+            IoState::Done(report) => Some(report),
+            IoState::Quiet { .. } | IoState::Pending { .. } => None,
+        }
+    }
+
+    fn leg_dev(&self, leg: u8) -> Option<Dev> {
+        let is_leg = |(member, _): &&(Member, _)| *member == Member::Leg(leg);
+        self.seen
+            .disks
+            .iter()
+            .find(is_leg)
+            .map(|(_, disk)| disk.dev)
+    }
+
+    fn leg_of(&self, dev: Dev) -> Option<u8> {
+        (0..self.case.legs.count).find(|leg| self.leg_dev(*leg) == Some(dev))
+    }
+
+    /// The journal of what the guest asked of one leg, at the device, with
+    /// sectors as on the dm device (those before the mirror's start wrap and
+    /// match nothing).
+    fn asked(&self, leg: u8) -> impl Iterator<Item = crate::observation::Entry> + '_ {
+        let offset = model::offset(self.case, leg);
+        self.seen
+            .journal
+            .iter()
+            .filter(move |entry| {
+                entry.member == Member::Leg(leg) && entry.layer == crate::observation::Layer::Device
+            })
+            .map(move |entry| {
+                let mut entry = *entry;
+                entry.sector = entry.sector.wrapping_sub(offset);
+                entry
+            })
+    }
+}
+
+fn difference(witness: Witness, text: impl Into<String>) -> Difference {
+    Difference {
+        witness,
+        text: text.into(),
+    }
+}
+
+/// Judges a case.
+pub fn judge(case: &Case, seen: &Observation) -> Verdict {
+    let environment = Environment {
+        release: Environment::release_of(&seen.release),
+        dma_alignment: seen
+            .dm
+            .as_ref()
+            .and_then(|(_, limits)| limits.dma_alignment),
+    };
+    let units = match &seen.dm {
+        Some((dev, _)) => units::traced(&seen.seen.trace, *dev),
+        None => Vec::new(),
+    };
+    let (case, absorbed) = &controller::as_dm_meets(case);
+    let expected = model::expect(case, &environment, &units);
+    let scene = Scene {
+        case,
+        seen,
+        expected: &expected,
+        conduct: controller::conduct(case),
+        absorbed,
+        crash: seen.crash(),
+    };
+    let verdict = |outcome, reason: String, differences| Verdict {
+        outcome,
+        reason,
+        differences,
+        evidence: evidence::of(&scene),
+    };
+
+    if let Some(crash) = scene.crash.as_ref().filter(|crash| !crash.survivable) {
+        let text = difference(Witness::KernelLog, crash.excerpt.clone());
+        return verdict(Outcome::Crash, crash.title.clone(), vec![text]);
+    }
+    match &seen.liveness {
+        Liveness::Exited(how) => {
+            let reason =
+                format!("QEMU ended in mid-case ({how}), and the kernel said nothing of it");
+            return verdict(Outcome::Infrastructure, reason, Vec::new());
+        }
+        Liveness::Silent => {
+            let reason = "the guest no longer answers, and its kernel said nothing of it";
+            return verdict(Outcome::Hang, reason.to_owned(), Vec::new());
+        }
+        Liveness::Alive | Liveness::Dirty(_) => {}
+    }
+    if let Some(refusal) = &seen.refusal {
+        let reason = format!("the guest refused the set-up: {refusal}");
+        return verdict(Outcome::Inconclusive, reason, Vec::new());
+    }
+    if scene.report().is_none() {
+        let (reason, mut differences) = state::of_hang(&scene);
+        differences.extend(kernel_log::differences(&scene));
+        if let Some(silence) = pieces::silence(&scene) {
+            let reason = format!("{} falls silent: {silence}", case.legs.controller);
+            return verdict(Outcome::Finding, reason, differences);
+        }
+        return verdict(Outcome::Hang, reason, differences);
+    }
+
+    let lies = pieces::lies(&scene);
+    if let Some(first) = lies.first() {
+        let honest = without(case, &lies);
+        let expected = model::expect(&honest, &environment, &units);
+        let told = Scene {
+            case: &honest,
+            expected: &expected,
+            crash: None,
+            ..scene
+        };
+        let mut differences = Vec::new();
+        differences.extend(kernel_log::differences(&told));
+        differences.extend(answers::differences(&told));
+        differences.extend(state::differences(&told));
+        if differences.is_empty() {
+            differences.extend(content::differences(&scene));
+            differences.extend(medium::differences(&scene));
+            let reason = format!("{} lies: {}", case.legs.controller, first.words());
+            return verdict(Outcome::Finding, reason, differences);
+        }
+    }
+
+    if let Some(reason) = fired::not_injected(&scene) {
+        return verdict(Outcome::Inconclusive, reason, Vec::new());
+    }
+
+    let mut differences = Vec::new();
+    differences.extend(kernel_log::differences(&scene));
+    differences.extend(answers::differences(&scene));
+    differences.extend(content::differences(&scene));
+    differences.extend(medium::differences(&scene));
+    differences.extend(durable::differences(&scene));
+    differences.extend(journal::differences(&scene));
+    differences.extend(state::differences(&scene));
+    differences.extend(trace::differences(&scene));
+    if let Some(first) = differences.first() {
+        let reason = format!("{}: {}", first.witness, first.text);
+        return verdict(Outcome::Fail, reason, differences);
+    }
+    match fired::missing(&scene) {
+        Some(reason) => verdict(Outcome::Inconclusive, reason, Vec::new()),
+        None => verdict(Outcome::Pass, evidence::shown(&scene), Vec::new()),
+    }
+}
+
+/// The case as it is for a kernel that believes these lies.
+fn without(case: &Case, lies: &[pieces::Lie]) -> Case {
+    let mut honest = case.clone();
+    honest.faults.retain(|fault| {
+        !lies.iter().any(|lie| {
+            lie.leg == fault.leg && lie.command == fault.op.into() && lie.told.covers(fault.sector)
+        })
+    });
+    honest
+}

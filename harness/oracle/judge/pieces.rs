@@ -1,0 +1,230 @@
+//! Legs whose device model asks its medium in pieces of its own: what it asked
+//! for, against what the driver asked of it and was told.
+
+use super::{Scene, difference, journal, trace};
+use crate::observation::{Command, Entry};
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::Times;
+
+/// A request that the device model reported as done, and of which its medium
+/// refused a part.
+pub struct Lie {
+    /// Which leg.
+    pub leg: u8,
+    /// What the driver was told is done, on the dm device.
+    pub told: Unit,
+    /// Read or write.
+    pub command: Command,
+    /// What the medium refused.
+    pub refused: Entry,
+}
+
+impl Lie {
+    /// In words.
+    pub fn words(&self) -> String {
+        format!(
+            "leg {}: it told the kernel that {}+{} is done, and its medium had refused it ({})",
+            self.leg,
+            self.told.sector,
+            self.told.sectors,
+            journal::words(&self.refused)
+        )
+    }
+}
+
+fn range(entry: &Entry) -> Unit {
+    Unit {
+        sector: entry.sector,
+        sectors: entry.sectors,
+    }
+}
+
+fn command(write: bool) -> Command {
+    match write {
+        true => Command::Write,
+        false => Command::Read,
+    }
+}
+
+/// The lies that the device models of this case told.
+pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
+    if scene.conduct.exact {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for leg in 0..scene.case.legs.count {
+        let entries: Vec<Entry> = scene.asked(leg).collect();
+        for done in trace::completions(scene, leg).filter(|done| done.ok) {
+            let of_range = |entry: &&Entry| {
+                entry.command == command(done.write) && range(entry).meets(done.range)
+            };
+            // What was refused first and let through later is no lie.
+            let refused = entries.iter().filter(of_range).find(|refused| {
+                let failed = refused.result.is_some_and(|result| result != 0);
+                let mended = |later: &Entry| {
+                    later.order > refused.order
+                        && later.result == Some(0)
+                        && range(later).meets(range(refused))
+                };
+                failed && !entries.iter().filter(of_range).any(mended)
+            });
+            if let Some(refused) = refused {
+                found.push(Lie {
+                    leg,
+                    told: done.range,
+                    command: command(done.write),
+                    refused: *refused,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// A refusal that the device model never told its driver of, where it is known
+/// for that.
+pub fn silence(scene: &Scene<'_>) -> Option<String> {
+    if !scene.conduct.falls_silent {
+        return None;
+    }
+    (0..scene.case.legs.count).find_map(|leg| {
+        let mut refused = scene
+            .asked(leg)
+            .filter(|entry| entry.result.is_some_and(|result| result != 0));
+        let untold = refused.find(|entry| {
+            entry.command == Command::Read
+                && !trace::completions(scene, leg).any(|done| done.range.meets(range(entry)))
+        })?;
+        Some(format!(
+            "leg {leg}: its medium refused a request ({}), and it did not tell the kernel of it",
+            journal::words(&untold)
+        ))
+    })
+}
+
+/// Each unit is asked of the medium whole, as often as the model and the
+/// driver's own attempts say. Where a part was refused, a device model may stop
+/// there, so that the rest of the driver's request need not be asked for.
+pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
+    let conduct = &scene.conduct;
+    let wanted = Command::from(scene.case.io.op);
+    let entries: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| entry.command == wanted)
+        .collect();
+    let troubled: Vec<Unit> = entries
+        .iter()
+        .filter(|entry| entry.result != Some(0))
+        .flat_map(|refused| {
+            let of_driver = trace::completions(scene, leg)
+                .map(|done| done.range)
+                .filter(|done| done.meets(range(refused)));
+            of_driver.chain([range(refused)]).collect::<Vec<_>>()
+        })
+        .collect();
+    let is_troubled = |sector: u64| troubled.iter().any(|unit| unit.covers(sector));
+    for expected in &scene.expected.units {
+        let unit = expected.unit;
+        let (least, most) = expected.asked[usize::from(leg)];
+        let mut sound = None;
+        for sector in unit.sector..unit.end() {
+            let count = entries
+                .iter()
+                .filter(|entry| range(entry).covers(sector))
+                .count() as u32;
+            let always = scene.case.faults.iter().any(|fault| {
+                fault.leg == leg
+                    && fault.sector == sector
+                    && Command::from(fault.op) == wanted
+                    && fault.times == Times::Always
+            });
+            let again = most.saturating_mul(conduct.attempts.1);
+            let (from, to) = match () {
+                () if always && count > 0 => (least.max(1) * conduct.attempts.0, again),
+                () if is_troubled(sector) => (0, again),
+                () if conduct.reads_ahead => (least, u32::MAX),
+                () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                () => {
+                    let first = *sound.get_or_insert((sector, count));
+                    if first.1 != count {
+                        return Some(difference(
+                            Witness::Journal,
+                            format!(
+                                "leg {leg}: {}+{} was not asked for whole: sector {} {}, sector \
+                                 {sector} {}",
+                                unit.sector,
+                                unit.sectors,
+                                first.0,
+                                journal::times(first.1),
+                                journal::times(count)
+                            ),
+                        ));
+                    }
+                    (least, most)
+                }
+            };
+            if !(from..=to).contains(&count) {
+                return Some(difference(
+                    Witness::Journal,
+                    format!(
+                        "leg {leg}: sector {sector} was asked for {}, correct is {from} to {to} \
+                         times",
+                        journal::times(count)
+                    ),
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// What the driver was told is what happened on the medium.
+pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
+    let entries: Vec<Entry> = scene.asked(leg).collect();
+    let done: Vec<_> = trace::completions(scene, leg).collect();
+    let told = |text: String| Some(difference(Witness::Trace, format!("leg {leg}: {text}")));
+    for done in &done {
+        let of_range =
+            |entry: &&Entry| entry.command == command(done.write) && range(entry).meets(done.range);
+        let refused = entries
+            .iter()
+            .filter(of_range)
+            .any(|entry| entry.result != Some(0));
+        if !done.ok && !refused {
+            return told(format!(
+                "the guest saw {done} fail, the medium refused nothing of it"
+            ));
+        }
+        let mut sectors = done.range.sector..done.range.end();
+        let missing = sectors.find(|sector| {
+            let mut all = entries.iter().filter(of_range);
+            !all.any(|entry| range(entry).covers(*sector))
+        });
+        if let Some(sector) = missing.filter(|_| done.ok) {
+            return told(format!(
+                "the guest saw {done} end well, the medium was never asked for sector {sector}"
+            ));
+        }
+    }
+    let moved = entries
+        .iter()
+        .filter(|entry| matches!(entry.command, Command::Read | Command::Write));
+    for entry in
+        moved.filter(|entry| !(scene.conduct.reads_ahead && entry.command == Command::Read))
+    {
+        let mut sectors = entry.sector..entry.sector.saturating_add(entry.sectors);
+        let unknown = sectors.any(|sector| {
+            !done
+                .iter()
+                .any(|done| command(done.write) == entry.command && done.range.covers(sector))
+        });
+        if unknown {
+            return told(format!(
+                "the device did {}, the guest saw no such thing",
+                journal::words(entry)
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,187 @@
+//! What device-mapper concluded, and whether everything came back.
+
+use super::{Scene, difference};
+use crate::observation::{Command, Liveness};
+use crate::oracle::status::{self, mirror::MirrorStatus};
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::{Raid1, Stack};
+use halfway_protocol::io::{IoState, Op};
+use halfway_protocol::message::DmStatus;
+
+/// The status that the model speaks of: the last one, but for a mirror that was
+/// repaired, whose table then is another one.
+pub fn line<'a>(scene: &'a Scene<'_>) -> Option<&'a DmStatus> {
+    match (&scene.seen.repair, &scene.case.stack) {
+        (Some(repair), Stack::Raid1(_)) => Some(&repair.status),
+        _ => scene.seen.status.as_ref(),
+    }
+}
+
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if let Liveness::Dirty(why) = &scene.seen.liveness {
+        found.push(difference(
+            Witness::Liveness,
+            format!("the stack could not be taken down: {why}"),
+        ));
+    }
+    match (scene.expected.held, &scene.seen.repair) {
+        (true, None) => found.push(difference(
+            Witness::Liveness,
+            "the I/O was completed, and a correct kernel holds it for an operator",
+        )),
+        (false, Some(_)) => found.push(difference(
+            Witness::Liveness,
+            "the I/O was held for an operator, and a correct kernel completes it",
+        )),
+        _ => {}
+    }
+    found.extend(status(scene));
+    found
+}
+
+fn status(scene: &Scene<'_>) -> Vec<Difference> {
+    let lower = scene.case.stack.lower();
+    let of_status = |text: String| difference(Witness::Status, text);
+    let text = line(scene)
+        .and_then(|status| status.targets.first())
+        .map_or("there is none", String::as_str);
+    let Some(health) = status::health(&scene.case.stack, text) else {
+        return vec![of_status(format!("the status cannot be read: {text}"))];
+    };
+    let mut found = Vec::new();
+    for (leg, (health, correct)) in health.iter().zip(&scene.expected.health).enumerate() {
+        if !correct.contains(*health) {
+            let correct = either(correct);
+            found.push(of_status(format!(
+                "{lower} {leg} is {health}, correct is {correct}"
+            )));
+        }
+    }
+    if health.len() != scene.expected.health.len() {
+        found.push(of_status(format!(
+            "{} {lower}s have a health",
+            health.len()
+        )));
+    }
+    match &scene.case.stack {
+        Stack::Raid1(mirror) => {
+            let status = status::mirror::parse(text);
+            found.extend(status.and_then(|status| out_of_sync(scene, mirror, &status)));
+        }
+        Stack::Multipath(_) => {
+            let status = status::multipath::parse(text);
+            let active = status.and_then(|status| status.active_group());
+            let correct = scene.expected.active_group;
+            if correct.is_some() && active != correct {
+                let group = |index: Option<usize>| {
+                    index.map_or("none".to_owned(), |index| format!("group {}", index + 1))
+                };
+                let (active, correct) = (group(active), group(correct));
+                found.push(of_status(format!(
+                    "the active priority group is {active}, correct is {correct}"
+                )));
+            }
+        }
+    }
+    found
+}
+
+fn either(characters: &str) -> String {
+    let all: Vec<String> = characters.chars().map(String::from).collect();
+    all.join(" or ")
+}
+
+/// Regions with a failed write, and no others, lose their sync.
+fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Option<Difference> {
+    let case = scene.case;
+    let region = u64::from(mirror.region_size);
+    let mut lost: Vec<u64> = Vec::new();
+    if scene.expected.loses_sync && case.io.op == Op::Write {
+        for leg in 0..case.legs.count {
+            let failed = scene.asked(leg).filter(|entry| {
+                entry.command == Command::Write && entry.result.is_some_and(|result| result != 0)
+            });
+            for entry in failed {
+                // The whole unit is marked, and lies in one region.
+                lost.extend(
+                    scene
+                        .expected
+                        .units
+                        .iter()
+                        .filter(|unit| {
+                            unit.unit.meets(Unit {
+                                sector: entry.sector,
+                                sectors: entry.sectors,
+                            })
+                        })
+                        .map(|unit| unit.unit.sector / region),
+                );
+            }
+        }
+        lost.sort_unstable();
+        lost.dedup();
+    }
+    let correct = status.regions.saturating_sub(lost.len() as u64);
+    let regions = case.legs.sectors.div_ceil(region);
+    if status.regions != regions {
+        return Some(difference(
+            Witness::Status,
+            format!(
+                "the mirror counts {} regions, it has {regions}",
+                status.regions
+            ),
+        ));
+    }
+    (status.in_sync != correct).then(|| {
+        difference(
+            Witness::Status,
+            format!(
+                "{} of {} regions are in sync, correct is {correct}: a region is out of sync when \
+                 and only when a write to it failed",
+                status.in_sync, status.regions
+            ),
+        )
+    })
+}
+
+/// In words, what hangs.
+pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
+    let after = if scene.seen.repair.is_some() {
+        ", even after a repair"
+    } else {
+        ""
+    };
+    let mut differences = Vec::new();
+    let pending = match scene.seen.last_io() {
+        Some(IoState::Pending { pending, stacks }) => {
+            for stack in stacks {
+                differences.push(difference(Witness::Liveness, stack.clone()));
+            }
+            *pending
+        }
+        Some(IoState::Quiet { pending }) => *pending,
+        Some(IoState::Done(_)) | None => 0,
+    };
+    // A mirror that goes round in circles looks silent from above.
+    let asked: usize = (0..scene.case.legs.count)
+        .map(|leg| scene.asked(leg).count())
+        .sum();
+    differences.push(difference(
+        Witness::Journal,
+        format!(
+            "the {}s were asked {asked} times in all",
+            scene.case.stack.lower()
+        ),
+    ));
+    if let Some(status) = line(scene) {
+        differences.push(difference(Witness::Status, status.targets.join("; ")));
+    }
+    let what = match scene.case.io.op {
+        Op::Read => "read",
+        Op::Write => "write",
+    };
+    let reason = format!("{pending} {what} request(s) never came back{after}");
+    (reason, differences)
+}

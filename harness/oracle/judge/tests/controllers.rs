@@ -1,0 +1,253 @@
+//! Legs whose drivers try again and whose device models ask their media in
+//! pieces of their own, soundly and otherwise.
+
+use super::*;
+use Controller::*;
+
+fn on(controller: Controller, mut case: Case) -> Case {
+    case.legs.controller = controller;
+    case
+}
+
+/// What is seen of a sound mirror whose legs' drivers ask `attempts` times for
+/// what fails.
+fn retried(case: &Case, attempts: usize) -> Observation {
+    let mut seen = observe(case);
+    let again = |entry: Entry| {
+        let failed = entry.layer == Layer::Device && entry.result != Some(0);
+        std::iter::repeat_n(entry, if failed { attempts } else { 1 })
+    };
+    seen.journal = seen.journal.into_iter().flat_map(again).collect();
+    for (order, entry) in seen.journal.iter_mut().enumerate() {
+        entry.order = order as u64;
+    }
+    seen
+}
+
+fn read() -> Case {
+    case(Op::Read, vec![fault(0, Op::Read)])
+}
+
+/// The sectors that the fault of [`read`] lies in.
+const PIECE: u64 = FROM + 128;
+
+/// A device that reports all as done, and whose medium refused a piece.
+fn lie(case: &Case) -> Observation {
+    let mut honest = case.clone();
+    honest.faults.clear();
+    let mut seen = observe(&honest);
+    let refused = entry_at(&mut seen, PIECE);
+    refused.result = Some(-5);
+    seen.journal
+        .retain(|entry| entry.layer == Layer::Device || entry.sector != PIECE);
+    seen
+}
+
+fn entry_at(seen: &mut Observation, sector: u64) -> &mut Entry {
+    let mut all = seen.journal.iter_mut();
+    all.find(|entry| {
+        entry.layer == Layer::Device && entry.member == Member::Leg(0) && entry.sector == sector
+    })
+    .expect("leg 0 was asked")
+}
+
+/// What the application's buffer holds where the device put zeros.
+fn zeros(seen: &mut Observation) {
+    let whole = report(seen);
+    whole.content = vec![
+        span(0, 128, 0, FROM),
+        Span {
+            at: 128,
+            sectors: 128,
+            what: What::Zero,
+        },
+        span(256, 256, 0, FROM + 256),
+    ];
+}
+
+#[rstest]
+fn a_driver_that_tries_as_often_as_it_may_passes(
+    #[values(
+        VirtioScsi, Nvme, Ahci, Piix3Ide, Lsi53c895a, Pvscsi, Megasas, Mptsas1068, Am53c974,
+        UsbStorage, UsbUas
+    )]
+    controller: Controller,
+    #[values(Op::Read, Op::Write)] op: Op,
+) {
+    let case = on(controller, case(op, vec![fault(0, op)]));
+    let verdict = judge(&case, &retried(&case, 6));
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+    for wrong in [1, 5, 7] {
+        let verdict = judge(&case, &retried(&case, wrong));
+        assert_eq!(verdict.outcome, Outcome::Fail, "{wrong} {verdict:#?}");
+    }
+}
+
+#[rstest]
+#[case::fewest(4, Outcome::Pass)]
+#[case::most(5, Outcome::Pass)]
+#[case::too_few(3, Outcome::Fail)]
+#[case::too_many(6, Outcome::Fail)]
+fn a_floppy_counts_its_errors_anew(#[case] attempts: usize, #[case] outcome: Outcome) {
+    let case = on(Floppy, case(Op::Write, vec![fault(0, Op::Write)]));
+    assert_eq!(judge(&case, &retried(&case, attempts)).outcome, outcome);
+}
+
+#[test]
+fn a_failure_that_the_driver_mends_is_none() {
+    let mut case = on(VirtioScsi, read());
+    case.faults[0].times = Times::Count(1);
+    let mut clean = case.clone();
+    clean.faults.clear();
+    let mut seen = observe(&clean);
+    assert_eq!(judge(&case, &seen).outcome, Outcome::Inconclusive);
+
+    let mut refused = *entry_at(&mut seen, PIECE);
+    refused.result = Some(-5);
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    seen.journal.insert(0, refused);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+#[rstest]
+#[case::floppy(Floppy, Outcome::Finding)]
+#[case::sd_card(SdCard, Outcome::Finding)]
+#[case::any_that_pretends(Megasas, Outcome::Finding)]
+#[case::the_account_is_exact(VirtioBlk, Outcome::Fail)]
+fn a_device_that_lies_is_found_out(#[case] controller: Controller, #[case] outcome: Outcome) {
+    let case = on(controller, read());
+    let mut seen = lie(&case);
+    zeros(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+    let wrong = |difference: &Difference| difference.witness == Witness::Content;
+    assert!(verdict.differences.iter().any(wrong), "{verdict:#?}");
+}
+
+#[test]
+fn a_lie_does_not_cover_up_for_the_kernel() {
+    let case = on(SdCard, read());
+    let mut seen = lie(&case);
+    seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 128/128 1 DA 1 core".into();
+    let verdict = judge(&case, &seen);
+    assert_ne!(verdict.outcome, Outcome::Finding, "{verdict:#?}");
+    assert_ne!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+    let mut seen = lie(&case);
+    report(&mut seen).result = Err(5);
+    assert_ne!(judge(&case, &seen).outcome, Outcome::Finding);
+}
+
+#[rstest]
+#[case::known_for_it(Am53c974, Op::Read, Outcome::Finding)]
+#[case::not_for_this(Am53c974, Op::Write, Outcome::Hang)]
+#[case::not_known_for_it(VirtioScsi, Op::Read, Outcome::Hang)]
+fn a_device_that_falls_silent_is_found_out(
+    #[case] controller: Controller,
+    #[case] op: Op,
+    #[case] outcome: Outcome,
+) {
+    let case = on(controller, case(op, vec![fault(0, op)]));
+    let mut seen = observe(&case);
+    seen.io = Some(IoState::Pending {
+        pending: 1,
+        stacks: Vec::new(),
+    });
+    seen.trace_without(PIECE);
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
+#[test]
+fn a_device_that_has_told_everything_is_not_silent() {
+    let case = on(Am53c974, read());
+    let mut seen = retried(&case, 6);
+    seen.io = Some(IoState::Pending {
+        pending: 1,
+        stacks: Vec::new(),
+    });
+    assert_eq!(judge(&case, &seen).outcome, Outcome::Hang);
+}
+
+impl Observation {
+    /// The guest saw no end of what begins at `sector` on leg 0.
+    fn trace_without(&mut self, sector: u64) {
+        self.seen.trace.retain(|event| {
+            event.kind != Kind::RqComplete || event.dev != leg_dev(0) || event.sector != sector
+        });
+    }
+}
+
+#[rstest]
+#[case::padded(UsbStorage, Outcome::Pass)]
+#[case::made_up(UsbUas, Outcome::Fail)]
+fn a_read_that_failed_may_be_padded(#[case] controller: Controller, #[case] outcome: Outcome) {
+    let faults = vec![fault(0, Op::Read), fault(1, Op::Read)];
+    let case = on(controller, case(Op::Read, faults));
+    let mut seen = retried(&case, 6);
+    report(&mut seen).content[0].what = What::Zero;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+#[rstest]
+#[case::of_a_failure(read(), 6, Outcome::Pass)]
+#[case::of_nothing(case(Op::Read, vec![]), 1, Outcome::Fail)]
+fn qemu_may_speak_of_what_it_was_told_to_fail(
+    #[case] case: Case,
+    #[case] attempts: usize,
+    #[case] outcome: Outcome,
+) {
+    let case = on(Nvme, case);
+    let mut seen = retried(&case, attempts);
+    seen.qemu_stderr = "qemu-system-x86_64: aio failed: Input/output error\n".into();
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
+type Change = fn(&mut Observation);
+
+#[rstest]
+#[case::a_hole(Witness::Journal, |seen: &mut Observation| {
+    seen.journal.retain(|entry| entry.member != Member::Leg(1) || entry.sector != FROM + 8);
+})]
+#[case::twice(Witness::Journal, |seen: &mut Observation| {
+    let of_leg_1 = |entry: &&Entry| entry.member == Member::Leg(1) && entry.layer == Layer::Device;
+    let again: Vec<Entry> = seen.journal.iter().filter(of_leg_1).copied().collect();
+    seen.journal.extend(again);
+})]
+#[case::a_failure_of_its_own(Witness::Trace, |seen: &mut Observation| {
+    let mut events = seen.seen.trace.iter_mut();
+    let of_leg_1 = events.find(|event| event.kind == Kind::RqComplete && event.dev == leg_dev(1));
+    of_leg_1.unwrap().error = -5;
+})]
+#[case::an_end_that_nobody_saw(Witness::Trace, |seen: &mut Observation| {
+    let is_end = |event: &TraceEvent| {
+        event.kind == Kind::RqComplete && event.dev == leg_dev(1) && event.sector == FROM + 8
+    };
+    seen.seen.trace.retain(|event| !is_end(event));
+})]
+fn what_differs_is_noticed(#[case] witness: Witness, #[case] change: Change) {
+    let case = on(VirtioScsi, read());
+    let mut seen = retried(&case, 6);
+    change(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    let by = |difference: &Difference| difference.witness == witness;
+    assert!(verdict.differences.iter().any(by), "{verdict:#?}");
+}
+
+/// Other queued commands are aborted with the one that failed, and asked for
+/// again.
+#[rstest]
+#[case::queued(Ahci, Outcome::Pass)]
+#[case::one_at_a_time(Piix3Ide, Outcome::Fail)]
+fn a_failure_disturbs_its_neighbours(#[case] controller: Controller, #[case] outcome: Outcome) {
+    let case = on(controller, read());
+    let mut seen = retried(&case, 6);
+    let again = *entry_at(&mut seen, FROM + 256);
+    let position = seen.journal.iter().position(|entry| *entry == again);
+    seen.journal.insert(position.unwrap(), again);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}

@@ -1,0 +1,676 @@
+//! The judge against observations of a small simulated mirror, and of a small
+//! simulated multipath, sound and tampered with: whatever is changed in a sound
+//! observation must be noticed, by the witness that saw it.
+
+mod controllers;
+mod multipath;
+
+use super::*;
+use crate::observation::{Command, Entry, Layer, Medium};
+use crate::oracle::verdict::Witness;
+use crate::scenario::case::{
+    Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1,
+    Stack, Sync, Times, Vector,
+};
+use halfway_protocol::content::{Origin, Span, What};
+use halfway_protocol::io::{GuardDamage, Op, OpReport, Path};
+use halfway_protocol::message::{Disk, DmStatus, KernelMessage, Limits, Seen};
+use halfway_protocol::trace::{Kind, TraceEvent};
+use rstest::rstest;
+
+const DM: Dev = Dev(253, 0);
+const FROM: u64 = 2048;
+const SECTORS: u64 = 512;
+const BAD: u64 = 2300;
+
+fn leg_dev(leg: u8) -> Dev {
+    Dev(254, u32::from(leg) * 16)
+}
+
+fn fault(leg: u8, op: Op) -> Fault {
+    Fault {
+        leg,
+        op,
+        sector: BAD,
+        times: Times::Always,
+        errno: 5,
+    }
+}
+
+fn case(op: Op, faults: Vec<Fault>) -> Case {
+    Case {
+        id: "test".into(),
+        scenario: "test".into(),
+        question: "?".into(),
+        tags: Vec::new(),
+        stack: Stack::Raid1(Raid1 {
+            log: Log::Core,
+            region_size: 1024,
+            sync: Sync::Nosync,
+            handle_errors: true,
+            keep_log: op == Op::Write,
+        }),
+        linear: None,
+        legs: Legs {
+            controller: Controller::VirtioBlk,
+            count: 2,
+            sectors: 131_072,
+            offset: vec![0, 8],
+            max_sectors_kb: Some(64),
+            max_transfer: None,
+        },
+        io: Io {
+            op,
+            path: Path::Direct,
+            dsync: false,
+            sector: FROM,
+            sectors: SECTORS,
+            vector: Vector::Pages,
+            requests: 1,
+        },
+        faults,
+        sabotage: None,
+    }
+}
+
+fn event(kind: Kind, dev: Dev, sector: u64, sectors: u64, error: i32) -> TraceEvent {
+    TraceEvent {
+        ns: 0,
+        kind,
+        dev,
+        sector,
+        sectors,
+        rwbs: String::new(),
+        error,
+        from: None,
+        task: None,
+    }
+}
+
+/// The same over paths to one disk, in bio mode.
+fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
+    let mut case = case(op, faults);
+    case.stack = Stack::Multipath(Multipath {
+        queue_mode: QueueMode::Bio,
+        path_selector: PathSelector::ServiceTime,
+        path_grouping: PathGrouping::Failover,
+        queue_if_no_path,
+    });
+    case.legs.offset = vec![0, 0];
+    case
+}
+
+/// A target that does what it should, in pieces of 128 sectors, and everything
+/// that would be seen of it.
+struct Sound<'a> {
+    case: &'a Case,
+    trace: Vec<TraceEvent>,
+    journal: Vec<Entry>,
+    health: Vec<char>,
+    written: Vec<Vec<u64>>,
+}
+
+impl Sound<'_> {
+    /// Asks a leg for the whole I/O; false if a piece fails.
+    fn ask(&mut self, leg: u8) -> bool {
+        let op = self.case.io.op;
+        let letters = if op == Op::Read { "RS" } else { "WS" };
+        let mut sound = true;
+        for from in (FROM..FROM + SECTORS).step_by(128) {
+            let hit = self.case.faults.iter().any(|fault| {
+                fault.leg == leg && fault.op == op && (from..from + 128).contains(&fault.sector)
+            });
+            let sector = from + self.case.legs.offset[usize::from(leg)];
+            let errno = if hit { -5 } else { 0 };
+            let layers = if hit {
+                &[Layer::Device][..]
+            } else {
+                &[Layer::Device, Layer::Medium]
+            };
+            for layer in layers {
+                self.journal.push(Entry {
+                    order: self.journal.len() as u64,
+                    member: Member::Leg(leg),
+                    layer: *layer,
+                    command: op.into(),
+                    sector,
+                    sectors: 128,
+                    result: Some(errno),
+                });
+            }
+            let mut completion = event(Kind::RqComplete, leg_dev(leg), sector, 128, errno);
+            completion.rwbs = letters.into();
+            self.trace.push(completion);
+            if op == Op::Write && !hit {
+                let medium = if self.case.stack.shares_medium() {
+                    0
+                } else {
+                    leg
+                };
+                self.written[usize::from(medium)].extend(from..from + 128);
+            }
+            sound &= !hit;
+        }
+        if !sound {
+            self.health[usize::from(leg)] = match (&self.case.stack, op) {
+                (Stack::Multipath(_), _) => 'F',
+                (Stack::Raid1(_), Op::Read) => 'R',
+                (Stack::Raid1(_), Op::Write) => 'D',
+            };
+        }
+        sound
+    }
+
+    /// Asks one after the other until one has it all.
+    fn ask_in_turn(&mut self) -> Option<u8> {
+        (0..2).find(|leg| self.ask(*leg))
+    }
+
+    fn status(&self) -> String {
+        let letters: String = self.health.iter().collect();
+        let lost = letters.contains('D');
+        match &self.case.stack {
+            Stack::Raid1(_) => {
+                let in_sync = if lost { 127 } else { 128 };
+                format!("2 254:0 254:16 {in_sync}/128 1 {letters} 1 core")
+            }
+            Stack::Multipath(_) => {
+                let active = self.health.iter().position(|health| *health == 'A');
+                let state = |group| if active == Some(group) { 'A' } else { 'E' };
+                let [one, two] = [0, 1].map(|path| self.health[path]);
+                format!(
+                    "2 0 0 0 2 1 {} 0 1 2 254:0 {one} 0 0 1 {} 0 1 2 254:16 {two} 0 0 1 ",
+                    state(0),
+                    state(1)
+                )
+            }
+        }
+    }
+}
+
+fn observe(case: &Case) -> Observation {
+    let mut mirror = Sound {
+        case,
+        trace: case
+            .io
+            .parts()
+            .iter()
+            .map(|&(sector, sectors)| event(Kind::BioQueue, DM, sector, sectors, 0))
+            .collect(),
+        journal: Vec::new(),
+        health: vec!['A'; 2],
+        written: vec![Vec::new(); 2],
+    };
+    let (answer, content) = match case.io.op {
+        Op::Read => match mirror.ask_in_turn() {
+            Some(leg) => {
+                let leg = if model::alike(case) { 0 } else { leg };
+                let sector = FROM + case.legs.offset[usize::from(leg)];
+                let origin = Origin::Leg(leg);
+                let what = What::Stamp {
+                    origin,
+                    generation: 0,
+                    sector,
+                };
+                (
+                    Ok(SECTORS * 512),
+                    vec![Span {
+                        at: 0,
+                        sectors: SECTORS,
+                        what,
+                    }],
+                )
+            }
+            None => (
+                Err(5),
+                vec![Span {
+                    at: 0,
+                    sectors: SECTORS,
+                    what: What::Prefill,
+                }],
+            ),
+        },
+        Op::Write => {
+            let sound = match &case.stack {
+                Stack::Raid1(_) => [mirror.ask(0), mirror.ask(1)].contains(&true),
+                Stack::Multipath(_) => mirror.ask_in_turn().is_some(),
+            };
+            (if sound { Ok(SECTORS * 512) } else { Err(5) }, Vec::new())
+        }
+    };
+    let error = if answer.is_ok() { 0 } else { -5 };
+    mirror
+        .trace
+        .push(event(Kind::BioComplete, DM, FROM, SECTORS, error));
+    let media = model::media(case)
+        .map(|leg| {
+            let base = FROM + case.legs.offset[usize::from(leg)];
+            let mut spans = Vec::new();
+            for at in 0..SECTORS {
+                let part = |&(sector, sectors): &(u64, u64)| {
+                    (sector..sector + sectors).contains(&(FROM + at))
+                };
+                let request = case.io.parts().iter().position(part).expect("a part") as u16;
+                let what = if mirror.written[usize::from(leg)].contains(&(FROM + at)) {
+                    What::Stamp {
+                        origin: Origin::Writer(request),
+                        generation: 1,
+                        sector: FROM + at,
+                    }
+                } else {
+                    What::Stamp {
+                        origin: Origin::Leg(leg),
+                        generation: 0,
+                        sector: base + at,
+                    }
+                };
+                halfway_protocol::content::push(&mut spans, at, what);
+            }
+            Medium {
+                member: Member::Leg(leg),
+                sector: base,
+                spans,
+                strays: Vec::new(),
+            }
+        })
+        .collect();
+    let status = mirror.status();
+    let whole = OpReport {
+        result: answer,
+        content,
+        buffer_changed: Vec::new(),
+        guard_damage: Vec::new(),
+    };
+    let part = |&(_, sectors): &(u64, u64)| OpReport {
+        result: answer.map(|_| sectors * 512),
+        ..whole.clone()
+    };
+    let ops = case.io.parts().iter().map(part).collect();
+    Observation {
+        seed: 1,
+        release: "6.1.0-50-cloud-amd64".into(),
+        disks: (0..2)
+            .map(|leg| {
+                let disk = Disk {
+                    serial: format!("leg{leg}"),
+                    name: "vda".into(),
+                    dev: leg_dev(leg),
+                    sectors: 131_072,
+                    limits: Limits::default(),
+                };
+                (Member::Leg(leg), disk)
+            })
+            .collect(),
+        dm: Some((
+            DM,
+            Limits {
+                dma_alignment: Some(511),
+                ..Limits::default()
+            },
+        )),
+        refusal: None,
+        io: Some(IoState::Done(IoReport { ops, micros: 1 })),
+        status: Some(DmStatus {
+            targets: vec![status],
+            event: 1,
+            suspended: false,
+        }),
+        repair: None,
+        seen: Seen {
+            trace: mirror.trace,
+            lost: 0,
+            log: Vec::new(),
+        },
+        journal: mirror.journal,
+        media,
+        console: String::new(),
+        qemu_stderr: String::new(),
+        liveness: Liveness::Alive,
+    }
+}
+
+#[rstest]
+#[case::read(case(Op::Read, vec![fault(0, Op::Read)]))]
+#[case::read_all(case(Op::Read, vec![fault(0, Op::Read), fault(1, Op::Read)]))]
+#[case::read_clean(case(Op::Read, vec![]))]
+#[case::write(case(Op::Write, vec![fault(1, Op::Write)]))]
+#[case::write_default(case(Op::Write, vec![fault(0, Op::Write)]))]
+#[case::write_all(case(Op::Write, vec![fault(0, Op::Write), fault(1, Op::Write)]))]
+#[case::write_clean(case(Op::Write, vec![]))]
+#[case::path(multipath(Op::Read, false, vec![fault(0, Op::Read)]))]
+#[case::paths(multipath(Op::Read, false, vec![fault(0, Op::Read), fault(1, Op::Read)]))]
+#[case::path_clean(multipath(Op::Read, true, vec![]))]
+#[case::path_write(multipath(Op::Write, true, vec![fault(0, Op::Write)]))]
+#[case::paths_write(multipath(Op::Write, false, vec![fault(0, Op::Write), fault(1, Op::Write)]))]
+fn a_sound_target_passes(#[case] case: Case) {
+    let verdict = judge(&case, &observe(&case));
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+    assert!(!verdict.evidence.journal.is_empty() && !verdict.evidence.trace.is_empty());
+}
+
+fn report(seen: &mut Observation) -> &mut OpReport {
+    match &mut seen.io {
+        Some(IoState::Done(report)) => &mut report.ops[0],
+        _ => unreachable!("the simulated I/O completes"),
+    }
+}
+
+fn span(at: u64, sectors: u64, leg: u8, sector: u64) -> Span {
+    Span {
+        at,
+        sectors,
+        what: What::Stamp {
+            origin: Origin::Leg(leg),
+            generation: 0,
+            sector,
+        },
+    }
+}
+
+fn entry_of(seen: &mut Observation, leg: u8) -> usize {
+    let of_leg = |entry: &Entry| entry.member == Member::Leg(leg) && entry.layer == Layer::Device;
+    seen.journal
+        .iter()
+        .position(of_leg)
+        .expect("the leg was asked")
+}
+
+type Tamper = Box<dyn Fn(&mut Observation)>;
+
+fn by(tamper: impl Fn(&mut Observation) + 'static) -> Tamper {
+    Box::new(tamper)
+}
+
+fn is_noticed(case: &Case, tamper: &Tamper, witness: Witness) {
+    let mut seen = observe(case);
+    tamper(&mut seen);
+    let verdict = judge(case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    let mut differences = verdict.differences.iter();
+    assert!(
+        differences.any(|found| found.witness == witness),
+        "{verdict:#?}"
+    );
+}
+
+/// What is wrong after a read that leg 0 failed.
+#[rstest]
+#[case::errno(by(|seen| report(seen).result = Err(5)), Witness::Application)]
+#[case::short(by(|seen| report(seen).result = Ok(512)), Witness::Application)]
+#[case::shifted(by(|seen| report(seen).content = vec![span(0, 512, 1, FROM + 8 + 252)]), Witness::Content)]
+#[case::stale_leg(by(|seen| report(seen).content = vec![span(0, 512, 0, FROM)]), Witness::Content)]
+#[case::remainder_only(
+    by(|seen| report(seen).content = vec![span(0, 252, 0, FROM), span(252, 260, 1, FROM + 8 + 252)]),
+    Witness::Content)]
+#[case::prefill(
+    by(|seen| report(seen).content[0].what = What::Prefill), Witness::Content)]
+#[case::zeros(by(|seen| report(seen).content[0].what = What::Zero), Witness::Content)]
+#[case::foreign(by(|seen| report(seen).content[0].what = What::Foreign), Witness::Content)]
+#[case::damaged(
+    by(|seen| report(seen).content[0].what = What::Damaged { good: 100 }), Witness::Content)]
+#[case::too_little(by(|seen| report(seen).content[0].sectors = 511), Witness::Content)]
+#[case::guard(
+    by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: -1, found: 0 })),
+    Witness::Guards)]
+#[case::leg_not_failed(
+    by(|seen| seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 128/128 1 AA 1 core".into()),
+    Witness::Status)]
+#[case::wrong_leg_failed(
+    by(|seen| seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 128/128 1 RR 1 core".into()),
+    Witness::Status)]
+#[case::sync_lost(
+    by(|seen| seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 127/128 1 RA 1 core".into()),
+    Witness::Status)]
+#[case::regions_miscounted(
+    by(|seen| seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 64/64 1 RA 1 core".into()),
+    Witness::Status)]
+#[case::no_status(by(|seen| seen.status = None), Witness::Status)]
+#[case::piece_not_resubmitted(by(|seen| { let at = entry_of(seen, 1); seen.journal.remove(at); }),
+    Witness::Journal)]
+#[case::piece_resubmitted_twice(
+    by(|seen| { let at = entry_of(seen, 1); let again = seen.journal[at]; seen.journal.push(again); }),
+    Witness::Journal)]
+#[case::stray_request(
+    by(|seen| { let at = entry_of(seen, 1); let mut stray = seen.journal[at]; stray.sector = 0;
+             seen.journal.push(stray); }),
+    Witness::Journal)]
+#[case::unanswered(
+    by(|seen| { let at = entry_of(seen, 1); seen.journal[at].result = None; }), Witness::Journal)]
+#[case::wrong_order(
+    by(|seen| { for entry in &mut seen.journal { entry.order = 1000 - entry.order; } }),
+    Witness::Journal)]
+#[case::belief(
+    by(|seen| { let event = seen.seen.trace.iter_mut().find(|event| event.error != 0).unwrap();
+             event.error = 0; }),
+    Witness::Trace)]
+#[case::bio_failed(by(|seen| seen.seen.trace.last_mut().unwrap().error = -5), Witness::Trace)]
+#[case::medium_written(
+    by(|seen| seen.media[1].spans = vec![Span { at: 0, sectors: 512, what: What::Stamp {
+        origin: Origin::Writer(0), generation: 1, sector: FROM } }]),
+    Witness::Medium)]
+#[case::medium_damaged(
+    by(|seen| seen.media[0].spans[0].what = What::Damaged { good: 3 }), Witness::Medium)]
+#[case::strays(by(|seen| seen.media[0].strays.push((0, 1))), Witness::Medium)]
+#[case::warning(
+    by(|seen| seen.seen.log.push(KernelMessage { level: 4, micros: 0,
+        text: "WARNING: CPU: 0 PID: 1 at block/bio.c:1 f+0x1/0x2".into() })),
+    Witness::KernelLog)]
+#[case::qemu(
+    by(|seen| seen.qemu_stderr = "qemu: virtio: zero sized buffers are not allowed".into()),
+    Witness::Qemu)]
+#[case::dirty(by(|seen| seen.liveness = Liveness::Dirty("busy".into())), Witness::Liveness)]
+fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness: Witness) {
+    is_noticed(&case(Op::Read, vec![fault(0, Op::Read)]), &tamper, witness);
+}
+
+/// What is wrong after a write that leg 1 failed.
+#[rstest]
+#[case::swallowed_by_medium(
+    by(|seen| seen.media[0].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
+#[case::hole(
+    by(|seen| seen.media[0].spans[0].sectors = 511), Witness::Medium)]
+#[case::shifted(
+    by(|seen| seen.media[0].spans[0].what = What::Stamp { origin: Origin::Writer(0), generation: 1,
+        sector: FROM + 1 }), Witness::Medium)]
+#[case::other_request(
+    by(|seen| seen.media[0].spans[0].what = What::Stamp { origin: Origin::Writer(7), generation: 1,
+        sector: FROM }), Witness::Medium)]
+#[case::bad_sector_written(
+    by(|seen| seen.media[1].spans = vec![Span { at: 0, sectors: 512, what: What::Stamp {
+        origin: Origin::Writer(0), generation: 1, sector: FROM } }]), Witness::Medium)]
+#[case::sync_kept(
+    by(|seen| seen.status.as_mut().unwrap().targets[0] = "2 254:0 254:16 128/128 1 AD 1 core".into()),
+    Witness::Status)]
+#[case::buffer(by(|seen| report(seen).buffer_changed.push(7)), Witness::Content)]
+#[case::unexamined(by(|seen| { seen.media.remove(1); }), Witness::Medium)]
+fn what_is_wrong_with_a_write_is_noticed(#[case] tamper: Tamper, #[case] witness: Witness) {
+    is_noticed(
+        &case(Op::Write, vec![fault(1, Op::Write)]),
+        &tamper,
+        witness,
+    );
+}
+
+/// What is not a verdict on the resubmission is not one of `Pass` or `Fail`.
+#[rstest]
+#[case::panic(
+    by(|seen| { seen.console = "Kernel panic - not syncing: sysrq triggered crash".into();
+             seen.liveness = Liveness::Exited("exit status 0".into()); }),
+    Outcome::Crash)]
+#[case::bug_in_the_log_only(
+    by(|seen| seen.seen.log.push(KernelMessage { level: 2, micros: 0,
+        text: "kernel BUG at block/bio.c:1!".into() })),
+    Outcome::Crash)]
+#[case::qemu_died(by(|seen| seen.liveness = Liveness::Exited("killed by signal 9".into())),
+    Outcome::Infrastructure)]
+#[case::silent(by(|seen| seen.liveness = Liveness::Silent), Outcome::Hang)]
+#[case::io_pending(
+    by(|seen| seen.io = Some(IoState::Pending { pending: 1, stacks: vec!["io_schedule".into()] })),
+    Outcome::Hang)]
+#[case::io_held(by(|seen| seen.io = Some(IoState::Quiet { pending: 1 })), Outcome::Hang)]
+#[case::trace_lost(by(|seen| seen.seen.lost = 1), Outcome::Inconclusive)]
+#[case::no_trace(by(|seen| { seen.seen.trace.clear(); seen.seen.lost = 3; }), Outcome::Inconclusive)]
+fn the_kind_of_a_verdict(#[case] tamper: Tamper, #[case] outcome: Outcome) {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    tamper(&mut seen);
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
+#[test]
+fn a_fault_that_did_not_fire_proves_nothing() {
+    let clean = case(Op::Read, vec![]);
+    let mut seen = observe(&clean);
+    let faulty = case(Op::Read, vec![fault(1, Op::Read)]);
+    // Leg 1 is never asked, so its fault cannot fire.
+    assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
+    // Not even the healthiest of mirrors passes if the fault did not show.
+    let faulty = case(Op::Write, vec![fault(1, Op::Write)]);
+    seen = observe(&case(Op::Write, vec![]));
+    assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn partial_is_not_partial_without_a_completed_piece() {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    // One request of the whole range fails instead of one piece of four.
+    seen.journal.retain(|entry| entry.member != Member::Leg(0));
+    seen.journal.insert(
+        0,
+        Entry {
+            order: 0,
+            member: Member::Leg(0),
+            layer: Layer::Device,
+            command: Command::Read,
+            sector: FROM,
+            sectors: SECTORS,
+            result: Some(-5),
+        },
+    );
+    let of_leg_0 = |event: &TraceEvent| event.dev == leg_dev(0);
+    seen.seen.trace.retain(|event| !of_leg_0(event));
+    let mut whole = event(Kind::RqComplete, leg_dev(0), FROM, SECTORS, -5);
+    whole.rwbs = "RS".into();
+    seen.seen.trace.push(whole);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+    assert!(verdict.reason.contains("other pieces"));
+}
+
+/// Four requests in flight together, one of which leg 1 fails.
+fn merged() -> Case {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    case.io.requests = 4;
+    case.legs.max_sectors_kb = None;
+    case
+}
+
+#[test]
+fn sound_requests_in_flight_together_pass() {
+    let case = merged();
+    let verdict = judge(&case, &observe(&case));
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// A later request's acknowledged data lie on no leg that counts: not sent at
+/// all, or sent to the failed leg only.
+#[rstest]
+#[case::nowhere(&[0, 1])]
+#[case::on_the_failed_leg_only(&[0])]
+fn an_acknowledged_write_that_is_lost_is_noticed(#[case] legs: &[u8]) {
+    let case = merged();
+    let mut seen = observe(&case);
+    let lost = FROM + 384;
+    for &leg in legs {
+        let offset = case.legs.offset[usize::from(leg)];
+        let is_lost = |at: u64| (FROM + at) >= lost;
+        seen.journal
+            .retain(|entry| entry.member != Member::Leg(leg) || entry.sector - offset < lost);
+        seen.seen
+            .trace
+            .retain(|event| event.dev != leg_dev(leg) || event.sector - offset < lost);
+        let medium = &mut seen.media[usize::from(leg)];
+        let mut spans = Vec::new();
+        for span in medium.spans.clone() {
+            for step in 0..span.sectors {
+                let at = span.at + step;
+                let what = match span.what {
+                    _ if is_lost(at) => What::Stamp {
+                        origin: Origin::Leg(leg),
+                        generation: 0,
+                        sector: medium.sector + at,
+                    },
+                    What::Stamp {
+                        origin,
+                        generation,
+                        sector,
+                    } => What::Stamp {
+                        origin,
+                        generation,
+                        sector: sector + step,
+                    },
+                    other => other,
+                };
+                halfway_protocol::content::push(&mut spans, at, what);
+            }
+        }
+        medium.spans = spans;
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    assert!(verdict.reason.contains("acknowledged"), "{verdict:#?}");
+}
+
+#[test]
+fn a_disk_log_is_written_before_the_legs() {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        mirror.log = Log::Disk;
+    }
+    let mut seen = observe(&case);
+    assert_eq!(
+        judge(&case, &seen).outcome,
+        Outcome::Fail,
+        "no write to the log at all"
+    );
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    let mut entry = seen.journal[0];
+    (entry.order, entry.member, entry.sector, entry.sectors) = (0, Member::Log, 0, 8);
+    (entry.command, entry.result) = (Command::Write, Some(0));
+    seen.journal.push(entry);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+    seen.journal.last_mut().expect("an entry").order = 1000;
+    assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
+}
+
+/// A flush that comes before the data, to the other leg only, or not at all.
+#[rstest]
+#[case::flushed(&[0, 1], 1000, Outcome::Pass)]
+#[case::failed_leg_does_not_count(&[0], 1000, Outcome::Pass)]
+#[case::too_early(&[0, 1], 0, Outcome::Fail)]
+#[case::elsewhere(&[1], 1000, Outcome::Fail)]
+#[case::never(&[], 1000, Outcome::Fail)]
+fn what_must_be_durable_is_flushed(
+    #[case] legs: &[u8],
+    #[case] order: u64,
+    #[case] outcome: Outcome,
+) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    case.io.dsync = true;
+    let mut seen = observe(&case);
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    for &leg in legs {
+        let mut flush = seen.journal[0];
+        (flush.order, flush.member, flush.layer) = (order, Member::Leg(leg), Layer::Medium);
+        (flush.command, flush.result) = (Command::Flush, Some(0));
+        seen.journal.push(flush);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}

@@ -1,0 +1,25 @@
+//! The oracle: what a correct kernel does, and whether this one did.
+//!
+//! Pure functions of data: a recorded observation can be judged again years
+//! later.
+//!
+//! * [`model`]: the case and what is known of the kernel -> the expectation.
+//! * [`judge`]: the expectation against the observation -> the verdict.
+//! * [`controller`]: what lies between device-mapper and the medium.
+//! * [`explain`]: the expectation in words, before anything is run.
+//! * [`units`]: the pieces in which device-mapper handles an I/O.
+//! * [`status`]: the mirror's status line.
+//! * [`verdict`]: what comes out of it.
+
+pub mod controller;
+pub mod explain;
+mod judge;
+pub mod model;
+pub mod status;
+pub mod units;
+pub mod verdict;
+
+pub use explain::explain;
+pub use judge::judge;
+pub use model::{Expectation, expect, knows};
+pub use verdict::{Outcome, Verdict};

@@ -1,0 +1,278 @@
+//! What a correct kernel does with an I/O on a device-mapper stack while its
+//! legs or paths fail.
+//!
+//! The sources are the targets themselves, whose relevant behaviour is the same
+//! from 5.10 to 7.x: drivers/md/dm-raid1.c (`raid1`) and drivers/md/dm-mpath.c
+//! (`multipath`); the function is named with each rule. Where the outcome
+//! depends on timing, the expectation says which outcomes are correct instead
+//! of guessing one.
+
+mod multipath;
+mod raid1;
+
+use super::units::Unit;
+use crate::scenario::case::{Case, Fault, Stack, Sync, Times, Vector};
+use halfway_protocol::content::{Origin, SECTOR};
+use halfway_protocol::io::{Op, Path};
+
+/// `EIO`: what the application sees of `BLK_STS_IOERR`.
+pub const EIO: i32 = 5;
+/// `EINVAL`.
+pub const EINVAL: i32 = 22;
+/// Sectors in a page, the unit of the page cache.
+pub const PAGE: u64 = 8;
+
+/// What the model must know of the guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Major and minor number of the kernel release.
+    pub release: (u32, u32),
+    /// `queue/dma_alignment` of the dm device, where the kernel shows it
+    /// (since 6.0).
+    pub dma_alignment: Option<u32>,
+}
+
+impl Environment {
+    /// The first two numbers of a `uname -r`.
+    pub fn release_of(text: &str) -> (u32, u32) {
+        let mut numbers = text
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+}
+
+/// An application's result: bytes, or an errno.
+pub type Answer = Result<u64, i32>;
+
+/// What a correct kernel does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// For each request of the application, the results that are correct.
+    pub answers: Vec<Vec<Answer>>,
+    /// The kernel refuses the I/O before it reaches the target.
+    pub refused: bool,
+    /// The target holds the I/O until an operator acts: a mirror a failed write
+    /// (`hold_bio`), multipath all I/O without a path (`queue_if_no_path`).
+    pub held: bool,
+    /// What happens to each unit.
+    pub units: Vec<UnitExpectation>,
+    /// For each leg, the characters that its health may show.
+    pub health: Vec<&'static str>,
+    /// Multipath: index of the priority group that must be the active one,
+    /// where that does not depend on timing.
+    pub active_group: Option<usize>,
+    /// Whether regions with a failed write lose their sync
+    /// (`dm_rh_mark_nosync` in `do_failures`).
+    pub loses_sync: bool,
+    /// Indices of the faults that must have fired, else nothing was tested.
+    pub fires: Vec<usize>,
+    /// Whether a failure must have left other pieces of its unit complete.
+    pub partial: bool,
+}
+
+/// What happens to one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitExpectation {
+    /// Where.
+    pub unit: Unit,
+    /// The legs in the order in which they are asked, where they are asked one
+    /// after the other, each once, and that does not depend on timing.
+    pub order: Option<Vec<u8>>,
+    /// Reads: the legs that the data may come from. Writes: the legs whose
+    /// media must hold all of the data afterwards.
+    pub good: Vec<u8>,
+    /// Writes: of these legs at least one must hold all of the data of the
+    /// requests that were answered with success; empty where `good` says it.
+    pub one_of: Vec<u8>,
+    /// How often each leg may be asked for the whole unit: least and most.
+    pub asked: Vec<(u32, u32)>,
+}
+
+/// The combination is not one that the model knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the model does not know what a correct kernel does here: {0}")]
+pub struct Unknown(pub &'static str);
+
+/// Whether the model knows what a correct kernel does with `case`.
+pub fn knows(case: &Case) -> Result<(), Unknown> {
+    match &case.stack {
+        Stack::Raid1(mirror) => raid1::knows(case, mirror),
+        Stack::Multipath(multipath) => multipath::knows(case, multipath),
+    }
+}
+
+/// What a correct kernel does with `case`, given the units that device-mapper
+/// made of its I/O.
+pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expectation {
+    match alignment(case, environment) {
+        Alignment::Refused => return refused(case),
+        Alignment::Accepted => {}
+        Alignment::Either if units.is_empty() => return refused(case),
+        Alignment::Either => {}
+    }
+    match &case.stack {
+        Stack::Raid1(mirror) => raid1::expect(case, mirror, units),
+        Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
+    }
+}
+
+/// The member whose content a leg shows, and the number that a sector there
+/// gives itself.
+pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
+    let from = if alike(case) { 0 } else { leg };
+    (Origin::Leg(from), sector + offset(case, from))
+}
+
+/// Whether all legs show leg 0's content: a resynchronisation copied it
+/// (`do_recovery` in dm-raid1.c), or they are paths to it.
+pub fn alike(case: &Case) -> bool {
+    match &case.stack {
+        Stack::Raid1(mirror) => mirror.sync == Sync::Synced,
+        Stack::Multipath(_) => true,
+    }
+}
+
+/// The legs that have a medium of their own.
+pub fn media(case: &Case) -> std::ops::Range<u8> {
+    match case.stack.shares_medium() {
+        true => 0..1,
+        false => 0..case.legs.count,
+    }
+}
+
+/// The legs that lead to the medium of leg `leg`.
+pub fn ways_to(case: &Case, leg: u8) -> std::ops::Range<u8> {
+    match case.stack.shares_medium() {
+        true => 0..case.legs.count,
+        false => leg..leg + 1,
+    }
+}
+
+/// Where the mirror starts on a leg, in sectors.
+pub fn offset(case: &Case, leg: u8) -> u64 {
+    case.legs.offset.get(usize::from(leg)).copied().unwrap_or(0)
+}
+
+/// The whole range of the I/O.
+pub fn whole(case: &Case) -> Unit {
+    Unit {
+        sector: case.io.sector,
+        sectors: case.io.sectors,
+    }
+}
+
+enum Alignment {
+    Accepted,
+    Refused,
+    Either,
+}
+
+/// A direct I/O's memory must be aligned to the logical block before 6.0, and
+/// to the device's `dma_alignment` since (`blkdev_iov_iter_unaligned`,
+/// `bdev_iter_is_aligned` in block/fops.c).
+fn alignment(case: &Case, environment: &Environment) -> Alignment {
+    if case.io.path != Path::Direct || case.io.vector != Vector::Unaligned {
+        return Alignment::Accepted;
+    }
+    if environment.release < (6, 0) {
+        return Alignment::Refused;
+    }
+    match environment.dma_alignment {
+        None => Alignment::Either,
+        Some(mask) if mask & u32::from(UNALIGNED) != 0 => Alignment::Refused,
+        Some(_) => Alignment::Accepted,
+    }
+}
+
+/// Offset of [`Vector::Unaligned`] in its page.
+pub const UNALIGNED: u16 = 4;
+
+fn refused(case: &Case) -> Expectation {
+    let legs = usize::from(case.legs.count);
+    Expectation {
+        answers: vec![vec![Err(EINVAL)]; case.io.parts().len()],
+        refused: true,
+        held: false,
+        units: Vec::new(),
+        health: vec!["A"; legs],
+        active_group: None,
+        loses_sync: false,
+        fires: Vec::new(),
+        partial: false,
+    }
+}
+
+fn whole_answers(case: &Case) -> Vec<Vec<Answer>> {
+    let parts = case.io.parts();
+    parts
+        .iter()
+        .map(|&(_, sectors)| vec![Ok(bytes(sectors))])
+        .collect()
+}
+
+fn bytes(sectors: u64) -> u64 {
+    sectors * SECTOR as u64
+}
+
+fn fault_meets(fault: &Fault, op: Op, leg: u8, range: Unit) -> bool {
+    fault.op == op && fault.leg == leg && range.covers(fault.sector)
+}
+
+/// Legs with a fault of this operation in `range`.
+fn legs_with(case: &Case, op: Op, range: Unit) -> Vec<u8> {
+    let meets = |leg: &u8| {
+        case.faults
+            .iter()
+            .any(|fault| fault_meets(fault, op, *leg, range))
+    };
+    (0..case.legs.count).filter(meets).collect()
+}
+
+/// Legs that fail every request of this operation that touches `range`.
+fn legs_always(case: &Case, op: Op, range: Unit) -> Vec<u8> {
+    let always = |leg: &u8| {
+        case.faults
+            .iter()
+            .any(|fault| fault.times == Times::Always && fault_meets(fault, op, *leg, range))
+    };
+    (0..case.legs.count).filter(always).collect()
+}
+
+fn others(case: &Case, legs: &[u8]) -> Vec<u8> {
+    (0..case.legs.count)
+        .filter(|leg| !legs.contains(leg))
+        .collect()
+}
+
+/// Whether a unit is larger than the legs take in one request, so that a
+/// failure in it must leave other pieces complete.
+fn splits(case: &Case, units: &[Unit]) -> bool {
+    case.legs.max_sectors_kb.is_some_and(|limit| {
+        let fails = |unit: &Unit| case.faults.iter().any(|fault| unit.covers(fault.sector));
+        units
+            .iter()
+            .any(|unit| unit.sectors > 2 * u64::from(limit) && fails(unit))
+    })
+}
+
+/// Indices of these faults in [`Case::faults`].
+fn indices(case: &Case, which: impl Fn(&Fault) -> bool) -> impl Iterator<Item = usize> {
+    let found: Vec<usize> = case
+        .faults
+        .iter()
+        .enumerate()
+        .filter(|(_, fault)| which(fault))
+        .map(|(index, _)| index)
+        .collect();
+    found.into_iter()
+}
+
+/// Rounded to whole pages.
+pub fn rounded(range: Unit) -> Unit {
+    let from = range.sector / PAGE * PAGE;
+    Unit {
+        sector: from,
+        sectors: range.end().div_ceil(PAGE) * PAGE - from,
+    }
+}

@@ -1,0 +1,419 @@
+//! dm-multipath (drivers/md/dm-mpath.c).
+//!
+//! A path that fails an I/O with a path error (`blk_path_error`) is failed (`fail_path`) and not used again until an
+//! operator reinstates it; the I/O is resubmitted whole to the next path. In
+//! bio mode what is resubmitted is a bio (`multipath_end_io_bio`), in request
+//! mode a request (`multipath_end_io`); nothing else differs here.
+
+use super::{
+    EIO, Expectation, UnitExpectation, Unknown, fault_meets, indices, legs_always, legs_with,
+    splits, whole, whole_answers,
+};
+use crate::oracle::controller;
+use crate::oracle::units::{self, Unit};
+use crate::scenario::case::{Case, Multipath, PathGrouping, Times};
+use halfway_protocol::io::{Op, Path};
+
+/// Sectors of a request that is handled as one piece whatever the paths' own
+/// limits are: half of what the smallest of them takes (`BLK_DEF_MAX_SECTORS`,
+/// 1280 KiB).
+const ONE_PIECE: u64 = 1280;
+
+pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    let one_piece = case.io.path == Path::Direct
+        && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_PIECE);
+    let worn_off = |path: u8| {
+        let mut of_path = case.faults.iter().filter(move |fault| fault.leg == path);
+        let wears_off = of_path.clone().any(|fault| fault.times != Times::Always);
+        wears_off && of_path.nth(1).is_some()
+    };
+    if (0..case.legs.count).any(worn_off) {
+        return Err(Unknown(
+            "a path has several faults of which one wears off; which one a request meets depends \
+             on how the path cuts it",
+        ));
+    }
+    if one_piece {
+        return Ok(());
+    }
+    let failing = legs_with(case, case.io.op, whole(case));
+    if !failing.is_empty() && controller::conduct(case).target_error.is_some() {
+        return Err(Unknown(
+            "the errors of this controller are the disk's own and go up at once; which pieces of \
+             an I/O share one depends on how the kernel merges them",
+        ));
+    }
+    let none_left = failing.len() == usize::from(case.legs.count);
+    if none_left && multipath.queue_if_no_path {
+        return Err(Unknown(
+            "every path fails a part of an I/O of several pieces; how often they wait for an \
+             operator depends on timing",
+        ));
+    }
+    if none_left && case.io.path == Path::Buffered && case.io.op == Op::Read {
+        return Err(Unknown(
+            "every path fails a part of a buffered read; how much of it was read before the last \
+             path failed depends on the read-ahead",
+        ));
+    }
+    if !failing.is_empty() && multipath.path_grouping == PathGrouping::Multibus {
+        return Err(Unknown(
+            "which path of a group gets the bad sector of an I/O of several pieces depends on \
+             timing",
+        ));
+    }
+    Ok(())
+}
+
+pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
+    match (units, case.io.path) {
+        ([unit], Path::Direct) => one_unit(case, multipath, *unit),
+        _ => many_units(case, multipath, units),
+    }
+}
+
+/// What happens to a unit that is alone: which paths are asked, in which order,
+/// until one answers.
+struct Course {
+    asked: Vec<u8>,
+    answered: bool,
+    /// What the application is told otherwise.
+    error: i32,
+    held: bool,
+    failed: Vec<bool>,
+}
+
+/// The first path that works is chosen, since groups are tried in their order
+/// (`choose_pgpath`) and a selector that knows nothing of its paths takes the
+/// first, and moves it behind the others.
+///
+/// An error of the disk itself goes up from the first path, which is not to
+/// blame (`blk_path_error`).
+///
+/// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
+/// operator then reinstates one path at a time, each once, and in the end gives
+/// up (`fail_if_no_path`).
+fn course(case: &Case, multipath: &Multipath, unit: Unit) -> Course {
+    let paths = usize::from(case.legs.count);
+    let mut course = Course {
+        asked: Vec::new(),
+        answered: false,
+        error: EIO,
+        held: false,
+        failed: vec![false; paths],
+    };
+    let mut to_reinstate = 0..paths;
+    loop {
+        let Some(path) = course.failed.iter().position(|failed| !failed) else {
+            if !multipath.queue_if_no_path {
+                return course;
+            }
+            course.held = true;
+            match to_reinstate.next() {
+                Some(path) => course.failed[path] = false,
+                None => return course,
+            }
+            continue;
+        };
+        let before = course
+            .asked
+            .iter()
+            .filter(|asked| usize::from(**asked) == path);
+        let before = before.count() as u32;
+        course.asked.push(path as u8);
+        let fails = case.faults.iter().any(|fault| {
+            let lasts = match fault.times {
+                Times::Always => true,
+                Times::Count(times) => before < times,
+            };
+            lasts && fault_meets(fault, case.io.op, path as u8, unit)
+        });
+        if !fails {
+            course.answered = true;
+            return course;
+        }
+        if let Some(errno) = controller::conduct(case).target_error {
+            course.error = errno;
+            return course;
+        }
+        course.failed[path] = true;
+    }
+}
+
+fn one_unit(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
+    let course = course(case, multipath, unit);
+    let mut fires: Vec<usize> = indices(case, |fault| {
+        course.asked.contains(&fault.leg) && fault_meets(fault, case.io.op, fault.leg, unit)
+    })
+    .collect();
+    // Of several rules on one path the first that is met answers.
+    fires.dedup_by_key(|index| case.faults[*index].leg);
+    let times = |path: u8| course.asked.iter().filter(|asked| **asked == path).count() as u32;
+    let mut answers = whole_answers(case);
+    if !course.answered {
+        answers = vec![vec![Err(course.error)]; answers.len()];
+    }
+    let once_each = (0..case.legs.count).all(|path| times(path) <= 1);
+    let active_group = match multipath.path_grouping {
+        PathGrouping::Multibus => 0,
+        PathGrouping::Failover => course.asked.last().copied().map_or(0, usize::from),
+    };
+    Expectation {
+        answers,
+        refused: false,
+        held: course.held,
+        health: (course.failed.iter())
+            .map(|failed| if *failed { "F" } else { "A" })
+            .collect(),
+        active_group: (course.answered || course.error != EIO).then_some(active_group),
+        loses_sync: false,
+        partial: !fires.is_empty() && splits(case, &[unit]),
+        fires,
+        units: vec![UnitExpectation {
+            unit,
+            order: once_each.then(|| course.asked.clone()),
+            good: if course.answered { vec![0] } else { Vec::new() },
+            one_of: Vec::new(),
+            asked: (0..case.legs.count)
+                .map(|path| (times(path), times(path)))
+                .collect(),
+        }],
+    }
+}
+
+/// Several units in flight: how many a path still gets while it fails depends
+/// on timing.
+fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
+    let paths = usize::from(case.legs.count);
+    let op = case.io.op;
+    let failing = legs_with(case, op, whole(case));
+    let may_fail = failing.len() == paths;
+    // Groups are used in their order, so a path is asked for what all before
+    // it have failed.
+    let surely_fails = |path: u8| {
+        let fails_up_to = |unit: &Unit| {
+            (0..=path).all(|path| (case.faults.iter()).any(|f| fault_meets(f, op, path, *unit)))
+        };
+        multipath.path_grouping == PathGrouping::Failover && units.iter().any(fails_up_to)
+    };
+    let mut answers = whole_answers(case);
+    for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
+        let part = Unit { sector, sectors };
+        let lost = |unit: &Unit| unit.meets(part) && legs_always(case, op, *unit).len() == paths;
+        let only_one = case.io.path == Path::Direct || case.io.requests == 1;
+        if only_one && units.iter().any(lost) {
+            *answer = vec![Err(EIO)];
+        } else if may_fail {
+            answer.push(Err(EIO));
+        }
+    }
+    let used = |path: u8| {
+        let earlier_work = (0..path).any(|earlier| !failing.contains(&earlier));
+        multipath.path_grouping == PathGrouping::Multibus || !earlier_work
+    };
+    let most = match case.io.path {
+        Path::Direct => 1,
+        Path::Buffered => u32::MAX,
+    };
+    let certain = op == Op::Write && !may_fail;
+    let fires = (0..case.legs.count)
+        .filter(|path| surely_fails(*path))
+        .filter_map(|path| indices(case, |fault| fault_meets(fault, op, path, whole(case))).next())
+        .take(1)
+        .collect();
+    Expectation {
+        answers,
+        refused: false,
+        held: false,
+        health: (0..case.legs.count)
+            .map(|path| match () {
+                () if !failing.contains(&path) => "A",
+                () if surely_fails(path) => "F",
+                () => "AF",
+            })
+            .collect(),
+        active_group: None,
+        loses_sync: false,
+        fires,
+        partial: false,
+        units: units
+            .iter()
+            .map(|&unit| UnitExpectation {
+                unit,
+                order: None,
+                good: match op {
+                    Op::Read => (0..case.legs.count).collect(),
+                    Op::Write if certain => vec![0],
+                    Op::Write => Vec::new(),
+                },
+                one_of: match op {
+                    Op::Write if !certain => vec![0],
+                    _ => Vec::new(),
+                },
+                asked: (0..case.legs.count)
+                    .map(|path| if used(path) { (0, most) } else { (0, 0) })
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::scenario::case::{Controller, Fault, PathSelector, QueueMode, Stack};
+    use rstest::rstest;
+
+    fn fault(leg: u8, sector: u64, times: Times) -> Fault {
+        Fault {
+            leg,
+            op: Op::Read,
+            sector,
+            times,
+            errno: 5,
+        }
+    }
+
+    /// A read of 512 sectors from the start of the device.
+    fn case(count: u8, requests: u32, multipath: Multipath, faults: Vec<Fault>) -> Case {
+        let text = format!(
+            "question = \"?\"\n[stack]\ntarget = \"multipath\"\n[legs]\ncount = {count}\n\
+             [io]\nsector = 0\nvector = \"pages\"\nrequests = {requests}\n"
+        );
+        let scenario = Scenario::parse("test", &text).unwrap();
+        Case {
+            stack: Stack::Multipath(multipath),
+            faults,
+            ..scenario.expand().next().unwrap()
+        }
+    }
+
+    fn stack(path_grouping: PathGrouping, queue_if_no_path: bool) -> Multipath {
+        Multipath {
+            queue_mode: QueueMode::Mq,
+            path_selector: PathSelector::RoundRobin,
+            path_grouping,
+            queue_if_no_path,
+        }
+    }
+
+    const ALWAYS: Times = Times::Always;
+    const ONCE: Times = Times::Count(1);
+    use PathGrouping::{Failover, Multibus};
+
+    /// Paths that are asked, in order; whether one answers; whether the I/O
+    /// waits; what the paths are in the end; the active group.
+    #[rstest]
+    #[case::healthy(false, &[], &[0], true, false, "AA", Some(0))]
+    #[case::first_fails(false, &[(0, ALWAYS)], &[0, 1], true, false, "FA", Some(1))]
+    #[case::once_is_enough(false, &[(0, ONCE)], &[0, 1], true, false, "FA", Some(1))]
+    #[case::second_is_not_asked(false, &[(1, ALWAYS)], &[0], true, false, "AA", Some(0))]
+    #[case::none_left(false, &[(0, ALWAYS), (1, ONCE)], &[0, 1], false, false, "FF", None)]
+    #[case::reinstated(true, &[(0, ONCE), (1, ONCE)], &[0, 1, 0], true, true, "AF", Some(0))]
+    #[case::reinstated_second(
+        true, &[(0, ALWAYS), (1, ONCE)], &[0, 1, 0, 1], true, true, "FA", Some(1)
+    )]
+    #[case::given_up(
+        true, &[(0, ALWAYS), (1, ALWAYS)], &[0, 1, 0, 1], false, true, "FF", None
+    )]
+    fn one_unit_goes_from_path_to_path(
+        #[case] queue: bool,
+        #[case] faults: &[(u8, Times)],
+        #[case] asked: &[u8],
+        #[case] answered: bool,
+        #[case] held: bool,
+        #[case] health: &str,
+        #[case] group: Option<usize>,
+    ) {
+        let unit = Unit {
+            sector: 0,
+            sectors: 512,
+        };
+        let faults = faults.iter().map(|&(leg, times)| fault(leg, 100, times));
+        let multipath = stack(Failover, queue);
+        let case = case(2, 1, multipath.clone(), faults.collect());
+        assert_eq!(course(&case, &multipath, unit).asked, asked);
+        let expected = expect(&case, &multipath, &[unit]);
+        let answer = if answered { Ok(512 * 512) } else { Err(EIO) };
+        assert_eq!(expected.answers, [vec![answer]]);
+        assert_eq!(expected.held, held);
+        assert_eq!(expected.health.concat(), health);
+        assert_eq!(expected.active_group, group);
+        let times = |path| asked.iter().filter(|asked| **asked == path).count() as u32;
+        let counts = [0, 1].map(|path| (times(path), times(path)));
+        assert_eq!(expected.units[0].asked, counts);
+    }
+
+    /// An error of the disk's own medium fails no path.
+    #[test]
+    fn an_error_of_the_disk_goes_up() {
+        let unit = Unit {
+            sector: 0,
+            sectors: 512,
+        };
+        let multipath = stack(Failover, true);
+        let mut case = case(2, 1, multipath.clone(), vec![fault(0, 100, ALWAYS)]);
+        case.legs.controller = Controller::Nvme;
+        let expected = expect(&case, &multipath, &[unit]);
+        assert_eq!(expected.answers, [vec![Err(61)]]);
+        assert_eq!(expected.health, ["A", "A"]);
+        assert_eq!(expected.units[0].asked, [(1, 1), (0, 0)]);
+        assert_eq!((expected.active_group, expected.held), (Some(0), false));
+        case.io.requests = 2;
+        assert!(knows(&case, &multipath).is_err());
+    }
+
+    #[rstest]
+    #[case::one(Failover, false, &[0], &["F", "A"], &[0], &[(0, 1), (0, 1)], false)]
+    #[case::second_alone(Failover, false, &[1], &["A", "AF"], &[], &[(0, 1), (0, 0)], false)]
+    #[case::all(Failover, false, &[0, 1], &["F", "F"], &[0], &[(0, 1), (0, 1)], true)]
+    #[case::healthy(Multibus, false, &[], &["A", "A"], &[], &[(0, 1), (0, 1)], false)]
+    fn of_many_units_only_what_is_certain_is_asked(
+        #[case] grouping: PathGrouping,
+        #[case] queue: bool,
+        #[case] faulty: &[u8],
+        #[case] health: &[&str],
+        #[case] fires: &[usize],
+        #[case] asked: &[(u32, u32)],
+        #[case] lost: bool,
+    ) {
+        let faults = faulty.iter().map(|leg| fault(*leg, 100, ALWAYS)).collect();
+        let multipath = stack(grouping, queue);
+        let case = case(2, 2, multipath.clone(), faults);
+        let units = [0, 256].map(|sector| Unit {
+            sector,
+            sectors: 256,
+        });
+        let expected = expect(&case, &multipath, &units);
+        assert_eq!(expected.health, health);
+        assert_eq!(expected.fires, fires);
+        assert_eq!(expected.units[0].asked, asked);
+        let whole = Ok(256 * 512);
+        let answers = match lost {
+            true => [vec![Err(EIO)], vec![whole, Err(EIO)]],
+            false => [vec![whole], vec![whole]],
+        };
+        assert_eq!(expected.answers, answers);
+    }
+
+    #[rstest]
+    #[case::one_piece(Multibus, true, 1, &[(0, 0, ALWAYS), (1, 9, ONCE)], true)]
+    #[case::which_fault(Failover, false, 1, &[(0, 0, ALWAYS), (0, 9, ONCE)], false)]
+    #[case::which_path(Multibus, false, 2, &[(0, 0, ALWAYS)], false)]
+    #[case::how_often(Failover, true, 2, &[(0, 0, ALWAYS), (1, 9, ALWAYS)], false)]
+    #[case::several_pieces(Failover, true, 2, &[(0, 0, ALWAYS)], true)]
+    fn what_depends_on_timing_is_not_known(
+        #[case] grouping: PathGrouping,
+        #[case] queue: bool,
+        #[case] requests: u32,
+        #[case] faults: &[(u8, u64, Times)],
+        #[case] known: bool,
+    ) {
+        let faults = faults.iter().map(|&(leg, at, times)| fault(leg, at, times));
+        let multipath = stack(grouping, queue);
+        let case = case(2, requests, multipath.clone(), faults.collect());
+        assert_eq!(knows(&case, &multipath).is_ok(), known);
+    }
+}

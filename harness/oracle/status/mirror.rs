@@ -1,0 +1,70 @@
+//! The status line of the `mirror` target.
+
+/// What the status line of a `mirror` target says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorStatus {
+    /// Regions in sync.
+    pub in_sync: u64,
+    /// Regions in all.
+    pub regions: u64,
+    /// One character a leg (`device_status_char` in drivers/md/dm-raid1.c):
+    /// `A` alive, `D` a write failed, `S` a resynchronisation failed, `R` a
+    /// read failed, `F` a flush failed, `U` unknown.
+    pub health: Vec<char>,
+}
+
+/// Reads the part of a status line behind `mirror`:
+/// `2 254:0 254:16 128/128 1 AA 1 core` (`mirror_status` in
+/// drivers/md/dm-raid1.c).
+pub fn parse(line: &str) -> Option<MirrorStatus> {
+    let mut words = line.split_ascii_whitespace();
+    let legs: usize = words.next()?.parse().ok()?;
+    let mut words = words.skip(legs);
+    let (in_sync, regions) = words.next()?.split_once('/')?;
+    let groups: usize = words.next()?.parse().ok()?;
+    if groups != 1 {
+        return None;
+    }
+    let health: Vec<char> = words.next()?.chars().collect();
+    (health.len() == legs).then_some(MirrorStatus {
+        in_sync: in_sync.parse().ok()?,
+        regions: regions.parse().ok()?,
+        health,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2 254:0 254:16 128/128 1 AA 1 core", 128, 128, "AA")]
+    #[case("3 254:0 254:16 254:32 127/128 1 DAA 3 disk 254:48 A", 127, 128, "DAA")]
+    fn a_line_is_read(
+        #[case] line: &str,
+        #[case] in_sync: u64,
+        #[case] of: u64,
+        #[case] legs: &str,
+    ) {
+        let health = legs.chars().collect();
+        assert_eq!(
+            parse(line),
+            Some(MirrorStatus {
+                in_sync,
+                regions: of,
+                health
+            })
+        );
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("2 254:0")]
+    #[case("2 254:0 254:16 128/128 1 A 1 core")]
+    #[case("2 254:0 254:16 128 1 AA 1 core")]
+    #[case("99999999999999999999")]
+    fn anything_else_is_not(#[case] line: &str) {
+        assert_eq!(parse(line), None);
+    }
+}

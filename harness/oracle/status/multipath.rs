@@ -1,0 +1,112 @@
+//! The status line of the `multipath` target.
+
+use std::str::FromStr;
+
+/// What the status line of a `multipath` target says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MultipathStatus {
+    /// The priority groups, in the order of the table.
+    pub groups: Vec<Group>,
+}
+
+/// A priority group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// `A` active, `E` enabled, `D` disabled.
+    pub state: char,
+    /// Of each path in the order of the table: `A` active, `F` failed.
+    pub paths: Vec<char>,
+}
+
+impl MultipathStatus {
+    /// `A` or `F` for each path, in the order of the table.
+    pub fn health(&self) -> Vec<char> {
+        let paths = self.groups.iter().flat_map(|group| &group.paths);
+        paths.copied().collect()
+    }
+
+    /// Index of the active group.
+    pub fn active_group(&self) -> Option<usize> {
+        self.groups.iter().position(|group| group.state == 'A')
+    }
+}
+
+/// Reads the part of a status line behind `multipath`:
+/// `2 0 0 0 2 1 A 0 1 0 254:0 A 0 E 0 1 0 254:16 A 0` (`multipath_status` in
+/// drivers/md/dm-mpath.c): features, hardware handler, how many groups, the
+/// next one; for each its state, its selector's words, how many paths, how many
+/// words the selector has for each; for each path its device, its state, how
+/// often it failed, the selector's words.
+pub fn parse(line: &str) -> Option<MultipathStatus> {
+    let mut words = Words(line.split_ascii_whitespace());
+    for _ in ["features", "hardware handler"] {
+        let count = words.number()?;
+        words.skip(count)?;
+    }
+    let groups: usize = words.number()?;
+    words.skip(1)?;
+    let mut status = MultipathStatus { groups: Vec::new() };
+    for _ in 0..groups {
+        let state = words.character("AED")?;
+        let selector = words.number()?;
+        words.skip(selector)?;
+        let (paths, more): (usize, usize) = (words.number()?, words.number()?);
+        let mut group = Group {
+            state,
+            paths: Vec::new(),
+        };
+        for _ in 0..paths {
+            words.skip(1)?;
+            group.paths.push(words.character("AF")?);
+            words.number::<u64>()?;
+            words.skip(more)?;
+        }
+        status.groups.push(group);
+    }
+    words.0.next().is_none().then_some(status)
+}
+
+struct Words<'a>(std::str::SplitAsciiWhitespace<'a>);
+
+impl Words<'_> {
+    fn number<T: FromStr>(&mut self) -> Option<T> {
+        self.0.next()?.parse().ok()
+    }
+
+    fn skip(&mut self, count: usize) -> Option<()> {
+        (0..count).try_for_each(|_| self.0.next().map(drop))
+    }
+
+    fn character(&mut self, of: &str) -> Option<char> {
+        let word = self.0.next()?;
+        let character = word.chars().next().filter(|first| of.contains(*first))?;
+        (word.len() == 1).then_some(character)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::failover("2 0 0 0 2 2 E 0 1 0 254:0 F 1 A 0 1 0 254:16 A 0", "FA", Some(1))]
+    #[case::multibus("2 0 0 0 1 1 A 0 2 2 8:0 A 0 0 1 8:16 F 3 0 1 ", "AF", Some(0))]
+    #[case::no_path("2 0 0 0 2 1 E 0 1 1 254:0 F 1 0 E 0 1 1 254:16 F 1 0", "FF", None)]
+    fn a_line_is_read(#[case] line: &str, #[case] health: &str, #[case] group: Option<usize>) {
+        let status = parse(line).unwrap();
+        assert_eq!(status.health().iter().collect::<String>(), health);
+        assert_eq!(status.active_group(), group);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("2 254:0 254:16 128/128 1 AA 1 core")]
+    #[case("2 0 0 0 2 1 A 0 1 0 254:0 A 0")]
+    #[case("2 0 0 0 1 1 A 0 1 0 254:0 X 0")]
+    #[case("2 0 0 0 1 1 A 0 1 0 254:0 A 0 more")]
+    #[case("99999999999999999999")]
+    fn anything_else_is_not(#[case] line: &str) {
+        assert_eq!(parse(line), None);
+    }
+}

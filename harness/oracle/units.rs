@@ -1,0 +1,185 @@
+//! The pieces in which device-mapper handles an I/O.
+//!
+//! A target maps, fails and resubmits one *unit* at a time: a bio of the
+//! application's, cut where dm cuts it. dm cuts at a mirror's region boundaries
+//! (`dm_set_target_max_io_len` in `mirror_ctr`), at its own queue limits, and
+//! where a table on top goes from one target to the next.
+//! Whole resubmission means: the whole unit. In multipath's request mode
+//! several bios may be resubmitted as one request; each is whole then too.
+
+use halfway_protocol::trace::{Dev, Kind, TraceEvent};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+
+/// A range of sectors on the dm device that is mapped as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unit {
+    /// First sector.
+    pub sector: u64,
+    /// Sectors, above 0.
+    pub sectors: u64,
+}
+
+impl Unit {
+    /// The first sector behind it.
+    pub fn end(self) -> u64 {
+        self.sector.saturating_add(self.sectors)
+    }
+
+    /// Whether it covers `sector`.
+    pub fn covers(self, sector: u64) -> bool {
+        (self.sector..self.end()).contains(&sector)
+    }
+
+    /// Whether it shares a sector with `other`.
+    pub fn meets(self, other: Unit) -> bool {
+        self.sector < other.end() && other.sector < self.end()
+    }
+}
+
+/// Cuts ranges at the multiples of all `boundaries`: the units of an I/O whose
+/// bios are the application's requests.
+pub fn nominal(requests: &[(u64, u64)], boundaries: &[NonZeroU64]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for &(sector, sectors) in requests {
+        let (mut from, end) = (sector, sector + sectors);
+        while from < end {
+            let cuts =
+                (boundaries.iter()).map(|every| (from / *every + 1).saturating_mul(every.get()));
+            let to = cuts.fold(end, u64::min);
+            units.push(Unit {
+                sector: from,
+                sectors: to - from,
+            });
+            from = to;
+        }
+    }
+    units
+}
+
+/// The units that the guest's tracepoints show on the dm device: every bio
+/// queued to it, cut where a split was traced.
+///
+/// A split's first piece is of length 0 where the kernel traces the remainder
+/// (`dm_split_and_process_bio`) instead of the piece (`bio_split_to_limits`);
+/// the cut is the same.
+pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
+    let of_dm = |kind: Kind| {
+        trace
+            .iter()
+            .filter(move |event| event.kind == kind && event.dev == dm)
+    };
+    let mut covered: Vec<(u64, u64)> = of_dm(Kind::BioQueue)
+        .filter(|event| event.sectors > 0)
+        .map(|event| (event.sector, event.sector + event.sectors))
+        .collect();
+    covered.sort_unstable();
+    let mut cuts: BTreeSet<u64> = of_dm(Kind::Split)
+        .map(|event| event.sector + event.sectors)
+        .collect();
+    cuts.extend(covered.iter().flat_map(|&(from, to)| [from, to]));
+
+    let mut units = Vec::new();
+    let mut done = 0;
+    for (from, to) in covered {
+        let mut from = from.max(done);
+        for &cut in cuts.range(from + 1..) {
+            if from >= to {
+                break;
+            }
+            let upto = cut.min(to);
+            units.push(Unit {
+                sector: from,
+                sectors: upto - from,
+            });
+            from = upto;
+        }
+        done = done.max(to);
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn event(kind: Kind, sector: u64, sectors: u64) -> TraceEvent {
+        TraceEvent {
+            ns: 0,
+            kind,
+            dev: Dev(253, 0),
+            sector,
+            sectors,
+            rwbs: "R".into(),
+            error: 0,
+            from: None,
+            task: None,
+        }
+    }
+
+    fn pairs(units: &[Unit]) -> Vec<(u64, u64)> {
+        units
+            .iter()
+            .map(|unit| (unit.sector, unit.sectors))
+            .collect()
+    }
+
+    #[rstest]
+    #[case::inside(&[(2048, 512)], &[1024], &[(2048, 512)])]
+    #[case::across(&[(1000, 512)], &[1024], &[(1000, 24), (1024, 488)])]
+    #[case::small_regions(&[(10, 20)], &[8], &[(10, 6), (16, 8), (24, 6)])]
+    #[case::two(&[(0, 8), (8, 8)], &[1024], &[(0, 8), (8, 8)])]
+    #[case::no_boundary(&[(1000, 512)], &[], &[(1000, 512)])]
+    #[case::two_kinds(&[(990, 60)], &[1024, 100], &[(990, 10), (1000, 24), (1024, 26)])]
+    fn cut_at_boundaries(
+        #[case] requests: &[(u64, u64)],
+        #[case] boundaries: &[u64],
+        #[case] expected: &[(u64, u64)],
+    ) {
+        let boundaries = boundaries
+            .iter()
+            .map(|every| NonZeroU64::new(*every).unwrap());
+        let boundaries: Vec<NonZeroU64> = boundaries.collect();
+        assert_eq!(pairs(&nominal(requests, &boundaries)), expected);
+    }
+
+    #[rstest]
+    #[case::one(vec![event(Kind::BioQueue, 8, 8)], &[(8, 8)])]
+    #[case::cut_traced_as_the_piece(
+        vec![event(Kind::BioQueue, 0, 32), event(Kind::Split, 0, 16)], &[(0, 16), (16, 16)]
+    )]
+    #[case::cut_traced_as_the_remainder(
+        vec![event(Kind::BioQueue, 0, 32), event(Kind::Split, 16, 0)], &[(0, 16), (16, 16)]
+    )]
+    #[case::remainder_queued_again(
+        vec![event(Kind::BioQueue, 0, 32), event(Kind::Split, 16, 0), event(Kind::BioQueue, 16, 16)],
+        &[(0, 16), (16, 16)]
+    )]
+    #[case::flush_has_no_sectors(vec![event(Kind::BioQueue, 0, 0)], &[])]
+    #[case::apart(
+        vec![event(Kind::BioQueue, 64, 8), event(Kind::BioQueue, 0, 8)], &[(0, 8), (64, 8)]
+    )]
+    fn read_from_the_trace(#[case] trace: Vec<TraceEvent>, #[case] expected: &[(u64, u64)]) {
+        assert_eq!(pairs(&traced(&trace, Dev(253, 0))), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn units_are_the_range_without_gap_or_overlap(
+            sector in 0u64..10_000, sectors in 1u64..5000, shift in 3u32..12
+        ) {
+            let units = nominal(&[(sector, sectors)], &[NonZeroU64::new(1 << shift).unwrap()]);
+            let mut at = sector;
+            for unit in units {
+                prop_assert_eq!(unit.sector, at);
+                prop_assert!(unit.sectors > 0);
+                prop_assert_eq!(unit.sector >> shift, (unit.end() - 1) >> shift);
+                at = unit.end();
+            }
+            prop_assert_eq!(at, sector + sectors);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The wording of each line: pure functions from data to text.
+//!
+//! Lines carry ANSI colours; the stream that they are written to
+//! (`anstream`) takes them out where they are not wanted.
+
+use crate::oracle::verdict::Evidence;
+use crate::oracle::{Outcome, Verdict};
+use crate::results::text;
+use owo_colors::{OwoColorize, Style};
+use std::fmt::Write;
+
+/// Width of the first column, which says what kind of line it is: the longest
+/// outcome fits.
+const LABEL: usize = 14;
+
+/// A line: its kind, right-aligned, and its text.
+pub fn labelled(label: &str, style: Style, text: &str) -> String {
+    format!("{:>LABEL$}  {text}", label.style(style))
+}
+
+/// A line that says what is going on.
+pub fn info(label: &str, text: &str) -> String {
+    labelled(label, Style::new().cyan(), text)
+}
+
+/// A line that a person should not overlook.
+pub fn warning(label: &str, text: &str) -> String {
+    labelled(label, Style::new().yellow().bold(), text)
+}
+
+/// Continues the line above.
+pub fn more(label: &str, text: &str) -> String {
+    format!(
+        "{:LABEL$}  {} {text}",
+        "",
+        format_args!("{label}:").dimmed()
+    )
+}
+
+/// The colour of an outcome.
+pub fn style(outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Pass => Style::new().green(),
+        Outcome::Fail | Outcome::Crash | Outcome::Hang => Style::new().red().bold(),
+        Outcome::Inconclusive | Outcome::Infrastructure => Style::new().yellow().bold(),
+        Outcome::Finding => Style::new().magenta(),
+        Outcome::Skipped => Style::new().blue(),
+    }
+}
+
+/// A case and its verdict's reason; ends with the file that tells more, if
+/// there is one.
+pub fn case(id: &str, verdict: &Verdict, story: Option<&str>) -> String {
+    let mut text = format!("{}: {}", id.bold(), text::line(&verdict.reason));
+    if let Some(story) = story {
+        let _ = write!(text, " ({})", text::shell([story]));
+    }
+    text
+}
+
+/// What a verdict rests on, a line each witness.
+pub fn evidence(evidence: &Evidence) -> Vec<String> {
+    let joined = |items: &[String]| text::line(&items.join("; ")).into_owned();
+    [
+        ("journal", joined(&evidence.journal)),
+        ("trace", joined(&evidence.trace)),
+        ("status", text::line(&evidence.status).into_owned()),
+    ]
+    .into_iter()
+    .filter(|(_, text)| !text.is_empty())
+    .map(|(label, text)| more(label, &text))
+    .collect()
+}
+
+/// Milliseconds as a person says them: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 0 min`.
+pub fn duration(millis: u64) -> String {
+    let seconds = (millis + 500) / 1000;
+    match seconds {
+        _ if millis < 9_950 => format!("{}.{} s", (millis + 50) / 1000, (millis + 50) / 100 % 10),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// Cases a second.
+pub fn rate(cases: u64, millis: u64) -> String {
+    match millis {
+        0 => "-".to_owned(),
+        _ => format!("{:.1}", cases as f64 * 1000.0 / millis as f64),
+    }
+}
+
+/// `1 case`, `2 cases`.
+pub fn count(number: u64, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0, "0.0 s")]
+    #[case(449, "0.4 s")]
+    #[case(9_949, "9.9 s")]
+    #[case(9_950, "10 s")]
+    #[case(59_499, "59 s")]
+    #[case(59_500, "1 min 0 s")]
+    #[case(185_000, "3 min 5 s")]
+    #[case(3_599_999, "1 h 0 min")]
+    #[case(7_325_000, "2 h 2 min")]
+    fn durations_read_well(#[case] millis: u64, #[case] expected: &str) {
+        assert_eq!(super::duration(millis), expected);
+    }
+}

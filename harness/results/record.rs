@@ -1,0 +1,155 @@
+//! Reads a run record, finished or interrupted, one event at a time.
+
+use super::error::RecordError;
+use super::manifest::{FORMAT, Manifest};
+use super::summary::Summary;
+use super::{CASES, EVENTS, MANIFEST};
+use crate::runner::event::Stamped;
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// A run record. Nothing of its events is held in memory.
+#[derive(Clone, Debug)]
+pub struct Record {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+impl Record {
+    /// Opens the record in the directory `path`.
+    ///
+    /// # Errors
+    /// The manifest cannot be read, is not one, or is of a newer format.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        let file = path.join(MANIFEST);
+        let text = std::fs::read(&file).map_err(|source| RecordError::read(&file, source))?;
+        let bad = |source| RecordError::Manifest {
+            path: file.clone(),
+            source,
+        };
+        // The format first: whatever else a newer one holds need not parse.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u64,
+            #[serde(default)]
+            halfway: String,
+        }
+        let head: Head = serde_json::from_slice(&text).map_err(bad)?;
+        if head.format != u64::from(FORMAT) {
+            return Err(RecordError::Format {
+                path: file,
+                found: head.format,
+                known: FORMAT,
+                version: head.halfway,
+            });
+        }
+        Ok(Record {
+            path: path.to_owned(),
+            manifest: serde_json::from_slice(&text).map_err(bad)?,
+        })
+    }
+
+    /// Opens the record that a person means by `run`: a path, or a name below
+    /// `results`, `latest` included.
+    ///
+    /// # Errors
+    /// There is none, or as [`Record::open`].
+    pub fn find(results: &Path, run: &str) -> Result<Self, RecordError> {
+        let (here, there) = (PathBuf::from(run), results.join(run));
+        // A name wins over a path: a directory that happens to be called
+        // `latest` must not hide the newest record.
+        let Some(path) = [&there, &here].into_iter().find(|path| path.is_dir()) else {
+            return Err(RecordError::NoSuchRun {
+                run: run.to_owned(),
+                here,
+                there,
+            });
+        };
+        // `latest` may point elsewhere by the time that a message names it.
+        match std::fs::read_link(path) {
+            Ok(name) => Record::open(&path.with_file_name(name)),
+            Err(_) => Record::open(path),
+        }
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was run, on what.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The text about a case, for people; there is one for each case that
+    /// neither passed nor was skipped.
+    pub fn story_path(&self, id: &str) -> PathBuf {
+        self.path.join(CASES).join(format!("{id}.txt"))
+    }
+
+    /// Reads the events, in order. A last line that was cut off in the middle
+    /// is left out.
+    ///
+    /// # Errors
+    /// The event stream cannot be opened.
+    pub fn events(&self) -> Result<Events, RecordError> {
+        let path = self.path.join(EVENTS);
+        let file = File::open(&path).map_err(|source| RecordError::read(&path, source))?;
+        Ok(Events {
+            path,
+            input: BufReader::new(file),
+            buffer: Vec::new(),
+            line: 0,
+        })
+    }
+
+    /// Adds the events up. Lines that cannot be read are counted
+    /// ([`Summary::unreadable`]) and otherwise left out, so that a damaged
+    /// record still tells what it can.
+    ///
+    /// # Errors
+    /// The event stream cannot be read at all.
+    pub fn summary(&self) -> Result<Summary, RecordError> {
+        let mut summary = Summary::default();
+        for event in self.events()? {
+            match event {
+                Ok(event) => summary.add(&event),
+                Err(RecordError::Event { .. }) => summary.add_unreadable(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(summary)
+    }
+}
+
+/// The events of a record; holds one line at a time.
+#[derive(Debug)]
+pub struct Events {
+    path: PathBuf,
+    input: BufReader<File>,
+    buffer: Vec<u8>,
+    line: u64,
+}
+
+impl Iterator for Events {
+    type Item = Result<Stamped, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.buffer.clear();
+        if let Err(source) = self.input.read_until(b'\n', &mut self.buffer) {
+            return Some(Err(RecordError::read(&self.path, source)));
+        }
+        self.line += 1;
+        let line = self.buffer.strip_suffix(b"\n")?;
+        Some(
+            serde_json::from_slice(line).map_err(|source| RecordError::Event {
+                path: self.path.clone(),
+                line: self.line,
+                source,
+            }),
+        )
+    }
+}

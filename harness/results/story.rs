@@ -1,0 +1,109 @@
+//! A case as a text for people: what went wrong, what that rests on, and how
+//! to see it again. The console, which is long, comes last.
+
+use super::text;
+use crate::oracle::Verdict;
+use crate::runner::event::Details;
+use std::fmt;
+
+/// What there is to tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    /// The case's id.
+    pub id: &'a str,
+    /// Number of the machine, 0 where there was none.
+    pub machine: u32,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// The verdict.
+    pub verdict: &'a Verdict,
+    /// How long it took.
+    pub millis: u64,
+    /// Everything else, where it is known.
+    pub details: Option<&'a Details>,
+    /// The command that repeats it.
+    pub repeat: &'a str,
+    /// The command that judges it again.
+    pub judge: &'a str,
+}
+
+impl fmt::Display for Story<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = self.verdict;
+        writeln!(f, "{}: {}", verdict.outcome, self.id)?;
+        writeln!(f, "{}", text::line(&verdict.reason))?;
+
+        section(f, "differences")?;
+        list(
+            f,
+            verdict.differences.iter().map(|difference| {
+                format!("{}: {}", difference.witness, text::line(&difference.text))
+            }),
+        )?;
+        section(f, "evidence: journal of the legs, by the host's account")?;
+        list(f, &verdict.evidence.journal)?;
+        section(f, "evidence: the guest's tracepoints")?;
+        list(f, &verdict.evidence.trace)?;
+        section(f, "evidence: dmsetup status")?;
+        list(
+            f,
+            Some(&verdict.evidence.status).filter(|status| !status.is_empty()),
+        )?;
+
+        section(f, "where")?;
+        match self.machine {
+            0 => writeln!(f, "  no machine, attempt {}", self.attempt)?,
+            number => writeln!(
+                f,
+                "  machine {number}, attempt {}, {} ms",
+                self.attempt, self.millis
+            )?,
+        }
+        let Some(details) = self.details else {
+            return Ok(());
+        };
+        writeln!(f, "  question: {}", text::line(&details.case.question))?;
+        if let Some(observation) = &details.observation {
+            writeln!(f, "  guest kernel: {}", text::line(&observation.release))?;
+            writeln!(f, "  seed: {}", observation.seed)?;
+        }
+
+        section(f, "again")?;
+        writeln!(f, "  run it again:    {}", self.repeat)?;
+        if details.observation.is_some() {
+            writeln!(f, "  judge it again:  {}", self.judge)?;
+        }
+
+        if let Some(observation) = &details.observation
+            && !observation.qemu_stderr.trim().is_empty()
+        {
+            section(f, "QEMU's stderr")?;
+            writeln!(f, "{}", text::lines(observation.qemu_stderr.trim_end()))?;
+        }
+        section(f, "console")?;
+        match details.console.trim_end() {
+            "" => writeln!(f, "  nothing"),
+            console => writeln!(f, "{}", text::lines(console)),
+        }
+    }
+}
+
+fn section(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+    write!(f, "\n-- {title} --\n")
+}
+
+fn list<I, S>(f: &mut fmt::Formatter<'_>, items: I) -> fmt::Result
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<str>,
+{
+    let mut empty = true;
+    for item in items {
+        writeln!(f, "  {}", text::line(item.as_ref()))?;
+        empty = false;
+    }
+    match empty {
+        true => writeln!(f, "  none"),
+        false => Ok(()),
+    }
+}

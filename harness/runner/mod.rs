@@ -1,0 +1,28 @@
+//! Places cases on machines, survives their ends, and speaks in events.
+//!
+//! * [`event`]: what is said; the only thing that reports know.
+//! * [`plan`]: what is to be run.
+//! * `place`: cases on machines, with retries.
+//! * [`station`]: a machine with its disks and its agent, ready for cases.
+//! * `perform`: one case on one station.
+//! * `operator`: what is done about I/O that the target holds.
+//! * [`stack`]: device-mapper tables.
+//! * `needs`: the drivers that a guest must have.
+//! * [`accel`]: the trial that decides between KVM and TCG.
+
+pub mod accel;
+pub mod event;
+mod needs;
+mod operator;
+mod perform;
+mod place;
+pub mod plan;
+pub mod stack;
+pub mod station;
+
+pub use event::Event;
+pub use needs::Needs;
+pub use perform::set_up;
+pub use place::{RunError, run};
+pub use plan::{Plan, case_seed};
+pub use station::{Station, StationError};

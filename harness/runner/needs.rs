@@ -1,0 +1,41 @@
+//! What machines must have to serve cases.
+
+use crate::scenario::Case;
+use crate::scenario::case::{Controller, PathSelector, Stack};
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+/// What machines must have to serve cases.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Disk controllers.
+    pub controllers: BTreeSet<Controller>,
+    /// Modules of the stacks.
+    pub stacks: BTreeSet<&'static str>,
+}
+
+impl Needs {
+    /// Of all of `cases`.
+    pub fn of(cases: impl IntoIterator<Item = impl Borrow<Case>>) -> Self {
+        let mut needs = Needs::default();
+        for case in cases {
+            let case = case.borrow();
+            needs.controllers.insert(case.legs.controller);
+            needs.stacks.extend(modules(case));
+        }
+        needs
+    }
+}
+
+/// The modules of a case's stack, without those that they depend on.
+pub fn modules(case: &Case) -> &'static [&'static str] {
+    match &case.stack {
+        Stack::Raid1(_) => &["dm_mirror"],
+        Stack::Multipath(multipath) => match multipath.path_selector {
+            PathSelector::RoundRobin => &["dm_multipath", "dm_round_robin"],
+            PathSelector::QueueLength => &["dm_multipath", "dm_queue_length"],
+            PathSelector::ServiceTime => &["dm_multipath", "dm_service_time"],
+            PathSelector::HistoricalServiceTime => &["dm_multipath", "dm_historical_service_time"],
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! What somebody must do for an I/O that the target holds: the part of a
+//! system's operator, of dmeventd, or of multipathd.
+
+use super::stack::{self, NAME};
+use super::station::Station;
+use crate::guest::CallError;
+use crate::observation::{Member, Observation, Repair};
+use crate::oracle::status;
+use crate::scenario::case::{Case, Stack};
+use crate::storage::controller;
+use halfway_protocol::io::{IoState, Op};
+use halfway_protocol::message::Request;
+use std::time::Duration;
+
+/// Whether the target of `case` is one that holds I/O.
+pub fn is_needed(case: &Case) -> bool {
+    match &case.stack {
+        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op == Op::Write,
+        Stack::Multipath(multipath) => multipath.queue_if_no_path,
+    }
+}
+
+/// No disk has anything to do, and the I/O has not come back. If lower devices
+/// have failed, act; else wait on: it hangs. Gives the state of the I/O
+/// afterwards.
+pub async fn act(
+    station: &mut Station,
+    case: &Case,
+    deadline: Duration,
+    seen: &mut Observation,
+) -> Result<IoState, CallError> {
+    let status = station.guest.status(NAME).await?;
+    let line = status.targets.first().map_or("", String::as_str);
+    let failed: Vec<u8> = status::health(&case.stack, line)
+        .unwrap_or_default()
+        .iter()
+        .zip(0..)
+        .filter(|(health, _)| **health != 'A')
+        .map(|(_, leg)| leg)
+        .collect();
+    if failed.is_empty() {
+        return station.guest.io_wait(deadline, None).await;
+    }
+    let acted = match &case.stack {
+        Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
+        Stack::Multipath(_) => reinstated(station, case, &failed, deadline).await?,
+    };
+    let Some((deeds, io)) = acted else {
+        return station.guest.io_wait(deadline, None).await;
+    };
+    seen.repair = Some(Repair {
+        status,
+        deeds,
+        io: io.clone(),
+    });
+    Ok(io)
+}
+
+/// Suspends without flush, loads a mirror without the failed legs, resumes;
+/// nothing where no leg is left.
+async fn without_failed(
+    station: &Station,
+    case: &Case,
+    failed: &[u8],
+    deadline: Duration,
+) -> Result<Option<(Vec<String>, IoState)>, CallError> {
+    let Some(table) = stack::repaired(case, failed) else {
+        return Ok(None);
+    };
+    let name = || NAME.to_owned();
+    let deed = format!("{} {}", table.kind, table.params);
+    let suspended = station.guest.call(Request::DmSuspend {
+        name: name(),
+        noflush: true,
+    });
+    let loaded = station.guest.call(Request::DmLoad {
+        name: name(),
+        table: vec![table],
+    });
+    let resumed = station.guest.call(Request::DmResume { name: name() });
+    let done = station.guest.io_wait(deadline, None);
+    suspended.await?;
+    loaded.await?;
+    resumed.await?;
+    Ok(Some((vec![deed], done.await?)))
+}
+
+/// Reinstates one failed path after the other, each once and only while the I/O
+/// still waits, and then gives up.
+async fn reinstated(
+    station: &Station,
+    case: &Case,
+    failed: &[u8],
+    deadline: Duration,
+) -> Result<Option<(Vec<String>, IoState)>, CallError> {
+    let paths = station
+        .disks
+        .iter()
+        .filter_map(|(member, disk)| match member {
+            Member::Leg(path) if failed.contains(path) => Some(disk.dev),
+            _ => None,
+        });
+    let mut messages: Vec<String> = paths.map(|dev| format!("reinstate_path {dev}")).collect();
+    messages.push("fail_if_no_path".to_owned());
+    let last = messages.len() - 1;
+    let mut deeds = Vec::new();
+    for (index, message) in messages.into_iter().enumerate() {
+        deeds.push(message.clone());
+        let sent = station.guest.call(Request::DmMessage {
+            name: NAME.to_owned(),
+            sector: 0,
+            message,
+        });
+        let quiet = (index < last).then(|| controller::quiet(case.legs.controller));
+        let done = station.guest.io_wait(deadline, quiet);
+        sent.await?;
+        let state = done.await?;
+        if index == last || !matches!(state, IoState::Quiet { .. }) {
+            return Ok(Some((deeds, state)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,392 @@
+//! One case on one station: arm, build, do, collect, tear down.
+
+use super::operator;
+use super::stack::{self, NAME, TOP};
+use super::station::Station;
+use crate::guest::CallError;
+use crate::guest::client::strange;
+use crate::observation::{Liveness, Member, Observation};
+use crate::oracle::status;
+use crate::scenario::case::{Case, Fault, Log, Sabotage, Stack, Sync};
+use crate::storage::{self, StorageError, controller};
+use halfway_protocol::io::{IoOp, IoRequest, IoState};
+use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
+use std::time::Duration;
+
+/// How long the mirror may take to copy leg 0 to the others.
+const RESYNC: Duration = Duration::from_secs(60);
+
+/// How long QEMU may take to end after its guest fell silent: a panic's text
+/// takes a moment on an emulated serial line.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Why a case ended before its end.
+#[derive(Debug, thiserror::Error)]
+enum Interruption {
+    /// The guest did not answer, or is gone: an observation.
+    #[error(transparent)]
+    Guest(#[from] CallError),
+    /// The disks failed us: no fault of the kernel's.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Performs `case` and says what was seen of it; the error is one of the
+/// harness's own side. The machine may be used again only if the observation's
+/// liveness is [`Liveness::Alive`] and the I/O came back.
+pub async fn perform(
+    station: &mut Station,
+    case: &Case,
+    seed: u64,
+    deadline: Duration,
+    attempt: u32,
+) -> Result<Observation, StorageError> {
+    let console = station.machine.console().mark();
+    let stderr = station.machine.stderr().mark();
+    let mut seen = Observation {
+        seed,
+        release: station.hello.release.clone(),
+        disks: station.disks.clone(),
+        dm: None,
+        refusal: None,
+        io: None,
+        status: None,
+        repair: None,
+        seen: Seen::default(),
+        journal: Vec::new(),
+        media: Vec::new(),
+        console: String::new(),
+        qemu_stderr: String::new(),
+        liveness: Liveness::Alive,
+    };
+    let performed = steps(station, case, seed, deadline, attempt, &mut seen).await;
+    match performed {
+        Ok(()) => {}
+        Err(Interruption::Guest(CallError::Refused(refusal))) => seen.refusal = Some(refusal),
+        Err(Interruption::Guest(_)) => {
+            seen.liveness = match station.machine.ended_within(LAST_WORDS).await {
+                Some(status) => Liveness::Exited(status),
+                None => Liveness::Silent,
+            };
+            // Let the pipes be read to their ends.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(Interruption::Storage(error)) if seen.liveness == Liveness::Alive => {
+            match station
+                .machine
+                .ended_within(Duration::from_millis(200))
+                .await
+            {
+                Some(status) => seen.liveness = Liveness::Exited(status),
+                None => return Err(error),
+            }
+        }
+        Err(Interruption::Storage(error)) => return Err(error),
+    }
+    (seen.journal, seen.media) = match station.storage.collect(case) {
+        Ok(collected) => collected,
+        // A QEMU that is gone leaves a torn journal.
+        Err(_) if seen.liveness != Liveness::Alive => Default::default(),
+        Err(error) => return Err(error),
+    };
+    seen.console = station.machine.console().since(console);
+    seen.qemu_stderr = station.machine.stderr().since(stderr);
+    Ok(seen)
+}
+
+/// Makes the disks, the faults and the stack of a case: all but its I/O.
+///
+/// # Errors
+///
+/// What the guest or the host refused, in words.
+pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<(), String> {
+    prepare(station, case, seed, &case.faults)
+        .await
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+async fn prepare(
+    station: &mut Station,
+    case: &Case,
+    seed: u64,
+    faults: &[Fault],
+) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
+    station.storage.begin(seed, case.stack.shares_medium())?;
+    let create = |station: &Station| {
+        let table = vec![stack::table(case)];
+        station.guest.call(Request::DmCreate {
+            name: NAME.to_owned(),
+            table,
+        })
+    };
+    // The guest does its calls in their order, so that few are waited for.
+    let restored = restore_limits(station);
+    let synced = (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Synced);
+    let mut limited = Vec::new();
+    let created = if synced {
+        station.storage.disarm(station.machine.qmp()).await?;
+        all(restored).await?;
+        let created = create(station).await?;
+        in_sync(station).await?;
+        all(settle(station)).await?;
+        // What the resynchronisation did is not the case's.
+        station.storage.collect(case)?;
+        station
+            .storage
+            .arm(station.machine.qmp(), &case.legs, faults)
+            .await?;
+        created
+    } else {
+        // The legs are left alone until the I/O.
+        let created = create(station);
+        let settled = match case.stack {
+            Stack::Raid1(_) => settle(station),
+            Stack::Multipath(_) => Vec::new(),
+        };
+        if case.linear.is_none() {
+            limited = limit_legs(station, case);
+        }
+        let (armed, created) = tokio::join!(
+            station
+                .storage
+                .arm(station.machine.qmp(), &case.legs, faults),
+            created
+        );
+        armed?;
+        all(restored).await?;
+        let created = created?;
+        all(settled).await?;
+        created
+    };
+    let Reply::Created(dev, limits) = created else {
+        return Err(strange(created).into());
+    };
+    if (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk) {
+        // The log's header is written when the table is resumed; what the I/O
+        // makes the log write is to be seen by itself.
+        station.storage.collect(case)?;
+    }
+    let mut limits = limits;
+    if case.linear.is_some() {
+        let created = station.guest.call(Request::DmCreate {
+            name: TOP.to_owned(),
+            table: stack::linear(case, dev),
+        });
+        limits = match created.await? {
+            Reply::Created(_, limits) => limits,
+            other => return Err(strange(other).into()),
+        };
+    }
+    if limited.is_empty() {
+        limited = limit_legs(station, case);
+    }
+    all(limited).await?;
+    Ok((dev, limits))
+}
+
+/// Waits for the answers to calls.
+async fn all(calls: Vec<impl Future<Output = Result<Reply, CallError>>>) -> Result<(), CallError> {
+    for call in calls {
+        call.await?;
+    }
+    Ok(())
+}
+
+/// Lets the mirror's worker run once, which a suspension waits for
+/// (`flush_workqueue` in `mirror_presuspend`).
+///
+/// The worker takes a mirror for in sync when it first runs, and forgets all
+/// errors of the legs then (`reset_ms_flags` in `do_recovery`). A leg that fails
+/// before that is asked a second time; seen once in some hundred cases on 6.12.
+/// That is the start of a mirror and not what a case asks about.
+fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let name = || NAME.to_owned();
+    let suspend = Request::DmSuspend {
+        name: name(),
+        noflush: false,
+    };
+    let calls = [suspend, Request::DmResume { name: name() }];
+    calls.map(|call| station.guest.call(call)).into()
+}
+
+/// Waits until all regions are in sync.
+async fn in_sync(station: &Station) -> Result<(), Interruption> {
+    let since = tokio::time::Instant::now();
+    loop {
+        let status = station.guest.status(NAME).await?;
+        let line = status.targets.first().map_or("", String::as_str);
+        match status::mirror::parse(line) {
+            Some(mirror) if mirror.in_sync == mirror.regions => return Ok(()),
+            _ if since.elapsed() > RESYNC => {
+                let doing = format!("waiting until the mirror is in sync: it stands at {line}");
+                let refusal = Refusal {
+                    doing,
+                    errno: None,
+                    detail: String::new(),
+                };
+                return Err(CallError::Refused(refusal).into());
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Sets `max_sectors_kb` of the legs, beneath a dm device that does not look at
+/// it again.
+fn limit_legs(
+    station: &mut Station,
+    case: &Case,
+) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let mut calls = Vec::new();
+    if let Some(limit) = case.legs.max_sectors_kb {
+        for leg in 0..case.legs.count {
+            station.limited[usize::from(leg)] = Some(limit);
+            calls.push(station.guest.call(max_sectors(leg, limit)));
+        }
+    }
+    calls
+}
+
+/// Gives the legs their own limits back: dm takes them over when a table is
+/// loaded.
+fn restore_limits(
+    station: &mut Station,
+) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let mut calls = Vec::new();
+    for (member, disk) in &station.disks {
+        if let Member::Leg(leg) = *member
+            && station.limited[usize::from(leg)].take().is_some()
+        {
+            let limit = disk.limits.max_sectors_kb;
+            calls.push(station.guest.call(max_sectors(leg, limit)));
+        }
+    }
+    calls
+}
+
+fn max_sectors(leg: u8, limit: u32) -> Request {
+    Request::Attribute {
+        device: storage::serial(Member::Leg(leg)),
+        attribute: "queue/max_sectors_kb".to_owned(),
+        value: Some(limit.to_string()),
+    }
+}
+
+async fn steps(
+    station: &mut Station,
+    case: &Case,
+    seed: u64,
+    deadline: Duration,
+    attempt: u32,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
+    let faults = match case.sabotage {
+        Some(Sabotage::FaultMissed) => missed(case),
+        _ => case.faults.clone(),
+    };
+    seen.dm = Some(prepare(station, case, seed, &faults).await?);
+
+    let watching = station.guest.call(Request::Watch);
+    let started = station.guest.call(Request::IoStart(io_request(case, seed)));
+    match case.sabotage {
+        Some(Sabotage::GuestPanic) => {
+            drop(station.guest.call(Request::Sabotage {
+                how: message::Sabotage::Panic,
+            }));
+        }
+        Some(Sabotage::GuestSilence) => {
+            drop(station.guest.call(Request::Sabotage {
+                how: message::Sabotage::Silence,
+            }));
+        }
+        Some(Sabotage::QemuKill) if attempt == 1 => station.machine.kill(),
+        Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
+    }
+    let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
+    let done = station.guest.io_wait(deadline, quiet);
+    watching.await?;
+    started.await?;
+    let mut state = done.await?;
+    if let IoState::Quiet { .. } = state {
+        state = operator::act(station, case, deadline, seen).await?;
+    }
+    let came_back = matches!(state, IoState::Done(_));
+    if seen.repair.is_none() {
+        seen.io = Some(state);
+    }
+
+    let status = station.guest.call(Request::DmStatus {
+        name: NAME.to_owned(),
+    });
+    let collected = station.guest.call(Request::Collect);
+    let mut removed = Vec::new();
+    if came_back {
+        let top = case.linear.map(|_| TOP);
+        for name in top.into_iter().chain([NAME]) {
+            let name = name.to_owned();
+            removed.push(station.guest.call(Request::DmRemove { name }));
+        }
+    }
+    seen.status = Some(as_status(status.await?)?);
+    seen.seen = match collected.await? {
+        Reply::Seen(seen) => seen,
+        other => return Err(strange(other).into()),
+    };
+    for removed in removed {
+        match removed.await {
+            Ok(_) => {}
+            Err(CallError::Refused(refusal)) => {
+                seen.liveness = Liveness::Dirty(refusal.to_string())
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn as_status(reply: Reply) -> Result<DmStatus, CallError> {
+    match reply {
+        Reply::Status(status) => Ok(status),
+        other => Err(strange(other)),
+    }
+}
+
+/// The same faults at a sector that the I/O does not touch.
+fn missed(case: &Case) -> Vec<Fault> {
+    let end = case.io.sector + case.io.sectors;
+    let sector = if end < case.legs.sectors { end } else { 0 };
+    let mut faults = case.faults.clone();
+    for fault in &mut faults {
+        fault.sector = sector;
+    }
+    faults.dedup_by_key(|fault| (fault.leg, fault.op as u8));
+    faults
+}
+
+/// The generation of what a case writes; what lay there before is 0.
+const WRITTEN: u32 = 1;
+
+fn io_request(case: &Case, seed: u64) -> IoRequest {
+    let mut memory = None;
+    let ops = case
+        .io
+        .parts()
+        .into_iter()
+        .map(|(sector, sectors)| {
+            let (lies, segments) = case.io.vector.segments(sectors);
+            memory.get_or_insert(lies);
+            IoOp { sector, segments }
+        })
+        .collect();
+    IoRequest {
+        device: stack::top(case).to_owned(),
+        op: case.io.op,
+        path: case.io.path,
+        dsync: case.io.dsync,
+        memory: memory.unwrap_or(halfway_protocol::io::Memory::Contiguous),
+        ops,
+        seed,
+        generation: WRITTEN,
+    }
+}

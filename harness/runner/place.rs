@@ -1,0 +1,404 @@
+//! Cases on machines.
+//!
+//! Each job has one machine at a time and takes cases from a common queue. A
+//! crash, a hang or a stack that cannot be taken down ends the machine, not the
+//! run. An infrastructure failure is tried once more, on another machine.
+
+use super::event::{Details, Event, Stamped};
+use super::perform::perform;
+use super::plan::{self, Plan};
+use super::station::{Station, StationError};
+use crate::machine::command::Boot;
+use crate::observation::{Liveness, Observation};
+use crate::oracle::{self, Outcome, Verdict};
+use crate::scenario::Case;
+use crate::scenario::case::Controller;
+use crate::storage::controller;
+use halfway_protocol::io::IoState;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+
+/// How often a machine is started before the run is given up.
+const BOOTS: u32 = 3;
+
+/// How often a case is tried while the infrastructure fails.
+const ATTEMPTS: u32 = 2;
+
+/// Why a run was given up. What was judged before is in the events.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No machine could be had.
+    #[error("no machine could be had after {attempts} attempt(s): {source}")]
+    NoMachine {
+        /// How many were made.
+        attempts: u32,
+        /// What the last one failed with.
+        source: StationError,
+    },
+}
+
+struct Shared {
+    plan: Plan,
+    queue: RefCell<VecDeque<(Case, u32)>>,
+    events: mpsc::UnboundedSender<Stamped>,
+    stop: watch::Receiver<bool>,
+    started: Instant,
+    machines: Cell<u32>,
+    tally: RefCell<BTreeMap<Outcome, u64>>,
+}
+
+impl Shared {
+    fn say(&self, event: Event) {
+        let at_ms = self.started.elapsed().as_millis() as u64;
+        // Nobody listens any more when the run is being thrown away.
+        let _ = self.events.send(Stamped { at_ms, event });
+    }
+
+    fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn count(&self, outcome: Outcome) {
+        *self.tally.borrow_mut().entry(outcome).or_default() += 1;
+    }
+
+    /// Whether the whole plan is on that controller.
+    fn is_all_on(&self, controller: Controller) -> bool {
+        let mut cases = self.plan.cases.iter();
+        cases.all(|case| case.legs.controller == controller)
+    }
+
+    /// Takes the cases on that controller out of the queue.
+    fn take_all_on(&self, controller: Controller) -> Vec<Case> {
+        let mut queue = self.queue.borrow_mut();
+        let all = std::mem::take(&mut *queue);
+        let (lost, left) = all
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(case, _)| case.legs.controller == controller);
+        *queue = left;
+        lost.into_iter().map(|(case, _)| case).collect()
+    }
+}
+
+/// A case for which there is no machine.
+fn without_machine(shared: &Shared, case: Case, outcome: Outcome, reason: String) {
+    const NONE: u32 = 0;
+    shared.count(outcome);
+    shared.say(Event::CaseStarted {
+        id: case.id.clone(),
+        machine: NONE,
+        attempt: 1,
+    });
+    let keep = outcome != Outcome::Skipped || shared.plan.record_all;
+    shared.say(Event::CaseFinished {
+        id: case.id.clone(),
+        scenario: case.scenario.clone(),
+        machine: NONE,
+        attempt: 1,
+        retried: false,
+        verdict: Verdict::bare(outcome, reason),
+        millis: 0,
+        details: keep.then(|| {
+            Arc::new(Details {
+                case,
+                observation: None,
+                console: String::new(),
+            })
+        }),
+    });
+}
+
+/// Runs a plan. `events` hears everything; `stop` turned true ends the run
+/// after the cases in flight. Must be called within a `LocalSet`.
+pub async fn run(
+    plan: Plan,
+    events: mpsc::UnboundedSender<Stamped>,
+    stop: watch::Receiver<bool>,
+) -> Result<BTreeMap<Outcome, u64>, RunError> {
+    let jobs = plan.jobs.clamp(1, plan.cases.len().max(1));
+    let shared = Rc::new(Shared {
+        queue: RefCell::new(by_controller(&plan.cases)),
+        events,
+        stop,
+        started: Instant::now(),
+        machines: Cell::new(0),
+        tally: RefCell::default(),
+        plan,
+    });
+    let cases = shared.plan.cases.len() as u64;
+    shared.say(Event::RunStarted {
+        cases,
+        whole: shared.plan.whole,
+    });
+
+    let workers: Vec<_> = (0..jobs)
+        .map(|_| tokio::task::spawn_local(work(Rc::clone(&shared))))
+        .collect();
+    let mut result = Ok(());
+    for worker in workers {
+        match worker.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => result = Err(error),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+    let tally = shared.tally.borrow().clone();
+    let judged: u64 = tally.values().sum();
+    shared.say(Event::RunFinished {
+        tally: tally.clone(),
+        millis: shared.started.elapsed().as_millis() as u64,
+        interrupted: judged < cases,
+    });
+    result.map(|()| tally)
+}
+
+/// The cases of one controller together, since they share machines, and the
+/// controllers in the order in which the cases name them first.
+fn by_controller(cases: &[Case]) -> VecDeque<(Case, u32)> {
+    let mut order: Vec<Controller> = Vec::new();
+    for case in cases {
+        if !order.contains(&case.legs.controller) {
+            order.push(case.legs.controller);
+        }
+    }
+    let place = |case: &&Case| order.iter().position(|one| *one == case.legs.controller);
+    let mut cases: Vec<&Case> = cases.iter().collect();
+    cases.sort_by_key(place);
+    cases.into_iter().map(|case| (case.clone(), 1)).collect()
+}
+
+/// A station with its number in the run.
+struct Placed {
+    station: Station,
+    number: u32,
+    controller: Controller,
+}
+
+async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
+    let mut placed: Option<Placed> = None;
+    loop {
+        if shared.stopped() {
+            break;
+        }
+        let Some((case, attempt)) = shared.queue.borrow_mut().pop_front() else {
+            break;
+        };
+        let controller = case.legs.controller;
+        let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &case) {
+            Ok(boot) => boot,
+            Err(why) => {
+                without_machine(&shared, case, Outcome::Skipped, why);
+                continue;
+            }
+        };
+        if let Some(other) = placed.take_if(|placed| placed.controller != controller) {
+            let reason = format!("the next case is on {controller}");
+            end(&shared, other, reason, true).await;
+        }
+        let mut current = match placed.take() {
+            Some(current) => current,
+            None => match new_machine(&shared, &boot, controller).await {
+                Ok(Some(current)) => current,
+                Ok(None) => break,
+                Err(error) if shared.is_all_on(controller) => {
+                    // The others would fare no better.
+                    shared.queue.borrow_mut().clear();
+                    return Err(error);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    for case in std::iter::once(case).chain(shared.take_all_on(controller)) {
+                        without_machine(&shared, case, Outcome::Infrastructure, reason.clone());
+                    }
+                    continue;
+                }
+            },
+        };
+        let why_ended = one_case(&shared, &mut current, case, attempt).await;
+        match why_ended {
+            None if controller::remembers(controller) => {
+                let reason = format!("the driver of {controller} remembers what it read");
+                end(&shared, current, reason, true).await;
+            }
+            None => placed = Some(current),
+            Some(reason) => end(&shared, current, reason, false).await,
+        }
+    }
+    if let Some(current) = placed {
+        end(&shared, current, "no case is left".to_owned(), true).await;
+    }
+    Ok(())
+}
+
+async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
+    placed.station.machine.end().await;
+    shared.say(Event::MachineEnded {
+        machine: placed.number,
+        reason,
+        expected,
+    });
+}
+
+/// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
+async fn new_machine(
+    shared: &Shared,
+    boot: &Boot,
+    controller: Controller,
+) -> Result<Option<Placed>, RunError> {
+    let cases = shared.plan.cases.iter();
+    let members = plan::members(cases.filter(|case| case.legs.controller == controller));
+    for attempt in 1.. {
+        if shared.stopped() {
+            return Ok(None);
+        }
+        let number = shared.machines.get() + 1;
+        shared.machines.set(number);
+        // The last try tells its whole boot, for whoever has to find out why.
+        let boot = Boot {
+            verbose: attempt == BOOTS,
+            ..boot.clone()
+        };
+        let blueprint = shared.plan.blueprint(&boot, controller, &members);
+        let started = match shared.plan.workshop.directory() {
+            Err(error) => Err(StationError::Directory(error)),
+            Ok(directory) => {
+                let starting = |command| {
+                    shared.say(Event::MachineStarting {
+                        machine: number,
+                        command,
+                    })
+                };
+                Station::start(&blueprint, directory, starting).await
+            }
+        };
+        match started {
+            Ok(station) => {
+                shared.say(Event::MachineReady {
+                    machine: number,
+                    release: station.hello.release.clone(),
+                    version: station.hello.version.clone(),
+                    boot_ms: station.boot_time.as_millis() as u64,
+                });
+                return Ok(Some(Placed {
+                    station,
+                    number,
+                    controller,
+                }));
+            }
+            Err(source) if attempt == BOOTS || !source.may_pass() => {
+                return Err(RunError::NoMachine {
+                    attempts: attempt,
+                    source,
+                });
+            }
+            Err(error) => shared.say(Event::MachineEnded {
+                machine: number,
+                reason: error.to_string(),
+                expected: false,
+            }),
+        }
+    }
+    Ok(None)
+}
+
+/// Runs and judges one case. `Some` says why the machine must be ended.
+async fn one_case(
+    shared: &Shared,
+    placed: &mut Placed,
+    case: Case,
+    attempt: u32,
+) -> Option<String> {
+    let machine = placed.number;
+    shared.say(Event::CaseStarted {
+        id: case.id.clone(),
+        machine,
+        attempt,
+    });
+    let before = Instant::now();
+    let seed = plan::case_seed(shared.plan.seed, &case.id);
+    let performed = perform(
+        &mut placed.station,
+        &case,
+        seed,
+        controller::deadline(case.legs.controller, shared.plan.deadline),
+        attempt,
+    )
+    .await;
+    let (verdict, observation) = match performed {
+        Ok(observation) => (oracle::judge(&case, &observation), Some(observation)),
+        Err(error) => {
+            let reason = format!("the disks failed: {}", chain(&error));
+            (Verdict::bare(Outcome::Infrastructure, reason), None)
+        }
+    };
+    let why_ended = match &observation {
+        None => Some(verdict.reason.clone()),
+        Some(observation) => must_end(observation).map(|why| format!("{}: {why}", case.id)),
+    };
+    let retried = verdict.outcome == Outcome::Infrastructure && attempt < ATTEMPTS;
+    let keep = verdict.outcome != Outcome::Pass || shared.plan.record_all;
+    let details = keep.then(|| {
+        let console = placed.station.machine.console().since(0);
+        Arc::new(Details {
+            case: case.clone(),
+            observation,
+            console,
+        })
+    });
+    if retried {
+        shared
+            .queue
+            .borrow_mut()
+            .push_front((case.clone(), attempt + 1));
+    } else {
+        shared.count(verdict.outcome);
+    }
+    shared.say(Event::CaseFinished {
+        id: case.id,
+        scenario: case.scenario,
+        machine,
+        attempt,
+        retried,
+        verdict,
+        millis: before.elapsed().as_millis() as u64,
+        details,
+    });
+    why_ended
+}
+
+/// Why a machine cannot serve another case after this.
+fn must_end(seen: &Observation) -> Option<String> {
+    match &seen.liveness {
+        Liveness::Exited(how) => return Some(format!("QEMU ended ({how})")),
+        Liveness::Silent => return Some("the guest no longer answers".to_owned()),
+        Liveness::Dirty(why) => return Some(why.clone()),
+        Liveness::Alive => {}
+    }
+    if let Some(refusal) = &seen.refusal {
+        return Some(format!("the set-up was refused half done ({refusal})"));
+    }
+    match seen.last_io() {
+        Some(IoState::Done(_)) => {}
+        _ => return Some("the I/O never came back".to_owned()),
+    }
+    // A kernel that has warned is no longer a fair judge of the next case.
+    seen.crash().map(|crash| crash.title)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,117 @@
+//! What is to be run.
+
+use super::needs;
+use crate::machine::command::Boot;
+use crate::machine::janitor::Workshop;
+use crate::observation::Member;
+use crate::scenario::Case;
+use crate::scenario::case::{Controller, Log};
+use crate::storage::controller;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What machines have in their initramfs.
+#[derive(Clone, Debug, Default)]
+pub struct Images {
+    /// For each controller, the initramfs with its drivers and those of the
+    /// stacks, or why cases on it are skipped.
+    pub controllers: BTreeMap<Controller, Result<PathBuf, String>>,
+    /// The stacks' drivers that this kernel lacks, and in which words.
+    pub lacking: BTreeMap<&'static str, String>,
+}
+
+/// What is to be run, and how.
+#[derive(Clone)]
+pub struct Plan {
+    /// The cases, in order.
+    pub cases: Vec<Case>,
+    /// Cases of the whole expansion, of which `cases` may be a sample.
+    pub whole: u64,
+    /// The run's seed.
+    pub seed: u64,
+    /// Machines side by side.
+    pub jobs: usize,
+    /// What they boot, but for the initramfs.
+    pub boot: Boot,
+    /// What they have in it. A controller that is not named in it is skipped.
+    pub images: Images,
+    /// Where their private directories lie.
+    pub workshop: Rc<Workshop>,
+    /// How long the guest waits for one I/O.
+    pub deadline: Duration,
+    /// How long the guest may keep us waiting for anything else.
+    pub patience: Duration,
+    /// Keep what was seen of passing cases too.
+    pub record_all: bool,
+    /// What the user should know before the first case.
+    pub notes: Vec<String>,
+}
+
+/// What a machine boots that serves `case`; the error says why there can be
+/// none.
+pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
+    let mut modules = needs::modules(case).iter();
+    if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
+        return Err(why.clone());
+    }
+    let controller = case.legs.controller;
+    let initrd = match images.controllers.get(&controller) {
+        Some(image) => image.clone()?,
+        None => return Err(format!("nothing was prepared for {controller}")),
+    };
+    let mut boot = Boot {
+        initrd,
+        ..boot.clone()
+    };
+    let parameters = controller::parameters(controller).iter();
+    boot.append.extend(parameters.map(ToString::to_string));
+    Ok(boot)
+}
+
+/// The disks that a machine needs to serve all of `cases`, with their sizes in
+/// sectors.
+pub fn members<'a>(
+    cases: impl IntoIterator<Item = &'a Case, IntoIter: Clone>,
+) -> Vec<(Member, u64)> {
+    /// A disk log's header and bits: a megabyte serves any mirror of ours.
+    const LOG: u64 = 2048;
+    let cases = cases.into_iter();
+    let legs = cases.clone().map(|case| case.legs.count).max().unwrap_or(0);
+    let size = |leg: u8| {
+        let of = |case: &Case| {
+            let offset = case.legs.offset.get(usize::from(leg)).copied().unwrap_or(0);
+            case.legs.sectors + offset
+        };
+        cases.clone().map(of).max().unwrap_or(0)
+    };
+    let mut members: Vec<_> = (0..legs).map(|leg| (Member::Leg(leg), size(leg))).collect();
+    let on_disk = |case: &Case| (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
+    if cases.clone().any(on_disk) {
+        members.push((Member::Log, LOG));
+    }
+    members
+}
+
+/// A case's own seed: the same wherever and whenever the case is run under
+/// the run's seed.
+pub fn case_seed(run: u64, id: &str) -> u64 {
+    // FNV-1a: short, and its values are ours to keep for ever.
+    id.bytes().fold(run ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_differ_and_stay() {
+        assert_eq!(case_seed(1, "a"), case_seed(1, "a"));
+        assert_ne!(case_seed(1, "a"), case_seed(1, "b"));
+        assert_ne!(case_seed(1, "a"), case_seed(2, "a"));
+        assert_eq!(case_seed(0, ""), 0xcbf2_9ce4_8422_2325);
+    }
+}

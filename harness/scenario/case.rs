@@ -1,0 +1,357 @@
+//! One point of a scenario's expansion: everything that a machine must do, and
+//! everything that the model must know, with nothing left open.
+//!
+//! A case serialises to a scenario file that expands to this one case only,
+//! which is how a failure is repeated.
+
+use halfway_protocol::io::{Op, Path};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
+
+/// One case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Unique within a run, stable from run to run, fit for a file name:
+    /// the scenario's name and one `axis=value` for each swept axis.
+    pub id: String,
+    /// The scenario's name: its path below the catalogue, without `.toml`.
+    pub scenario: String,
+    /// The scenario's question.
+    pub question: String,
+    /// The scenario's tags.
+    pub tags: Vec<String>,
+    /// The device-mapper stack.
+    pub stack: Stack,
+    /// Sectors of each segment of a linear device on top of it, which cuts what
+    /// crosses their boundaries; `None` without such a device.
+    pub linear: Option<u64>,
+    /// The lower devices.
+    pub legs: Legs,
+    /// The I/O.
+    pub io: Io,
+    /// The faults, all armed before the I/O; never two on one leg, operation
+    /// and sector.
+    pub faults: Vec<Fault>,
+    /// The harness's own proof that it notices: breaks the guest or QEMU.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// The device-mapper stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "target")]
+pub enum Stack {
+    /// dm-raid1 over its legs.
+    Raid1(Raid1),
+    /// dm-multipath over paths to one disk.
+    Multipath(Multipath),
+}
+
+impl Stack {
+    /// The mirror, if it is one.
+    pub fn raid1(&self) -> Option<&Raid1> {
+        match self {
+            Stack::Raid1(mirror) => Some(mirror),
+            Stack::Multipath(_) => None,
+        }
+    }
+
+    /// What a lower device is called.
+    pub fn lower(&self) -> &'static str {
+        match self {
+            Stack::Raid1(_) => "leg",
+            Stack::Multipath(_) => "path",
+        }
+    }
+
+    /// Whether the lower devices are ways to one disk.
+    pub fn shares_medium(&self) -> bool {
+        matches!(self, Stack::Multipath(_))
+    }
+}
+
+/// A dm-multipath target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Multipath {
+    /// `queue_mode`: what device-mapper works on.
+    pub queue_mode: QueueMode,
+    /// How a path of a group is chosen.
+    pub path_selector: PathSelector,
+    /// How the paths form priority groups.
+    pub path_grouping: PathGrouping,
+    /// `queue_if_no_path`: with no path left the I/O waits for an operator.
+    pub queue_if_no_path: bool,
+}
+
+/// What dm-multipath works on (`parse_features` in drivers/md/dm-mpath.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueMode {
+    /// Bios.
+    Bio,
+    /// Requests. Since 4.20 the same as `mq`.
+    Rq,
+    /// Requests of blk-mq.
+    Mq,
+}
+
+impl QueueMode {
+    /// Whether requests are resubmitted, not bios.
+    pub fn is_request_based(self) -> bool {
+        self != QueueMode::Bio
+    }
+}
+
+/// How a path of a group is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathSelector {
+    /// The next one.
+    RoundRobin,
+    /// The one with the fewest requests in flight.
+    QueueLength,
+    /// The one that will be done first, by bytes in flight.
+    ServiceTime,
+    /// The one that will be done first, by its past (since 5.8).
+    HistoricalServiceTime,
+}
+
+impl PathSelector {
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            PathSelector::RoundRobin => "round-robin",
+            PathSelector::QueueLength => "queue-length",
+            PathSelector::ServiceTime => "service-time",
+            PathSelector::HistoricalServiceTime => "historical-service-time",
+        }
+    }
+}
+
+/// How paths form priority groups, in the words of multipath.conf's
+/// `path_grouping_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathGrouping {
+    /// Each path is a group of its own; the first one is used as long as it
+    /// works.
+    Failover,
+    /// All paths are one group.
+    Multibus,
+}
+
+/// A dm-raid1 (`mirror`) target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raid1 {
+    /// Type of the dirty log.
+    pub log: Log,
+    /// Region size in sectors: a power of two, at least a page
+    /// (`create_log_context` in drivers/md/dm-log.c).
+    pub region_size: u32,
+    /// What the log takes the legs for when the table is loaded.
+    pub sync: Sync,
+    /// `handle_errors`.
+    pub handle_errors: bool,
+    /// `keep_log`; only with `handle_errors` (`parse_features` in
+    /// drivers/md/dm-raid1.c).
+    pub keep_log: bool,
+}
+
+/// Type of the mirror's dirty log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Log {
+    /// In memory.
+    Core,
+    /// On a disk of its own.
+    Disk,
+}
+
+/// The mirror's state when the I/O starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// `nosync`: the legs are taken as equal, and keep the tags that tell them
+    /// apart.
+    Nosync,
+    /// The kernel copied leg 0 to the others first, and finished.
+    Synced,
+}
+
+/// The lower devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Legs {
+    /// What they are attached to, all of them.
+    #[serde(default)]
+    pub controller: Controller,
+    /// How many: 2 to 4.
+    pub count: u8,
+    /// Sectors of the dm device; a leg has `offset` more.
+    pub sectors: u64,
+    /// Where the mirror starts on each leg, in sectors (one entry a leg);
+    /// multipath always starts at 0.
+    pub offset: Vec<u64>,
+    /// `queue/max_sectors_kb` of the legs, set after the table is loaded so
+    /// that the leg, not dm, splits; `None` leaves the device's own.
+    pub max_sectors_kb: Option<u32>,
+    /// Sectors that a disk moves at a time: what comes before a failing one is
+    /// done when the request fails (a torn write). `None`: all or nothing.
+    pub max_transfer: Option<u32>,
+}
+
+/// A disk controller that QEMU emulates, with its disk.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Controller {
+    /// virtio-blk-pci.
+    #[default]
+    VirtioBlk,
+    /// virtio-scsi-pci with scsi-hd.
+    VirtioScsi,
+    /// nvme.
+    Nvme,
+    /// ich9-ahci with ide-hd.
+    Ahci,
+    /// piix3-ide with ide-hd, by bus master DMA.
+    #[serde(rename = "piix3-ide")]
+    Piix3Ide,
+    /// lsi53c895a with scsi-hd.
+    #[serde(rename = "lsi53c895a")]
+    Lsi53c895a,
+    /// pvscsi with scsi-hd.
+    Pvscsi,
+    /// megasas with scsi-hd.
+    Megasas,
+    /// mptsas1068 with scsi-hd.
+    #[serde(rename = "mptsas1068")]
+    Mptsas1068,
+    /// am53c974 with scsi-hd.
+    #[serde(rename = "am53c974")]
+    Am53c974,
+    /// The bulk-only transport of USB, on xHCI.
+    UsbStorage,
+    /// USB attached SCSI, on xHCI.
+    UsbUas,
+    /// A floppy of 2.88 MB in an ISA drive.
+    Floppy,
+    /// An SD card on SDHCI.
+    SdCard,
+}
+
+/// The application's I/O.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Io {
+    /// Read or write.
+    pub op: Op,
+    /// Direct or buffered.
+    pub path: Path,
+    /// `O_DSYNC`: a write that has returned must be durable.
+    pub dsync: bool,
+    /// First sector on the dm device.
+    pub sector: u64,
+    /// Length in sectors, of all requests together.
+    pub sectors: u64,
+    /// Shape of the memory of each request.
+    pub vector: Vector,
+    /// How many requests the range is cut into, all in flight together.
+    pub requests: u32,
+}
+
+impl Case {
+    /// Sectors between the boundaries that no unit crosses: a mirror's regions
+    /// (multipath has none, see `multipath_ctr`), and the segments on top.
+    pub fn boundaries(&self) -> Vec<NonZeroU64> {
+        let regions = self.stack.raid1().map(|mirror| mirror.region_size.into());
+        let all = regions.into_iter().chain(self.linear);
+        all.filter_map(NonZeroU64::new).collect()
+    }
+}
+
+impl Io {
+    /// First sector and length of each request, in order: equal parts, whole
+    /// sectors, the first ones longer by one where it does not divide.
+    pub fn parts(&self) -> Vec<(u64, u64)> {
+        let count = u64::from(self.requests.max(1));
+        let (each, more) = (self.sectors / count, self.sectors % count);
+        let mut sector = self.sector;
+        (0..count)
+            .map(|index| {
+                let sectors = each + u64::from(index < more);
+                let part = (sector, sectors);
+                sector += sectors;
+                part
+            })
+            .collect()
+    }
+}
+
+/// Shape of a request's memory: where its segments lie and how long they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vector {
+    /// One physically contiguous buffer from the start of a page.
+    Contiguous,
+    /// A page a segment, no two of them neighbours in physical memory.
+    Pages,
+    /// Many segments of an odd number of sectors.
+    Odd,
+    /// One buffer that starts 512 bytes into its page, so that every page of
+    /// it holds a part of a sector run that does not start at its beginning.
+    Offset,
+    /// One buffer that starts 4 bytes into its page: aligned as few devices
+    /// ask (`dma_alignment`).
+    Unaligned,
+}
+
+/// A fault at one sector of one leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which leg.
+    pub leg: u8,
+    /// Which operation fails.
+    pub op: Op,
+    /// Which sector, on the dm device: requests to the leg that cover it fail.
+    pub sector: u64,
+    /// How often.
+    pub times: Times,
+    /// The errno that blkdebug answers with.
+    pub errno: i32,
+}
+
+/// How often a fault fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Times {
+    /// Whenever it is met.
+    Always,
+    /// The first that many times (at least 1).
+    Count(u32),
+}
+
+/// What is broken on purpose, to prove that the harness notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sabotage {
+    /// The guest kernel panics (sysrq-c) while the I/O is in flight.
+    GuestPanic,
+    /// The guest agent stops answering.
+    GuestSilence,
+    /// QEMU is killed. Strikes on the first attempt only: an infrastructure
+    /// failure is retried once.
+    QemuKill,
+    /// The fault is armed on a sector that nothing touches.
+    FaultMissed,
+}

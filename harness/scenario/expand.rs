@@ -1,0 +1,284 @@
+//! From a scenario to its cases.
+//!
+//! The expansion is the product of all swept keys, in the order of the format
+//! (`[stack]`, `[legs]`, `[io]`, each `[[fault]]`; in each table as listed in
+//! scenarios/README.md); the last axis runs fastest.
+
+use super::case::{
+    Case, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1, Stack,
+    Sync,
+};
+use super::error::{Report, ScenarioError};
+use super::file::{File, REGION_SIZE};
+use super::sweep::{At, Sweep};
+use super::value::{Target, Value};
+use super::{read, validate};
+use std::ops::Range;
+
+/// A scenario that is known to be valid: every case that it expands to is.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its path below the catalogue, without `.toml`.
+    pub name: String,
+    /// The question.
+    pub question: String,
+    /// The tags.
+    pub tags: Vec<String>,
+    /// How many cases a sampled run takes.
+    pub sample: usize,
+    /// The file's text, for a record of it.
+    pub text: String,
+    pub(super) file: File,
+    pub(super) axes: Vec<Axis>,
+}
+
+/// One axis of the expansion. A key that is not swept is an axis of length 1.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    /// As in a case's id: the key, and from the second fault on its number.
+    pub(super) name: String,
+    /// How many values.
+    pub(super) len: usize,
+    /// Length of the longest value in an id.
+    pub(super) width: usize,
+    /// Where the file gives its first value.
+    pub(super) span: Option<Range<usize>>,
+}
+
+impl Scenario {
+    /// Reads the scenario called `name`.
+    ///
+    /// Gives every mistake of the file at once; only where the text is not
+    /// TOML does the rest go unexamined, and a file that expands to too many
+    /// cases is told so when nothing else is wrong with it.
+    pub fn parse(name: &str, source: &str) -> Result<Self, ScenarioError> {
+        Self::parse_file(name, name, source)
+    }
+
+    /// The same for a file that messages call `path`.
+    pub(super) fn parse_file(path: &str, name: &str, source: &str) -> Result<Self, ScenarioError> {
+        let mut report = Report::default();
+        let scenario = read::read(source, &mut report).and_then(|mut file| {
+            validate::resolve(&mut file, &mut report);
+            validate::check(&file, &mut report);
+            (report.len() == 0).then(|| Scenario::new(name, source, file))
+        });
+        if let Some(scenario) = &scenario {
+            validate::check_size(scenario, &mut report);
+        }
+        match scenario {
+            Some(scenario) if report.len() == 0 => Ok(scenario),
+            _ => Err(report.into_error(path, source)),
+        }
+    }
+
+    /// Of a file without mistakes.
+    fn new(name: &str, text: &str, file: File) -> Self {
+        let mut scenario = Scenario {
+            name: match &file.scenario {
+                Some(given) => given.value.clone(),
+                None => name.to_owned(),
+            },
+            question: file.question.iter().map(|q| q.value.trim()).collect(),
+            tags: file
+                .tags
+                .items
+                .iter()
+                .map(|tag| tag.value.clone())
+                .collect(),
+            sample: file.sample.as_ref().map_or(0, |s| s.value as usize),
+            text: text.to_owned(),
+            file,
+            axes: Vec::new(),
+        };
+        let mut axes = Vec::new();
+        scenario.build(&mut |axis| {
+            axes.push(axis());
+            0
+        });
+        scenario.axes = axes;
+        scenario
+    }
+
+    /// How many cases there are.
+    pub fn count(&self) -> usize {
+        let lengths = self.axes.iter().map(|axis| axis.len);
+        lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// All cases, in the documented order.
+    pub fn expand(&self) -> impl ExactSizeIterator<Item = Case> + '_ {
+        (0..self.count()).map(|point| {
+            let mut rest = point;
+            let mut digits: Vec<usize> = self
+                .axes
+                .iter()
+                .rev()
+                .map(|axis| {
+                    let digit = rest % axis.len;
+                    rest /= axis.len;
+                    digit
+                })
+                .collect();
+            digits.reverse();
+            self.case(&digits)
+        })
+    }
+
+    /// The case that takes from each axis the value with that index.
+    pub(super) fn case(&self, digits: &[usize]) -> Case {
+        let mut digits = digits.iter();
+        self.build(&mut |_| digits.next().copied().unwrap_or_default())
+    }
+
+    /// What a case's id begins with.
+    pub(super) fn stem(&self) -> String {
+        match &self.file.id {
+            Some(id) => id.value.clone(),
+            None => self
+                .name
+                .chars()
+                .map(|char| match char {
+                    '/' => '.',
+                    'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => char,
+                    _ => '-',
+                })
+                .collect(),
+        }
+    }
+
+    /// Builds a case; `choose` is asked once for each axis, in order.
+    fn build(&self, choose: &mut dyn FnMut(&dyn Fn() -> Axis) -> usize) -> Case {
+        let mut picker = Picker {
+            choose,
+            id: self.stem(),
+            mark: '@',
+        };
+        let file = &self.file;
+        let stack = match file.stack.target() {
+            Target::Raid1 => Stack::Raid1(Raid1 {
+                log: picker.pick_or("log", &file.stack.log, Log::Core),
+                region_size: picker.pick_or("region_size", &file.stack.region_size, REGION_SIZE),
+                sync: picker.pick_or("sync", &file.stack.sync, Sync::Nosync),
+                handle_errors: picker.pick_or("handle_errors", &file.stack.handle_errors, true),
+                keep_log: picker.pick_or("keep_log", &file.stack.keep_log, false),
+            }),
+            Target::Multipath => Stack::Multipath(Multipath {
+                queue_mode: picker.pick_or("queue_mode", &file.stack.queue_mode, QueueMode::Mq),
+                path_selector: picker.pick_or(
+                    "path_selector",
+                    &file.stack.path_selector,
+                    PathSelector::ServiceTime,
+                ),
+                path_grouping: picker.pick_or(
+                    "path_grouping",
+                    &file.stack.path_grouping,
+                    PathGrouping::Failover,
+                ),
+                queue_if_no_path: picker.pick_or(
+                    "queue_if_no_path",
+                    &file.stack.queue_if_no_path,
+                    false,
+                ),
+            }),
+        };
+        let linear = picker.pick_any("linear", &file.stack.linear);
+        let controller = picker.pick("controller", &file.legs.controller);
+        let count = picker.pick("count", &file.legs.count);
+        let legs = Legs {
+            controller,
+            count,
+            sectors: picker.pick("size", &file.legs.size),
+            offset: file.legs.offset.each(count),
+            max_sectors_kb: picker.pick_any("max_sectors_kb", &file.legs.max_sectors_kb),
+            max_transfer: picker.pick_any("max_transfer", &file.legs.max_transfer),
+        };
+        let io = Io {
+            op: picker.pick("op", &file.io.op),
+            path: picker.pick("path", &file.io.path),
+            dsync: picker.pick("dsync", &file.io.dsync),
+            sector: picker.pick("sector", &file.io.sector),
+            sectors: picker.pick("sectors", &file.io.sectors),
+            vector: picker.pick("vector", &file.io.vector),
+            requests: picker.pick("requests", &file.io.requests),
+        };
+        let mut faults: Vec<Fault> = Vec::with_capacity(file.fault.len());
+        for (index, fault) in file.fault.iter().enumerate() {
+            let fault = &fault.value;
+            let name = |key: &str| match index {
+                0 => key.to_owned(),
+                _ => format!("{key}{}", index + 1),
+            };
+            faults.push(Fault {
+                leg: picker.pick(&name("leg"), &fault.leg),
+                op: match &fault.op {
+                    Some(sweep) => picker.pick(&name("fault_op"), sweep),
+                    None => io.op,
+                },
+                sector: match &fault.at {
+                    At::Offsets(sweep) => {
+                        io.sector + picker.pick(&name("at"), sweep).resolve(io.sectors)
+                    }
+                    // `every` has become offsets; `same` is never the first.
+                    At::Every(_) | At::Same(_) => {
+                        faults.first().map_or(io.sector, |first| first.sector)
+                    }
+                },
+                times: picker.pick(&name("times"), &fault.times),
+                errno: picker.pick(&name("errno"), &fault.errno).0,
+            });
+        }
+        Case {
+            id: picker.id,
+            scenario: self.name.clone(),
+            question: self.question.clone(),
+            tags: self.tags.clone(),
+            stack,
+            linear,
+            legs,
+            io,
+            faults,
+            sabotage: file.sabotage.as_ref().map(|sabotage| sabotage.value),
+        }
+    }
+}
+
+/// Takes one value of each axis, and names the swept ones in the id.
+struct Picker<'a> {
+    choose: &'a mut dyn FnMut(&dyn Fn() -> Axis) -> usize,
+    id: String,
+    mark: char,
+}
+
+impl Picker<'_> {
+    /// The same for a key that may be left out.
+    fn pick_any<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>) -> Option<T> {
+        sweep.as_ref().map(|sweep| self.pick(name, sweep))
+    }
+
+    fn pick_or<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>, default: T) -> T {
+        self.pick_any(name, sweep).unwrap_or(default)
+    }
+
+    fn pick<T: Value>(&mut self, name: &str, sweep: &Sweep<T>) -> T {
+        let axis = || Axis {
+            name: name.to_owned(),
+            len: sweep.0.len(),
+            width: sweep
+                .values()
+                .map(|value| value.word().len())
+                .max()
+                .unwrap_or(0),
+            span: sweep.0.first().and_then(|given| given.span.clone()),
+        };
+        let value = &sweep.0[(self.choose)(&axis)].value;
+        if sweep.0.len() > 1 {
+            self.id.push(self.mark);
+            self.mark = ',';
+            self.id.push_str(name);
+            self.id.push('=');
+            self.id.push_str(&value.word());
+        }
+        value.clone()
+    }
+}

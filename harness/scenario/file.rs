@@ -1,0 +1,203 @@
+//! The format: every table of a scenario file, its keys, what they mean and
+//! what they are when they are left out.
+
+use super::case::{
+    Controller, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+};
+use super::error::Report;
+use super::read::Read;
+use super::sweep::{At, Given, List, Sweep};
+use super::value::{Errno, Offset, Target};
+use halfway_protocol::io::{Op, Path};
+use schemars::JsonSchema;
+use serde::Serialize;
+use toml::Spanned;
+use toml::de::DeValue;
+
+/// A table of the format.
+pub(super) trait Table: Default {
+    /// Its keys.
+    const KEYS: &'static [&'static str];
+    /// Reads the value of one of its keys.
+    fn set(&mut self, key: &str, value: &Spanned<DeValue<'_>>, report: &mut Report);
+}
+
+/// Declares a table once, for reading, writing, defaults and the schema.
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident { $($(#[$note:meta])* $key:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Serialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name { $($(#[$note])* pub(super) $key: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($key: $default,)* }
+            }
+        }
+
+        impl Table for $name {
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+            fn set(&mut self, key: &str, value: &Spanned<DeValue<'_>>, report: &mut Report) {
+                $(if key == stringify!($key) {
+                    self.$key = Read::read(key, value, report);
+                })*
+            }
+        }
+    };
+}
+
+table! {
+/// A Halfway scenario: one question, asked of a kernel in as many cases as the
+/// swept keys have combinations. A key whose value is a list or a range is
+/// swept.
+File {
+    /// The question that the scenario answers, in one line.
+    question: Option<Given<String>> = Some(String::new().into()),
+    /// Words to select scenarios by: lower-case letters, digits and hyphens.
+    tags: List<String> = List::of([]),
+    /// How many cases a sampled run takes.
+    sample: Option<Given<u32>> = Some(24.into()),
+    /// What is broken on purpose, to prove that Halfway notices.
+    sabotage: Option<Given<Sabotage>> = None,
+    /// Written by Halfway into the file of a single case: the case's id.
+    id: Option<Given<String>> = None,
+    /// Written by Halfway into the file of a single case: the scenario that it
+    /// comes from.
+    scenario: Option<Given<String>> = None,
+    /// The device-mapper stack.
+    stack: Stack = Stack::default(),
+    /// The lower devices.
+    legs: Legs = Legs::default(),
+    /// The application's I/O.
+    io: Io = Io::default(),
+    /// The faults, all armed before the I/O; without any, the case is a
+    /// contrast.
+    fault: Vec<Given<Fault>> = Vec::new(),
+}
+}
+
+table! {
+/// The device-mapper stack.
+Stack {
+    /// Target type.
+    target: Option<Given<Target>> = Some(Target::Raid1.into()),
+    /// A linear device on top, in segments of that many sectors, as a logical
+    /// volume of many extents is: what crosses their boundaries arrives in
+    /// pieces. At least 8; without it there is none.
+    linear: Option<Sweep<u64>> = None,
+    /// raid1: type of the mirror's dirty log; `core` if left out.
+    log: Option<Sweep<Log>> = None,
+    /// raid1: region size in sectors, a power of two, at least 8; 1024 if left
+    /// out.
+    region_size: Option<Sweep<u32>> = None,
+    /// raid1: what the log takes the legs for when the table is loaded;
+    /// `nosync` if left out.
+    sync: Option<Sweep<Sync>> = None,
+    /// raid1: the table has `handle_errors`; `true` if left out.
+    handle_errors: Option<Sweep<bool>> = None,
+    /// raid1: the table has `keep_log`, only with `handle_errors`; `false` if
+    /// left out.
+    keep_log: Option<Sweep<bool>> = None,
+    /// multipath: what it works on; `mq` if left out.
+    queue_mode: Option<Sweep<QueueMode>> = None,
+    /// multipath: how a path of a group is chosen; `service-time` if left out.
+    path_selector: Option<Sweep<PathSelector>> = None,
+    /// multipath: how the paths form priority groups; `failover` if left out.
+    path_grouping: Option<Sweep<PathGrouping>> = None,
+    /// multipath: with no path left, I/O waits for an operator; `false` if left
+    /// out.
+    queue_if_no_path: Option<Sweep<bool>> = None,
+}
+}
+
+/// Sectors of a mirror's region where the file does not say.
+pub(super) const REGION_SIZE: u32 = 1024;
+
+impl Stack {
+    /// The target type; the default also where the file's was refused.
+    pub(super) fn target(&self) -> Target {
+        (self.target.as_ref()).map_or(Target::Raid1, |given| given.value)
+    }
+
+    /// Sizes of the regions that the stack has.
+    pub(super) fn region_sizes(&self) -> Vec<u32> {
+        match (self.target(), &self.region_size) {
+            (Target::Multipath, _) => Vec::new(),
+            (Target::Raid1, None) => vec![REGION_SIZE],
+            (Target::Raid1, Some(sizes)) => sizes.values().copied().collect(),
+        }
+    }
+}
+
+table! {
+/// The lower devices.
+Legs {
+    /// The disk controller that QEMU emulates, the same for all legs.
+    controller: Sweep<Controller> = Sweep::of(Controller::VirtioBlk),
+    /// How many: 2 to 4.
+    count: Sweep<u8> = Sweep::of(2),
+    /// Sectors of the dm device.
+    size: Sweep<u64> = Sweep::of(131_072),
+    /// raid1: where the mirror starts on each leg, in sectors: one number for
+    /// all, or one for each leg.
+    offset: List<u64> = List::of([0]),
+    /// `queue/max_sectors_kb` of the legs, at least 4: makes the leg split what
+    /// dm sends it. Without it the device's own stays.
+    max_sectors_kb: Option<Sweep<u32>> = None,
+    /// Sectors that a disk moves at a time, so that a request that fails is done
+    /// in part: what comes before the failing piece. Without it a request is
+    /// done all or not at all.
+    max_transfer: Option<Sweep<u32>> = None,
+}
+}
+
+table! {
+/// The application's I/O.
+Io {
+    /// Read or write.
+    op: Sweep<Op> = Sweep::of(Op::Read),
+    /// Direct, or through the page cache.
+    path: Sweep<Path> = Sweep::of(Path::Direct),
+    /// Direct writes with `O_DSYNC`: what has returned is durable. A buffered
+    /// write is always followed by fsync.
+    dsync: Sweep<bool> = Sweep::of(false),
+    /// First sector on the dm device.
+    sector: Sweep<u64> = Sweep::of(2048),
+    /// Length in sectors, of all requests together.
+    sectors: Sweep<u64> = Sweep::of(512),
+    /// Shape of the memory of each request.
+    vector: Sweep<Vector> = Sweep::of(Vector::Contiguous),
+    /// How many requests the range is cut into, all in flight together.
+    requests: Sweep<u32> = Sweep::of(1),
+}
+}
+
+table! {
+/// A fault at one sector of one leg: requests that cover it fail.
+Fault {
+    /// Which leg, from 0.
+    leg: Sweep<u8> = Sweep::of(0),
+    /// Which operation fails; the I/O's own if left out.
+    op: Option<Sweep<Op>> = None,
+    /// Which sector, counted from the start of the I/O; `every` sector of the
+    /// I/O in turn; or the `same` as the first fault's.
+    at: At = At::Offsets(Sweep::of(Offset::Middle)),
+    /// How often it fires.
+    times: Sweep<Times> = Sweep::of(Times::Always),
+    /// The error that the leg answers with.
+    errno: Sweep<Errno> = Sweep::of(Errno(5)),
+}
+}
+
+table! {
+/// Numbers in equal steps.
+Range {
+    /// The first.
+    from: Option<Given<u64>> = None,
+    /// The last, if the steps meet it.
+    to: Option<Given<u64>> = None,
+    /// From one to the next.
+    step: Option<Given<u64>> = Some(1.into()),
+}
+}

@@ -1,0 +1,57 @@
+//! The bounds of what a scenario may ask for. They are told in
+//! scenarios/README.md, so change them together.
+
+use super::case::Controller;
+use std::ops::RangeInclusive;
+
+/// How many legs a mirror may have.
+pub const LEGS: RangeInclusive<u8> = 2..=4;
+
+/// Sectors that the mirror may take of a leg, offset included: 2 GiB. A
+/// machine whose legs are that large can run every case.
+pub const LEG_SECTORS: u64 = 1 << 22;
+
+/// Legs and their sectors on that controller.
+pub fn of(controller: Controller) -> (u8, u64) {
+    match controller {
+        // Two drives (`MAX_FD` in hw/block/fdc-internal.h) of 2.88 MB.
+        Controller::Floppy => (2, 5760),
+        _ => (*LEGS.end(), LEG_SECTORS),
+    }
+}
+
+/// Sectors of a mirror that the kernel is to synchronise first, for each case
+/// anew: 8 MiB.
+pub const SYNCED_SECTORS: u64 = 1 << 14;
+
+/// Sectors of the I/O, of all its requests together: 8 MiB.
+pub const IO_SECTORS: u64 = 1 << 14;
+
+/// Requests in flight together.
+pub const REQUESTS: u32 = 1024;
+
+/// Segments of one request (`UIO_MAXIOV` in include/uapi/linux/uio.h).
+pub const SEGMENTS: usize = 1024;
+
+/// Smallest region in sectors, a page (`create_log_context` in
+/// drivers/md/dm-log.c).
+pub const REGION_SECTORS: u32 = 8;
+
+/// Smallest `max_sectors_kb`, a page (`queue_max_sectors_store` in
+/// block/blk-sysfs.c).
+pub const MAX_SECTORS_KB: u32 = 4;
+
+/// Smallest segment of a linear device in sectors, a page.
+pub const SEGMENT_SECTORS: u64 = 8;
+
+/// Most segments of a linear device.
+pub const LINEAR_SEGMENTS: u64 = 4096;
+
+/// Cases that one file may expand to.
+pub const CASES: usize = 1_000_000;
+
+/// Bytes of a scenario file.
+pub const FILE_BYTES: u64 = 1 << 20;
+
+/// Bytes of a case's id: with `.toml` behind it, it is still a file name.
+pub const ID_BYTES: usize = 240;

@@ -1,0 +1,132 @@
+//! Values with their place in the file, and sweeps: one value, a list, or a
+//! range.
+
+use super::file::Fault;
+use super::value::{Offset, Value};
+use serde::{Serialize, Serializer};
+use std::ops::Range;
+
+/// A value, and where the file gives it.
+#[derive(Clone, Debug)]
+pub(super) struct Given<T> {
+    pub(super) value: T,
+    /// In bytes from the start of the file; `None` for a default.
+    pub(super) span: Option<Range<usize>>,
+}
+
+/// What one axis runs over. Empty only where the file's value was refused, so
+/// that checks of other values go on and never rest on it.
+#[derive(Clone, Debug)]
+pub(super) struct Sweep<T>(pub(super) Vec<Given<T>>);
+
+/// A plain list: not an axis.
+#[derive(Clone, Debug)]
+pub(super) struct List<T> {
+    pub(super) items: Vec<Given<T>>,
+    /// All of it, as in [`Given`].
+    pub(super) span: Option<Range<usize>>,
+}
+
+/// Where in the I/O a fault strikes.
+#[derive(Clone, Debug)]
+pub(super) enum At {
+    /// At every sector, one after the other.
+    Every(Range<usize>),
+    /// Where the first fault does.
+    Same(Range<usize>),
+    /// At these.
+    Offsets(Sweep<Offset>),
+}
+
+impl<T> From<T> for Given<T> {
+    fn from(value: T) -> Self {
+        Given { value, span: None }
+    }
+}
+
+impl<T> Sweep<T> {
+    /// A sweep of one value that the file does not hold.
+    pub(super) fn of(value: T) -> Self {
+        Sweep(vec![value.into()])
+    }
+
+    /// The values.
+    pub(super) fn values(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.0.iter().map(|given| &given.value)
+    }
+
+    /// The given value for which `key` is smallest.
+    pub(super) fn least<K: Ord>(&self, key: impl Fn(&T) -> K) -> Option<&Given<T>> {
+        self.0.iter().min_by_key(|given| key(&given.value))
+    }
+
+    /// The values that are `bad`, one for each place in the file: a range is
+    /// named once, by its first bad value.
+    pub(super) fn offenders(&self, bad: impl Fn(&T) -> bool) -> Vec<&Given<T>> {
+        let mut found: Vec<&Given<T>> = self.0.iter().filter(|given| bad(&given.value)).collect();
+        found.dedup_by(|a, b| a.span == b.span);
+        found
+    }
+
+    /// The first value that `wanted` accepts.
+    pub(super) fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<&Given<T>> {
+        self.0.iter().find(|given| wanted(&given.value))
+    }
+}
+
+impl<T> List<T> {
+    /// A list that the file does not hold.
+    pub(super) fn of(items: impl IntoIterator<Item = T>) -> Self {
+        List {
+            items: items.into_iter().map(Given::from).collect(),
+            span: None,
+        }
+    }
+}
+
+impl<T: Copy> List<T> {
+    /// The list for that many legs, where a single value stands for all.
+    pub(super) fn each(&self, legs: u8) -> Vec<T> {
+        match self.items.as_slice() {
+            [all] => vec![all.value; usize::from(legs)],
+            many => many.iter().map(|given| given.value).collect(),
+        }
+    }
+}
+
+impl<T: Value> Serialize for Given<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.to_toml().serialize(serializer)
+    }
+}
+
+impl Serialize for Given<Fault> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<T: Value> Serialize for Sweep<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            many => serializer.collect_seq(many),
+        }
+    }
+}
+
+impl<T: Value> Serialize for List<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.items)
+    }
+}
+
+impl Serialize for At {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            At::Every(_) => serializer.serialize_str("every"),
+            At::Same(_) => serializer.serialize_str("same"),
+            At::Offsets(offsets) => offsets.serialize(serializer),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The catalogue, and loading it.
+
+use super::super::file::{Fault, File, Io, Legs, Stack, Table};
+use super::super::{Case, LoadError, Scenario, load, schema};
+use super::rendered;
+use crate::results::Record;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn catalogue() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+fn loaded(path: &Path) -> Vec<Scenario> {
+    load(&[path.to_owned()]).unwrap_or_else(|errors| {
+        let reports: Vec<String> = errors.iter().map(|error| rendered(error)).collect();
+        panic!("{}", reports.join("\n"))
+    })
+}
+
+/// The list in the README is made of the files. Its last column is measured:
+/// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that record
+/// of a run, and leaves the others as they are.
+#[test]
+fn the_list_in_the_readme_is_current() {
+    const BEGIN: &str = "<!-- made by the_list_in_the_readme_is_current -->\n";
+    const END: &str = "<!-- to here -->\n";
+    let path = catalogue().join("README.md");
+    let readme = fs::read_to_string(&path).expect("the README is there");
+    let (before, rest) = readme.split_once(BEGIN).expect("the list has a beginning");
+    let (list, after) = rest.split_once(END).expect("the list has an end");
+    let update = std::env::var_os("UPDATE_CATALOGUE");
+    let measured = update.as_ref().map(|record| {
+        let record = Record::open(Path::new(record)).expect("a record");
+        record.summary().expect("a readable record")
+    });
+    let mut lines = vec![
+        "| scenario | question | cases | sample | its time |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    for scenario in loaded(&catalogue()) {
+        let name = &scenario.name;
+        let row = format!(
+            "| [{name}]({name}.toml) | {} | {} | {} |",
+            scenario.question,
+            scenario.count(),
+            scenario.sample(scenario.sample).len()
+        );
+        let rows = measured.iter().flat_map(|summary| summary.rows());
+        let time = rows
+            .filter(|row| row.scenario == *name && row.millis > 0)
+            .map(|row| format!(" {:.1} s |", row.millis as f64 / 1000.0))
+            .next();
+        let told = || {
+            let line = list.lines().find(|line| line.starts_with(&row))?;
+            Some(line[row.len()..].to_owned())
+        };
+        lines.push(row.clone() + &time.or_else(told).unwrap_or_else(|| " |".to_owned()));
+    }
+    let current = lines.join("\n") + "\n";
+    if update.is_some() {
+        fs::write(&path, [before, BEGIN, &current, END, after].concat()).expect("it is written");
+    } else {
+        assert!(
+            current == list,
+            "the list in scenarios/README.md is not what the files say: run this test with \
+             UPDATE_CATALOGUE=results/runs/latest and commit it"
+        );
+    }
+}
+
+#[test]
+fn the_catalogue_asks_different_questions() {
+    let scenarios = loaded(&catalogue());
+    let mut questions: Vec<&str> = scenarios.iter().map(|s| s.question.as_str()).collect();
+    let count = questions.len();
+    questions.sort();
+    questions.dedup();
+    assert_eq!(questions.len(), count);
+    assert!(
+        scenarios
+            .iter()
+            .any(|s| s.tags.iter().any(|tag| tag == "quick"))
+    );
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let path = catalogue().join("schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, schema()).expect("the schema is written");
+    }
+    let committed = fs::read_to_string(path).expect("the schema is there");
+    assert!(
+        committed == schema(),
+        "scenarios/schema.json is not what the types say: \
+         run this test with UPDATE_SCHEMA=1 and commit it"
+    );
+}
+
+#[test]
+fn the_readme_tells_every_key_and_its_examples_work() {
+    let readme = fs::read_to_string(catalogue().join("README.md")).expect("the README is there");
+    let keys = [File::KEYS, Stack::KEYS, Legs::KEYS, Io::KEYS, Fault::KEYS];
+    for key in keys.concat() {
+        let told = format!("`{key}`");
+        assert!(
+            ["stack", "legs", "io", "fault"].contains(&key) || readme.contains(&told),
+            "{told} is missing"
+        );
+    }
+    let counts: Vec<usize> = (readme.split("```toml\n").skip(1))
+        .filter_map(|rest| rest.split("```").next())
+        .map(|example| Scenario::parse("README", example).map_or(0, |s| s.count()))
+        .collect();
+    assert_eq!(counts, [4 * 512, 2 * 9 * 8]);
+}
+
+#[test]
+fn a_name_does_not_depend_on_the_way_to_the_file() {
+    let names = |path: PathBuf| -> Vec<String> {
+        loaded(&path)
+            .into_iter()
+            .map(|scenario| scenario.name)
+            .collect()
+    };
+    let file = catalogue().join("raid1/read-halfway.toml");
+    assert_eq!(names(file), ["raid1/read-halfway"]);
+    let below = names(catalogue().join("raid1"));
+    assert!(
+        below.contains(&"raid1/read-halfway".to_owned()),
+        "{below:?}"
+    );
+    assert_eq!(names(catalogue().join("../scenarios/raid1")), below);
+}
+
+#[test]
+fn a_case_file_gives_back_its_case_wherever_it_lies() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let scenario = &loaded(&catalogue().join("raid1/read-halfway.toml"))[0];
+    let cases = scenario.sample(3);
+    for case in &cases {
+        let path = directory.path().join(format!("{}.toml", case.id));
+        fs::write(path, case.to_toml()).expect("the case is written");
+    }
+    let mut again: Vec<Case> = (loaded(directory.path()).iter())
+        .flat_map(|scenario| scenario.expand().collect::<Vec<_>>())
+        .collect();
+    again.sort_by_key(|case| cases.iter().position(|known| known.id == case.id));
+    assert_eq!(again, cases);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let file = catalogue().join("raid1/read-halfway.toml");
+    let paths = [file.clone(), file, catalogue().join("raid1")];
+    let once = loaded(&catalogue().join("raid1")).len();
+    assert_eq!(load(&paths).expect("a valid catalogue").len(), once);
+}
+
+#[test]
+fn what_cannot_be_loaded_is_told_all_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("empty")).expect("a directory");
+    fs::write(path("binary.toml"), b"question = \"\xff\"").expect("a file");
+    fs::write(path("large.toml"), vec![b'#'; (1 << 20) + 1]).expect("a file");
+    fs::write(path("wrong.toml"), "question = 1").expect("a file");
+    for name in ["a/x", "b/x"] {
+        fs::create_dir_all(path(name)).expect("a directory");
+        fs::write(path(name).join("same.toml"), "question = \"?\"").expect("a file");
+    }
+    let errors = load(&[
+        path("empty"),
+        path("missing.toml"),
+        directory.path().to_owned(),
+    ])
+    .expect_err("wrong");
+    let mut text: String = errors.iter().map(|error| rendered(error)).collect();
+    text = text.replace(&directory.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(text);
+    assert!(matches!(errors[0], LoadError::Empty { .. }));
+}

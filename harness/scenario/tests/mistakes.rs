@@ -1,0 +1,157 @@
+//! Every mistake that a file can hold, as its author sees it.
+
+use super::{mistakes, rendered};
+use rstest::{Context, rstest};
+
+/// One mistake each, below a question; the snapshot shows the report.
+#[rstest]
+// Keys.
+#[case::unknown_key("[io]\nvectro = \"pages\"")]
+#[case::unknown_table("[faults]\nleg = 0")]
+#[case::key_of_another_table("[io]\nmax_sectors_kb = 64")]
+#[case::key_above_the_tables("region_size = 8")]
+#[case::a_stranger("[legs]\nbanana = 1")]
+// Types.
+#[case::text_for_a_number("[io]\nsectors = \"512\"")]
+#[case::number_for_a_word("[io]\nop = 1")]
+#[case::negative("[io]\nsector = -1")]
+#[case::fraction("[io]\nsectors = 1.5")]
+#[case::too_large_for_its_type("[[fault]]\nleg = 300")]
+#[case::word_for_a_table("io = \"read\"")]
+#[case::single_fault("[fault]\nleg = 0")]
+#[case::fault_is_a_number("fault = [1]")]
+#[case::question_is_a_number("question = 1")]
+// Words.
+#[case::unknown_word("[io]\nop = \"raed\"")]
+#[case::unknown_target("[stack]\ntarget = \"raid\"")]
+#[case::unknown_errno("[[fault]]\nerrno = \"EOI\"")]
+#[case::errno_that_cannot_travel("[[fault]]\nerrno = 61")]
+#[case::unknown_times("[[fault]]\ntimes = \"twice\"")]
+#[case::never("[[fault]]\ntimes = 0")]
+#[case::unknown_at("[[fault]]\nat = \"evry\"")]
+#[case::every_in_a_list("[[fault]]\nat = [\"every\"]")]
+#[case::unknown_sabotage("sabotage = \"panic\"")]
+#[case::tag("tags = [\"Quick!\"]")]
+// The stack.
+#[case::key_of_the_other_target("[stack]\ntarget = \"multipath\"\nlog = \"core\"")]
+#[case::key_of_no_mirror("[stack]\nqueue_mode = \"bio\"")]
+#[case::path_with_an_offset("[stack]\ntarget = \"multipath\"\n[legs]\noffset = [0, 8]")]
+#[case::split_requests(
+    "[stack]\ntarget = \"multipath\"\nqueue_mode = [\"bio\", \"mq\"]\n[legs]\nmax_sectors_kb = 64"
+)]
+#[case::split_requests_by_default("[stack]\ntarget = \"multipath\"\n[legs]\nmax_sectors_kb = 64")]
+#[case::short_segments("[stack]\nlinear = 8")]
+#[case::nothing_at_a_time("[legs]\nmax_transfer = 0")]
+#[case::durable_read("[io]\ndsync = true")]
+#[case::durable_twice("[io]\nop = \"write\"\npath = \"buffered\"\ndsync = true")]
+#[case::too_many_paths("[stack]\ntarget = \"multipath\"\n[legs]\ncount = 5")]
+// Sweeps.
+#[case::empty_list("[io]\nvector = []")]
+#[case::twice("[io]\nvector = [\"pages\", \"odd\", \"pages\"]")]
+#[case::range_without_end("[io]\nsector = { from = 0 }")]
+#[case::range_backwards("[io]\nsector = { from = 8, to = 0 }")]
+#[case::range_that_does_not_move("[io]\nsector = { from = 0, to = 8, step = 0 }")]
+#[case::range_without_bounds("[io]\nsector = { from = 0, to = 9000000000000000000 }")]
+#[case::range_beyond_its_type("[legs]\ncount = { from = 2, to = 300, step = 298 }")]
+#[case::range_with_unknown_key("[io]\nsector = { from = 0, to = 8, stp = 2 }")]
+#[case::range_of_words("[io]\nvector = { from = 0, to = 8 }")]
+#[case::too_many_cases(
+    "[io]\nsector = { from = 0, to = 2047 }\nsectors = { from = 1, to = 512 }\n[[fault]]\nat = 0"
+)]
+#[case::every_of_several_lengths("[io]\nsectors = [8, 16]\n[[fault]]\nat = \"every\"")]
+// The stack.
+#[case::region_size("[stack]\nregion_size = 1000")]
+#[case::region_below_a_page("[stack]\nregion_size = 4")]
+#[case::region_of_the_largest_size("[stack]\nregion_size = 4294967295")]
+#[case::keep_log("[stack]\nhandle_errors = false\nkeep_log = true")]
+#[case::keep_log_in_one_case("[stack]\nhandle_errors = [true, false]\nkeep_log = [false, true]")]
+#[case::long_resync("[stack]\nsync = \"synced\"")]
+#[case::long_resync_of_a_given_size("[stack]\nsync = \"synced\"\n[legs]\nsize = 65536")]
+// The legs.
+#[case::five_legs("[legs]\ncount = [2, 5]")]
+#[case::offsets_for_other_legs("[legs]\ncount = 3\noffset = [0, 8]")]
+#[case::no_offsets("[legs]\noffset = []")]
+#[case::mirror_too_large("[legs]\nsize = 4194304\noffset = [0, 8]")]
+#[case::split_below_a_page("[legs]\nmax_sectors_kb = [2, 64]")]
+// The I/O.
+#[case::no_sectors("[io]\nsectors = 0")]
+#[case::too_many_sectors("[io]\nsectors = 20000")]
+#[case::no_requests("[io]\nrequests = 0")]
+#[case::too_many_requests("[io]\nrequests = 2000\nsectors = 4096")]
+#[case::more_requests_than_sectors("[io]\nrequests = 16\nsectors = 8")]
+#[case::beyond_the_mirror("[io]\nsector = 131000")]
+#[case::beyond_the_mirror_in_a_range("[io]\nsector = { from = 130000, to = 131071 }")]
+#[case::shape_of_a_buffered_io("[io]\npath = [\"direct\", \"buffered\"]\nvector = \"odd\"")]
+#[case::too_many_segments("[io]\nsectors = 8200\nvector = \"pages\"")]
+// The faults.
+#[case::no_such_leg("[[fault]]\nleg = [1, 2]")]
+#[case::outside_of_the_io("[[fault]]\nat = 512")]
+#[case::outside_of_the_io_in_a_range("[[fault]]\nat = { from = 0, to = 600 }")]
+#[case::outside_of_a_shorter_io("[io]\nsectors = [8, 512]\n[[fault]]\nat = 100")]
+#[case::same_as_nothing("[[fault]]\nat = \"same\"")]
+#[case::two_on_one_sector("[[fault]]\nat = 8\n[[fault]]\nat = [7, 8]\ntimes = \"once\"")]
+#[case::two_on_the_same_sector("[[fault]]\nat = \"every\"\n[[fault]]\nat = \"same\"")]
+#[case::two_on_one_leg("[[fault]]\nleg = [0, 1]\nat = 0\n[[fault]]\nleg = 1\nat = \"first\"")]
+#[case::two_by_default("[[fault]]\n[[fault]]")]
+#[case::nothing_to_miss("sabotage = \"fault-missed\"")]
+// The rest.
+#[case::sample_of_none("sample = 0")]
+#[case::id_of_many("id = \"a\"\n[io]\nvector = [\"odd\", \"pages\"]")]
+#[case::id_with_a_slash("id = \"../a\"")]
+fn one_mistake(#[context] context: Context, #[case] body: &str) {
+    let error = match body.starts_with("question") {
+        true => mistakes(body),
+        false => mistakes(&format!("question = \"Does it?\"\n{body}")),
+    };
+    assert_eq!(error.problems.len(), 1, "{}", rendered(&error));
+    let name = context.description.expect("each case has a name");
+    insta::assert_snapshot!(name, rendered(&error), body);
+}
+
+/// Files that go wrong as a whole.
+#[rstest]
+#[case::nothing("")]
+#[case::syntax("question = \"Does it?\n[io]\nsectors = = 3\n")]
+#[case::a_key_twice("question = \"a?\"\nquestion = \"b?\"\n")]
+#[case::question_of_two_lines("question = \"\"\"a\nb\"\"\"\n")]
+#[case::all_at_once(
+    r#"question = "Does a read come back whole?"
+tags = ["quick"]
+
+[stack]
+region_size = 1000
+handle_errors = false
+keep_log = true
+
+[io]
+op = "raed"
+vectro = "pages"
+
+[[fault]]
+leg = 2
+at = 512
+"#
+)]
+fn a_wrong_file(#[context] context: Context, #[case] source: &str) {
+    let name = context.description.expect("each case has a name");
+    insta::assert_snapshot!(name, rendered(&mistakes(source)));
+}
+
+#[test]
+fn a_refused_value_causes_no_second_mistake() {
+    let error = mistakes("question = \"?\"\n[io]\nsectors = \"many\"\n[[fault]]\nat = 600\n");
+    assert_eq!(error.problems.len(), 1, "{}", rendered(&error));
+}
+
+#[test]
+fn mistakes_come_in_the_order_of_the_file() {
+    let error =
+        mistakes("question = \"?\"\n[[fault]]\nleg = 2\n[io]\nop = \"no\"\n[legs]\ncount = 9\n");
+    let lines: Vec<&str> = (error.problems.iter())
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert!(
+        lines[0].starts_with("`op`") && lines[1].contains("9 legs"),
+        "{lines:?}"
+    );
+}

@@ -1,0 +1,36 @@
+//! Tests of the format as a whole; what concerns one file alone is tested
+//! there.
+
+mod catalogue;
+mod mistakes;
+mod properties;
+mod words;
+
+use super::{Case, Scenario, ScenarioError};
+
+/// The cases of a scenario without a question of its own.
+fn cases(body: &str) -> Vec<Case> {
+    let source = format!("question = \"Does it?\"\n{body}");
+    match Scenario::parse("s", &source) {
+        Ok(scenario) => scenario.expand().collect(),
+        Err(error) => panic!("{}", rendered(&error)),
+    }
+}
+
+/// A report as a terminal without colours shows it.
+fn rendered(error: &dyn miette::Diagnostic) -> String {
+    let mut text = String::new();
+    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        .with_width(100)
+        .render_report(&mut text, error)
+        .expect("a string takes all");
+    text
+}
+
+/// The mistakes of a file.
+fn mistakes(source: &str) -> ScenarioError {
+    match Scenario::parse("raid1/wrong", source) {
+        Ok(scenario) => panic!("valid, with {} cases", scenario.count()),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,118 @@
+//! Each `[[fault]]`, and all of them together.
+
+use super::clash;
+use crate::scenario::case::{Controller, Times};
+use crate::scenario::error::Report;
+use crate::scenario::file::{Fault, File};
+use crate::scenario::sweep::{At, Given, Sweep};
+use crate::scenario::value::{Offset, Value};
+use std::collections::HashSet;
+
+const EIO: i32 = 5;
+
+pub(super) fn faults(file: &File, report: &mut Report) {
+    let fewest = file.legs.count.least(|count| *count);
+    let shortest = file.io.sectors.least(|sectors| *sectors);
+    for (index, given) in file.fault.iter().enumerate() {
+        let fault = &given.value;
+        if let Some(count) = fewest {
+            for leg in fault.leg.offenders(|leg| *leg >= count.value) {
+                let last = count.value.saturating_sub(1);
+                report
+                    .problem(format!("there is no leg {}", leg.value))
+                    .value(leg, "this leg")
+                    .value(count, "this many legs")
+                    .help(format!("{} legs are numbered 0 to {last}", count.value));
+            }
+        }
+        match (&fault.at, shortest) {
+            (At::Offsets(offsets), Some(sectors)) => {
+                let beyond =
+                    |at: &Offset| matches!(at, Offset::Sectors(at) if *at >= sectors.value);
+                for at in offsets
+                    .offenders(beyond)
+                    .iter()
+                    .filter(|_| sectors.value > 0)
+                {
+                    report
+                        .problem(format!(
+                            "sector {} is outside of an I/O of {} sectors",
+                            at.value.word(),
+                            sectors.value
+                        ))
+                        .value(at, "counted from the start of the I/O")
+                        .value(sectors, "this many sectors")
+                        .help(format!("its sectors are 0 to {}", sectors.value - 1));
+                }
+            }
+            (At::Same(span), _) if index == 0 => {
+                report
+                    .problem("the first fault has none before it to be at the same sector as")
+                    .at(span.clone(), "the same as what?")
+                    .help("say `same` on a later fault");
+            }
+            _ => {}
+        }
+        clash(
+            report,
+            file.legs
+                .controller
+                .find(|one| *one != Controller::VirtioBlk),
+            fault.errno.find(|errno| errno.0 != EIO),
+            "what this controller makes of this error is not known",
+            "leave `errno` at `EIO`: most device models have their own idea of the others",
+        );
+        clash(
+            report,
+            file.legs.controller.find(|one| *one == Controller::Floppy),
+            fault.times.find(|times| *times != Times::Always),
+            "how often a floppy's driver tries again depends on what it was doing",
+            "leave `times` at `always`, or take another controller",
+        );
+        for earlier in &file.fault[..index] {
+            meet(file, earlier, given, report);
+        }
+    }
+}
+
+/// Reports two faults that may meet on one leg, operation and sector.
+fn meet(file: &File, one: &Given<Fault>, again: &Given<Fault>, report: &mut Report) {
+    let (a, b) = (&one.value, &again.value);
+    let op = |fault: &Fault| fault.op.clone().unwrap_or_else(|| file.io.op.clone());
+    let offsets = |fault: &Fault| match (&fault.at, file.fault.first().map(|f| &f.value.at)) {
+        (At::Offsets(offsets), _) | (_, Some(At::Offsets(offsets))) => offsets.clone(),
+        _ => Sweep(Vec::new()),
+    };
+    let (Some(leg), Some(op), Some(at)) = (
+        common(&a.leg, &b.leg),
+        common(&op(a), &op(b)),
+        common_sector(&offsets(a), &offsets(b), &file.io.sectors),
+    ) else {
+        return;
+    };
+    let problem = report.problem(format!(
+        "two faults for {op}s of leg {leg} at sector {at} of the I/O"
+    ));
+    for (fault, label) in [(again, "the second"), (one, "the first")] {
+        if let Some(span) = fault.span.clone() {
+            problem.at(span, label);
+        }
+    }
+    problem
+        .help("a leg fails a sector in one way at a time: sweep over legs or sectors that differ");
+}
+
+/// The first value that two sweeps share.
+fn common<T: Value>(one: &Sweep<T>, two: &Sweep<T>) -> Option<String> {
+    let shared = one.find(|a| two.values().any(|b| a == b))?;
+    Some(shared.value.word())
+}
+
+/// The first sector that two sweeps share in an I/O of some swept length.
+fn common_sector(one: &Sweep<Offset>, two: &Sweep<Offset>, lengths: &Sweep<u64>) -> Option<u64> {
+    lengths.values().find_map(|length| {
+        let known: HashSet<u64> = one.values().map(|at| at.resolve(*length)).collect();
+        let mut sectors = two.values().map(|at| at.resolve(*length));
+        sectors.find(|sector| known.contains(sector))
+    })
+}

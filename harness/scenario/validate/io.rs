@@ -1,0 +1,111 @@
+//! `[io]`.
+
+use super::clash;
+use crate::scenario::case::Vector;
+use crate::scenario::error::Report;
+use crate::scenario::file::File;
+use crate::scenario::limits;
+use crate::scenario::value::Value;
+use halfway_protocol::io::{Op, Path};
+
+pub(super) fn io(file: &File, report: &mut Report) {
+    let io = &file.io;
+    let bad = |sectors: &u64| *sectors == 0 || *sectors > limits::IO_SECTORS;
+    for sectors in io.sectors.offenders(bad) {
+        report
+            .problem(format!("an I/O cannot have {} sectors", sectors.value))
+            .value(sectors, "this value")
+            .help(format!(
+                "an I/O has 1 to {} sectors here",
+                limits::IO_SECTORS
+            ));
+    }
+    for requests in io.requests.offenders(|n| *n == 0 || *n > limits::REQUESTS) {
+        report
+            .problem(format!("an I/O cannot have {} requests", requests.value))
+            .value(requests, "this value")
+            .help(format!(
+                "an I/O has 1 to {} requests here",
+                limits::REQUESTS
+            ));
+    }
+    let longest = io.sectors.least(|sectors| u64::MAX - sectors);
+    let shortest = io.sectors.least(|sectors| *sectors);
+    if let (Some(longest), Some(size)) = (longest, file.legs.size.least(|size| *size)) {
+        let beyond = |sector: &u64| sector.saturating_add(longest.value) > size.value;
+        for sector in io.sector.offenders(beyond) {
+            report
+                .problem(format!(
+                    "an I/O of {} sectors at {} ends outside of the dm device",
+                    longest.value, sector.value
+                ))
+                .value(sector, "it starts here")
+                .value(longest, "it is this long")
+                .value(size, "the device ends here")
+                .help(format!(
+                    "the device has {} sectors: `size` in `[legs]`",
+                    size.value
+                ));
+        }
+    }
+    if let Some(shortest) = shortest {
+        let more = |requests: &u32| u64::from(*requests) > shortest.value;
+        for requests in io
+            .requests
+            .offenders(more)
+            .iter()
+            .filter(|_| shortest.value > 0)
+        {
+            report
+                .problem(format!(
+                    "{} sectors cannot be cut into {} requests",
+                    shortest.value, requests.value
+                ))
+                .value(requests, "more requests than sectors")
+                .value(shortest, "this many sectors")
+                .help("a request has at least one sector");
+        }
+    }
+    clash(
+        report,
+        io.vector.find(|vector| *vector != Vector::Contiguous),
+        io.path.find(|path| *path == Path::Buffered),
+        "the shape of the memory means nothing to a buffered I/O",
+        "its pages are the page cache's: use `contiguous`, or `path = \"direct\"`",
+    );
+    let durable = || io.dsync.find(|dsync| *dsync);
+    clash(
+        report,
+        durable(),
+        io.op.find(|op| *op == Op::Read),
+        "`dsync` means nothing to a read",
+        "leave `dsync` out, or sweep over writes only",
+    );
+    clash(
+        report,
+        durable(),
+        io.path.find(|path| *path == Path::Buffered),
+        "a buffered write is followed by fsync, which makes it durable as well",
+        "leave `dsync` out, or use `path = \"direct\"`",
+    );
+    if let (Some(longest), Some(requests)) = (longest, io.requests.least(|n| *n)) {
+        let most = longest.value.min(limits::IO_SECTORS);
+        let each = most.div_ceil(u64::from(requests.value.max(1)));
+        for vector in &io.vector.0 {
+            let segments = vector.value.segments(each).1.len();
+            if segments > limits::SEGMENTS {
+                report
+                    .problem(format!(
+                        "a request of {each} sectors has {segments} segments as `{}`",
+                        vector.value.word()
+                    ))
+                    .value(vector, "this shape")
+                    .value(longest, "this length")
+                    .help(format!(
+                        "a system call takes {} (UIO_MAXIOV): ask for less, or for more requests",
+                        limits::SEGMENTS
+                    ));
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the parts of a file must be to each other.
+//!
+//! A combination that is impossible is a mistake even if it is only one of
+//! many that a sweep yields: cases are never left out silently. The message
+//! names the values that clash; whoever wants the others splits the file.
+
+mod faults;
+mod io;
+mod stack;
+
+use super::case::Sabotage;
+use super::error::Report;
+use super::expand::Scenario;
+use super::file::File;
+use super::limits;
+use super::sweep::{At, Given, Sweep};
+use super::value::{Offset, Value};
+
+/// Turns `every` into the offsets that it stands for.
+pub(super) fn resolve(file: &mut File, report: &mut Report) {
+    for fault in &mut file.fault {
+        let At::Every(span) = &fault.value.at else {
+            continue;
+        };
+        let sectors = match file.io.sectors.0.as_slice() {
+            [sectors] if sectors.value <= limits::IO_SECTORS => sectors.value,
+            [] | [_] => 0,
+            [sectors, ..] => {
+                report
+                    .problem("`every` sector is not defined while `sectors` is swept")
+                    .at(span.clone(), "of an I/O of which length?")
+                    .value(sectors, "swept here")
+                    .help("name the offsets, or give each length a file of its own");
+                0
+            }
+        };
+        let offsets = (0..sectors).map(|at| Given {
+            value: Offset::Sectors(at),
+            span: Some(span.clone()),
+        });
+        fault.value.at = At::Offsets(Sweep(offsets.collect()));
+    }
+}
+
+/// Checks everything but how many cases there are.
+pub(super) fn check(file: &File, report: &mut Report) {
+    texts(file, report);
+    stack::stack(file, report);
+    stack::legs(file, report);
+    io::io(file, report);
+    faults::faults(file, report);
+}
+
+/// Checks how much there is of an otherwise valid scenario.
+pub(super) fn check_size(scenario: &Scenario, report: &mut Report) {
+    let count = scenario.count();
+    let swept = || scenario.axes.iter().filter(|axis| axis.len > 1);
+    if count > limits::CASES {
+        let factors: Vec<String> = swept().map(|axis| axis.len.to_string()).collect();
+        let message = format!("{} cases are too many", factors.join(" x "));
+        let problem = report.problem(message);
+        for axis in swept() {
+            if let Some(span) = axis.span.clone() {
+                problem.at(span, format!("{} values of `{}`", axis.len, axis.name));
+            }
+        }
+        problem.help(format!(
+            "a file has at most {}: sweep over less at once, or split the question",
+            limits::CASES
+        ));
+    }
+    if let Some(id) = scenario.file.id.as_ref().filter(|_| count > 1) {
+        report
+            .problem(format!("an `id` names one case, and these are {count}"))
+            .value(id, "the id of all of them")
+            .help("leave `id` out: Halfway names the cases of a sweep itself");
+    }
+    let longest = swept().map(|axis| axis.name.len() + axis.width + 2);
+    if scenario.stem().len() + longest.sum::<usize>() > limits::ID_BYTES {
+        report
+            .problem("the ids of its cases would be too long for a file name")
+            .at(0..0, "all of it")
+            .help("sweep over fewer keys at once, or shorten the file's name");
+    }
+}
+
+fn texts(file: &File, report: &mut Report) {
+    match &file.question {
+        None => {}
+        Some(question) if question.span.is_none() => {
+            report
+                .problem("a scenario asks a question")
+                .at(0..0, "there is none")
+                .help("begin with `question = \"Does a read that ...?\"`");
+        }
+        Some(question) if question.value.trim().is_empty() || question.value.contains('\n') => {
+            report
+                .problem("the question must be one line of text")
+                .value(question, "this value");
+        }
+        Some(_) => {}
+    }
+    let is_tag = |tag: &str| {
+        let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !tag.is_empty() && tag.chars().all(ok)
+    };
+    for tag in file.tags.items.iter().filter(|tag| !is_tag(&tag.value)) {
+        report
+            .problem(format!("`{}` is not a tag", tag.value))
+            .value(tag, "this value")
+            .help("a tag is made of lower-case letters, digits and hyphens");
+    }
+    if let Some(sample) = file.sample.as_ref().filter(|sample| sample.value == 0) {
+        report
+            .problem("a sample takes at least 1 case")
+            .value(sample, "this value");
+    }
+    let is_id = |id: &str| {
+        let ok = |c: char| c.is_ascii_alphanumeric() || "._-@=,".contains(c);
+        id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(ok)
+    };
+    if let Some(id) = file.id.as_ref().filter(|id| !is_id(&id.value)) {
+        report
+            .problem("an `id` must be fit for a file name")
+            .value(id, "this value")
+            .help("letters, digits and any of . _ - @ = , with a letter or digit in front");
+    }
+    if let (Some(sabotage), []) = (&file.sabotage, file.fault.as_slice())
+        && sabotage.value == Sabotage::FaultMissed
+    {
+        report
+            .problem("there is no fault that could be missed")
+            .value(sabotage, "this needs a `[[fault]]`");
+    }
+}
+
+/// Reports two values that cannot be together.
+fn clash<A, B>(
+    report: &mut Report,
+    one: Option<&Given<A>>,
+    other: Option<&Given<B>>,
+    message: &str,
+    help: &str,
+) where
+    A: Value,
+    B: Value,
+{
+    if let (Some(one), Some(other)) = (one, other) {
+        let (a, b) = (one.value.word(), other.value.word());
+        report
+            .problem(message)
+            .value(one, format!("`{a}` here"))
+            .value(other, format!("`{b}` here"))
+            .help(help);
+    }
+}

@@ -1,0 +1,255 @@
+//! `[stack]` and `[legs]`.
+
+use super::clash;
+use crate::scenario::case::Sync;
+use crate::scenario::error::Report;
+use crate::scenario::file::File;
+use crate::scenario::limits;
+use crate::scenario::sweep::Sweep;
+use crate::scenario::value::{Target, Value};
+
+pub(super) fn stack(file: &File, report: &mut Report) {
+    linear(file, report);
+    match file.stack.target() {
+        Target::Raid1 => raid1(file, report),
+        Target::Multipath => multipath(file, report),
+    }
+}
+
+fn linear(file: &File, report: &mut Report) {
+    let largest = file.legs.size.least(|size| u64::MAX - size);
+    let (Some(sweep), Some(size)) = (&file.stack.linear, largest) else {
+        return;
+    };
+    let least = limits::SEGMENT_SECTORS.max(size.value.div_ceil(limits::LINEAR_SEGMENTS));
+    for segment in sweep.offenders(|sectors| *sectors < least) {
+        report
+            .problem(format!("a segment cannot have {} sectors", segment.value))
+            .value(segment, "this value")
+            .value(size, "all segments together have these")
+            .help(format!(
+                "a segment has at least {} sectors, and there are at most {} of them: {least} or \
+                 more",
+                limits::SEGMENT_SECTORS,
+                limits::LINEAR_SEGMENTS
+            ));
+    }
+}
+
+/// Reports a key that the stack's target does not have.
+fn foreign<T: Value>(key: &str, sweep: &Option<Sweep<T>>, target: Target, report: &mut Report) {
+    if let Some(first) = sweep.as_ref().and_then(|sweep| sweep.0.first()) {
+        let (owner, other) = (
+            target.word(),
+            match target {
+                Target::Raid1 => Target::Multipath,
+                Target::Multipath => Target::Raid1,
+            },
+        );
+        report
+            .problem(format!("`{key}` is a key of {owner}"))
+            .value(first, "this value")
+            .help(format!("the target here is {}: leave it out", other.word()));
+    }
+}
+
+fn multipath(file: &File, report: &mut Report) {
+    let stack = &file.stack;
+    foreign("log", &stack.log, Target::Raid1, report);
+    foreign("region_size", &stack.region_size, Target::Raid1, report);
+    foreign("sync", &stack.sync, Target::Raid1, report);
+    foreign("handle_errors", &stack.handle_errors, Target::Raid1, report);
+    foreign("keep_log", &stack.keep_log, Target::Raid1, report);
+    for offset in file
+        .legs
+        .offset
+        .items
+        .iter()
+        .filter(|offset| offset.value > 0)
+    {
+        report
+            .problem("a path has no offset")
+            .value(offset, "this value")
+            .help("dm-multipath starts at sector 0 of every path: leave `offset` out");
+    }
+    let mode = match &stack.queue_mode {
+        None => None,
+        Some(modes) => match modes.find(|mode| mode.is_request_based()) {
+            Some(mode) => Some(mode.clone()),
+            None => return,
+        },
+    };
+    let split = (file.legs.max_sectors_kb.as_ref()).and_then(|sweep| sweep.0.first());
+    if let Some(split) = split {
+        let problem = report
+            .problem("dm-multipath in request mode cannot use paths that take less than it does")
+            .value(split, "the paths are limited to this");
+        if let Some(mode) = &mode {
+            problem.value(mode, "this mode");
+        }
+        problem.help(
+            "stock kernels answer with an error on every path (`blk_insert_cloned_request`): \
+             use `queue_mode = \"bio\"`, or leave `max_sectors_kb` out",
+        );
+    }
+}
+
+fn raid1(file: &File, report: &mut Report) {
+    let stack = &file.stack;
+    foreign("queue_mode", &stack.queue_mode, Target::Multipath, report);
+    foreign(
+        "path_selector",
+        &stack.path_selector,
+        Target::Multipath,
+        report,
+    );
+    foreign(
+        "path_grouping",
+        &stack.path_grouping,
+        Target::Multipath,
+        report,
+    );
+    foreign(
+        "queue_if_no_path",
+        &stack.queue_if_no_path,
+        Target::Multipath,
+        report,
+    );
+    let bad = |size: &u32| !size.is_power_of_two() || *size < limits::REGION_SECTORS;
+    for size in stack
+        .region_size
+        .iter()
+        .flat_map(|sweep| sweep.offenders(bad))
+    {
+        let above = size.value.max(limits::REGION_SECTORS);
+        let (below, above) = (
+            (above / 2 + 1)
+                .next_power_of_two()
+                .max(limits::REGION_SECTORS),
+            above.checked_next_power_of_two(),
+        );
+        let near = match above {
+            Some(above) if above != below => format!("{below} and {above} are the nearest"),
+            _ => format!("{below} is the nearest"),
+        };
+        report
+            .problem(format!("a region cannot have {} sectors", size.value))
+            .value(size, "this value")
+            .help(format!(
+                "a power of two, {} or more: {near}",
+                limits::REGION_SECTORS
+            ));
+    }
+    clash(
+        report,
+        (stack.keep_log.as_ref()).and_then(|sweep| sweep.find(|keep| *keep)),
+        (stack.handle_errors.as_ref()).and_then(|sweep| sweep.find(|handle| !*handle)),
+        "`keep_log` needs `handle_errors`",
+        "a dm-raid1 table with keep_log alone is refused by the kernel",
+    );
+    let synced = (stack.sync.as_ref()).and_then(|sweep| sweep.find(|sync| *sync == Sync::Synced));
+    let large = file.legs.size.find(|size| *size > limits::SYNCED_SECTORS);
+    if let (Some(synced), Some(large)) = (synced, large) {
+        report
+            .problem(format!(
+                "{} sectors take too long to synchronise for each case",
+                large.value
+            ))
+            .value(synced, "the kernel copies all of the mirror first")
+            .value(large, "this much")
+            .help(format!(
+                "set `size` in `[legs]` to {} or less",
+                limits::SYNCED_SECTORS
+            ));
+    }
+}
+
+pub(super) fn legs(file: &File, report: &mut Report) {
+    let legs = &file.legs;
+    for count in legs.count.offenders(|count| !limits::LEGS.contains(count)) {
+        let (least, most) = (limits::LEGS.start(), limits::LEGS.end());
+        let (stack, lower) = match file.stack.target() {
+            Target::Raid1 => ("a mirror", "legs"),
+            Target::Multipath => ("multipath", "paths"),
+        };
+        report
+            .problem(format!("{stack} cannot have {} {lower}", count.value))
+            .value(count, "this value")
+            .help(format!("{stack} has {least} to {most} {lower} here"));
+    }
+    let offsets = &legs.offset.items;
+    let per_leg = offsets.len() != 1;
+    let other = (legs.count).find(|count| per_leg && usize::from(*count) != offsets.len());
+    if let (Some(count), Some(span)) = (other, &legs.offset.span) {
+        report
+            .problem(format!(
+                "{} offsets for {} legs",
+                offsets.len(),
+                count.value
+            ))
+            .at(span.clone(), "one for each leg")
+            .value(count, "this many legs")
+            .help("give one offset for all legs, or one for each");
+    }
+    let most = offsets.iter().max_by_key(|offset| offset.value);
+    if let (Some(offset), Some(size)) = (most, legs.size.least(|size| u64::MAX - size))
+        && size.value.saturating_add(offset.value) > limits::LEG_SECTORS
+    {
+        report
+            .problem(format!(
+                "a mirror of {} sectors at {} does not fit on a leg",
+                size.value, offset.value
+            ))
+            .value(size, "this many sectors")
+            .value(offset, "from here on")
+            .help(format!("a leg has {} sectors here", limits::LEG_SECTORS));
+    }
+    let bad = |sectors: &u32| !(1..=limits::IO_SECTORS).contains(&u64::from(*sectors));
+    let transfers = legs.max_transfer.iter();
+    for sectors in transfers.flat_map(|sweep| sweep.offenders(bad)) {
+        report
+            .problem(format!(
+                "a disk cannot move {} sectors at a time",
+                sectors.value
+            ))
+            .value(sectors, "this value")
+            .help(format!("it moves 1 to {} sectors here", limits::IO_SECTORS));
+    }
+    for kib in legs
+        .max_sectors_kb
+        .iter()
+        .flat_map(|sweep| sweep.offenders(|kib| *kib < limits::MAX_SECTORS_KB))
+    {
+        report
+            .problem(format!("`max_sectors_kb` cannot be {}", kib.value))
+            .value(kib, "less than a page")
+            .help(format!(
+                "the kernel takes {} (KiB) or more",
+                limits::MAX_SECTORS_KB
+            ));
+    }
+    let most = offsets.iter().map(|offset| offset.value).max().unwrap_or(0);
+    for controller in &legs.controller.0 {
+        let (most_legs, sectors) = limits::of(controller.value);
+        let word = controller.value.word();
+        let few = most_legs < *limits::LEGS.end();
+        if let Some(count) = legs.count.find(|count| few && *count > most_legs) {
+            report
+                .problem(format!("`{word}` has no room for {} legs", count.value))
+                .value(controller, "this controller")
+                .value(count, "this many legs")
+                .help(format!("it takes {most_legs}"));
+        }
+        let large = |size: &u64| size.saturating_add(most) > sectors;
+        if let Some(size) = (legs.size).find(|size| sectors < limits::LEG_SECTORS && large(size)) {
+            report
+                .problem(format!(
+                    "a mirror of {} sectors does not fit on `{word}`",
+                    size.value
+                ))
+                .value(controller, "this controller")
+                .value(size, "this many sectors")
+                .help(format!("it has {sectors}: set `size` in `[legs]`"));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The parts of a case in words, for lists and explanations.
+
+use super::case::{
+    Case, Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, QueueMode, Raid1, Sabotage,
+    Stack, Sync, Times, Vector,
+};
+use super::errno::errno_name;
+use super::value::Value;
+use halfway_protocol::io::{Op, Path};
+use std::fmt::{Display, Formatter, Result};
+
+/// Something about lower devices, and what the stack calls one.
+pub struct Lower<'a, T>(pub &'a T, pub &'static str);
+
+impl Display for Stack {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Stack::Raid1(mirror) => mirror.fmt(f),
+            Stack::Multipath(multipath) => multipath.fmt(f),
+        }
+    }
+}
+
+impl Display for Multipath {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let mode = match self.queue_mode {
+            QueueMode::Bio => "bio",
+            QueueMode::Rq => "rq",
+            QueueMode::Mq => "mq",
+        };
+        let grouping = match self.path_grouping {
+            PathGrouping::Failover => "each path a priority group",
+            PathGrouping::Multibus => "all paths in one priority group",
+        };
+        let selector = self.path_selector.name();
+        write!(f, "dm-multipath in {mode} mode with {selector}, {grouping}")?;
+        match self.queue_if_no_path {
+            true => f.write_str(", queue_if_no_path"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Display for Raid1 {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "dm-raid1 with {}", self.log)?;
+        write!(
+            f,
+            " and regions of {} sectors, {}",
+            self.region_size, self.sync
+        )?;
+        match (self.handle_errors, self.keep_log) {
+            (true, true) => f.write_str(", handle_errors, keep_log"),
+            (true, false) => f.write_str(", handle_errors"),
+            (false, _) => f.write_str(", no error handling"),
+        }
+    }
+}
+
+impl Display for Log {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Log::Core => "a core log",
+            Log::Disk => "a disk log",
+        })
+    }
+}
+
+impl Display for Sync {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Sync::Nosync => "nosync",
+            Sync::Synced => "synchronised first",
+        })
+    }
+}
+
+/// The lower devices, called as `Stack::lower` calls them.
+impl Display for Lower<'_, Legs> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Lower(legs, lower) = *self;
+        write!(f, "{} {lower}s of {} sectors", legs.count, legs.sectors)?;
+        match legs.offset.as_slice() {
+            [] | [0] => {}
+            [first, rest @ ..] if rest.iter().all(|offset| offset == first) => {
+                if *first > 0 {
+                    write!(f, " at sector {first}")?;
+                }
+            }
+            offsets => {
+                let offsets: Vec<String> = offsets.iter().map(u64::to_string).collect();
+                write!(f, " at sectors {}", offsets.join(", "))?;
+            }
+        }
+        if legs.controller != Controller::default() {
+            write!(f, " on {}", legs.controller)?;
+        }
+        if let Some(kib) = legs.max_sectors_kb {
+            write!(f, ", split at {kib} KiB")?;
+        }
+        match legs.max_transfer {
+            Some(sectors) => write!(f, ", done {sectors} sectors at a time"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// As in a scenario file.
+impl Display for Controller {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.pad(&self.word())
+    }
+}
+
+impl Display for Io {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let path = match self.path {
+            Path::Direct => "direct",
+            Path::Buffered => "buffered",
+        };
+        let sectors = plural(self.sectors, "sector");
+        write!(
+            f,
+            "a {path}{} {} of {sectors} at sector {}",
+            if self.dsync { " O_DSYNC" } else { "" },
+            op(self.op),
+            self.sector
+        )?;
+        if self.requests > 1 {
+            write!(f, " in {} requests", self.requests)?;
+        }
+        match self.path {
+            Path::Direct => write!(f, ", {}", self.vector),
+            Path::Buffered => Ok(()),
+        }
+    }
+}
+
+impl Display for Vector {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Vector::Contiguous => "one contiguous buffer",
+            Vector::Pages => "scattered pages",
+            Vector::Odd => "segments of odd lengths",
+            Vector::Offset => "one buffer 512 bytes into its page",
+            Vector::Unaligned => "one buffer 4 bytes into its page",
+        })
+    }
+}
+
+impl Display for Lower<'_, Fault> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Lower(fault, lower) = *self;
+        let op = op(fault.op);
+        write!(f, "{lower} {} fails ", fault.leg)?;
+        match fault.times {
+            Times::Always => write!(f, "every {op} that covers")?,
+            Times::Count(1) => write!(f, "the first {op} that covers")?,
+            Times::Count(n) => write!(f, "the first {n} {op}s that cover")?,
+        }
+        write!(f, " sector {}", fault.sector)?;
+        match errno_name(fault.errno) {
+            Some(name) => write!(f, " with {name}"),
+            None => write!(f, " with errno {}", fault.errno),
+        }
+    }
+}
+
+impl Display for Sabotage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Sabotage::GuestPanic => "the guest kernel is made to panic during the I/O",
+            Sabotage::GuestSilence => "the guest agent is made to fall silent",
+            Sabotage::QemuKill => "QEMU is killed during the first attempt",
+            Sabotage::FaultMissed => "the fault is armed on a sector that nothing touches",
+        })
+    }
+}
+
+/// The whole case in one line.
+impl Display for Case {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let legs = Lower(&self.legs, self.stack.lower());
+        write!(f, "{}", self.stack)?;
+        if let Some(sectors) = self.linear {
+            write!(f, ", beneath linear segments of {sectors} sectors")?;
+        }
+        write!(f, "; {legs}; {}", self.io)?;
+        if self.faults.is_empty() {
+            f.write_str("; no fault")?;
+        }
+        for fault in &self.faults {
+            write!(f, "; {}", Lower(fault, self.stack.lower()))?;
+        }
+        match &self.sabotage {
+            Some(sabotage) => write!(f, "; {sabotage}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn op(op: Op) -> &'static str {
+    match op {
+        Op::Read => "read",
+        Op::Write => "write",
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}

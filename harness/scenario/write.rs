@@ -1,0 +1,94 @@
+//! A case as a scenario file of its own.
+
+use super::case::{self, Case};
+use super::file::{Fault, File, Io, Legs, Stack};
+use super::sweep::{At, Given, List, Sweep};
+use super::value::{Errno, Offset, Target};
+
+impl Case {
+    /// A scenario file that expands to this case and nothing else, every value
+    /// spelled out.
+    ///
+    /// Reading it back gives an equal case, whatever the file is called; this
+    /// holds for cases that came out of a scenario.
+    pub fn to_toml(&self) -> String {
+        let text = toml::to_string(&File::from(self)).unwrap_or_default();
+        format!(
+            "# One case of `{}`. Run it again: halfway run THIS-FILE\n\n{text}",
+            self.scenario
+        )
+    }
+}
+
+impl From<&Case> for File {
+    fn from(case: &Case) -> Self {
+        File {
+            question: Some(case.question.clone().into()),
+            tags: List::of(case.tags.iter().cloned()),
+            sample: Some(1.into()),
+            sabotage: case.sabotage.map(Given::from),
+            id: Some(case.id.clone().into()),
+            scenario: Some(case.scenario.clone().into()),
+            stack: Stack {
+                linear: case.linear.map(Sweep::of),
+                ..Stack::from(&case.stack)
+            },
+            legs: Legs {
+                controller: Sweep::of(case.legs.controller),
+                count: Sweep::of(case.legs.count),
+                size: Sweep::of(case.legs.sectors),
+                offset: List::of(case.legs.offset.iter().copied()),
+                max_sectors_kb: case.legs.max_sectors_kb.map(Sweep::of),
+                max_transfer: case.legs.max_transfer.map(Sweep::of),
+            },
+            io: Io {
+                op: Sweep::of(case.io.op),
+                path: Sweep::of(case.io.path),
+                dsync: Sweep::of(case.io.dsync),
+                sector: Sweep::of(case.io.sector),
+                sectors: Sweep::of(case.io.sectors),
+                vector: Sweep::of(case.io.vector),
+                requests: Sweep::of(case.io.requests),
+            },
+            fault: case.faults.iter().map(|fault| of(fault, case)).collect(),
+        }
+    }
+}
+
+impl From<&case::Stack> for Stack {
+    fn from(stack: &case::Stack) -> Self {
+        fn given<T>(value: T) -> Option<Sweep<T>> {
+            Some(Sweep::of(value))
+        }
+        match stack {
+            case::Stack::Raid1(mirror) => Stack {
+                target: Some(Target::Raid1.into()),
+                log: given(mirror.log),
+                region_size: given(mirror.region_size),
+                sync: given(mirror.sync),
+                handle_errors: given(mirror.handle_errors),
+                keep_log: given(mirror.keep_log),
+                ..Stack::default()
+            },
+            case::Stack::Multipath(multipath) => Stack {
+                target: Some(Target::Multipath.into()),
+                queue_mode: given(multipath.queue_mode),
+                path_selector: given(multipath.path_selector),
+                path_grouping: given(multipath.path_grouping),
+                queue_if_no_path: given(multipath.queue_if_no_path),
+                ..Stack::default()
+            },
+        }
+    }
+}
+
+fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
+    let offset = fault.sector.saturating_sub(case.io.sector);
+    Given::from(Fault {
+        leg: Sweep::of(fault.leg),
+        op: Some(Sweep::of(fault.op)),
+        at: At::Offsets(Sweep::of(Offset::Sectors(offset))),
+        times: Sweep::of(fault.times),
+        errno: Sweep::of(Errno(fault.errno)),
+    })
+}

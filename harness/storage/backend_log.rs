@@ -1,0 +1,255 @@
+//! The device journal of controllers whose own trace events do not tell what a
+//! request is and how it ends: made of QEMU's block layer alone, which is the
+//! same for all of them.
+//!
+//! A device model submits to its block backend (`blk_co_preadv`), and the
+//! request goes down the nodes of the disk, an event each
+//! (`bdrv_co_preadv_part`), within one call that does not wait until it has
+//! left for the medium. blkdebug refuses before it forwards (`rule_check` in
+//! block/blkdebug.c). So a request that reaches the medium's node was let
+//! through, and one after which the next is submitted without that was
+//! refused.
+//!
+//! What this does not tell: the error (the armed fault says it), when the
+//! request ended, and what the device told its guest. A device that answers
+//! without asking its medium is not seen at all.
+
+use super::trace_line::{Line, Unreadable};
+use super::trace_log::TraceError;
+use crate::observation::{Command, Entry, Layer, Member};
+use halfway_protocol::content::SECTOR;
+use std::collections::HashMap;
+
+/// The trace events that we need (block/trace-events in QEMU's source).
+pub const EVENTS: [&str; 4] = [
+    "blk_co_preadv",
+    "blk_co_pwritev",
+    "bdrv_co_preadv_part",
+    "bdrv_co_pwritev_part",
+];
+
+/// What goes down: a command and its range in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    command: Command,
+    offset: u64,
+    bytes: u64,
+}
+
+/// A request of a device model.
+#[derive(Debug)]
+struct Submission {
+    blk: u64,
+    range: Range,
+    /// The nodes that it went through, from the top.
+    nodes: Vec<u64>,
+}
+
+/// The journal in the making.
+#[derive(Debug, Default)]
+pub struct BackendLog {
+    submissions: Vec<Submission>,
+    member_of: HashMap<u64, Member>,
+    /// The lowest node of each backend, which stays when blkdebug is replaced.
+    medium_of: HashMap<u64, u64>,
+    watching_from: Option<usize>,
+    trouble: Option<TraceError>,
+}
+
+impl BackendLog {
+    /// Takes in a line.
+    pub fn line(&mut self, line: &str) {
+        if let Some(line) = Line::of(line, &EVENTS)
+            && let Err(error) = self.event(line)
+        {
+            self.trouble.get_or_insert(error.into());
+        }
+    }
+
+    fn event(&mut self, line: Line<'_>) -> Result<(), Unreadable> {
+        let range = Range {
+            command: match line.name {
+                "blk_co_preadv" | "bdrv_co_preadv_part" => Command::Read,
+                _ => Command::Write,
+            },
+            offset: line.number("offset")?,
+            bytes: line.number("bytes")?,
+        };
+        if line.name.starts_with("blk_") {
+            self.submissions.push(Submission {
+                blk: line.address("blk")?,
+                range,
+                nodes: Vec::new(),
+            });
+        } else if let Some(last) = self.submissions.last_mut()
+            && last.range == range
+        {
+            last.nodes.push(line.address("bs")?);
+        }
+        Ok(())
+    }
+
+    /// From here on, watches for the read that [`BackendLog::identify`] is
+    /// about.
+    pub fn watch_host(&mut self) {
+        self.watching_from = Some(self.submissions.len());
+    }
+
+    /// Ends the watch and learns that the backend which read these bytes in
+    /// the meantime belongs to `member`, and where its medium is. `false` when
+    /// there was no such backend, or more than one, or it is known as another
+    /// member's.
+    pub fn identify(&mut self, member: Member, offset: u64, bytes: u64) -> bool {
+        let wanted = Range {
+            command: Command::Read,
+            offset,
+            bytes,
+        };
+        let from = self.watching_from.take().unwrap_or(self.submissions.len());
+        let others = |blk: &u64| {
+            self.member_of
+                .get(blk)
+                .is_some_and(|other| *other != member)
+        };
+        let mut reads = self.submissions[from..]
+            .iter()
+            .filter(|seen| seen.range == wanted && !others(&seen.blk));
+        let (Some(read), None) = (reads.next(), reads.next()) else {
+            return false;
+        };
+        let Some(medium) = read.nodes.last() else {
+            return false;
+        };
+        self.member_of.insert(read.blk, member);
+        self.medium_of.insert(read.blk, *medium);
+        true
+    }
+
+    /// Forgets the requests up to now, not which address is which disk.
+    pub fn clear(&mut self) {
+        self.submissions.clear();
+    }
+
+    /// The requests since the last call of this or of [`BackendLog::clear`], by
+    /// submission. `refusal` tells the error of one that blkdebug refused.
+    pub fn take(
+        &mut self,
+        refusal: impl Fn(&Entry) -> Option<i32>,
+    ) -> Result<Vec<Entry>, TraceError> {
+        if let Some(error) = &self.trouble {
+            return Err(error.clone());
+        }
+        let entries = self
+            .submissions
+            .iter()
+            .enumerate()
+            .map(|(order, seen)| {
+                let member = self
+                    .member_of
+                    .get(&seen.blk)
+                    .ok_or(TraceError::UnknownDevice { vdev: seen.blk })?;
+                let sector = SECTOR as u64;
+                let first = seen.range.offset / sector;
+                let end = (seen.range.offset + seen.range.bytes).div_ceil(sector);
+                let passed = self
+                    .medium_of
+                    .get(&seen.blk)
+                    .is_some_and(|medium| seen.nodes.contains(medium));
+                let mut entry = Entry {
+                    order: order as u64,
+                    member: *member,
+                    layer: Layer::Device,
+                    command: seen.range.command,
+                    sector: first,
+                    sectors: end - first,
+                    result: passed.then_some(0),
+                };
+                if !passed {
+                    entry.result = refusal(&entry);
+                }
+                Ok(entry)
+            })
+            .collect();
+        self.clear();
+        entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDENTIFY: [&str; 4] = [
+        "blk_co_preadv blk 0xb1 bs 0x1 offset 0 bytes 512 flags 0x0",
+        "bdrv_co_preadv_part bs 0x1 offset 0 bytes 512 flags 0x0",
+        "bdrv_co_preadv_part bs 0x2 offset 0 bytes 512 flags 0x0",
+        "bdrv_co_preadv_part bs 0x3 offset 0 bytes 512 flags 0x0",
+    ];
+
+    fn log(lines: &[&str]) -> BackendLog {
+        let mut log = BackendLog::default();
+        log.watch_host();
+        IDENTIFY.iter().for_each(|line| log.line(line));
+        assert!(log.identify(Member::Leg(0), 0, 512));
+        log.clear();
+        lines.iter().for_each(|line| log.line(line));
+        log
+    }
+
+    fn results(lines: &[&str]) -> Vec<Option<i32>> {
+        let entries = log(lines).take(|_| Some(-5)).unwrap();
+        entries.iter().map(|entry| entry.result).collect()
+    }
+
+    /// blkdebug was replaced in between: its address is another one.
+    #[test]
+    fn what_reaches_the_medium_was_let_through_and_the_rest_was_refused() {
+        let lines = [
+            "blk_co_pwritev blk 0xb1 bs 0x1 offset 4096 bytes 1024 flags 0x0",
+            "bdrv_co_pwritev_part bs 0x1 offset 4096 bytes 1024 flags 0x0",
+            "bdrv_co_pwritev_part bs 0x9 offset 4096 bytes 1024 flags 0x0",
+            "blk_co_preadv blk 0xb1 bs 0x1 offset 4096 bytes 1024 flags 0x0",
+            "bdrv_co_preadv_part bs 0x1 offset 4096 bytes 1024 flags 0x0",
+            "bdrv_co_preadv_part bs 0x9 offset 4096 bytes 1024 flags 0x0",
+            "bdrv_co_preadv_part bs 0x3 offset 4096 bytes 1024 flags 0x0",
+        ];
+        assert_eq!(results(&lines), [Some(-5), Some(0)]);
+        let entries = log(&lines).take(|_| None).unwrap();
+        assert_eq!(entries[0].command, Command::Write);
+        assert_eq!((entries[0].sector, entries[0].sectors), (8, 2));
+        assert_eq!(entries[0].result, None);
+    }
+
+    #[test]
+    fn a_backend_that_nobody_named_is_an_error() {
+        let lines = ["blk_co_preadv blk 0xb2 bs 0x1 offset 0 bytes 512 flags 0x0"];
+        assert_eq!(
+            log(&lines).take(|_| None),
+            Err(TraceError::UnknownDevice { vdev: 0xb2 })
+        );
+    }
+
+    #[test]
+    fn a_disk_is_not_guessed() {
+        let twice = [&IDENTIFY[..], &IDENTIFY[..]].concat();
+        for lines in [&[][..], &IDENTIFY[..1], &twice] {
+            let mut log = BackendLog::default();
+            log.watch_host();
+            lines.iter().for_each(|line| log.line(line));
+            assert!(!log.identify(Member::Log, 0, 512), "{lines:?}");
+        }
+        let mut log = log(&[]);
+        log.watch_host();
+        IDENTIFY.iter().for_each(|line| log.line(line));
+        assert!(!log.identify(Member::Leg(1), 0, 512));
+    }
+
+    #[test]
+    fn a_line_that_is_written_otherwise_is_an_error() {
+        let lines = ["blk_co_preadv blk 0xb1 bs 0x1 offset x bytes 512 flags 0x0"];
+        assert!(matches!(
+            log(&lines).take(|_| None),
+            Err(TraceError::Line(_))
+        ));
+    }
+}

@@ -1,0 +1,547 @@
+//! Faults as QMP commands.
+//!
+//! A disk is a chain of three QEMU block nodes, each of its own so that it can
+//! be replaced: `leg0` (raw, what the device model uses), `leg0-debug-K`
+//! (blkdebug, K counts up), `leg0-medium` (NBD, ours). blkdebug cannot change
+//! its rules, so arming makes another blkdebug node over the same medium, puts
+//! it beneath the raw node, and deletes the old one.
+
+use super::serial;
+use crate::observation::{Command, Entry, Member};
+use crate::scenario::case::{Fault, Legs, Times};
+use halfway_protocol::io::Op;
+use qapi::qmp::{
+    BlkdebugEvent, BlkdebugIOType, BlkdebugInjectErrorOptions, BlockdevDiscardOptions,
+    BlockdevOptions, BlockdevOptionsBase, BlockdevOptionsBlkdebug, BlockdevOptionsGenericFormat,
+    BlockdevOptionsNbd, BlockdevOptionsRaw, BlockdevRef, QmpCommand, SocketAddress,
+    UnixSocketAddress, blockdev_add, blockdev_del, blockdev_reopen,
+};
+use qapi::{ExecuteError, ExecuteResult};
+use std::future::Future;
+
+/// Something that executes QMP commands: QEMU's monitor.
+pub trait Qmp {
+    /// Sends a command and waits for its answer.
+    fn execute<C: QmpCommand>(&self, command: C) -> impl Future<Output = ExecuteResult<C>>;
+}
+
+impl<S> Qmp for qapi::futures::QapiService<qapi::futures::QmpStreamTokio<S>>
+where
+    S: tokio::io::AsyncWrite + Unpin,
+{
+    async fn execute<C: QmpCommand>(&self, command: C) -> ExecuteResult<C> {
+        qapi::futures::QapiService::execute(self, command).await
+    }
+}
+
+/// Most times that a fault can fire before it stops: each is a rule of its own
+/// in QEMU.
+pub const MAX_TIMES: u32 = 1024;
+
+/// A fault that blkdebug cannot play.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// There is no such leg.
+    #[error("a fault is on leg {0}, which there is not")]
+    NoSuchLeg(u8),
+    /// The sector's number on the leg does not fit.
+    #[error("a fault at sector {0} is beyond what QEMU can address")]
+    Sector(u64),
+    /// Not a number of times that we can ask for.
+    #[error("a fault can fire from 1 to {MAX_TIMES} times, not {0}")]
+    Times(u32),
+    /// Not an errno.
+    #[error("{0} is not an errno that a fault can answer with (1 to 4095)")]
+    Errno(i32),
+}
+
+/// A fault where it lies on its disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The operation that fails.
+    pub op: Op,
+    /// The sector on the disk: what covers it fails.
+    pub sector: i64,
+    /// How often.
+    pub times: Times,
+    /// What it fails with.
+    pub errno: i32,
+}
+
+/// How a disk behaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Its faults.
+    pub rules: Vec<Rule>,
+    /// Sectors that it moves at a time; all of a request, if `None`.
+    pub max_transfer: Option<u32>,
+}
+
+impl Behaviour {
+    /// Whether it stays as it is, whatever is done with the disk.
+    fn lasts(&self) -> bool {
+        self.rules.iter().all(|rule| rule.times == Times::Always)
+    }
+}
+
+/// The rules that `faults` put on leg `leg`, in their order: where several
+/// would fire, blkdebug takes the last.
+///
+/// A fault's sector is one of the dm device; on the disk it lies
+/// [`Legs::offset`] further on.
+pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultError> {
+    faults
+        .iter()
+        .filter(|fault| fault.leg == leg)
+        .map(|fault| {
+            let offset = legs
+                .offset
+                .get(usize::from(leg))
+                .ok_or(FaultError::NoSuchLeg(leg))?;
+            let sector = fault
+                .sector
+                .checked_add(*offset)
+                // blkdebug counts in bytes.
+                .filter(|sector| *sector <= i64::MAX as u64 / 512)
+                .ok_or(FaultError::Sector(fault.sector))?;
+            if let Times::Count(times) = fault.times
+                && !(1..=MAX_TIMES).contains(&times)
+            {
+                return Err(FaultError::Times(times));
+            }
+            if !(1..=4095).contains(&fault.errno) {
+                return Err(FaultError::Errno(fault.errno));
+            }
+            Ok(Rule {
+                op: fault.op,
+                sector: sector as i64,
+                times: fault.times,
+                errno: fault.errno,
+            })
+        })
+        .collect()
+}
+
+/// The nodes of a disk as QEMU starts, bottom up: what `-blockdev` takes, as
+/// JSON. `socket` is the NBD server's.
+pub fn initial_nodes(member: Member, socket: &str) -> [BlockdevOptions; 3] {
+    [
+        BlockdevOptions::nbd {
+            base: base(medium_node(member)),
+            nbd: BlockdevOptionsNbd {
+                server: SocketAddress::unix(UnixSocketAddress {
+                    path: socket.to_owned(),
+                    abstract_: None,
+                    tight: None,
+                }),
+                export: Some(serial(member)),
+                open_timeout: None,
+                reconnect_delay: None,
+                tls_creds: None,
+                tls_hostname: None,
+                x_dirty_bitmap: None,
+            },
+        },
+        debug_options(member, 0, &Behaviour::default()),
+        raw_options(member, 0),
+    ]
+}
+
+/// The commands that replace a disk's blkdebug node `generation` by the next
+/// one, which behaves so; to be executed in this order.
+pub fn swap(
+    member: Member,
+    generation: u64,
+    behaviour: &Behaviour,
+) -> (blockdev_add, blockdev_reopen, blockdev_del) {
+    (
+        blockdev_add(debug_options(member, generation + 1, behaviour)),
+        blockdev_reopen {
+            options: vec![raw_options(member, generation + 1)],
+        },
+        blockdev_del {
+            node_name: debug_node(member, generation),
+        },
+    )
+}
+
+/// What QEMU has of a disk's faults.
+#[derive(Debug)]
+pub struct Arming {
+    member: Member,
+    generation: u64,
+    /// `None` after a command failed or was given up: nobody knows then.
+    armed: Option<Behaviour>,
+}
+
+/// Why a disk's faults could not be changed; they are unknown from then on.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// QEMU refused, or did not answer.
+    #[error("QEMU did not change the faults of {member}")]
+    Qmp {
+        /// Which disk.
+        member: Member,
+        /// What it said.
+        #[source]
+        source: ExecuteError,
+    },
+    /// An earlier change failed.
+    #[error(
+        "the faults of {member} are unknown since an earlier change of them failed: end this machine"
+    )]
+    Unknown {
+        /// Which disk.
+        member: Member,
+    },
+}
+
+impl Arming {
+    /// The state that [`initial_nodes`] lead to.
+    pub fn new(member: Member) -> Self {
+        Arming {
+            member,
+            generation: 0,
+            armed: Some(Behaviour::default()),
+        }
+    }
+
+    /// Which disk.
+    pub fn member(&self) -> Member {
+        self.member
+    }
+
+    /// The result of a request that the armed faults refused: the last fault
+    /// that covers it decides. `None` where none does.
+    pub fn refusal(&self, entry: &Entry) -> Option<i32> {
+        let rules = &self.armed.as_ref()?.rules;
+        let covers = |rule: &&Rule| {
+            Command::from(rule.op) == entry.command
+                && u64::try_from(rule.sector).is_ok_and(|sector| {
+                    (entry.sector..entry.sector.saturating_add(entry.sectors)).contains(&sector)
+                })
+        };
+        rules.iter().rev().find(covers).map(|rule| -rule.errno)
+    }
+
+    /// Sees to it that the disk behaves so. Does nothing where it does already
+    /// and no fault wears off.
+    ///
+    /// When it fails, or its future is dropped before it is done, the state is
+    /// unknown, and every further call fails.
+    pub async fn arm(&mut self, qmp: &impl Qmp, behaviour: Behaviour) -> Result<(), ArmError> {
+        let member = self.member;
+        let armed = self.armed.as_ref().ok_or(ArmError::Unknown { member })?;
+        if behaviour.lasts() && *armed == behaviour {
+            return Ok(());
+        }
+        self.armed = None;
+        let (add, reopen, del) = swap(member, self.generation, &behaviour);
+        let failed = |source| ArmError::Qmp { member, source };
+        qmp.execute(add).await.map_err(failed)?;
+        qmp.execute(reopen).await.map_err(failed)?;
+        qmp.execute(del).await.map_err(failed)?;
+        self.generation += 1;
+        self.armed = Some(behaviour);
+        Ok(())
+    }
+}
+
+fn medium_node(member: Member) -> String {
+    format!("{}-medium", serial(member))
+}
+
+fn debug_node(member: Member, generation: u64) -> String {
+    format!("{}-debug-{generation}", serial(member))
+}
+
+/// What all nodes have in common. QEMU drops discards unless told otherwise.
+fn base(node_name: String) -> BlockdevOptionsBase {
+    BlockdevOptionsBase {
+        auto_read_only: None,
+        cache: None,
+        detect_zeroes: None,
+        discard: Some(BlockdevDiscardOptions::unmap),
+        force_share: None,
+        node_name: Some(node_name),
+        read_only: None,
+    }
+}
+
+fn raw_options(member: Member, generation: u64) -> BlockdevOptions {
+    BlockdevOptions::raw {
+        base: base(serial(member)),
+        raw: BlockdevOptionsRaw {
+            base: BlockdevOptionsGenericFormat {
+                file: BlockdevRef::reference(debug_node(member, generation)),
+            },
+            offset: None,
+            size: None,
+        },
+    }
+}
+
+fn debug_options(member: Member, generation: u64, behaviour: &Behaviour) -> BlockdevOptions {
+    let inject: Vec<_> = behaviour.rules.iter().flat_map(inject_error).collect();
+    BlockdevOptions::blkdebug {
+        base: base(debug_node(member, generation)),
+        blkdebug: BlockdevOptionsBlkdebug {
+            align: None,
+            config: None,
+            // QEMU refuses an empty list.
+            inject_error: (!inject.is_empty()).then_some(inject),
+            max_discard: None,
+            max_transfer: behaviour
+                .max_transfer
+                .and_then(|sectors| i32::try_from(u64::from(sectors) * 512).ok()),
+            max_write_zero: None,
+            opt_discard: None,
+            opt_write_zero: None,
+            set_state: None,
+            take_child_perms: None,
+            unshare_child_perms: None,
+            image: BlockdevRef::reference(medium_node(member)),
+        },
+    }
+}
+
+/// A rule that wears off is as many rules that fire once.
+fn inject_error(rule: &Rule) -> impl Iterator<Item = BlkdebugInjectErrorOptions> {
+    let (times, once) = match rule.times {
+        Times::Always => (1, false),
+        Times::Count(times) => (times as usize, true),
+    };
+    std::iter::repeat_n(
+        BlkdebugInjectErrorOptions {
+            errno: Some(rule.errno.into()),
+            immediately: None,
+            iotype: Some(match rule.op {
+                Op::Read => BlkdebugIOType::read,
+                Op::Write => BlkdebugIOType::write,
+            }),
+            once: Some(once),
+            sector: Some(rule.sector),
+            state: None,
+            event: BlkdebugEvent::none,
+        },
+        times,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::case::Controller;
+    use rstest::rstest;
+    use serde_json::Value;
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn legs() -> Legs {
+        Legs {
+            controller: Controller::VirtioBlk,
+            count: 2,
+            sectors: 4096,
+            offset: vec![100, 200],
+            max_sectors_kb: None,
+            max_transfer: None,
+        }
+    }
+
+    fn fault(leg: u8) -> Fault {
+        Fault {
+            leg,
+            op: Op::Read,
+            sector: 2300,
+            times: Times::Always,
+            errno: 5,
+        }
+    }
+
+    fn rule(times: Times) -> Rule {
+        Rule {
+            op: Op::Write,
+            sector: 2300,
+            times,
+            errno: 28,
+        }
+    }
+
+    fn faults(rules: Vec<Rule>) -> Behaviour {
+        Behaviour {
+            rules,
+            max_transfer: None,
+        }
+    }
+
+    /// A monitor that remembers what it was told, and fails from one command
+    /// on.
+    struct Monitor {
+        told: RefCell<Vec<(&'static str, Value)>>,
+        fails_at: usize,
+    }
+
+    impl Monitor {
+        fn new(fails_at: usize) -> Self {
+            Monitor {
+                told: RefCell::default(),
+                fails_at,
+            }
+        }
+
+        fn names(&self) -> Vec<&'static str> {
+            self.told.borrow().iter().map(|(name, _)| *name).collect()
+        }
+    }
+
+    impl Qmp for Monitor {
+        async fn execute<C: QmpCommand>(&self, command: C) -> ExecuteResult<C> {
+            let mut told = self.told.borrow_mut();
+            told.push((C::NAME, serde_json::to_value(command).unwrap()));
+            if told.len() > self.fails_at {
+                return Err(std::io::Error::other("no").into());
+            }
+            Ok(serde_json::from_str("{}").unwrap())
+        }
+    }
+
+    /// Runs what never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn nodes_as_qemu_starts() {
+        insta::assert_json_snapshot!(initial_nodes(Member::Log, "/run/nbd.sock"));
+    }
+
+    #[test]
+    fn commands_of_a_swap() {
+        let qmp = Monitor::new(9);
+        let mut arming = Arming::new(Member::Leg(1));
+        let rules = vec![
+            rule(Times::Count(2)),
+            Rule {
+                op: Op::Read,
+                errno: 5,
+                ..rule(Times::Always)
+            },
+        ];
+        now(arming.arm(&qmp, faults(rules))).unwrap();
+        insta::assert_json_snapshot!(*qmp.told.borrow());
+    }
+
+    #[test]
+    fn a_fault_lies_where_the_mirror_does() {
+        let faults = [
+            fault(1),
+            fault(0),
+            Fault {
+                sector: 0,
+                times: Times::Count(3),
+                ..fault(1)
+            },
+        ];
+        let found: Vec<_> = rules(&legs(), &faults, 1)
+            .unwrap()
+            .into_iter()
+            .map(|rule| (rule.sector, rule.times))
+            .collect();
+        assert_eq!(found, [(2500, Times::Always), (200, Times::Count(3))]);
+    }
+
+    #[rstest]
+    #[case::leg(fault(2), FaultError::NoSuchLeg(2))]
+    #[case::never(
+        Fault { times: Times::Count(0), ..fault(0) },
+        FaultError::Times(0)
+    )]
+    #[case::too_often(
+        Fault { times: Times::Count(1025), ..fault(0) },
+        FaultError::Times(1025)
+    )]
+    #[case::no_error(Fault { errno: 0, ..fault(0) }, FaultError::Errno(0))]
+    #[case::negative(Fault { errno: -5, ..fault(0) }, FaultError::Errno(-5))]
+    #[case::overflow(
+        Fault { sector: u64::MAX, ..fault(0) },
+        FaultError::Sector(u64::MAX)
+    )]
+    #[case::beyond_bytes(
+        Fault { sector: 1 << 55, ..fault(0) },
+        FaultError::Sector(1 << 55)
+    )]
+    fn what_blkdebug_cannot_play_is_refused(#[case] fault: Fault, #[case] error: FaultError) {
+        let leg = fault.leg;
+        assert_eq!(rules(&legs(), &[fault], leg), Err(error));
+    }
+
+    #[rstest]
+    #[case::nothing(vec![], vec![], 0)]
+    #[case::lasting(vec![rule(Times::Always)], vec![rule(Times::Always)], 3)]
+    #[case::worn_off(vec![rule(Times::Count(1))], vec![rule(Times::Count(1))], 6)]
+    #[case::taken_away(vec![rule(Times::Always)], vec![], 6)]
+    fn what_is_armed_already_is_left_alone(
+        #[case] first: Vec<Rule>,
+        #[case] second: Vec<Rule>,
+        #[case] commands: usize,
+    ) {
+        let qmp = Monitor::new(9);
+        let mut arming = Arming::new(Member::Leg(0));
+        now(arming.arm(&qmp, faults(first))).unwrap();
+        now(arming.arm(&qmp, faults(second))).unwrap();
+        assert_eq!(qmp.names().len(), commands);
+    }
+
+    #[test]
+    fn a_disk_that_moves_little_at_a_time_is_another_one() {
+        let qmp = Monitor::new(9);
+        let mut arming = Arming::new(Member::Leg(0));
+        let slow = Behaviour {
+            max_transfer: Some(8),
+            ..Behaviour::default()
+        };
+        now(arming.arm(&qmp, slow.clone())).unwrap();
+        now(arming.arm(&qmp, slow)).unwrap();
+        assert_eq!(qmp.names().len(), 3);
+        assert_eq!(qmp.told.borrow()[0].1["max-transfer"], 4096);
+    }
+
+    #[rstest]
+    #[case::add(0)]
+    #[case::reopen(1)]
+    #[case::del(2)]
+    fn after_a_failure_nothing_more_is_tried(#[case] fails_at: usize) {
+        let qmp = Monitor::new(fails_at);
+        let mut arming = Arming::new(Member::Leg(0));
+        let armed = now(arming.arm(&qmp, faults(vec![rule(Times::Always)])));
+        assert!(matches!(armed, Err(ArmError::Qmp { .. })));
+        let told = ["blockdev-add", "blockdev-reopen", "blockdev-del"];
+        assert_eq!(qmp.names(), told[..=fails_at]);
+        let again = now(arming.arm(&qmp, Behaviour::default()));
+        assert!(matches!(again, Err(ArmError::Unknown { .. })));
+        assert_eq!(qmp.names().len(), fails_at + 1);
+    }
+
+    #[test]
+    fn each_swap_has_a_node_of_its_own() {
+        let qmp = Monitor::new(9);
+        let mut arming = Arming::new(Member::Leg(0));
+        now(arming.arm(&qmp, faults(vec![rule(Times::Always)]))).unwrap();
+        now(arming.arm(&qmp, Behaviour::default())).unwrap();
+        let told = qmp.told.borrow();
+        let node = |index: usize| told[index].1["node-name"].clone();
+        assert_eq!(
+            [node(0), node(2), node(3), node(5)],
+            [
+                "leg0-debug-1",
+                "leg0-debug-0",
+                "leg0-debug-2",
+                "leg0-debug-1"
+            ]
+        );
+    }
+}

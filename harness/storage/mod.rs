@@ -1,0 +1,472 @@
+//! The disks of a machine: their content, their faults, and what reached them.
+//!
+//! Each disk (a leg, or the mirror's log) is a chain inside the QEMU process
+//! that ends in the harness:
+//!
+//! ```text
+//! virtio-blk-pci, or another controller's disk (serial leg0)
+//!                                       device journal: QEMU's trace log
+//!   raw node      leg0
+//!   blkdebug node leg0-debug-K          the faults, swapped over QMP
+//!   nbd node      leg0-medium
+//!     unix socket
+//! NBD server in the harness             medium journal: the server itself
+//!   medium: computed until it is written
+//! ```
+//!
+//! The two journals see different things, and neither replaces the other:
+//!
+//! * The **device journal** ([`Layer::Device`](crate::observation::Layer)) has
+//!   every read and write that the guest's driver put on the ring, in order,
+//!   and what it was answered, faults included. It does not see flushes,
+//!   discards and write-zeroes (QEMU traces neither what they are nor where
+//!   they go), and it says nothing about the data. On controllers other than
+//!   virtio-blk it has what the device model asked of its medium instead, and
+//!   whether that was let through (`backend_log`).
+//! * The **medium journal** has every command of every kind that blkdebug let
+//!   through, in the order in which it took effect on the content, and the
+//!   result of that. It does not see what blkdebug refused, and a request may
+//!   look otherwise than the guest's where QEMU cuts or pads it (it does
+//!   neither to whole sectors below 32 MiB). A flush arrives twice, since
+//!   blkdebug passes it on and so does the block layer. QEMU's own requests
+//!   are there too: a read of sector 0 of each disk when it starts, a flush
+//!   when a fault is armed, and several when it ends.
+//!
+//! Entries are numbered by layer. Across the layers there is no common clock;
+//! a request's device entry and its medium entry belong together by disk,
+//! command and range.
+//!
+//! Where to look: [`medium`] for the content, [`journal`] for the ledger that
+//! the server in [`nbd`] works on, [`trace_log`], `backend_log` and `trace_pipe`
+//! for the device journal, [`blkdebug`] for the faults, [`controller`] for how a
+//! disk is attached.
+
+mod account;
+mod backend_log;
+pub mod blkdebug;
+pub mod controller;
+pub mod journal;
+pub mod medium;
+pub mod nbd;
+mod trace_line;
+pub mod trace_log;
+mod trace_pipe;
+
+pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
+
+use crate::observation::{self, Command, Entry, Member};
+use crate::scenario::case::{Case, Controller, Fault, Legs};
+use account::Account;
+use halfway_protocol::content::SECTOR;
+use halfway_protocol::io::Path as Via;
+use journal::Ledger;
+use medium::Medium;
+use nbd::Violation;
+use qapi::ExecuteError;
+use qapi::qmp::human_monitor_command;
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::UnixListener;
+use tokio::net::unix::pipe;
+use tokio::task::AbortHandle;
+use trace_log::TraceError;
+use trace_pipe::TracePipe;
+
+/// What went wrong with the disks.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The operating system refused something.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory whose name QEMU cannot take.
+    #[error(
+        "the directory {path} cannot hold a machine's sockets: its name {why}; set TMPDIR to another"
+    )]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with its name.
+        why: &'static str,
+    },
+    /// Disks that cannot be made.
+    #[error("{0} cannot be made: a disk has at least one sector and exists once")]
+    Member(Member),
+    /// A fault that cannot be armed.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// Arming failed.
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+    /// The monitor did not do what it was told while the disks were named.
+    #[error("cannot find out which of QEMU's block backends is {member}")]
+    Monitor {
+        /// Which disk.
+        member: Member,
+        /// What QEMU said.
+        #[source]
+        source: ExecuteError,
+    },
+    /// A disk could not be found in the trace log.
+    #[error("cannot find out which of QEMU's block backends is {member}: {why}")]
+    Identify {
+        /// Which disk.
+        member: Member,
+        /// What was seen instead.
+        why: String,
+    },
+    /// The trace log is of no use.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// QEMU does not speak NBD as we do.
+    #[error("a disk's connection to QEMU broke")]
+    Nbd(#[from] Violation),
+}
+
+/// The disks of one machine. Dropping it ends their service and takes its
+/// files away.
+#[derive(Debug)]
+pub struct Storage {
+    controller: Controller,
+    socket: PathBuf,
+    fifo: PathBuf,
+    ledger: Arc<Mutex<Ledger>>,
+    trace: Arc<Mutex<TracePipe>>,
+    violations: Arc<Mutex<Vec<Violation>>>,
+    arming: Vec<Arming>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// The serial number that the guest finds a disk by; also its name as an NBD
+/// export, a block node and a device of QEMU: `leg0`, `leg1`, …, `log`.
+pub fn serial(member: Member) -> String {
+    match member {
+        Member::Leg(leg) => format!("leg{leg}"),
+        Member::Log => "log".to_owned(),
+    }
+}
+
+impl Storage {
+    /// Makes disks of that many sectors, the legs on `controller`, and begins
+    /// to serve them: QEMU may be started as soon as this returns. Its socket
+    /// and its FIFO are made in `private_dir`, which is the machine's own.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        private_dir: &Path,
+        controller: Controller,
+        members: &[(Member, u64)],
+    ) -> Result<Self, StorageError> {
+        check_directory(private_dir)?;
+        check_members(members)?;
+        let media: Vec<Medium> = members
+            .iter()
+            .map(|(member, sectors)| {
+                let on = controller::of(controller, *member);
+                Medium::new(*member, controller::capacity(on, *sectors), 0)
+            })
+            .collect();
+        let exports = media
+            .iter()
+            .map(|medium| nbd::Export {
+                name: serial(medium.member()),
+                bytes: medium.size(),
+            })
+            .collect();
+        let failed = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| StorageError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+
+        // From here on a failure must take away what was made: `Drop` does.
+        let fifo = private_dir.join(FIFO);
+        let pipe = TracePipe::create(&fifo, Account::new(controller))
+            .map_err(failed("make the FIFO", &fifo))?;
+        let mut storage = Storage {
+            controller,
+            socket: private_dir.join(SOCKET),
+            fifo,
+            ledger: Arc::new(Mutex::new(Ledger::new(media))),
+            trace: Arc::new(Mutex::new(pipe)),
+            violations: Arc::default(),
+            arming: members
+                .iter()
+                .map(|(member, _)| Arming::new(*member))
+                .collect(),
+            tasks: Vec::new(),
+        };
+        let receiver = locked(&storage.trace)
+            .descriptor()
+            .and_then(pipe::Receiver::from_owned_fd)
+            .map_err(failed("watch the FIFO", &storage.fifo))?;
+        let trace = storage.trace.clone();
+        storage.spawn(trace_pipe::keep_reading(receiver, trace));
+        let listener = UnixListener::bind(&storage.socket)
+            .map_err(failed("listen on the socket", &storage.socket))?;
+        let ledger = storage.ledger.clone();
+        let violations = storage.violations.clone();
+        storage.spawn(nbd::serve(listener, exports, ledger, violations));
+        Ok(storage)
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task).abort_handle());
+    }
+
+    /// QEMU's arguments for the disks and what they are attached to.
+    pub fn qemu_args(&self) -> Vec<String> {
+        let socket = self.socket.to_string_lossy();
+        let members: Vec<Member> = self.arming.iter().map(Arming::member).collect();
+        let nodes = members
+            .iter()
+            .flat_map(|member| blkdebug::initial_nodes(*member, &socket));
+        let nodes = nodes.flat_map(|node| {
+            let json = serde_json::to_string(&node).expect("node options are plain JSON");
+            ["-blockdev".to_owned(), json]
+        });
+        let devices = controller::arguments(self.controller, &members);
+        let devices = devices
+            .into_iter()
+            .flat_map(|device| ["-device".to_owned(), device]);
+        nodes.chain(devices).collect()
+    }
+
+    /// QEMU's arguments for the device journal. They claim its log file (`-D`).
+    pub fn trace_args(&self) -> Vec<String> {
+        let events = account::events(self.controller)
+            .iter()
+            .flat_map(|event| ["-trace".to_owned(), format!("enable={event}")]);
+        let file = self.fifo.to_string_lossy().into_owned();
+        events.chain(["-D".to_owned(), file]).collect()
+    }
+
+    /// Finds out which of the block backends in QEMU's trace log is which
+    /// disk. To be done once, after QEMU has started and before the first
+    /// [`Storage::collect`]; the guest need not have booted.
+    ///
+    /// For each disk QEMU is told to read from it, by the name that we gave
+    /// it; the backend that then reads in the trace log must be one, and the
+    /// read must arrive at the disk's medium.
+    pub async fn identify(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
+        for index in 0..self.arming.len() {
+            let member = self.arming[index].member();
+            self.drain()?;
+            let before = locked(&self.ledger).entries().len();
+            locked(&self.trace).log.watch_host();
+            let device = controller::backend_path(self.controller, member);
+            let answer = qmp
+                .execute(human_monitor_command {
+                    cpu_index: None,
+                    command_line: format!("qemu-io -d {device} \"read -q 0 {SECTOR}\""),
+                })
+                .await
+                .map_err(|source| StorageError::Monitor { member, source })?;
+            self.drain()?;
+            let failed = |why| StorageError::Identify { member, why };
+            if !answer.trim().is_empty() {
+                return Err(failed(answer.trim().to_owned()));
+            }
+            if !locked(&self.trace).log.identify(member, 0, SECTOR as u64) {
+                let why = "not exactly one backend of its own read what QEMU was told to read";
+                return Err(failed(why.to_owned()));
+            }
+            let arrived = locked(&self.ledger).entries()[before..]
+                .iter()
+                .any(|entry| {
+                    entry.member == member
+                        && entry.command == Command::Read
+                        && (entry.sector, entry.sectors) == (0, 1)
+                });
+            if !arrived {
+                return Err(failed("the read did not reach its medium".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A case begins: the disks hold what `seed` says, and the journals are
+    /// empty. With `shared`, all legs are ways to leg 0's content, each with
+    /// faults and a journal of its own, as paths to one disk are. The faults
+    /// stay as they are; armed before this, the flush that QEMU does when it
+    /// swaps nodes is not taken for the guest's.
+    pub fn begin(&mut self, seed: u64, shared: bool) -> Result<(), StorageError> {
+        self.drain()?;
+        locked(&self.trace).log.clear();
+        locked(&self.ledger).reset(seed, shared);
+        Ok(())
+    }
+
+    /// Sees to it that exactly these faults are armed, on the running guest:
+    /// a few milliseconds for a leg whose faults change, nothing for the others.
+    /// The faults' sectors are the dm device's; `legs` says where it lies on
+    /// each leg.
+    ///
+    /// After an [`ArmError`], or when the future was dropped before its end,
+    /// what is armed is unknown and the machine must be ended.
+    pub async fn arm(
+        &mut self,
+        qmp: &impl Qmp,
+        legs: &Legs,
+        faults: &[Fault],
+    ) -> Result<(), StorageError> {
+        let lost = |fault: &&Fault| {
+            let leg = Member::Leg(fault.leg);
+            self.arming.iter().all(|arming| arming.member() != leg)
+        };
+        if let Some(fault) = faults.iter().find(lost) {
+            return Err(FaultError::NoSuchLeg(fault.leg).into());
+        }
+        let mut wanted = Vec::new();
+        for arming in &self.arming {
+            wanted.push(match arming.member() {
+                Member::Leg(leg) => Behaviour {
+                    rules: blkdebug::rules(legs, faults, leg)?,
+                    max_transfer: legs.max_transfer,
+                },
+                Member::Log => Behaviour::default(),
+            });
+        }
+        for (arming, behaviour) in self.arming.iter_mut().zip(wanted) {
+            arming.arm(qmp, behaviour).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes all faults away; see [`Storage::arm`].
+    pub async fn disarm(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
+        for arming in &mut self.arming {
+            arming.arm(qmp, Behaviour::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// A case ends: what reached the disks since [`Storage::begin`], the
+    /// device's journal first, and what lies on them. Examined is the range of
+    /// the case's I/O on each leg that it uses, and nothing of other disks, so
+    /// that all that was written to these is a stray.
+    ///
+    /// The journal is complete for all I/O whose end the guest has reported;
+    /// the result of other entries may be `None`.
+    pub fn collect(
+        &mut self,
+        case: &Case,
+    ) -> Result<(Vec<Entry>, Vec<observation::Medium>), StorageError> {
+        self.drain()?;
+        if let Some(violation) = locked(&self.violations).first() {
+            return Err(violation.clone().into());
+        }
+        let refusal = |entry: &Entry| {
+            let arming = self.arming.iter();
+            let mut of_member = arming.filter(|arming| arming.member() == entry.member);
+            of_member.find_map(|arming| arming.refusal(entry))
+        };
+        let mut entries = locked(&self.trace).log.take(refusal)?;
+        let mut ledger = locked(&self.ledger);
+        entries.extend(ledger.take());
+        let media = ledger
+            .media()
+            .iter()
+            .map(|medium| {
+                let (sector, sectors) = examined(medium.member(), case);
+                medium.examine(sector, sectors)
+            })
+            .collect();
+        Ok((entries, media))
+    }
+
+    /// Reads QEMU's trace log up to now.
+    fn drain(&self) -> Result<(), StorageError> {
+        locked(&self.trace)
+            .drain()
+            .map_err(|source| StorageError::Io {
+                doing: "read QEMU's trace log from",
+                path: self.fifo.clone(),
+                source,
+            })
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        for path in [&self.socket, &self.fifo] {
+            // It may never have been made; the directory goes in any case.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+const SOCKET: &str = "nbd.sock";
+const FIFO: &str = "trace.fifo";
+
+/// `sun_path` of `struct sockaddr_un` without its terminating zero.
+const LONGEST_SOCKET: usize = 107;
+
+fn check_directory(path: &Path) -> Result<(), StorageError> {
+    let why = match path.to_str() {
+        None => "is not UTF-8",
+        // `-D` takes it for a placeholder (`valid_filename_template` in
+        // util/log.c).
+        Some(name) if name.contains('%') => "has a % in it",
+        Some(name) if name.len() + 1 + SOCKET.len() > LONGEST_SOCKET => "is too long",
+        Some(_) => return Ok(()),
+    };
+    Err(StorageError::Directory {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+fn check_members(members: &[(Member, u64)]) -> Result<(), StorageError> {
+    let mut seen = HashSet::new();
+    let largest = i64::MAX as u64 / SECTOR as u64;
+    for (member, sectors) in members {
+        if !seen.insert(*member) || !(1..=largest).contains(sectors) {
+            return Err(StorageError::Member(*member));
+        }
+    }
+    Ok(())
+}
+
+/// What of a disk a case is about: first sector and count. The page cache writes
+/// whole pages of the dm device.
+fn examined(member: Member, case: &Case) -> (u64, u64) {
+    const PAGE: u64 = 8;
+    let (from, end) = (
+        case.io.sector,
+        case.io.sector.saturating_add(case.io.sectors),
+    );
+    let (from, end) = match case.io.path {
+        Via::Direct => (from, end),
+        Via::Buffered => (from / PAGE * PAGE, end.next_multiple_of(PAGE)),
+    };
+    match member {
+        Member::Leg(leg) if leg < case.legs.count => match case.legs.offset.get(usize::from(leg)) {
+            Some(offset) => (offset.saturating_add(from), end - from),
+            None => (0, 0),
+        },
+        _ => (0, 0),
+    }
+}
+
+/// A panic elsewhere leaves nothing half done here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

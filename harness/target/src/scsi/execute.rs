@@ -1,0 +1,356 @@
+//! Carries a command out.
+
+use super::cdb::{Command, Extent, service};
+use super::report::{Failed, Report, Reports, Status, Told};
+use super::sense::Sense;
+use super::transfer::{self, Search, Stop, Storage, StorageError};
+use super::unit::Unit;
+use super::{inquiry, mode, ports, supported};
+
+/// What the owner of a target may change while it serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What each errno is reported as.
+    pub reports: Reports,
+    /// How the first bad block is found.
+    pub search: Search,
+}
+
+/// What a command is answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status, response, or nothing.
+    pub told: Told,
+    /// Data for the initiator.
+    pub data: Vec<u8>,
+    /// Bytes of the transfer that were moved; the residual is the rest of the
+    /// buffer.
+    pub transferred: u64,
+    /// What to say for a residual instead, in bytes, of a buffer that is as
+    /// long as the transfer.
+    pub residual: Option<u32>,
+    /// Blocks moved, where the command moves blocks.
+    pub good: u32,
+    /// The errno of the storage, where it failed.
+    pub errno: Option<u32>,
+}
+
+impl Answer {
+    fn of(told: Told) -> Self {
+        Answer {
+            told,
+            data: Vec::new(),
+            transferred: 0,
+            residual: None,
+            good: 0,
+            errno: None,
+        }
+    }
+
+    /// Status GOOD.
+    pub fn good() -> Self {
+        Answer::of(Told::Status(Status::Good, None))
+    }
+
+    /// CHECK CONDITION.
+    pub fn check(sense: Sense) -> Self {
+        Answer::of(Told::Status(Status::CheckCondition, Some(sense)))
+    }
+
+    /// GOOD with parameter data, cut to the allocation length.
+    pub fn parameters(mut data: Vec<u8>, allocation: u32) -> Self {
+        data.truncate(allocation as usize);
+        Answer {
+            transferred: data.len() as u64,
+            data,
+            ..Answer::good()
+        }
+    }
+}
+
+/// Whether a command's blocks are there, and few enough for a transfer. To be
+/// asked before its data are fetched: what is refused here may be of any length.
+///
+/// # Errors
+/// The sense data to refuse it with.
+pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
+    match command.extent() {
+        Some(extent) => check(unit, command, extent),
+        None => Ok(()),
+    }
+}
+
+/// Carries out a command that was [admitted](admit). `out` is what it takes
+/// from the initiator: [`Command::data_out`] bytes.
+pub fn execute(
+    unit: &Unit,
+    storage: &mut impl Storage,
+    policy: &Policy,
+    command: Command,
+    out: &[u8],
+) -> Answer {
+    let data = |data: Result<Vec<u8>, Sense>, allocation| match data {
+        Ok(data) => Answer::parameters(data, allocation),
+        Err(sense) => Answer::check(sense),
+    };
+    let mut blocks = Blocks {
+        unit,
+        storage,
+        policy,
+    };
+    match command {
+        Command::TestUnitReady => Answer::good(),
+        Command::RequestSense {
+            descriptor,
+            allocation,
+        } => {
+            let format = match descriptor {
+                true => super::sense::Format::Descriptor,
+                false => super::sense::Format::Fixed,
+            };
+            Answer::parameters(Sense::NONE.bytes(format), allocation)
+        }
+        Command::Inquiry {
+            page: None,
+            allocation,
+        } => Answer::parameters(inquiry::standard(unit), allocation),
+        Command::Inquiry {
+            page: Some(page),
+            allocation,
+        } => data(inquiry::vital(unit, page), allocation),
+        Command::ModeSense { what, allocation } => data(mode::sense(unit, &what), allocation),
+        Command::ReadCapacity10 => Answer::parameters(capacity_10(unit), 8),
+        Command::ReadCapacity16 { allocation } => Answer::parameters(capacity_16(unit), allocation),
+        Command::ReportLuns { select, allocation } => data(luns(select), allocation),
+        Command::ReportOpcodes {
+            which,
+            timeouts,
+            allocation,
+        } => data(supported::opcodes(which, timeouts), allocation),
+        Command::ReportTaskManagement { allocation } => {
+            Answer::parameters(supported::task_management(), allocation)
+        }
+        Command::ReportTargetPortGroups {
+            extended,
+            allocation,
+        } => Answer::parameters(ports::groups(unit, extended), allocation),
+        Command::PersistentReserveIn {
+            service,
+            allocation,
+        } => Answer::parameters(reservations(service), allocation),
+        Command::Read(extent) => {
+            let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
+            let mut answer = blocks.read(extent, &mut data);
+            data.truncate(answer.transferred as usize);
+            answer.data = data;
+            answer
+        }
+        Command::Verify(extent) => {
+            let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
+            Answer {
+                transferred: 0,
+                ..blocks.read(extent, &mut data)
+            }
+        }
+        Command::Write { extent, force } => blocks.write(extent, out, force),
+        Command::WriteSame {
+            extent,
+            unmap,
+            no_data,
+        } => blocks.write_same(extent, unmap, if no_data { &[] } else { out }),
+        Command::SynchronizeCache(extent) => {
+            let done = blocks.storage.flush();
+            blocks.whole(extent, 0, done)
+        }
+        Command::Unmap { .. } => blocks.unmap(out),
+    }
+}
+
+fn check(unit: &Unit, command: &Command, extent: Extent) -> Result<(), Sense> {
+    let beyond = extent.lba > unit.blocks
+        || u64::from(extent.blocks) > unit.blocks - extent.lba
+        // Also of a command for no blocks the first must be there.
+        || (extent.lba == unit.blocks && extent.blocks == 0);
+    let unlimited = matches!(command, Command::SynchronizeCache(_));
+    let no_blocks = matches!(command, Command::WriteSame { .. }) && extent.blocks == 0;
+    if beyond {
+        Err(Sense::LBA_OUT_OF_RANGE)
+    } else if no_blocks || (!unlimited && extent.blocks > unit.max_blocks()) {
+        Err(Sense::INVALID_FIELD_IN_CDB)
+    } else {
+        Ok(())
+    }
+}
+
+fn capacity_10(unit: &Unit) -> Vec<u8> {
+    let last = u32::try_from(unit.blocks - 1).unwrap_or(u32::MAX);
+    [last.to_be_bytes(), unit.block().to_be_bytes()].concat()
+}
+
+fn capacity_16(unit: &Unit) -> Vec<u8> {
+    let mut out = vec![0; 32];
+    out[..8].copy_from_slice(&(unit.blocks - 1).to_be_bytes());
+    out[8..12].copy_from_slice(&unit.block().to_be_bytes());
+    out[14] = 1 << 7 | 1 << 6; // LBPME, LBPRZ
+    out
+}
+
+/// REPORT LUNS: 0 all but the well-known, 1 the well-known, 2 all.
+fn luns(select: u8) -> Result<Vec<u8>, Sense> {
+    match select {
+        0 | 2 => Ok(vec![0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        1 => Ok(vec![0; 8]),
+        _ => Err(Sense::INVALID_FIELD_IN_CDB),
+    }
+}
+
+/// PERSISTENT RESERVE IN: nobody has registered, and nobody can.
+fn reservations(service: u8) -> Vec<u8> {
+    match service {
+        service::REPORT_CAPABILITIES => vec![0, 8, 0, 0x80, 0, 0, 0, 0],
+        _ => vec![0; 8],
+    }
+}
+
+/// What commands that move blocks need.
+struct Blocks<'a, S> {
+    unit: &'a Unit,
+    storage: &'a mut S,
+    policy: &'a Policy,
+}
+
+impl<S: Storage> Blocks<'_, S> {
+    fn read(&mut self, extent: Extent, data: &mut [u8]) -> Answer {
+        let block = self.unit.block() as usize;
+        let storage = &mut *self.storage;
+        let result = run(self.policy, extent.blocks, |from, count| {
+            let at = from as usize * block;
+            let offset = (extent.lba + u64::from(from)) * block as u64;
+            storage.read(offset, &mut data[at..at + count as usize * block])
+        });
+        self.answer(extent, result)
+    }
+
+    fn write(&mut self, extent: Extent, data: &[u8], force: bool) -> Answer {
+        let block = self.unit.block() as usize;
+        let storage = &mut *self.storage;
+        let result = run(self.policy, extent.blocks, |from, count| {
+            let at = from as usize * block;
+            let offset = (extent.lba + u64::from(from)) * block as u64;
+            storage.write(offset, &data[at..at + count as usize * block], force)
+        });
+        self.answer(extent, result)
+    }
+
+    /// `data` is the block to write, or empty for zeroes.
+    fn write_same(&mut self, extent: Extent, unmap: bool, data: &[u8]) -> Answer {
+        let block = self.unit.block();
+        if data.iter().all(|byte| *byte == 0) {
+            let offset = extent.lba * u64::from(block);
+            let done = self.storage.zero(offset, extent.blocks * block, unmap);
+            return self.whole(extent, data.len(), done);
+        }
+        let mut answer = self.write(extent, &data.repeat(extent.blocks as usize), false);
+        // The transfer is the one block, whatever became of it on the medium.
+        answer.transferred = data.len() as u64;
+        answer.residual = None;
+        answer
+    }
+
+    /// UNMAP parameter list: SBC-3, table 90.
+    fn unmap(&mut self, list: &[u8]) -> Answer {
+        if list.is_empty() {
+            return Answer::good();
+        }
+        let Some((header, rest)) = list.split_first_chunk::<8>() else {
+            return Answer::check(Sense::PARAMETER_LENGTH);
+        };
+        let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let descriptors = &rest[..rest.len().min(length)];
+        let ranges: Vec<Extent> = descriptors
+            .chunks_exact(16)
+            .map(|range| Extent {
+                lba: u64::from_be_bytes(range[..8].try_into().expect("8 of 16 bytes")),
+                blocks: u32::from_be_bytes(range[8..12].try_into().expect("4 of 16 bytes")),
+            })
+            .collect();
+        let blocks: u64 = ranges.iter().map(|range| u64::from(range.blocks)).sum();
+        if ranges.len() > inquiry::MAX_UNMAP_RANGES as usize
+            || blocks > inquiry::MAX_UNMAP_BLOCKS.into()
+        {
+            return Answer::check(Sense::INVALID_FIELD_IN_PARAMETERS);
+        }
+        let beyond = |range: &Extent| {
+            range.lba > self.unit.blocks || u64::from(range.blocks) > self.unit.blocks - range.lba
+        };
+        if ranges.iter().any(beyond) {
+            return Answer::check(Sense::LBA_OUT_OF_RANGE);
+        }
+        let block = self.unit.block();
+        for range in ranges.iter().filter(|range| range.blocks > 0) {
+            let offset = range.lba * u64::from(block);
+            let done = self.storage.trim(offset, range.blocks * block);
+            if done.is_err() {
+                return self.whole(*range, list.len(), done);
+            }
+        }
+        Answer {
+            transferred: list.len() as u64,
+            ..Answer::good()
+        }
+    }
+
+    /// The answer of a command that the storage does as a whole or not at all.
+    fn whole(&self, extent: Extent, transfer: usize, done: Result<(), StorageError>) -> Answer {
+        let stop = done.map_err(|error| match error {
+            StorageError::Refused(errno) => Stop::Whole { errno },
+            StorageError::Lost(error) => Stop::Lost(error),
+        });
+        Answer {
+            transferred: transfer as u64,
+            residual: None,
+            ..self.answer(extent, stop)
+        }
+    }
+
+    fn answer(&self, extent: Extent, result: Result<(), Stop>) -> Answer {
+        let block = self.unit.block();
+        let (good, errno) = match result {
+            Ok(()) => {
+                return Answer {
+                    transferred: u64::from(extent.blocks) * u64::from(block),
+                    good: extent.blocks,
+                    ..Answer::good()
+                };
+            }
+            Err(Stop::Lost(_)) => return Answer::check(Sense::STORAGE_LOST),
+            Err(Stop::Whole { errno }) => (None, errno),
+            Err(Stop::Bad { good, errno }) => (Some(good), errno),
+        };
+        let report: Report = self.policy.reports.of(errno);
+        let telling = report.tell(&Failed {
+            lba: extent.lba,
+            blocks: extent.blocks,
+            good,
+            block,
+        });
+        let good = good.unwrap_or(0);
+        Answer {
+            told: telling.told,
+            data: Vec::new(),
+            transferred: u64::from(good) * u64::from(block),
+            residual: telling.residual,
+            good,
+            errno: Some(errno),
+        }
+    }
+}
+
+fn run(
+    policy: &Policy,
+    blocks: u32,
+    step: impl FnMut(u32, u32) -> Result<(), StorageError>,
+) -> Result<(), Stop> {
+    let locate = |errno| policy.reports.of(errno).needs_location();
+    transfer::run(blocks, policy.search, locate, step)
+}

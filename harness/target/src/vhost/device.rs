@@ -1,0 +1,301 @@
+//! The rings of an HBA.
+
+use super::Memory;
+use super::request::{self, Control, Verdict};
+use super::worker::{Done, Worker};
+use crate::scsi::execute::Policy;
+use crate::scsi::report::Response;
+use crate::scsi::transfer::Storage;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use vhost::vhost_user::message::VhostUserProtocolFeatures;
+use vhost::vhost_user::message::VhostUserVirtioFeatures;
+use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
+use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
+use virtio_bindings::virtio_ring::VIRTIO_RING_F_INDIRECT_DESC;
+use virtio_bindings::virtio_scsi::VIRTIO_SCSI_F_CHANGE;
+use virtio_queue::{DescriptorChain, QueueOwnedT, QueueT};
+use vm_memory::{GuestAddressSpace, GuestMemoryAtomic, GuestMemoryLoadGuard};
+use vmm_sys_util::epoll::EventSet;
+use vmm_sys_util::event::{
+    EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier,
+};
+
+/// Queues before those of commands: control and events.
+const FIRST_REQUEST_QUEUE: u16 = 2;
+/// Queues that a guest may use: one for each of its processors, at most.
+const QUEUES: u16 = FIRST_REQUEST_QUEUE + 8;
+/// Event number of [`Device::wake`]; the numbers up to `QUEUES` are taken.
+pub const WAKE: u16 = QUEUES + 1;
+/// Entries of a ring, at most.
+const RING: usize = 1024;
+
+type Vring = VringRwLock<GuestMemoryAtomic<Memory>>;
+type Chain = DescriptorChain<GuestMemoryLoadGuard<Memory>>;
+
+/// Whether an HBA answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It does.
+    #[default]
+    Here,
+    /// It takes no request from its rings; they wait there until it is back.
+    Silent,
+    /// It answers everything with BAD TARGET.
+    Gone,
+}
+
+/// What the owner changes while the device serves.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Of failures.
+    pub policy: Policy,
+    /// Of the HBA itself.
+    pub presence: Presence,
+}
+
+/// The device behind a vhost-user socket.
+///
+/// Locks: `inner` is held while requests are carried out, their storage I/O
+/// included; a ring's own lock only for a moment within. Whoever stops a ring
+/// waits for `inner`, so that no request of it is half done afterwards.
+pub struct Device<S> {
+    inner: Mutex<Inner<S>>,
+    setting: Mutex<Setting>,
+    wake: (EventConsumer, EventNotifier),
+}
+
+struct Inner<S> {
+    worker: Worker<S>,
+    memory: Option<GuestMemoryAtomic<Memory>>,
+    held: Vec<Held>,
+}
+
+/// A request that is not answered.
+struct Held {
+    tag: u64,
+    queue: usize,
+    vring: Vring,
+    chain: Chain,
+}
+
+impl<S: Storage> Device<S> {
+    /// A device that serves.
+    pub fn new(worker: Worker<S>) -> io::Result<Self> {
+        let flags = EventFlag::NONBLOCK | EventFlag::CLOEXEC;
+        Ok(Device {
+            inner: Mutex::new(Inner {
+                worker,
+                memory: None,
+                held: Vec::new(),
+            }),
+            setting: Mutex::default(),
+            wake: new_event_consumer_and_notifier(flags)?,
+        })
+    }
+
+    /// Becomes readable when the setting has changed.
+    pub fn wake(&self) -> &EventConsumer {
+        &self.wake.0
+    }
+
+    /// Changes the setting: it holds for every command that begins after this.
+    pub fn set(&self, change: impl FnOnce(&mut Setting)) {
+        change(&mut locked(&self.setting));
+        // The counter of an eventfd cannot overflow by ones.
+        let _ = self.wake.1.notify();
+    }
+
+    /// The setting.
+    pub fn setting(&self) -> Setting {
+        locked(&self.setting).clone()
+    }
+
+    /// The frontend is gone, its memory and requests with it.
+    pub fn disconnected(&self) {
+        let mut inner = locked(&self.inner);
+        inner.held.clear();
+        inner.memory = None;
+    }
+
+    /// Serves a ring until it is empty, stopped, or the HBA falls silent.
+    fn serve(&self, inner: &mut Inner<S>, queue: u16, vring: &Vring) {
+        let Some(memory) = inner.memory.clone() else {
+            return;
+        };
+        // What a stopped ring's memory is used for now, nobody knows. One that
+        // stops while we are here waits for us before its memory is.
+        while runs(vring) && self.setting().presence != Presence::Silent {
+            // These fail, and a ring is left until its next kick, where the
+            // guest's indices make no sense.
+            let _ = vring.disable_notification();
+            let mut served = 0;
+            while let Some(chain) = self.next(vring, &memory) {
+                self.carry_out(inner, &memory, queue, vring, chain);
+                served += 1;
+            }
+            let more = vring.enable_notification().unwrap_or(false);
+            if !more || served == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The next request, if the ring runs and has one, and the HBA answers.
+    fn next(&self, vring: &Vring, memory: &GuestMemoryAtomic<Memory>) -> Option<Chain> {
+        if self.setting().presence == Presence::Silent || !runs(vring) {
+            return None;
+        }
+        let mut state = vring.get_mut();
+        let mut chains = state.get_queue_mut().iter(memory.memory()).ok()?;
+        chains.next()
+    }
+
+    fn carry_out(
+        &self,
+        inner: &mut Inner<S>,
+        memory: &GuestMemoryAtomic<Memory>,
+        queue: u16,
+        vring: &Vring,
+        chain: Chain,
+    ) {
+        let head = chain.head_index();
+        let guard = memory.memory();
+        let done = if queue < FIRST_REQUEST_QUEUE {
+            Done::Used(control(inner, &guard, chain.clone()))
+        } else {
+            let Setting { policy, presence } = self.setting();
+            let gone = presence == Presence::Gone;
+            inner.worker.serve(&guard, chain.clone(), &policy, gone)
+        };
+        match done {
+            Done::Used(bytes) => put_back(vring, head, bytes),
+            Done::Held(tag) => inner.held.push(Held {
+                tag,
+                queue: queue.into(),
+                vring: vring.clone(),
+                chain,
+            }),
+        }
+    }
+}
+
+fn runs(vring: &Vring) -> bool {
+    let state = vring.get_ref();
+    state.get_queue().ready() && state.is_enabled()
+}
+
+fn put_back(vring: &Vring, head: u16, bytes: u32) {
+    // Both fail only where the guest has taken the ring away.
+    let _ = vring.add_used(head, bytes);
+    let _ = vring.signal_used_queue();
+}
+
+/// Carries out a control request: bytes written.
+fn control<S>(inner: &mut Inner<S>, memory: &Memory, chain: Chain) -> u32 {
+    let Some((control, writer)) = Control::parse(memory, chain) else {
+        return 0;
+    };
+    let any = |held: &Held, tag: Option<u64>| tag.is_none_or(|tag| tag == held.tag);
+    let verdict = match control {
+        Control::AbortTask(tag) => {
+            release(inner, Response::Aborted, |held| held.tag == tag);
+            Verdict::Complete
+        }
+        Control::AbortAll => {
+            release(inner, Response::Aborted, |_| true);
+            Verdict::Complete
+        }
+        Control::Reset => {
+            release(inner, Response::Reset, |_| true);
+            Verdict::Complete
+        }
+        Control::Query(tag) if inner.held.iter().any(|held| any(held, tag)) => Verdict::Succeeded,
+        Control::Query(_) | Control::Notifications => Verdict::Complete,
+        Control::BadTarget => Verdict::BadTarget,
+        Control::BadUnit => Verdict::IncorrectLun,
+        Control::Unsupported => Verdict::Rejected,
+    };
+    control.answer(writer, verdict)
+}
+
+/// Gives requests back that were kept.
+fn release<S>(inner: &mut Inner<S>, with: Response, which: impl Fn(&Held) -> bool) {
+    for held in inner.held.extract_if(.., |held| which(held)) {
+        let head = held.chain.head_index();
+        let bytes = request::give_back(held.chain.memory(), held.chain.clone(), with);
+        put_back(&held.vring, head, bytes);
+    }
+}
+
+impl<S: Storage + Send> VhostUserBackend for Device<S> {
+    type Bitmap = ();
+    type Vring = Vring;
+
+    fn num_queues(&self) -> usize {
+        QUEUES.into()
+    }
+
+    fn max_queue_size(&self) -> usize {
+        RING
+    }
+
+    /// QEMU offers `VIRTIO_SCSI_F_CHANGE` to the guest without asking us, and
+    /// would be refused if we did not have it. Without protocol features it
+    /// believes that we can take no memory.
+    fn features(&self) -> u64 {
+        1 << VIRTIO_F_VERSION_1
+            | 1 << VIRTIO_RING_F_INDIRECT_DESC
+            | 1 << VIRTIO_SCSI_F_CHANGE
+            | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
+    }
+
+    fn protocol_features(&self) -> VhostUserProtocolFeatures {
+        VhostUserProtocolFeatures::MQ | VhostUserProtocolFeatures::REPLY_ACK
+    }
+
+    fn set_event_idx(&self, _: bool) {}
+
+    fn update_memory(&self, memory: GuestMemoryAtomic<Memory>) -> io::Result<()> {
+        locked(&self.inner).memory = Some(memory);
+        Ok(())
+    }
+
+    fn exit_event(&self, _: usize) -> Option<(EventConsumer, EventNotifier)> {
+        // Without it a worker could not be told to end.
+        new_event_consumer_and_notifier(EventFlag::NONBLOCK | EventFlag::CLOEXEC).ok()
+    }
+
+    /// Waits for the request under way, and gives back what is kept: the ring
+    /// may start again elsewhere, and nobody would know of it there.
+    fn stop_vring(&self, queue: u32) -> io::Result<()> {
+        let mut inner = locked(&self.inner);
+        release(&mut inner, Response::Reset, |held| {
+            held.queue == queue as usize
+        });
+        Ok(())
+    }
+
+    fn handle_event(&self, event: u16, _: EventSet, vrings: &[Vring], _: usize) -> io::Result<()> {
+        let mut inner = locked(&self.inner);
+        let wanted = match event {
+            WAKE => {
+                // It may have been read already: waking twice costs nothing.
+                let _ = self.wake.0.consume();
+                0..QUEUES
+            }
+            queue => queue..queue.saturating_add(1),
+        };
+        // The event queue is never used.
+        for queue in wanted.filter(|queue| *queue != 1) {
+            if let Some(vring) = vrings.get(usize::from(queue)) {
+                self.serve(&mut inner, queue, vring);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

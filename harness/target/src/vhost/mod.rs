@@ -1,0 +1,14 @@
+//! virtio-scsi over vhost-user: an HBA as QEMU sees it.
+//!
+//! * [`request`]: descriptors to a request, and its answer into them.
+//! * [`worker`]: carries requests out.
+//! * [`device`]: the rings.
+//! * [`hba`]: the thread and the socket.
+
+pub mod device;
+pub mod hba;
+pub mod request;
+pub mod worker;
+
+/// Guest memory; nobody asks what of it was written.
+pub type Memory = vm_memory::GuestMemoryMmap<()>;

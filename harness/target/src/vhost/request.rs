@@ -1,0 +1,234 @@
+//! Requests as they lie in the guest's descriptors (Virtual I/O Device 1.1,
+//! clause 5.6.6; include/uapi/linux/virtio_scsi.h). The guest may lay them out
+//! as it likes, and may lie.
+
+use super::Memory;
+use crate::scsi::cdb::CDB_BYTES;
+use crate::scsi::report::{Response, Told};
+use crate::scsi::sense::Format;
+use std::io::{Read, Write};
+use std::ops::Deref;
+use virtio_queue::{DescriptorChain, Reader, Writer};
+
+/// `struct virtio_scsi_cmd_req` with a CDB of the default size.
+const HEADER_BYTES: usize = 19 + CDB_BYTES;
+/// `VIRTIO_SCSI_SENSE_DEFAULT_SIZE`.
+const SENSE_BYTES: usize = 96;
+/// `struct virtio_scsi_cmd_resp`.
+pub const RESPONSE_BYTES: usize = 12 + SENSE_BYTES;
+
+/// Whom a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Target 0, logical unit 0: the one that there is.
+    Unit,
+    /// Target 0, another logical unit.
+    AbsentUnit,
+    /// Another target.
+    Nobody,
+}
+
+impl Address {
+    /// `lun` of a request: 1, the target, and a logical unit in one of the two
+    /// single-level formats.
+    pub fn parse(lun: &[u8; 8]) -> Self {
+        match lun {
+            [1, 0, 0 | 0x40, 0, ..] => Address::Unit,
+            [1, 0, ..] => Address::AbsentUnit,
+            _ => Address::Nobody,
+        }
+    }
+}
+
+/// A command on its way.
+pub struct Request<'a> {
+    /// Whom it is for.
+    pub address: Address,
+    /// What the guest calls it.
+    pub tag: u64,
+    /// The command.
+    pub cdb: [u8; CDB_BYTES],
+    /// Bytes of data that the guest offers.
+    pub out_len: usize,
+    /// Bytes of data that it has room for.
+    pub in_len: usize,
+    out: Reader<'a>,
+    response: Writer<'a>,
+    data_in: Writer<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// `None` where it is too broken to answer: memory that there is not, or
+    /// no room for a header or a response.
+    pub fn parse<M>(memory: &'a Memory, chain: DescriptorChain<M>) -> Option<Self>
+    where
+        M: Deref<Target = Memory> + Clone,
+    {
+        let mut out = Reader::new(memory, chain.clone()).ok()?;
+        let mut response = Writer::new(memory, chain).ok()?;
+        let mut header = [0; HEADER_BYTES];
+        out.read_exact(&mut header).ok()?;
+        let data_in = response.split_at(RESPONSE_BYTES).ok()?;
+        let (lun, rest) = header.split_first_chunk::<8>()?;
+        let (tag, rest) = rest.split_first_chunk::<8>()?;
+        // task_attr, prio and crn: all tasks are alike to us.
+        let cdb = rest[3..].try_into().ok()?;
+        Some(Request {
+            address: Address::parse(lun),
+            tag: u64::from_le_bytes(*tag),
+            cdb,
+            out_len: out.available_bytes(),
+            in_len: data_in.available_bytes(),
+            out,
+            response,
+            data_in,
+        })
+    }
+
+    /// The first `bytes` of what the guest offers; `None` if it offers less.
+    pub fn data_out(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        if bytes > self.out_len {
+            return None;
+        }
+        let mut data = vec![0; bytes];
+        self.out.read_exact(&mut data).ok()?;
+        Some(data)
+    }
+
+    /// Writes the answer: bytes written, or `None` if `data` do not fit. The
+    /// data come first, so that a guest that polls finds them.
+    pub fn answer(mut self, told: Told, residual: u32, data: &[u8], format: Format) -> Option<u32> {
+        if data.len() > self.in_len {
+            return None;
+        }
+        self.data_in.write_all(data).ok()?;
+        self.response
+            .write_all(&response(told, residual, format))
+            .ok()?;
+        u32::try_from(RESPONSE_BYTES + data.len()).ok()
+    }
+}
+
+/// `struct virtio_scsi_cmd_resp`.
+fn response(told: Told, residual: u32, format: Format) -> [u8; RESPONSE_BYTES] {
+    let mut out = [0; RESPONSE_BYTES];
+    out[4..8].copy_from_slice(&residual.to_le_bytes());
+    match told {
+        Told::Status(status, sense) => {
+            out[10] = status as u8;
+            let sense = sense.map(|sense| sense.bytes(format)).unwrap_or_default();
+            out[..4].copy_from_slice(&(sense.len() as u32).to_le_bytes());
+            out[12..12 + sense.len()].copy_from_slice(&sense);
+        }
+        Told::Response(response) => out[11] = response as u8,
+        Told::Nothing => {}
+    }
+    out
+}
+
+/// Gives a request that was kept back its answer: bytes written.
+pub fn give_back<M>(memory: &Memory, chain: DescriptorChain<M>, with: Response) -> u32
+where
+    M: Deref<Target = Memory> + Clone,
+{
+    let request = Request::parse(memory, chain);
+    request
+        .and_then(|request| request.answer(Told::Response(with), 0, &[], Format::Fixed))
+        .unwrap_or(0)
+}
+
+/// What comes on the control queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Abort the task of that tag.
+    AbortTask(u64),
+    /// Abort or clear all tasks.
+    AbortAll,
+    /// Reset the logical unit or the nexus.
+    Reset,
+    /// Is the task of that tag there? Is any (`None`)?
+    Query(Option<u64>),
+    /// For a target that there is not.
+    BadTarget,
+    /// For a logical unit that there is not.
+    BadUnit,
+    /// A function that we do not have.
+    Unsupported,
+    /// Asynchronous notifications: we have none.
+    Notifications,
+}
+
+/// `VIRTIO_SCSI_T_*` and `VIRTIO_SCSI_T_TMF_*`.
+mod kind {
+    pub const TMF: u32 = 0;
+    pub const AN_QUERY: u32 = 1;
+    pub const AN_SUBSCRIBE: u32 = 2;
+    pub const ABORT_TASK: u32 = 0;
+    pub const ABORT_TASK_SET: u32 = 1;
+    pub const CLEAR_TASK_SET: u32 = 3;
+    pub const I_T_NEXUS_RESET: u32 = 4;
+    pub const LOGICAL_UNIT_RESET: u32 = 5;
+    pub const QUERY_TASK: u32 = 6;
+    pub const QUERY_TASK_SET: u32 = 7;
+}
+
+/// What a control request is answered with (`VIRTIO_SCSI_S_*`).
+#[allow(missing_docs, reason = "the standard's names")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verdict {
+    Complete = 0,
+    BadTarget = 3,
+    Succeeded = 10,
+    Rejected = 11,
+    IncorrectLun = 12,
+}
+
+impl Control {
+    /// `struct virtio_scsi_ctrl_tmf_req` or `virtio_scsi_ctrl_an_req`, and
+    /// where its answer goes. `None` where it is too broken to answer.
+    pub fn parse<M>(memory: &Memory, chain: DescriptorChain<M>) -> Option<(Self, Writer<'_>)>
+    where
+        M: Deref<Target = Memory> + Clone,
+    {
+        let mut reader = Reader::<'_>::new(memory, chain.clone()).ok()?;
+        let writer = Writer::new(memory, chain).ok()?;
+        let mut word = || {
+            let mut bytes = [0; 4];
+            reader.read_exact(&mut bytes).ok()?;
+            Some(u32::from_le_bytes(bytes))
+        };
+        let control = match word()? {
+            kind::TMF => {
+                let function = word()?;
+                let mut lun = [0; 8];
+                lun[..4].copy_from_slice(&word()?.to_le_bytes());
+                lun[4..].copy_from_slice(&word()?.to_le_bytes());
+                let tag = u64::from(word()?) | u64::from(word()?) << 32;
+                match (Address::parse(&lun), function) {
+                    (Address::Nobody, _) => Control::BadTarget,
+                    (Address::AbsentUnit, _) => Control::BadUnit,
+                    (_, kind::ABORT_TASK) => Control::AbortTask(tag),
+                    (_, kind::ABORT_TASK_SET | kind::CLEAR_TASK_SET) => Control::AbortAll,
+                    (_, kind::LOGICAL_UNIT_RESET | kind::I_T_NEXUS_RESET) => Control::Reset,
+                    (_, kind::QUERY_TASK) => Control::Query(Some(tag)),
+                    (_, kind::QUERY_TASK_SET) => Control::Query(None),
+                    _ => Control::Unsupported,
+                }
+            }
+            kind::AN_QUERY | kind::AN_SUBSCRIBE => Control::Notifications,
+            _ => Control::Unsupported,
+        };
+        Some((control, writer))
+    }
+
+    /// Writes the answer: bytes written.
+    pub fn answer(self, mut writer: Writer<'_>, verdict: Verdict) -> u32 {
+        let written = match self {
+            // `struct virtio_scsi_ctrl_an_resp`: no event, complete.
+            Control::Notifications => writer.write_all(&[0; 5]).map(|()| 5),
+            _ => writer.write_all(&[verdict as u8]).map(|()| 1),
+        };
+        written.unwrap_or(0)
+    }
+}

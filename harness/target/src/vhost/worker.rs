@@ -1,0 +1,125 @@
+//! Carries a guest's requests out, one at a time.
+
+use super::Memory;
+use super::request::{Address, Request};
+use crate::journal::{Entry, Journal};
+use crate::scsi::cdb::{CDB_BYTES, Command};
+use crate::scsi::execute::{self, Answer, Policy};
+use crate::scsi::inquiry;
+use crate::scsi::report::{Response, Told};
+use crate::scsi::sense::Sense;
+use crate::scsi::transfer::Storage;
+use crate::scsi::unit::Unit;
+use std::ops::Deref;
+use virtio_queue::DescriptorChain;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is answered, with that many bytes.
+    Used(u32),
+    /// It is kept back; this is its tag.
+    Held(u64),
+}
+
+/// The logical unit, its storage, and who is told.
+pub struct Worker<S> {
+    /// The unit.
+    pub unit: Unit,
+    /// Its bytes.
+    pub storage: S,
+    /// Where commands are recorded.
+    pub journal: Journal,
+}
+
+impl<S: Storage> Worker<S> {
+    /// Carries out the request in `chain`; `gone`: as a target that is not
+    /// there any more.
+    pub fn serve<M>(
+        &mut self,
+        memory: &Memory,
+        chain: DescriptorChain<M>,
+        policy: &Policy,
+        gone: bool,
+    ) -> Done
+    where
+        M: Deref<Target = Memory> + Clone,
+    {
+        let Some(mut request) = Request::parse(memory, chain) else {
+            self.journal.record(Entry::malformed());
+            return Done::Used(0);
+        };
+        let answer = match request.address {
+            // A guest looks for hundreds of targets; that tells nothing.
+            Address::Nobody => {
+                let told = Told::Response(Response::BadTarget);
+                let used = request.answer(told, 0, &[], self.unit.sense_format());
+                return Done::Used(used.unwrap_or(0));
+            }
+            _ if gone => refused(Response::BadTarget),
+            Address::AbsentUnit => absent(&request.cdb),
+            Address::Unit => self.carry_out(&mut request, policy),
+        };
+        // More parameter data than there is room for.
+        let answer = match answer.data.len() > request.in_len {
+            true => refused(Response::Overrun),
+            false => answer,
+        };
+        let buffer = request.out_len.max(request.in_len) as u64;
+        let honest = buffer.saturating_sub(answer.transferred);
+        let residual = answer
+            .residual
+            .unwrap_or(u32::try_from(honest).unwrap_or(u32::MAX));
+        self.journal
+            .record(Entry::new(&request.cdb, &answer, residual));
+        if answer.told == Told::Nothing {
+            return Done::Held(request.tag);
+        }
+        let format = self.unit.sense_format();
+        let used = request.answer(answer.told, residual, &answer.data, format);
+        Done::Used(used.unwrap_or(0))
+    }
+
+    fn carry_out(&mut self, request: &mut Request<'_>, policy: &Policy) -> Answer {
+        if request.out_len > 0 && request.in_len > 0 {
+            return refused(Response::Failure); // VIRTIO_SCSI_F_INOUT is not offered
+        }
+        let admitted = Command::parse(&request.cdb)
+            .and_then(|command| execute::admit(&self.unit, &command).map(|()| command));
+        let command = match admitted {
+            Ok(command) => command,
+            Err(sense) => return Answer::check(sense),
+        };
+        let block = self.unit.block();
+        if command.data_in(block) > request.in_len as u64 {
+            return refused(Response::Overrun);
+        }
+        let Some(out) = request.data_out(command.data_out(block) as usize) else {
+            return refused(Response::Overrun);
+        };
+        execute::execute(&self.unit, &mut self.storage, policy, command, &out)
+    }
+}
+
+fn refused(response: Response) -> Answer {
+    Answer {
+        told: Told::Response(response),
+        ..Answer::good()
+    }
+}
+
+/// What a logical unit that there is not still answers (SPC-4, clause 4.6.4.1
+/// and SAM-5, clause 5.11).
+fn absent(cdb: &[u8; CDB_BYTES]) -> Answer {
+    match Command::parse(cdb) {
+        Ok(Command::Inquiry {
+            page: None,
+            allocation,
+        }) => Answer::parameters(inquiry::absent(), allocation),
+        Ok(Command::RequestSense { allocation, .. }) => {
+            let format = crate::scsi::sense::Format::Fixed;
+            Answer::parameters(Sense::NO_SUCH_UNIT.bytes(format), allocation)
+        }
+        _ => Answer::check(Sense::NO_SUCH_UNIT),
+    }
+}

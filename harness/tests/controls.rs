@@ -1,0 +1,83 @@
+//! A kernel broken on purpose, from its semantic patch to the verdict, as users
+//! run it. Skipped where there is nothing to build with, unless
+//! `HALFWAY_CONTROLS=1` says that there must be.
+
+use halfway_builder::controls;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Whether controls can be built here; says it when not.
+fn can_build() -> bool {
+    let required = std::env::var("HALFWAY_CONTROLS").is_ok_and(|value| value == "1");
+    match controls::require() {
+        Ok(()) => true,
+        Err(missing) if required => panic!("{missing}"),
+        Err(missing) => {
+            eprintln!("skipped: {missing}");
+            false
+        }
+    }
+}
+
+fn halfway(arguments: &[&str], results: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_halfway"))
+        .current_dir(env!("CARGO_MANIFEST_DIR").to_owned() + "/..")
+        .env("NO_COLOR", "1")
+        .args(arguments)
+        .arg("--results")
+        .arg(results)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The stock module, rebuilt in the same way, passes what kills its mutant.
+#[test]
+fn a_mutant_is_killed_and_its_stock_module_is_not() {
+    if !can_build() {
+        return;
+    }
+    let results = tempfile::tempdir().unwrap();
+    let scenario = "scenarios/raid1/read-once.toml";
+    let run = [
+        "controls",
+        "run",
+        "raid1-stale-status",
+        "--scenario",
+        scenario,
+    ];
+    let output = halfway(&run, results.path());
+    let table = text(&output.stdout);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{table}\n{said}");
+    let row = |name: &str| {
+        let row = table.lines().find(|line| line.contains(name));
+        row.unwrap_or_else(|| panic!("{table}")).to_owned()
+    };
+    assert!(row("unmutated-dm-mirror").contains("passes, as it must"));
+    assert!(row("raid1-stale-status").contains("wrong answer"));
+    assert!(row("raid1-stale-status").contains("raid1.read-once"));
+
+    // The record of the kill repeats it: with the control.
+    let record = results.path().join("raid1-stale-status/latest");
+    let manifest = std::fs::read_to_string(record.join("manifest.json")).unwrap();
+    assert!(manifest.contains("--control"), "{manifest}");
+
+    // A multipath scenario has no mirror to break.
+    let scenario = "scenarios/multipath/no-fault.toml";
+    let run = [
+        "run",
+        scenario,
+        "--control",
+        "raid1-stale-status",
+        "--sample",
+        "1",
+    ];
+    let output = halfway(&run, results.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no guest loads dm_mirror"));
+}

@@ -1,0 +1,382 @@
+//! Halfway as its users run it, on a real guest: few runs, each worth its boot.
+//!
+//! The kernel is the catalogue's default; it is fetched if it is not in the
+//! cache yet.
+
+use rstest::rstest;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A guest at a time: two would share two cores with the rest of the tests.
+static GUEST: Mutex<()> = Mutex::new(());
+
+/// A place of its own for a run: its results, its scenarios, its private files.
+struct Place {
+    directory: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let alone = GUEST
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let directory = tempfile::tempdir().unwrap();
+        for part in ["scenarios", "private", "results"] {
+            fs::create_dir(directory.path().join(part)).unwrap();
+        }
+        Place {
+            directory,
+            _alone: alone,
+        }
+    }
+
+    fn path(&self, part: &str) -> PathBuf {
+        self.directory.path().join(part)
+    }
+
+    fn scenario(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path("scenarios").join(name).with_extension("toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn halfway(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halfway"));
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR").to_owned() + "/..")
+            .env("TMPDIR", self.path("private"))
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.halfway();
+        command
+            .arg("run")
+            .args(arguments)
+            .arg("--results")
+            .arg(self.path("results"));
+        command.output().unwrap()
+    }
+
+    /// The record's final verdict of each case.
+    fn verdicts(&self) -> BTreeMap<String, Value> {
+        let text = fs::read_to_string(self.path("results/latest/events.jsonl")).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["event"] == "case-finished" && event["retried"] == false)
+            .map(|event| (event["id"].as_str().unwrap().to_owned(), event))
+            .collect()
+    }
+
+    /// Nothing of a run is left: no process that knows our directory, no file.
+    fn is_clean(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let processes = self.processes();
+            let files: Vec<_> = fs::read_dir(self.path("private"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            if processes.is_empty() && files.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "left behind: {processes:?} {files:?}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Command lines of the processes that have our directory in them.
+    fn processes(&self) -> Vec<String> {
+        let needle = self.path("private").display().to_string();
+        fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+            .filter(|line| line.contains(&needle))
+            .collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A read that leg 0 fails in its middle, at a few sectors.
+const HALFWAY: &str = r#"
+question = "Does a read that one leg fails in its middle come back whole from the other leg?"
+[legs]
+max_sectors_kb = 64
+[io]
+vector = ["contiguous", "pages", "odd"]
+[[fault]]
+leg = 0
+at = [0, 252, 511]
+"#;
+
+#[test]
+fn the_catalogue_passes_with_its_evidence() {
+    let place = Place::new();
+    let output = place.run(&["scenarios", "--sample", "150", "--seed", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let verdicts = place.verdicts();
+    let mut passed = Vec::new();
+    for (id, event) in &verdicts {
+        if event["verdict"]["outcome"] == "skipped" {
+            // A kernel need not have the driver of every controller.
+            let reason = event["verdict"]["reason"].as_str().unwrap();
+            let lacks_driver = reason.contains("there is no such module");
+            assert!(id.contains("controller=") && lacks_driver, "{id}: {reason}");
+            continue;
+        }
+        assert_eq!(event["verdict"]["outcome"], "pass", "{id}");
+        passed.push(id.split('.').next().unwrap());
+        if event["verdict"]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("refused")
+        {
+            continue;
+        }
+        let evidence = &event["verdict"]["evidence"];
+        for witness in ["journal", "trace"] {
+            assert!(
+                !evidence[witness].as_array().unwrap().is_empty(),
+                "{id} cites no {witness}"
+            );
+        }
+    }
+    for (stack, least) in [("raid1", 40), ("multipath", 30), ("controllers", 5)] {
+        let passed = passed.iter().filter(|of| **of == stack).count();
+        assert!(passed >= least, "{passed} cases of {stack}");
+    }
+    assert!(
+        said(&output).contains("--full runs them all"),
+        "{}",
+        said(&output)
+    );
+    place.is_clean();
+}
+
+#[test]
+fn what_breaks_is_named_and_the_run_goes_on() {
+    let place = Place::new();
+    let sabotaged = |how: &str| {
+        format!("sabotage = \"{how}\"\n{HALFWAY}")
+            .replace("[0, 252, 511]", "252")
+            .replace(r#"["contiguous", "pages", "odd"]"#, r#""pages""#)
+    };
+    place.scenario("a-panic", &sabotaged("guest-panic"));
+    place.scenario("b-kill", &sabotaged("qemu-kill"));
+    place.scenario("c-missed", &sabotaged("fault-missed"));
+    place.scenario("d-sound", HALFWAY);
+    let scenarios = place.path("scenarios").display().to_string();
+    let output = place.run(&[&scenarios, "--full", "--seed", "2"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+
+    let verdicts = place.verdicts();
+    let outcome = |id: &str| {
+        let event = verdicts
+            .get(id)
+            .unwrap_or_else(|| panic!("{id} is not in {verdicts:?}"));
+        (
+            event["verdict"]["outcome"].as_str().unwrap(),
+            event["attempt"].as_u64().unwrap(),
+        )
+    };
+    assert_eq!(outcome("a-panic"), ("crash", 1));
+    // Killed once, tried once more, and then it passes.
+    assert_eq!(outcome("b-kill"), ("pass", 2));
+    assert_eq!(outcome("c-missed"), ("inconclusive", 1));
+    let sound = verdicts.iter().filter(|(id, _)| id.starts_with("d-sound"));
+    assert!(
+        sound.clone().count() == 9
+            && sound
+                .clone()
+                .all(|(_, event)| event["verdict"]["outcome"] == "pass")
+    );
+
+    let story = fs::read_to_string(place.path("results/latest/cases/a-panic.txt")).unwrap();
+    assert!(
+        story.contains("Kernel panic") && story.contains("sysrq"),
+        "{story}"
+    );
+
+    // What was recorded is judged again as it was, without a guest.
+    let judged = place
+        .halfway()
+        .arg("judge")
+        .arg(place.path("results/latest/cases/a-panic.json"))
+        .output()
+        .unwrap();
+    assert_eq!(judged.status.code(), Some(1), "{}", said(&judged));
+    let judged = place
+        .halfway()
+        .arg("judge")
+        .arg(place.path("results/latest/cases/c-missed.json"))
+        .output()
+        .unwrap();
+    assert_eq!(judged.status.code(), Some(125), "{}", said(&judged));
+
+    // And the case's own file repeats it, here without the kernel's guilt.
+    let case = place
+        .path("results/latest/cases/c-missed.toml")
+        .display()
+        .to_string();
+    let again = place.run(&[&case]);
+    assert_eq!(again.status.code(), Some(125), "{}", said(&again));
+    assert_eq!(place.verdicts().keys().collect::<Vec<_>>(), ["c-missed"]);
+    place.is_clean();
+}
+
+/// Waits until a run has judged some cases.
+fn under_way(place: &Place, child: &mut Child) {
+    let until = Instant::now() + Duration::from_secs(120);
+    let events = place.path("results/latest/events.jsonl");
+    while fs::read_to_string(&events)
+        .unwrap_or_default()
+        .matches("case-finished")
+        .count()
+        < 3
+    {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it was under way"
+        );
+        assert!(Instant::now() < until, "it is not under way");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn start(place: &Place) -> Child {
+    let mut command = place.halfway();
+    command
+        .args([
+            "run",
+            "scenarios/raid1/read-halfway.toml",
+            "--full",
+            "--seed",
+            "3",
+            "--results",
+        ])
+        .arg(place.path("results"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn signal(child: &Child, number: i32) {
+    let pid = rustix::process::Pid::from_child(child);
+    let signal = rustix::process::Signal::from_named_raw(number).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn nothing_outlives_a_killed_harness_and_the_run_can_be_resumed() {
+    const KILL: i32 = 9;
+    const INTERRUPT: i32 = 2;
+    let place = Place::new();
+    let mut child = start(&place);
+    under_way(&place, &mut child);
+    assert!(
+        !place.processes().is_empty(),
+        "QEMU is not seen, so its absence proves nothing"
+    );
+    signal(&child, KILL);
+    child.wait().unwrap();
+    place.is_clean();
+
+    let done = place.verdicts().len();
+    assert!(done >= 3);
+    let mut child = place.halfway();
+    child
+        .args(["run", "--resume", "latest", "--results"])
+        .arg(place.path("results"));
+    let mut child = child
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(120);
+    while place.verdicts().len() < done + 3 {
+        assert!(Instant::now() < until && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(&child, INTERRUPT);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    place.is_clean();
+
+    let shown = place
+        .halfway()
+        .args(["show", "latest", "--results"])
+        .arg(place.path("results"))
+        .output()
+        .unwrap();
+    assert_eq!(shown.status.code(), Some(3), "{}", said(&shown));
+    assert!(said(&shown).contains("interrupted"), "{}", said(&shown));
+}
+
+/// What must be told before anything is started.
+#[rstest]
+#[case::no_qemu(HALFWAY, &[("HALFWAY_QEMU", "/nowhere/qemu")], 3, "/nowhere/qemu")]
+#[case::not_qemu(HALFWAY, &[("HALFWAY_QEMU", "/bin/false")], 3, "/bin/false")]
+#[case::no_private_place(HALFWAY, &[("TMPDIR", "/nowhere")], 3, "TMPDIR")]
+#[case::unknown_key("question = \"?\"\n[legz]\ncount = 2\n", &[], 2, "legs")]
+#[case::outside("question = \"?\"\n[io]\nop = \"read\"\n[[fault]]\nleg = 0\nat = 512\n", &[], 2, "512")]
+#[case::no_such_leg("question = \"?\"\n[[fault]]\nleg = 7\nat = 0\n", &[], 2, "leg")]
+#[case::not_toml("question = ", &[], 2, "scenario")]
+fn what_cannot_be_is_told(
+    #[case] text: &str,
+    #[case] environment: &[(&str, &str)],
+    #[case] code: i32,
+    #[case] word: &str,
+) {
+    let place = Place::new();
+    let path = place.scenario("bad", text).display().to_string();
+    let mut command = place.halfway();
+    command
+        .args(["run", &path, "--results"])
+        .arg(place.path("results"));
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    assert!(said(&output).contains(word), "{}", said(&output));
+    assert!(
+        !Path::new(&place.path("results/latest")).exists(),
+        "a record was begun"
+    );
+    place.is_clean();
+}
+
+#[test]
+fn results_that_cannot_be_written_are_told_before_a_guest_is_started() {
+    let place = Place::new();
+    let path = place.scenario("sound", HALFWAY).display().to_string();
+    fs::write(place.path("file"), "").unwrap();
+    let mut command = place.halfway();
+    command
+        .args(["run", &path, "--results"])
+        .arg(place.path("file"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("--results"), "{}", said(&output));
+    place.is_clean();
+}

@@ -1,0 +1,155 @@
+//! The storage daemon.
+
+use halfway::machine::process;
+use halfway::observation::Member;
+use halfway::scenario::case::Times;
+use halfway::storage::blkdebug::{Arming, Behaviour, Rule, initial_nodes};
+use halfway_protocol::content::{Origin, SECTOR, Span, Stamp, classify};
+use halfway_protocol::io::Op;
+use halfway_target::{HbaConfig, Identity};
+use qapi::futures::{QapiService, QmpStreamTokio};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::WriteHalf;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+pub const DAEMON: &str = "qemu-storage-daemon";
+pub const QEMU: &str = "qemu-system-x86_64";
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const SECTORS: u64 = 8192;
+pub const SEED: u64 = 11;
+
+type Monitor = QapiService<QmpStreamTokio<WriteHalf<UnixStream>>>;
+
+/// A storage daemon with a blkdebug node for each leg.
+pub struct Daemon {
+    qmp: Monitor,
+    arming: Vec<Arming>,
+    _process: Child,
+    pub directory: TempDir,
+}
+
+impl Daemon {
+    /// `files`: for each leg the number of the image it lies on.
+    pub async fn start(files: &[u8]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mut command = Command::new(DAEMON);
+        let mut images = files.to_vec();
+        images.dedup();
+        for image in images {
+            fs::write(at(&format!("image{image}")), content(image)).unwrap();
+        }
+        for (leg, image) in (0..).zip(files) {
+            let member = Member::Leg(leg);
+            let path = at(&format!("image{image}"));
+            command.arg("--blockdev").arg(format!(
+                "driver=file,node-name=leg{leg}-medium,filename={},locking=off",
+                path.display()
+            ));
+            // The nodes above the medium are those of any other leg.
+            for node in &initial_nodes(member, "")[1..] {
+                let node = serde_json::to_string(node).unwrap();
+                command.args(["--blockdev", &node]);
+            }
+        }
+        let nbd = at("nbd");
+        command.arg("--nbd-server").arg(format!(
+            "addr.type=unix,addr.path={},max-connections=16",
+            nbd.display()
+        ));
+        for leg in 0..files.len() {
+            command.arg("--export").arg(format!(
+                "type=nbd,id=export{leg},node-name=leg{leg},name=leg{leg},writable=on"
+            ));
+        }
+        command
+            .arg("--chardev")
+            .arg(format!(
+                "socket,id=qmp,path={},server=on,wait=off",
+                at("qmp").display()
+            ))
+            .args(["--monitor", "chardev=qmp"])
+            .stdin(Stdio::null());
+        let child = process::bound_to_us(&mut command).spawn().unwrap();
+        let stream = connect(&at("qmp")).await;
+        while !nbd.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (read, write) = tokio::io::split(stream);
+        let qmp = QmpStreamTokio::open_split(read, write).await.unwrap();
+        let (qmp, _) = qmp.negotiate().await.unwrap().spawn_tokio();
+        Daemon {
+            qmp,
+            arming: (0..files.len() as u8)
+                .map(|leg| Arming::new(Member::Leg(leg)))
+                .collect(),
+            _process: child,
+            directory,
+        }
+    }
+
+    /// Puts exactly these faults on a leg.
+    pub async fn arm(&mut self, leg: usize, faults: &[(Op, i64, Times, i32)]) {
+        let rules = faults.iter().map(|(op, sector, times, errno)| Rule {
+            op: *op,
+            sector: *sector,
+            times: *times,
+            errno: *errno,
+        });
+        let behaviour = Behaviour {
+            rules: rules.collect(),
+            max_transfer: None,
+        };
+        let armed = self.arming[leg].arm(&self.qmp, behaviour);
+        tokio::time::timeout(PATIENCE, armed)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    pub fn config(&self, leg: u16, unit: Identity) -> HbaConfig {
+        HbaConfig {
+            id: format!("hba{leg}"),
+            socket: self.directory.path().join(format!("hba{leg}")),
+            nbd: self.directory.path().join("nbd"),
+            export: format!("leg{leg}"),
+            unit,
+        }
+    }
+
+    /// The sectors of an image.
+    pub fn sectors(&self, image: u8, sector: u64, sectors: u64) -> Vec<Span> {
+        let data = fs::read(self.directory.path().join(format!("image{image}"))).unwrap();
+        let at = |sector: u64| sector as usize * SECTOR;
+        classify(&data[at(sector)..at(sector + sectors)], SEED)
+    }
+}
+
+/// Every sector names itself and its image.
+pub fn content(image: u8) -> Vec<u8> {
+    let stamp = |sector| Stamp {
+        origin: Origin::Leg(image),
+        generation: 0,
+        sector,
+        seed: SEED,
+    };
+    (0..SECTORS)
+        .flat_map(|sector| stamp(sector).bytes())
+        .collect()
+}
+
+pub async fn connect(path: &Path) -> UnixStream {
+    let since = Instant::now();
+    loop {
+        match UnixStream::connect(path).await {
+            Ok(stream) => return stream,
+            Err(error) => assert!(since.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

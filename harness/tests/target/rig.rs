@@ -1,0 +1,368 @@
+//! The guest.
+
+use crate::daemon::{DAEMON, Daemon, PATIENCE, QEMU, SECTORS, SEED};
+use halfway::guest::{self, boot::Booted};
+use halfway::machine::command::{Boot, MEMORY_MIB};
+use halfway::machine::{Accel, Booting, clock};
+use halfway_builder::{AGENT, Cache, Extra, Initramfs, KernelSpec, default_modules, resolve};
+use halfway_protocol::content::{Origin, SECTOR, Span, What};
+use halfway_protocol::io::{
+    IoOp, IoReport, IoRequest, IoState, Memory, Op, OpReport, Path as Via, Segment,
+};
+use halfway_protocol::message::{Disk, Reply, Request, Seen, Target as Table};
+use halfway_protocol::trace::{Dev, Kind};
+use halfway_target::{Entry, HbaConfig, Identity, Policy, Reports, Search, Target};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::LocalSet;
+
+/// A guest whose legs are the target's. QEMU ends before the target does, and
+/// the target before its storage.
+pub struct Rig {
+    pub guest: Booted,
+    pub disks: Vec<Disk>,
+    pub target: Target,
+    pub journal: Receiver<Entry>,
+    pub daemon: Daemon,
+}
+
+impl Rig {
+    /// Two disks, each its own.
+    pub async fn mirror() -> Self {
+        let daemon = Daemon::start(&[0, 1]).await;
+        let legs = (0..2).map(|leg| daemon.config(leg, Identity::new(format!("leg{leg}"))));
+        let configs = legs.collect();
+        Rig::start(daemon, configs).await
+    }
+
+    /// Two paths to one disk.
+    pub async fn paths() -> Self {
+        let (daemon, configs) = Rig::two_paths().await;
+        Rig::start(daemon, configs).await
+    }
+
+    pub async fn two_paths() -> (Daemon, Vec<HbaConfig>) {
+        let daemon = Daemon::start(&[0, 0]).await;
+        let paths = (0..2).map(|leg| {
+            let unit = Identity {
+                name: "unit".to_owned(),
+                port: leg + 1,
+                ports: 2,
+                ..Identity::new(format!("leg{leg}"))
+            };
+            daemon.config(leg, unit)
+        });
+        let configs = paths.collect();
+        (daemon, configs)
+    }
+
+    pub async fn start(daemon: Daemon, configs: Vec<HbaConfig>) -> Self {
+        let (target, journal) = Target::start(configs).unwrap();
+        Rig::boot(daemon, target, journal, Vec::new(), &[]).await
+    }
+
+    /// With more arguments of QEMU, and a shell where `tools` has one.
+    pub async fn boot(
+        daemon: Daemon,
+        target: Target,
+        journal: Receiver<Entry>,
+        tools: Vec<Extra>,
+        args: &[String],
+    ) -> Self {
+        let shell = !tools.is_empty();
+        let mut disks = Target::shared_memory_args(MEMORY_MIB).to_vec();
+        disks.extend(target.qemu_args());
+        disks.extend_from_slice(args);
+        let boot = tokio::task::spawn_blocking(move || boot(&tools))
+            .await
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let booting = Booting::start(&boot, directory, &disks, shell)
+            .await
+            .unwrap();
+        let guest = guest::boot(booting, PATIENCE).await.unwrap();
+        assert_eq!(guest.hello.trouble, Vec::<String>::new());
+        let disks = guest.guest.disks().await.unwrap();
+        let serials: Vec<_> = disks.iter().map(|disk| disk.serial.as_str()).collect();
+        assert_eq!(serials[..2], ["leg0", "leg1"]);
+        println!(
+            "{} up after {:?}: {disks:?}",
+            guest.hello.release, guest.took
+        );
+        Rig {
+            guest,
+            disks,
+            target,
+            journal,
+            daemon,
+        }
+    }
+
+    pub fn dev(&self, leg: usize) -> Dev {
+        self.disks[leg].dev
+    }
+
+    pub async fn call(&self, request: Request) -> Reply {
+        self.guest.guest.call(request).await.unwrap()
+    }
+
+    pub async fn create(&self, kind: &str, params: &str) -> Dev {
+        let table = vec![Table {
+            start: 0,
+            sectors: SECTORS,
+            kind: kind.to_owned(),
+            params: params.to_owned(),
+        }];
+        let name = "stack".to_owned();
+        match self.call(Request::DmCreate { name, table }).await {
+            Reply::Created(dev, _) => dev,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn remove(&self) {
+        self.call(Request::DmRemove {
+            name: "stack".to_owned(),
+        })
+        .await;
+    }
+
+    /// What `multipath -ll` says, once its paths are in these states, in any
+    /// order.
+    pub async fn paths_become(&mut self, states: &[&str]) -> String {
+        let since = Instant::now();
+        loop {
+            let (map, _) = self.sh("multipath -ll").await;
+            let paths = map.lines().filter(|line| line.contains(" sd"));
+            let mut left = states.to_vec();
+            let known = paths.clone().all(|path| {
+                let at = left.iter().position(|state| path.contains(state));
+                at.map(|at| left.remove(at)).is_some()
+            });
+            if known && left.is_empty() {
+                return map;
+            }
+            assert!(since.elapsed() < PATIENCE, "not {states:?}: {map}");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// Runs a command in the guest's shell: what it prints, and its status.
+    pub async fn sh(&mut self, command: &str) -> (String, i32) {
+        let stream = self.guest.shell.as_mut().unwrap();
+        // The shell prompts, but does not echo.
+        let line = format!("{{ echo @@B; {command}; }} 2>&1; echo @@E $? @@E\n");
+        stream.write_all(line.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        loop {
+            if let Some((_, rest)) = text.split_once("@@B")
+                && let [said, status, ..] = rest.split("@@E").collect::<Vec<_>>()[..]
+                && rest.matches("@@E").count() == 2
+            {
+                return (said.to_owned(), status.trim().parse().unwrap());
+            }
+            let mut chunk = [0; 4096];
+            let count = tokio::time::timeout(PATIENCE, stream.read(&mut chunk)).await;
+            let count = count
+                .unwrap_or_else(|_| panic!("{command}: {text}"))
+                .unwrap();
+            text += &String::from_utf8_lossy(&chunk[..count]);
+        }
+    }
+
+    /// 256 KiB from sector 2048, watched.
+    pub async fn io(&self, device: &str, op: Op, generation: u32) -> Watched {
+        self.begin(device, op, generation, 1).await;
+        self.finish().await
+    }
+
+    /// Begins to watch, and such an I/O in so many requests.
+    pub async fn begin(&self, device: &str, op: Op, generation: u32, requests: u32) {
+        self.journal.try_iter().for_each(drop);
+        let sectors = 512 / requests;
+        let operation = |number: u32| IoOp {
+            sector: 2048 + u64::from(number * sectors),
+            segments: vec![Segment {
+                page_offset: 0,
+                bytes: sectors * SECTOR as u32,
+            }],
+        };
+        let request = IoRequest {
+            device: device.to_owned(),
+            op,
+            path: Via::Direct,
+            dsync: false,
+            memory: Memory::Scattered,
+            ops: (0..requests).map(operation).collect(),
+            seed: SEED,
+            generation,
+        };
+        self.call(Request::Watch).await;
+        self.call(Request::IoStart(request)).await;
+    }
+
+    /// Whether the I/O is still under way after so long.
+    pub async fn pends(&self, patience: Duration) -> bool {
+        let state = self.guest.guest.io_wait(patience, None).await.unwrap();
+        matches!(state, IoState::Pending { .. })
+    }
+
+    pub async fn finish(&self) -> Watched {
+        let state = self.guest.guest.io_wait(PATIENCE, None).await.unwrap();
+        let seen = self.guest.guest.collect().await.unwrap();
+        assert_eq!(seen.lost, 0);
+        let IoState::Done(report) = state else {
+            panic!("{state:?} {seen:?}");
+        };
+        Watched {
+            report,
+            seen,
+            journal: self.journal.try_iter().collect(),
+        }
+    }
+
+    /// The last write left so many sectors of its generation, and no more.
+    pub fn assert_torn(&self, generation: u32, sectors: u64) {
+        let spans = self.daemon.sectors(0, 2048, 512);
+        let is_new = |span: &&Span| match span.what {
+            What::Stamp {
+                generation: found, ..
+            } => found == generation,
+            other => panic!("{other:?}"),
+        };
+        let new: Vec<_> = spans.iter().filter(is_new).collect();
+        let whole: u64 = new.iter().map(|span| span.sectors).sum();
+        let first = new.first().map_or(0, |span| span.at);
+        assert_eq!((first, whole), (0, sectors), "{spans:?}");
+    }
+
+    pub fn report(&self, hba: usize, errno: u32, report: &str) {
+        self.policy(hba, errno, report, Search::Bisect);
+    }
+
+    pub fn policy(&self, hba: usize, errno: u32, report: &str, search: Search) {
+        self.target.hbas()[hba].set_policy(Policy {
+            reports: Reports::default().with(errno, report.parse().unwrap()),
+            search,
+        });
+    }
+}
+
+/// An I/O, and all that was seen of it.
+pub struct Watched {
+    pub report: IoReport,
+    seen: Seen,
+    pub journal: Vec<Entry>,
+}
+
+impl Watched {
+    pub fn result(&self) -> &OpReport {
+        &self.report.ops[0]
+    }
+
+    /// First sector, sectors, error of all that a disk completed.
+    pub fn completed(&self, dev: Dev) -> Vec<(u64, u64, i32)> {
+        let events = self.seen.trace.iter();
+        events
+            .filter(|event| event.kind == Kind::RqComplete && event.dev == dev)
+            .map(|event| (event.sector, event.sectors, event.error))
+            .collect()
+    }
+
+    /// The target's part, for people.
+    pub fn told(&self) -> String {
+        let lines: Vec<_> = self
+            .journal
+            .iter()
+            .map(|entry| format!("  {entry}\n"))
+            .collect();
+        lines.concat()
+    }
+
+    /// The buffer holds the whole range as it was on that image.
+    pub fn assert_read_from(&self, image: u8) {
+        self.assert_read(Origin::Leg(image));
+    }
+
+    /// All buffers hold their ranges as `origin` wrote them.
+    pub fn assert_read(&self, origin: Origin) {
+        let mut sector = 2048;
+        for op in &self.report.ops {
+            let sectors = op
+                .result
+                .unwrap_or_else(|errno| panic!("{errno}: {}", self.told()))
+                / SECTOR as u64;
+            let what = What::Stamp {
+                origin,
+                generation: 0,
+                sector,
+            };
+            assert_eq!(
+                op.content,
+                [Span {
+                    at: 0,
+                    sectors,
+                    what
+                }]
+            );
+            sector += sectors;
+        }
+        assert_eq!(sector, 2048 + 512);
+    }
+}
+
+/// What a machine boots.
+pub fn boot(extra: &[Extra]) -> Boot {
+    let cache = Cache::open().unwrap();
+    let spec = match std::env::var("HALFWAY_TEST_KERNEL") {
+        Ok(name) => KernelSpec::parse(&name, None).unwrap(),
+        Err(_) => KernelSpec::default_kernel(),
+    };
+    let kernel = resolve(&spec, &cache, &mut |stage| println!("{stage}")).unwrap();
+    let mut modules = default_modules().to_vec();
+    modules.extend(["virtio_scsi", "sd_mod", "dm_mirror", "dm_multipath"]);
+    modules.extend(["dm_round_robin", "dm_service_time"]);
+    // The cloud flavours do without it.
+    let alua = [&modules[..], &["scsi_dh_alua"]].concat();
+    let modules = kernel.modules.select(&alua);
+    let modules = modules.or_else(|_| kernel.modules.select(&alua[..alua.len() - 1]));
+    let modules = modules.unwrap();
+    let initramfs = Initramfs {
+        agent: AGENT,
+        modules: &modules,
+        extra,
+    };
+    Boot {
+        qemu: QEMU.into(),
+        image: kernel.image.clone(),
+        initrd: initramfs.build(&cache).unwrap(),
+        accel: Accel::Tcg,
+        verbose: false,
+        tsc_khz: clock::tsc_khz(),
+        append: Vec::new(),
+    }
+}
+
+/// A guest at a time: two would share two cores with the rest of the tests.
+static GUEST: Mutex<()> = Mutex::new(());
+
+/// Runs a test where there is a QEMU; a continuous integration has one.
+pub fn run(test: impl Future<Output = ()>) {
+    let _alone = GUEST.lock().unwrap_or_else(PoisonError::into_inner);
+    for program in [QEMU, DAEMON] {
+        let version = std::process::Command::new(program)
+            .arg("--version")
+            .output();
+        if version.is_err() && std::env::var_os("CI").is_none() {
+            eprintln!("skipped: {program} is not installed (ci/setup does it)");
+            return;
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
