@@ -9,12 +9,11 @@ use halfway_protocol::io::Op;
 use halfway_target::{HbaConfig, Identity};
 use qapi::futures::{QapiService, QmpStreamTokio};
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::WriteHalf;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
 
 pub const DAEMON: &str = "qemu-storage-daemon";
@@ -70,16 +69,19 @@ impl Daemon {
         command
             .arg("--chardev")
             .arg(format!(
-                "socket,id=qmp,path={},server=on,wait=off",
+                "socket,id=qmp,path={},server=off",
                 at("qmp").display()
             ))
             .args(["--monitor", "chardev=qmp"])
             .stdin(Stdio::null());
+        // It comes to us: who came to it before its monitor is there is not
+        // greeted as he should be. Its exports are there before its monitor.
+        let listener = UnixListener::bind(at("qmp")).unwrap();
         let child = process::bound_to_us(&mut command).spawn().unwrap();
-        let stream = connect(&at("qmp")).await;
-        while !nbd.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let (stream, _) = tokio::time::timeout(PATIENCE, listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
         let (read, write) = tokio::io::split(stream);
         let qmp = QmpStreamTokio::open_split(read, write).await.unwrap();
         let (qmp, _) = qmp.negotiate().await.unwrap().spawn_tokio();
@@ -141,15 +143,4 @@ pub fn content(image: u8) -> Vec<u8> {
     (0..SECTORS)
         .flat_map(|sector| stamp(sector).bytes())
         .collect()
-}
-
-pub async fn connect(path: &Path) -> UnixStream {
-    let since = Instant::now();
-    loop {
-        match UnixStream::connect(path).await {
-            Ok(stream) => return stream,
-            Err(error) => assert!(since.elapsed() < PATIENCE, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

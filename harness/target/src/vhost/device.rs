@@ -123,25 +123,17 @@ impl<S: Storage> Device<S> {
         let Some(memory) = inner.memory.clone() else {
             return;
         };
-        // What a stopped ring's memory is used for now, nobody knows. One that
-        // stops while we are here waits for us before its memory is.
-        while runs(vring) && self.setting().presence != Presence::Silent {
-            // These fail, and a ring is left until its next kick, where the
-            // guest's indices make no sense.
-            let _ = vring.disable_notification();
-            let mut served = 0;
-            while let Some(chain) = self.next(vring, &memory) {
-                self.carry_out(inner, &memory, queue, vring, chain);
-                served += 1;
-            }
-            let more = vring.enable_notification().unwrap_or(false);
-            if !more || served == 0 {
-                return;
-            }
+        // The guest kicks for every request: a ring that asks it not to while it
+        // is being emptied must look again after it has asked for kicks, and
+        // costs the guest a request where it looks wrongly.
+        while let Some(chain) = self.next(vring, &memory) {
+            self.carry_out(inner, &memory, queue, vring, chain);
         }
     }
 
-    /// The next request, if the ring runs and has one, and the HBA answers.
+    /// The next request, if the ring runs and has one, and the HBA answers. What
+    /// a stopped ring's memory is used for now, nobody knows; one that stops
+    /// while we are here waits for us before its memory is.
     fn next(&self, vring: &Vring, memory: &GuestMemoryAtomic<Memory>) -> Option<Chain> {
         if self.setting().presence == Presence::Silent || !runs(vring) {
             return None;
