@@ -59,6 +59,9 @@ impl From<Op> for Command {
         match op {
             Op::Read => Command::Read,
             Op::Write => Command::Write,
+            Op::Flush => Command::Flush,
+            Op::Discard => Command::Discard,
+            Op::WriteZeroes => Command::WriteZeroes,
         }
     }
 }

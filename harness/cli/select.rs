@@ -3,6 +3,7 @@
 
 use super::CliError;
 use super::args::SelectArgs;
+use crate::oracle;
 use crate::report::lines::count;
 use crate::results::manifest::{Manifest, ScenarioFile, Selection};
 use crate::runner::Needs;
@@ -49,6 +50,13 @@ enum SelectError {
         recorded: u64,
         expanded: u64,
         version: String,
+    },
+    #[error("{id} has no answer yet")]
+    #[diagnostic(help("`halfway explain` says what is known of the scenario's other cases"))]
+    Unknown {
+        id: String,
+        #[source]
+        why: oracle::model::Unknown,
     },
     #[error("the record's filter is not a regular expression")]
     Filter(#[source] regex::Error),
@@ -126,6 +134,21 @@ impl Choice {
         };
         choice.cases = choice.cases().count() as u64;
         choice
+    }
+
+    /// Refuses cases of which the model does not know what a correct kernel
+    /// does.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn known(&self) -> Result<(), CliError> {
+        for case in self.cases() {
+            if let Err(why) = oracle::knows(&case) {
+                let id = case.id;
+                return Err(CliError::usage(SelectError::Unknown { id, why }));
+            }
+        }
+        Ok(())
     }
 
     /// The scenario files, for a record.

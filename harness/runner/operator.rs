@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Whether the target of `case` is one that holds I/O.
 pub fn is_needed(case: &Case) -> bool {
     match &case.stack {
-        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op == Op::Write,
+        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op != Op::Read,
         Stack::Multipath(multipath) => multipath.queue_if_no_path,
     }
 }

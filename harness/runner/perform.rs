@@ -9,7 +9,7 @@ use crate::observation::{Liveness, Member, Observation};
 use crate::oracle::status;
 use crate::scenario::case::{Case, Fault, Log, Sabotage, Stack, Sync};
 use crate::storage::{self, StorageError, controller};
-use halfway_protocol::io::{IoOp, IoRequest, IoState};
+use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
 use std::time::Duration;
 
@@ -361,6 +361,8 @@ fn missed(case: &Case) -> Vec<Fault> {
         fault.sector = sector;
     }
     faults.dedup_by_key(|fault| (fault.leg, fault.op as u8));
+    // A flush is for no sector in particular.
+    faults.retain(|fault| fault.op != Op::Flush);
     faults
 }
 

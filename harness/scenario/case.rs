@@ -254,7 +254,7 @@ pub enum Controller {
 /// The application's I/O.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {
-    /// Read or write.
+    /// What it does.
     pub op: Op,
     /// Direct or buffered.
     pub path: Path,
@@ -277,6 +277,16 @@ impl Case {
         let regions = self.stack.raid1().map(|mirror| mirror.region_size.into());
         let all = regions.into_iter().chain(self.linear);
         all.filter_map(NonZeroU64::new).collect()
+    }
+
+    /// As what the I/O reaches the legs. dm-raid1 takes no write-zeroes
+    /// (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), so that the kernel
+    /// writes zeros instead (`blkdev_issue_zeroout`).
+    pub fn op_on_legs(&self) -> Op {
+        match (self.io.op, &self.stack) {
+            (Op::Flush, _) | (Op::WriteZeroes, Stack::Raid1(_)) => Op::Write,
+            (op, _) => op,
+        }
     }
 }
 
@@ -324,11 +334,20 @@ pub struct Fault {
     /// Which operation fails.
     pub op: Op,
     /// Which sector, on the dm device: requests to the leg that cover it fail.
+    /// Of no meaning for a flush, which fails whatever it is for.
     pub sector: u64,
     /// How often.
     pub times: Times,
-    /// The errno that blkdebug answers with.
+    /// The errno that the disk answers QEMU with.
     pub errno: i32,
+}
+
+impl Fault {
+    /// Whether it fails a request of this kind and range.
+    pub fn meets(&self, op: Op, sector: u64, sectors: u64) -> bool {
+        let covered = || (sector..sector.saturating_add(sectors)).contains(&self.sector);
+        self.op == op && (op == Op::Flush || covered())
+    }
 }
 
 /// How often a fault fires.

@@ -155,7 +155,8 @@ Legs {
 table! {
 /// The application's I/O.
 Io {
-    /// Read or write.
+    /// What it does: read; write; flush, which is a write and then `fsync`;
+    /// discard (`BLKDISCARD`); write-zeroes (`BLKZEROOUT`).
     op: Sweep<Op> = Sweep::of(Op::Read),
     /// Direct, or through the page cache.
     path: Sweep<Path> = Sweep::of(Path::Direct),
@@ -181,7 +182,7 @@ Fault {
     /// Which operation fails; the I/O's own if left out.
     op: Option<Sweep<Op>> = None,
     /// Which sector, counted from the start of the I/O; `every` sector of the
-    /// I/O in turn; or the `same` as the first fault's.
+    /// I/O in turn; or the `same` as the first fault's. A flush has none.
     at: At = At::Offsets(Sweep::of(Offset::Middle)),
     /// How often it fires.
     times: Sweep<Times> = Sweep::of(Times::Always),

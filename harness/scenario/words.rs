@@ -153,12 +153,17 @@ impl Display for Lower<'_, Fault> {
         let Lower(fault, lower) = *self;
         let op = op(fault.op);
         write!(f, "{lower} {} fails ", fault.leg)?;
-        match fault.times {
-            Times::Always => write!(f, "every {op} that covers")?,
-            Times::Count(1) => write!(f, "the first {op} that covers")?,
-            Times::Count(n) => write!(f, "the first {n} {op}s that cover")?,
+        match (fault.times, fault.op) {
+            (Times::Always, Op::Flush) => write!(f, "every {op}")?,
+            (Times::Count(1), Op::Flush) => write!(f, "the first {op}")?,
+            (Times::Count(n), Op::Flush) => write!(f, "the first {n} {op}es")?,
+            (Times::Always, _) => write!(f, "every {op} that covers")?,
+            (Times::Count(1), _) => write!(f, "the first {op} that covers")?,
+            (Times::Count(n), _) => write!(f, "the first {n} {op}s that cover")?,
         }
-        write!(f, " sector {}", fault.sector)?;
+        if fault.op != Op::Flush {
+            write!(f, " sector {}", fault.sector)?;
+        }
         match errno_name(fault.errno) {
             Some(name) => write!(f, " with {name}"),
             None => write!(f, " with errno {}", fault.errno),
@@ -203,6 +208,9 @@ fn op(op: Op) -> &'static str {
     match op {
         Op::Read => "read",
         Op::Write => "write",
+        Op::Flush => "flush",
+        Op::Discard => "discard",
+        Op::WriteZeroes => "write-zeroes",
     }
 }
 

@@ -92,34 +92,47 @@ impl Behaviour {
 pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultError> {
     faults
         .iter()
-        .filter(|fault| fault.leg == leg)
+        .filter(|fault| fault.leg == leg && plays(fault))
         .map(|fault| {
-            let offset = legs
-                .offset
-                .get(usize::from(leg))
-                .ok_or(FaultError::NoSuchLeg(leg))?;
-            let sector = fault
-                .sector
-                .checked_add(*offset)
-                // blkdebug counts in bytes.
-                .filter(|sector| *sector <= i64::MAX as u64 / 512)
-                .ok_or(FaultError::Sector(fault.sector))?;
-            if let Times::Count(times) = fault.times
-                && !(1..=MAX_TIMES).contains(&times)
-            {
-                return Err(FaultError::Times(times));
-            }
-            if !(1..=4095).contains(&fault.errno) {
-                return Err(FaultError::Errno(fault.errno));
-            }
             Ok(Rule {
                 op: fault.op,
-                sector: sector as i64,
+                sector: place(legs, fault)?,
                 times: fault.times,
                 errno: fault.errno,
             })
         })
         .collect()
+}
+
+/// Whether blkdebug plays a fault. The media refuse flushes, discards and
+/// write-zeroes themselves: QEMU traces none of these, so that only the media
+/// tell of them; and a node that fails every flush cannot be replaced, since
+/// QEMU flushes it before that (`bdrv_reopen_prepare` in block.c).
+pub fn plays(fault: &Fault) -> bool {
+    matches!(fault.op, Op::Read | Op::Write)
+}
+
+/// Where a fault lies on its disk, if it is one that can be played.
+pub fn place(legs: &Legs, fault: &Fault) -> Result<i64, FaultError> {
+    let offset = legs
+        .offset
+        .get(usize::from(fault.leg))
+        .ok_or(FaultError::NoSuchLeg(fault.leg))?;
+    let sector = fault
+        .sector
+        .checked_add(*offset)
+        // blkdebug counts in bytes.
+        .filter(|sector| *sector <= i64::MAX as u64 / 512)
+        .ok_or(FaultError::Sector(fault.sector))?;
+    if let Times::Count(times) = fault.times
+        && !(1..=MAX_TIMES).contains(&times)
+    {
+        return Err(FaultError::Times(times));
+    }
+    if !(1..=4095).contains(&fault.errno) {
+        return Err(FaultError::Errno(fault.errno));
+    }
+    Ok(sector as i64)
 }
 
 /// The nodes of a disk as QEMU starts, bottom up: what `-blockdev` takes, as
@@ -318,6 +331,9 @@ fn inject_error(rule: &Rule) -> impl Iterator<Item = BlkdebugInjectErrorOptions>
             iotype: Some(match rule.op {
                 Op::Read => BlkdebugIOType::read,
                 Op::Write => BlkdebugIOType::write,
+                Op::Flush => BlkdebugIOType::flush,
+                Op::Discard => BlkdebugIOType::discard,
+                Op::WriteZeroes => BlkdebugIOType::write_zeroes,
             }),
             once: Some(once),
             sector: Some(rule.sector),

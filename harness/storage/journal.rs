@@ -6,6 +6,7 @@
 
 use super::medium::{Medium, OutOfRange};
 use crate::observation::{Command, Entry, Layer, Member};
+use crate::scenario::case::Times;
 use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
 
@@ -24,10 +25,48 @@ pub enum Request<'a> {
     Flush,
 }
 
+impl Request<'_> {
+    /// What it is, and of how many bytes.
+    fn shape(&self) -> (Command, u64) {
+        match self {
+            Request::Read(out) => (Command::Read, out.len() as u64),
+            Request::Write(data) => (Command::Write, data.len() as u64),
+            Request::WriteZeroes(length) => (Command::WriteZeroes, *length),
+            Request::Discard(length) => (Command::Discard, *length),
+            Request::Flush => (Command::Flush, 0),
+        }
+    }
+}
+
+/// What a disk itself refuses, whatever QEMU thinks of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which disk; of several ways to one medium, which way.
+    pub member: Member,
+    /// What it refuses.
+    pub command: Command,
+    /// Only where this sector is covered; `None`: always.
+    pub sector: Option<u64>,
+    /// How often.
+    pub times: Times,
+    /// What it answers.
+    pub errno: Errno,
+}
+
+impl Refusal {
+    fn meets(&self, member: Member, command: Command, first: u64, count: u64) -> bool {
+        let covers = |sector| (first..first.saturating_add(count)).contains(&sector);
+        self.times != Times::Count(0)
+            && (self.member, self.command) == (member, command)
+            && self.sector.is_none_or(covers)
+    }
+}
+
 /// The media of a machine, and what reached them.
 #[derive(Debug, Default)]
 pub struct Ledger {
     media: Vec<Medium>,
+    refusals: Vec<Refusal>,
     /// The legs are ways to leg 0's medium.
     shared: bool,
     entries: Vec<Entry>,
@@ -38,6 +77,7 @@ impl Ledger {
     pub fn new(media: Vec<Medium>) -> Self {
         Ledger {
             media,
+            refusals: Vec::new(),
             shared: false,
             entries: Vec::new(),
         }
@@ -56,28 +96,12 @@ impl Ledger {
     pub fn execute(&mut self, index: usize, offset: u64, request: Request) -> Result<(), Errno> {
         let member = self.media[index].member();
         let index = self.medium_of(member).unwrap_or(index);
-        let medium = &mut self.media[index];
-        let (command, length, done) = match request {
-            Request::Read(out) => {
-                let length = out.len() as u64;
-                (Command::Read, length, medium.read(offset, out))
-            }
-            Request::Write(data) => {
-                let length = data.len() as u64;
-                (Command::Write, length, medium.write(offset, data))
-            }
-            Request::WriteZeroes(length) => {
-                (Command::WriteZeroes, length, medium.zero(offset, length))
-            }
-            Request::Discard(length) => (Command::Discard, length, medium.zero(offset, length)),
-            Request::Flush => (Command::Flush, 0, Ok(())),
-        };
-        // The NBD protocol tells a write beyond the end from anything else.
-        let result = done.map_err(|OutOfRange { .. }| match command {
-            Command::Write | Command::WriteZeroes => Errno::NOSPC,
-            _ => Errno::INVAL,
-        });
+        let (command, length) = request.shape();
         let (sector, sectors) = covering(offset, length);
+        let result = match self.refused(member, command, sector, sectors) {
+            Some(errno) => Err(errno),
+            None => carry_out(&mut self.media[index], offset, request),
+        };
         self.entries.push(Entry {
             order: self.entries.len() as u64,
             member,
@@ -88,6 +112,28 @@ impl Ledger {
             result: Some(result.err().map_or(0, |errno| -errno.raw_os_error())),
         });
         result
+    }
+
+    /// From here on the disks refuse these requests and no others.
+    pub fn refuse(&mut self, refusals: Vec<Refusal>) {
+        self.refusals = refusals;
+    }
+
+    /// Of several refusals that a request meets the first one counts, and
+    /// counts down.
+    fn refused(
+        &mut self,
+        member: Member,
+        command: Command,
+        sector: u64,
+        sectors: u64,
+    ) -> Option<Errno> {
+        let mut refusals = self.refusals.iter_mut();
+        let met = refusals.find(|refusal| refusal.meets(member, command, sector, sectors))?;
+        if let Times::Count(left) = &mut met.times {
+            *left -= 1;
+        }
+        Some(met.errno)
     }
 
     /// What was entered since the last [`Ledger::reset`], in order.
@@ -116,6 +162,22 @@ impl Ledger {
             medium.reset(seed);
         }
     }
+}
+
+/// Does what the request asks for; the error is the errno to answer with.
+fn carry_out(medium: &mut Medium, offset: u64, request: Request<'_>) -> Result<(), Errno> {
+    let (command, _) = request.shape();
+    let done = match request {
+        Request::Read(out) => medium.read(offset, out),
+        Request::Write(data) => medium.write(offset, data),
+        Request::WriteZeroes(length) | Request::Discard(length) => medium.zero(offset, length),
+        Request::Flush => Ok(()),
+    };
+    // The NBD protocol tells a write beyond the end from anything else.
+    done.map_err(|OutOfRange { .. }| match command {
+        Command::Write | Command::WriteZeroes => Errno::NOSPC,
+        _ => Errno::INVAL,
+    })
 }
 
 /// The sectors that a range of bytes touches: first and count.
@@ -178,6 +240,39 @@ mod tests {
                 (2, Member::Leg(0), Command::Discard, 8, Some(-22)),
             ]
         );
+    }
+
+    fn refusal(command: Command, sector: Option<u64>, times: Times) -> Refusal {
+        Refusal {
+            member: Member::Leg(1),
+            command,
+            sector,
+            times,
+            errno: Errno::IO,
+        }
+    }
+
+    /// What was refused has no effect, is entered, and is no other way's.
+    #[test]
+    fn a_way_to_a_medium_refuses_what_it_was_told_to() {
+        let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));
+        let mut ledger = Ledger::new(legs.into());
+        ledger.reset(1, true);
+        ledger.refuse(vec![
+            refusal(Command::Discard, Some(3), Times::Always),
+            refusal(Command::Flush, None, Times::Count(1)),
+        ]);
+        let mut answers = |index, offset, request| ledger.execute(index, offset, request);
+        assert_eq!(answers(1, 1024, Request::Discard(1024)), Err(Errno::IO));
+        assert_eq!(answers(1, 2048, Request::Discard(512)), Ok(()));
+        assert_eq!(answers(0, 1024, Request::Discard(512)), Ok(()));
+        assert_eq!(answers(0, 0, Request::Flush), Ok(()));
+        assert_eq!(answers(1, 0, Request::Flush), Err(Errno::IO));
+        assert_eq!(answers(1, 0, Request::Flush), Ok(()));
+        assert_eq!(ledger.media()[0].examine(3, 1).spans.len(), 1);
+        assert_eq!(ledger.media()[0].examine(0, 0).strays, [(2, 1), (4, 1)]);
+        let results: Vec<_> = ledger.take().iter().map(|entry| entry.result).collect();
+        assert_eq!(results, [-5, 0, 0, 0, -5, 0].map(Some));
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! virtio-blk-pci, or another controller's disk (serial leg0)
 //!                                       device journal: QEMU's trace log
 //!   raw node      leg0
-//!   blkdebug node leg0-debug-K          the faults, swapped over QMP
+//!   blkdebug node leg0-debug-K          faults of reads and writes, over QMP
 //!   nbd node      leg0-medium
 //!     unix socket
 //! NBD server in the harness             medium journal: the server itself
-//!   medium: computed until it is written
+//!   medium: computed until it is written; faults of flushes, discards and
+//!           write-zeroes
 //! ```
 //!
 //! The two journals see different things, and neither replaces the other:
@@ -58,12 +59,13 @@ use crate::observation::{self, Command, Entry, Member};
 use crate::scenario::case::{Case, Controller, Fault, Legs};
 use account::Account;
 use halfway_protocol::content::SECTOR;
-use halfway_protocol::io::Path as Via;
-use journal::Ledger;
+use halfway_protocol::io::{Op, Path as Via};
+use journal::{Ledger, Refusal};
 use medium::Medium;
 use nbd::Violation;
 use qapi::ExecuteError;
 use qapi::qmp::human_monitor_command;
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -341,14 +343,19 @@ impl Storage {
                 Member::Log => Behaviour::default(),
             });
         }
+        let refusals = refusals(legs, faults)?;
+        // QEMU flushes when it swaps nodes, which is not the guest's flush.
+        locked(&self.ledger).refuse(Vec::new());
         for (arming, behaviour) in self.arming.iter_mut().zip(wanted) {
             arming.arm(qmp, behaviour).await?;
         }
+        locked(&self.ledger).refuse(refusals);
         Ok(())
     }
 
     /// Takes all faults away; see [`Storage::arm`].
     pub async fn disarm(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
+        locked(&self.ledger).refuse(Vec::new());
         for arming in &mut self.arming {
             arming.arm(qmp, Behaviour::default()).await?;
         }
@@ -399,6 +406,22 @@ impl Storage {
                 source,
             })
     }
+}
+
+/// What of the faults the media play themselves.
+fn refusals(legs: &Legs, faults: &[Fault]) -> Result<Vec<Refusal>, FaultError> {
+    let own = faults.iter().filter(|fault| !blkdebug::plays(fault));
+    own.map(|fault| {
+        let sector = blkdebug::place(legs, fault)? as u64;
+        Ok(Refusal {
+            member: Member::Leg(fault.leg),
+            command: fault.op.into(),
+            sector: (fault.op != Op::Flush).then_some(sector),
+            times: fault.times,
+            errno: Errno::from_raw_os_error(fault.errno),
+        })
+    })
+    .collect()
 }
 
 impl Drop for Storage {

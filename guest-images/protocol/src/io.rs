@@ -4,7 +4,7 @@
 use crate::content::Span;
 use serde::{Deserialize, Serialize};
 
-/// The direction of an I/O, as the application sees it.
+/// What an I/O does, as the application sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Op {
@@ -12,6 +12,20 @@ pub enum Op {
     Read,
     /// `pwritev`, or `IOCB_CMD_PWRITEV`.
     Write,
+    /// `pwritev`, and then `fsync`, whose error is the request's: a disk that
+    /// has been given nothing has nothing to flush.
+    Flush,
+    /// `BLKDISCARD`. There is no memory, and the result is the whole length.
+    Discard,
+    /// `BLKZEROOUT`. There is no memory, and the result is the whole length.
+    WriteZeroes,
+}
+
+impl Op {
+    /// Whether the application hands bytes over.
+    pub fn sends_data(self) -> bool {
+        matches!(self, Op::Write | Op::Flush)
+    }
 }
 
 /// Whether the page cache takes part.

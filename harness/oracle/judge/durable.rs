@@ -12,11 +12,11 @@ use halfway_protocol::io::{Op, Path};
 /// reached it too, if the application was told that all is well.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let io = &scene.case.io;
-    let durable = io.dsync || io.path == Path::Buffered;
+    let durable = io.dsync || io.path == Path::Buffered || io.op == Op::Flush;
     let acknowledged = scene
         .report()
         .is_some_and(|report| report.ops.iter().all(|op| op.result.is_ok()));
-    if io.op != Op::Write || !durable || !acknowledged {
+    if scene.case.op_on_legs() != Op::Write || !durable || !acknowledged {
         return Vec::new();
     }
     model::media(scene.case)

@@ -1,7 +1,7 @@
 //! What a verdict rests on, in the words of the witnesses.
 
 use super::{Scene, journal, state};
-use crate::observation::{Layer, Member};
+use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
@@ -15,9 +15,10 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         .seen
         .journal
         .iter()
-        .filter(|entry| entry.layer == Layer::Device && matches!(entry.member, Member::Leg(_)))
+        .filter(|entry| is_telling(entry) && matches!(entry.member, Member::Leg(_)))
         .collect();
-    entries.sort_by_key(|entry| entry.order);
+    // The layers have no common clock.
+    entries.sort_by_key(|entry| (entry.layer == Layer::Medium, entry.order));
     let lines = entries
         .iter()
         .map(|entry| format!("{} {}", entry.member, journal::words(entry)));
@@ -39,6 +40,17 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         status: state::line(scene)
             .map(|status| status.targets.join("; "))
             .unwrap_or_default(),
+    }
+}
+
+/// What the device tells of, and of the rest what the medium does; QEMU flushes
+/// by itself, too.
+fn is_telling(entry: &Entry) -> bool {
+    match (entry.layer, entry.command) {
+        (Layer::Device, _) => true,
+        (Layer::Medium, Command::Flush) => entry.result != Some(0),
+        (Layer::Medium, Command::Discard | Command::WriteZeroes) => true,
+        (Layer::Medium, Command::Read | Command::Write) => false,
     }
 }
 
@@ -91,11 +103,15 @@ pub fn shown(scene: &Scene<'_>) -> String {
             from.dedup();
             format!("the data came whole from {}", super::content::legs(&from))
         }
-        (Op::Write, false) if shared => "the data lie whole on the disk".to_owned(),
-        (Op::Write, false) if scene.expected.held => {
+        (Op::Flush, false) => "a good one was flushed before the application went on".to_owned(),
+        (Op::Discard, false) => "the rest was discarded, and nothing was given up".to_owned(),
+        (Op::Write | Op::WriteZeroes, false) if shared => {
+            "the data lie whole on the disk".to_owned()
+        }
+        (Op::Write | Op::WriteZeroes, false) if scene.expected.held => {
             "the write was held, and whole on the other legs after the repair".to_owned()
         }
-        (Op::Write, false) => "the data lie whole on the other legs".to_owned(),
+        (Op::Write | Op::WriteZeroes, false) => "the data lie whole on the other legs".to_owned(),
     };
     format!("{failure}; {rest}")
 }

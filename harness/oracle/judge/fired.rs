@@ -3,8 +3,8 @@
 use super::{Scene, journal};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::oracle::units::Unit;
 use crate::scenario::case::{Fault, Times};
+use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
 /// Why the case proves nothing, if it does not.
@@ -58,7 +58,9 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
-    faults.into_iter().find_map(|fault| {
+    // A flush that was never made is for the other witnesses.
+    let mut faults = faults.into_iter().filter(|fault| fault.op != Op::Flush);
+    faults.find_map(|fault| {
         let mut answers = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
         let first = answers.next().filter(|entry| entry.result == Some(0))?;
         answers.all(|entry| entry.result == Some(0)).then(|| {
@@ -74,14 +76,32 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
 
 /// Whether a request, placed as on the dm device, is one that the fault fails.
 fn hits(entry: &Entry, fault: &Fault) -> bool {
-    let range = Unit {
-        sector: entry.sector,
-        sectors: entry.sectors,
+    entry.command == fault.op.into() && fault.meets(fault.op, entry.sector, entry.sectors)
+}
+
+/// The same for a flush, which is for no sector.
+fn flush_not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let what = format!("the fault of flushes on leg {}", fault.leg);
+    let failed = |entry: &Entry| {
+        entry.command == Command::Flush && entry.result.is_some_and(|result| result != 0)
     };
-    entry.command == Command::from(fault.op) && range.covers(fault.sector)
+    if !scene.asked(fault.leg).any(|entry| failed(&entry)) {
+        return Some(format!("{what} did not fire: its medium refused none"));
+    }
+    let dev = scene.leg_dev(fault.leg)?;
+    let shown = scene.seen.seen.trace.iter().any(|event| {
+        event.kind == Kind::RqComplete
+            && event.dev == dev
+            && event.error != 0
+            && event.rwbs.contains('F')
+    });
+    (!shown).then(|| format!("{what} fired on the host, and no tracepoint of the guest shows it"))
 }
 
 fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    if fault.op == Op::Flush {
+        return flush_not_fired(scene, fault);
+    }
     let what = format!("the fault on leg {} at sector {}", fault.leg, fault.sector);
     let command = Command::from(fault.op);
     let failed = scene
@@ -125,6 +145,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         entry.layer == Layer::Medium
             && entry.member == Member::Leg(fault.leg)
             && entry.command == command
+            && entry.result == Some(0)
             && (entry.sector..entry.sector.saturating_add(entry.sectors))
                 .contains(&(fault.sector + offset))
             && fault.times == Times::Always
@@ -141,6 +162,9 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
 /// failing piece of the request, and nothing behind it.
 fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> {
     let step = u64::from(scene.case.legs.max_transfer?);
+    if !matches!(fault.op, Op::Read | Op::Write) {
+        return None;
+    }
     let done = (fault.sector - failed.sector) / step * step;
     if done == 0 || fault.times != Times::Always {
         return None;

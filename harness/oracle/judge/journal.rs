@@ -33,18 +33,23 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 }
 
 fn moves_data(entry: &Entry) -> bool {
-    matches!(entry.command, Command::Read | Command::Write)
+    entry.command != Command::Flush
 }
 
-/// `read 2048+128` with the result.
-pub fn words(entry: &Entry) -> String {
-    let name = match entry.command {
+/// What a command is called.
+pub fn name(command: Command) -> &'static str {
+    match command {
         Command::Read => "read",
         Command::Write => "write",
         Command::Flush => "flush",
         Command::Discard => "discard",
         Command::WriteZeroes => "write-zeroes",
-    };
+    }
+}
+
+/// `read 2048+128` with the result.
+pub fn words(entry: &Entry) -> String {
+    let name = name(entry.command);
     let result = match entry.result {
         Some(0) => "ok".to_owned(),
         Some(errno) => format!("error {errno}"),
@@ -59,7 +64,7 @@ pub fn words(entry: &Entry) -> String {
 /// Nothing reaches a leg that the I/O does not need.
 fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     let case = scene.case;
-    let needed = |entry: &Entry| match (entry.command, case.io.op, case.io.path) {
+    let needed = |entry: &Entry| match (entry.command, case.op_on_legs(), case.io.path) {
         (Command::Flush, _, _) => true,
         (Command::Read, Op::Read, _) if scene.conduct.reads_ahead => true,
         // Read-ahead goes beyond what was asked for; a write of a part of a
@@ -75,9 +80,7 @@ fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> 
         | (Command::Write, Op::Write, Path::Buffered) => {
             inside(entry, model::rounded(model::whole(case)))
         }
-        (Command::Read, Op::Read, Path::Direct) | (Command::Write, Op::Write, Path::Direct) => {
-            inside(entry, model::whole(case))
-        }
+        (command, op, Path::Direct) if command == op.into() => inside(entry, model::whole(case)),
         _ => false,
     };
     let stray = entries.iter().find(|entry| !needed(entry))?;
@@ -104,7 +107,7 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
     if !scene.conduct.exact {
         return pieces::coverage(scene, leg, entries);
     }
-    let wanted = Command::from(scene.case.io.op);
+    let wanted = Command::from(scene.case.op_on_legs());
     for expected in &scene.expected.units {
         let unit = expected.unit;
         let mut counts = vec![0u32; unit.sectors as usize];
@@ -168,7 +171,7 @@ pub fn times(count: u32) -> String {
 fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     let case = scene.case;
     let logged = (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
-    if !logged || case.io.op != Op::Write || scene.expected.refused {
+    if !logged || case.op_on_legs() != Op::Write || scene.expected.refused {
         return None;
     }
     let first = |is_leg: bool| {
@@ -247,5 +250,5 @@ fn unknown_to_dm(scene: &Scene<'_>) -> Option<Difference> {
 
 /// Whether no leg was asked for anything.
 pub fn is_empty(scene: &Scene<'_>) -> bool {
-    (0..scene.case.legs.count).all(|leg| scene.asked(leg).next().is_none())
+    (0..scene.case.legs.count).all(|leg| !scene.asked(leg).any(|entry| moves_data(&entry)))
 }

@@ -108,7 +108,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     let offset = model::offset(case, leg);
     let writes: Vec<Entry> = model::ways_to(case, leg)
         .flat_map(|way| scene.asked(way))
-        .filter(|entry| entry.command == Command::Write)
+        .filter(|entry| !matches!(entry.command, Command::Read | Command::Flush))
         .collect();
     let mut found = Vec::new();
     'spans: for span in &medium.spans {
@@ -214,6 +214,7 @@ fn holds(
             }
         }
         What::Damaged { good } => Err(format!("is torn within: its first {good} bytes are sound")),
+        What::Zero if matches!(scene.case.io.op, Op::Discard | Op::WriteZeroes) => Ok(New),
         What::Prefill | What::Zero | What::Foreign => {
             Err("holds bytes that nobody wrote".to_owned())
         }
@@ -236,7 +237,7 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     }
     let refused_always = model::ways_to(case, leg).all(|way| {
         case.faults.iter().any(|fault| {
-            fault.op == Op::Write
+            fault.op == case.op_on_legs()
                 && fault.leg == way
                 && fault.sector == sector
                 && fault.times == Times::Always

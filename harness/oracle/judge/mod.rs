@@ -23,7 +23,7 @@ use super::model::{self, Environment, Expectation};
 use super::units;
 use super::verdict::{Difference, Outcome, Verdict, Witness};
 use crate::crash::Crash;
-use crate::observation::{Liveness, Member, Observation};
+use crate::observation::{Command, Layer, Liveness, Member, Observation};
 use crate::scenario::Case;
 use crate::scenario::case::Fault;
 use halfway_protocol::io::{IoReport, IoState};
@@ -64,14 +64,19 @@ impl Scene<'_> {
 
     /// The journal of what the guest asked of one leg, at the device, with
     /// sectors as on the dm device (those before the mirror's start wrap and
-    /// match nothing).
+    /// match nothing). Of flushes, discards and write-zeroes only the medium
+    /// tells; of flushes also those that QEMU made itself.
     fn asked(&self, leg: u8) -> impl Iterator<Item = crate::observation::Entry> + '_ {
         let offset = model::offset(self.case, leg);
         self.seen
             .journal
             .iter()
             .filter(move |entry| {
-                entry.member == Member::Leg(leg) && entry.layer == crate::observation::Layer::Device
+                let told = match entry.command {
+                    Command::Read | Command::Write => Layer::Device,
+                    Command::Flush | Command::Discard | Command::WriteZeroes => Layer::Medium,
+                };
+                entry.member == Member::Leg(leg) && entry.layer == told
             })
             .map(move |entry| {
                 let mut entry = *entry;

@@ -40,13 +40,6 @@ fn range(entry: &Entry) -> Unit {
     }
 }
 
-fn command(write: bool) -> Command {
-    match write {
-        true => Command::Write,
-        false => Command::Read,
-    }
-}
-
 /// The lies that the device models of this case told.
 pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     if scene.conduct.exact {
@@ -56,9 +49,8 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     for leg in 0..scene.case.legs.count {
         let entries: Vec<Entry> = scene.asked(leg).collect();
         for done in trace::completions(scene, leg).filter(|done| done.ok) {
-            let of_range = |entry: &&Entry| {
-                entry.command == command(done.write) && range(entry).meets(done.range)
-            };
+            let of_range =
+                |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);
             // What was refused first and let through later is no lie.
             let refused = entries.iter().filter(of_range).find(|refused| {
                 let failed = refused.result.is_some_and(|result| result != 0);
@@ -73,7 +65,7 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
                 found.push(Lie {
                     leg,
                     told: done.range,
-                    command: command(done.write),
+                    command: done.command,
                     refused: *refused,
                 });
             }
@@ -108,7 +100,7 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
 /// there, so that the rest of the driver's request need not be asked for.
 pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     let conduct = &scene.conduct;
-    let wanted = Command::from(scene.case.io.op);
+    let wanted = Command::from(scene.case.op_on_legs());
     let entries: Vec<&Entry> = entries
         .iter()
         .filter(|entry| entry.command == wanted)
@@ -186,7 +178,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let told = |text: String| Some(difference(Witness::Trace, format!("leg {leg}: {text}")));
     for done in &done {
         let of_range =
-            |entry: &&Entry| entry.command == command(done.write) && range(entry).meets(done.range);
+            |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);
         let refused = entries
             .iter()
             .filter(of_range)
@@ -217,7 +209,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         let unknown = sectors.any(|sector| {
             !done
                 .iter()
-                .any(|done| command(done.write) == entry.command && done.range.covers(sector))
+                .any(|done| done.command == entry.command && done.range.covers(sector))
         });
         if unknown {
             return told(format!(

@@ -98,12 +98,21 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
     let case = scene.case;
     let region = u64::from(mirror.region_size);
     let mut lost: Vec<u64> = Vec::new();
-    if scene.expected.loses_sync && case.io.op == Op::Write {
+    if scene.expected.loses_sync && case.op_on_legs() == Op::Write {
         for leg in 0..case.legs.count {
             let failed = scene.asked(leg).filter(|entry| {
-                entry.command == Command::Write && entry.result.is_some_and(|result| result != 0)
+                let counts = match entry.command {
+                    Command::Write => true,
+                    Command::Flush => case.io.dsync,
+                    _ => false,
+                };
+                counts && entry.result.is_some_and(|result| result != 0)
             });
-            for entry in failed {
+            for mut entry in failed {
+                if entry.command == Command::Flush {
+                    // The one write that it was for.
+                    (entry.sector, entry.sectors) = (case.io.sector, case.io.sectors);
+                }
                 // The whole unit is marked, and lies in one region.
                 lost.extend(
                     scene
@@ -181,6 +190,9 @@ pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
     let what = match scene.case.io.op {
         Op::Read => "read",
         Op::Write => "write",
+        Op::Flush => "write or flush",
+        Op::Discard => "discard",
+        Op::WriteZeroes => "write-zeroes",
     };
     let reason = format!("{pending} {what} request(s) never came back{after}");
     (reason, differences)

@@ -1,12 +1,14 @@
 //! What the guest's kernel believed, against the host's account.
 
-use super::{Scene, difference, pieces};
+use super::{Scene, difference, journal, pieces};
 use crate::observation::Command;
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
 use halfway_protocol::trace::Kind;
+
+const EOPNOTSUPP: i32 = 95;
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     // A trace with holes proves nothing; `fired` makes the case inconclusive.
@@ -28,12 +30,14 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
     if scene.case.io.path == Path::Buffered {
         return None;
     }
-    let failed = scene
-        .seen
-        .seen
-        .trace
-        .iter()
-        .find(|event| event.kind == Kind::BioComplete && event.dev == *dm && event.error != 0);
+    // `blkdev_issue_discard` keeps EOPNOTSUPP to itself.
+    let kept = |error: i32| scene.case.io.op == Op::Discard && error == -EOPNOTSUPP;
+    let failed = scene.seen.seen.trace.iter().find(|event| {
+        event.kind == Kind::BioComplete
+            && event.dev == *dm
+            && event.error != 0
+            && !kept(event.error)
+    });
     let told = scene.report()?.ops.iter().any(|op| op.result.is_err());
     match failed {
         Some(event) if !told => Some(difference(
@@ -48,15 +52,15 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
 pub struct Completion {
     /// Which sectors.
     pub range: Unit,
-    /// Whether it was a write; else it was a read.
-    pub write: bool,
+    /// What it did.
+    pub command: Command,
     /// Whether it ended well.
     pub ok: bool,
 }
 
 impl std::fmt::Display for Completion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let op = if self.write { "write" } else { "read" };
+        let op = journal::name(self.command);
         write!(f, "{op} {}+{}", self.range.sector, self.range.sectors)
     }
 }
@@ -72,9 +76,13 @@ pub fn completions<'a>(
         event.kind == Kind::RqComplete && Some(event.dev) == dev && event.sectors > 0
     });
     events.filter_map(move |event| {
-        let write = match event.rwbs.chars().find(|letter| "RWDF".contains(*letter)) {
-            Some('R') => false,
-            Some('W') => true,
+        // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.
+        let command = match event.rwbs.chars().find(|letter| "RWDNF".contains(*letter)) {
+            Some('R') => Command::Read,
+            Some('W') if event.rwbs.contains('Z') => Command::WriteZeroes,
+            Some('W') => Command::Write,
+            Some('D') => Command::Discard,
+            Some('N') => Command::WriteZeroes,
             _ => return None,
         };
         Some(Completion {
@@ -82,7 +90,7 @@ pub fn completions<'a>(
                 sector: event.sector.wrapping_sub(offset),
                 sectors: event.sectors,
             },
-            write,
+            command,
             ok: event.error == 0,
         })
     })
@@ -94,30 +102,32 @@ fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     if !scene.conduct.exact {
         return pieces::beliefs(scene, leg);
     }
-    let mut believed: Vec<(u64, u64, bool, bool)> = completions(scene, leg)
-        .map(|done| (done.range.sector, done.range.sectors, done.write, done.ok))
+    type Ended = (u64, u64, &'static str, bool);
+    let mut believed: Vec<Ended> = completions(scene, leg)
+        .map(|done| {
+            let name = journal::name(done.command);
+            (done.range.sector, done.range.sectors, name, done.ok)
+        })
         .collect();
-    let mut happened: Vec<(u64, u64, bool, bool)> = scene
+    let mut happened: Vec<Ended> = scene
         .asked(leg)
-        .filter(|entry| matches!(entry.command, Command::Read | Command::Write))
+        .filter(|entry| entry.command != Command::Flush)
         .map(|entry| {
-            let write = entry.command == Command::Write;
-            (entry.sector, entry.sectors, write, entry.result == Some(0))
+            let name = journal::name(entry.command);
+            (entry.sector, entry.sectors, name, entry.result == Some(0))
         })
         .collect();
     believed.sort_unstable();
     happened.sort_unstable();
-    let words = |&(sector, sectors, write, ok): &(u64, u64, bool, bool)| {
-        let op = if write { Op::Write } else { Op::Read };
+    let words = |&(sector, sectors, name, ok): &Ended| {
         let result = if ok { "ok" } else { "failed" };
-        format!("{op:?} {sector}+{sectors} {result}").to_lowercase()
+        format!("{name} {sector}+{sectors} {result}")
     };
     if believed == happened {
         return None;
     }
-    let only = |one: &[(u64, u64, bool, bool)], other: &[(u64, u64, bool, bool)]| {
-        one.iter().find(|entry| !other.contains(entry)).map(words)
-    };
+    let only =
+        |one: &[Ended], other: &[Ended]| one.iter().find(|entry| !other.contains(entry)).map(words);
     let text = match (only(&believed, &happened), only(&happened, &believed)) {
         (Some(guest), Some(host)) => format!("the guest saw {guest}, the device did {host}"),
         (Some(guest), None) => format!("the guest saw {guest}, the device did no such thing"),

@@ -9,6 +9,8 @@
 
 mod multipath;
 mod raid1;
+#[cfg(test)]
+mod tests;
 
 use super::units::Unit;
 use crate::scenario::case::{Case, Fault, Stack, Sync, Times, Vector};
@@ -63,7 +65,8 @@ pub struct Expectation {
     /// where that does not depend on timing.
     pub active_group: Option<usize>,
     /// Whether regions with a failed write lose their sync
-    /// (`dm_rh_mark_nosync` in `do_failures`).
+    /// (`dm_rh_mark_nosync` in `do_failures`), which one with a failed flush
+    /// behind it is too (`REQ_FUA`).
     pub loses_sync: bool,
     /// Indices of the faults that must have fired, else nothing was tested.
     pub fires: Vec<usize>,
@@ -96,6 +99,7 @@ pub struct Unknown(pub &'static str);
 
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
+    knows_operations(case)?;
     match &case.stack {
         Stack::Raid1(mirror) => raid1::knows(case, mirror),
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
@@ -216,7 +220,61 @@ fn bytes(sectors: u64) -> u64 {
 }
 
 fn fault_meets(fault: &Fault, op: Op, leg: u8, range: Unit) -> bool {
-    fault.op == op && fault.leg == leg && range.covers(fault.sector)
+    fault.leg == leg && fault.meets(op, range.sector, range.sectors)
+}
+
+/// Whether the I/O ends with a flush that is a request of its own, after all
+/// that was written: `fsync`.
+fn ends_with_fsync(case: &Case) -> bool {
+    match (case.io.op, case.io.path) {
+        (Op::Flush, _) => true,
+        (Op::Write, path) => path == Path::Buffered,
+        _ => false,
+    }
+}
+
+/// The case without the faults that no part of its I/O but a flush meets.
+fn without_flush_faults(case: &Case) -> Case {
+    let mut other = case.clone();
+    other.faults.retain(|fault| fault.op != Op::Flush);
+    other
+}
+
+/// Combinations of operation and fault that no stack knows.
+fn knows_operations(case: &Case) -> Result<(), Unknown> {
+    let has = |op: Op| case.faults.iter().any(|fault| fault.op == op);
+    let others = |op: Op| case.faults.iter().any(|fault| fault.op != op);
+    if has(Op::Flush) && others(Op::Flush) {
+        return Err(Unknown(
+            "flushes and other requests fail in one case; which of them a leg is given up for \
+             depends on timing",
+        ));
+    }
+    if has(Op::Flush) && !case.io.dsync && !ends_with_fsync(case) {
+        return Err(Unknown(
+            "a flush is to fail and nothing is flushed: set `op = \"flush\"`, or write with `dsync`",
+        ));
+    }
+    let on_legs = case.op_on_legs();
+    for op in [Op::Discard, Op::WriteZeroes] {
+        if has(op) && on_legs != op {
+            return Err(Unknown(
+                "a discard or write-zeroes is to fail, and the stack sends none to its legs; \
+                 dm-raid1 has the kernel write zeros instead, whose faults are those of a write",
+            ));
+        }
+    }
+    if matches!(case.io.op, Op::Discard | Op::WriteZeroes | Op::Flush)
+        && case
+            .faults
+            .iter()
+            .any(|fault| !matches!(fault.op, op if op == on_legs || op == Op::Flush))
+    {
+        return Err(Unknown(
+            "a fault is one of an operation that reaches no leg",
+        ));
+    }
+    Ok(())
 }
 
 /// Legs with a fault of this operation in `range`.
@@ -248,7 +306,10 @@ fn others(case: &Case, legs: &[u8]) -> Vec<u8> {
 /// Whether a unit is larger than the legs take in one request, so that a
 /// failure in it must leave other pieces complete.
 fn splits(case: &Case, units: &[Unit]) -> bool {
-    case.legs.max_sectors_kb.is_some_and(|limit| {
+    // `max_sectors_kb` cuts nothing else (`bio_split_to_limits`).
+    let cut = matches!(case.op_on_legs(), Op::Read | Op::Write);
+    let limit = case.legs.max_sectors_kb.filter(|_| cut);
+    limit.is_some_and(|limit| {
         let fails = |unit: &Unit| case.faults.iter().any(|fault| unit.covers(fault.sector));
         units
             .iter()

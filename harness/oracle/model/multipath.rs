@@ -6,8 +6,8 @@
 //! mode a request (`multipath_end_io`); nothing else differs here.
 
 use super::{
-    EIO, Expectation, UnitExpectation, Unknown, fault_meets, indices, legs_always, legs_with,
-    splits, whole, whole_answers,
+    EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, legs_always,
+    legs_with, splits, whole, whole_answers, without_flush_faults,
 };
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
@@ -34,10 +34,22 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
              on how the path cuts it",
         ));
     }
+    let flushes_fail = case.faults.iter().any(|fault| fault.op == Op::Flush);
+    if flushes_fail && multipath.path_grouping == PathGrouping::Multibus {
+        return Err(Unknown(
+            "which path of a group is told to flush depends on what its selector chose before",
+        ));
+    }
+    if flushes_fail && !one_piece {
+        return Err(Unknown(
+            "a flush fails behind writes in several pieces; which of them it belongs to depends on \
+             how the path joins their flushes",
+        ));
+    }
     if one_piece {
         return Ok(());
     }
-    let failing = legs_with(case, case.io.op, whole(case));
+    let failing = legs_with(case, case.op_on_legs(), whole(case));
     if !failing.is_empty() && controller::conduct(case).target_error.is_some() {
         return Err(Unknown(
             "the errors of this controller are the disk's own and go up at once; which pieces of \
@@ -67,9 +79,33 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
 }
 
 pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
+    // In request mode device-mapper's own queue flushes behind a durable write,
+    // by a request of its own (`blk_insert_flush`); in bio mode `REQ_FUA` goes
+    // down, and the path flushes behind it.
+    let flushes_apart =
+        ends_with_fsync(case) || case.io.dsync && multipath.queue_mode.is_request_based();
+    let flushes_fail = case.faults.iter().any(|fault| fault.op == Op::Flush);
     match (units, case.io.path) {
-        ([unit], Path::Direct) => one_unit(case, multipath, *unit),
+        ([unit], Path::Direct) if flushes_fail && flushes_apart => flush(case, multipath, *unit),
+        ([unit], Path::Direct) if flushes_fail => one_unit(case, multipath, *unit, Op::Flush),
+        ([unit], Path::Direct) => one_unit(case, multipath, *unit, case.op_on_legs()),
         _ => many_units(case, multipath, units),
+    }
+}
+
+/// A write that went well, and then a flush, which goes from path to path as
+/// anything else does.
+fn flush(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
+    let written = one_unit(&without_flush_faults(case), multipath, unit, Op::Write);
+    let flushed = one_unit(case, multipath, unit, Op::Flush);
+    Expectation {
+        units: (written.units.into_iter())
+            .map(|unit| UnitExpectation {
+                order: None,
+                ..unit
+            })
+            .collect(),
+        ..flushed
     }
 }
 
@@ -94,7 +130,7 @@ struct Course {
 /// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
 /// operator then reinstates one path at a time, each once, and in the end gives
 /// up (`fail_if_no_path`).
-fn course(case: &Case, multipath: &Multipath, unit: Unit) -> Course {
+fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
     let paths = usize::from(case.legs.count);
     let mut course = Course {
         asked: Vec::new(),
@@ -127,7 +163,7 @@ fn course(case: &Case, multipath: &Multipath, unit: Unit) -> Course {
                 Times::Always => true,
                 Times::Count(times) => before < times,
             };
-            lasts && fault_meets(fault, case.io.op, path as u8, unit)
+            lasts && fault_meets(fault, op, path as u8, unit)
         });
         if !fails {
             course.answered = true;
@@ -141,10 +177,11 @@ fn course(case: &Case, multipath: &Multipath, unit: Unit) -> Course {
     }
 }
 
-fn one_unit(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
-    let course = course(case, multipath, unit);
+/// The faults of `op` decide which paths fail.
+fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectation {
+    let course = course(case, multipath, unit, op);
     let mut fires: Vec<usize> = indices(case, |fault| {
-        course.asked.contains(&fault.leg) && fault_meets(fault, case.io.op, fault.leg, unit)
+        course.asked.contains(&fault.leg) && fault_meets(fault, op, fault.leg, unit)
     })
     .collect();
     // Of several rules on one path the first that is met answers.
@@ -168,7 +205,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
             .collect(),
         active_group: (course.answered || course.error != EIO).then_some(active_group),
         loses_sync: false,
-        partial: !fires.is_empty() && splits(case, &[unit]),
+        partial: !fires.is_empty() && op != Op::Flush && splits(case, &[unit]),
         fires,
         units: vec![UnitExpectation {
             unit,
@@ -186,7 +223,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
 /// on timing.
 fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
     let paths = usize::from(case.legs.count);
-    let op = case.io.op;
+    let op = case.op_on_legs();
     let failing = legs_with(case, op, whole(case));
     let may_fail = failing.len() == paths;
     // Groups are used in their order, so a path is asked for what all before
@@ -216,7 +253,8 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         Path::Direct => 1,
         Path::Buffered => u32::MAX,
     };
-    let certain = op == Op::Write && !may_fail;
+    let reads = op == Op::Read;
+    let certain = !reads && !may_fail;
     let fires = (0..case.legs.count)
         .filter(|path| surely_fails(*path))
         .filter_map(|path| indices(case, |fault| fault_meets(fault, op, path, whole(case))).next())
@@ -242,14 +280,14 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
             .map(|&unit| UnitExpectation {
                 unit,
                 order: None,
-                good: match op {
-                    Op::Read => (0..case.legs.count).collect(),
-                    Op::Write if certain => vec![0],
-                    Op::Write => Vec::new(),
+                good: match reads {
+                    true => (0..case.legs.count).collect(),
+                    false if certain => vec![0],
+                    false => Vec::new(),
                 },
-                one_of: match op {
-                    Op::Write if !certain => vec![0],
-                    _ => Vec::new(),
+                one_of: match reads || certain {
+                    true => Vec::new(),
+                    false => vec![0],
                 },
                 asked: (0..case.legs.count)
                     .map(|path| if used(path) { (0, most) } else { (0, 0) })
@@ -334,7 +372,7 @@ mod tests {
         let faults = faults.iter().map(|&(leg, times)| fault(leg, 100, times));
         let multipath = stack(Failover, queue);
         let case = case(2, 1, multipath.clone(), faults.collect());
-        assert_eq!(course(&case, &multipath, unit).asked, asked);
+        assert_eq!(course(&case, &multipath, unit, Op::Read).asked, asked);
         let expected = expect(&case, &multipath, &[unit]);
         let answer = if answered { Ok(512 * 512) } else { Err(EIO) };
         assert_eq!(expected.answers, [vec![answer]]);

@@ -1,19 +1,37 @@
 //! dm-raid1, the `mirror` target (drivers/md/dm-raid1.c).
 
 use super::{
-    EIO, Expectation, PAGE, UnitExpectation, Unknown, bytes, fault_meets, indices, legs_always,
-    legs_with, others, rounded, splits, whole, whole_answers,
+    EIO, Expectation, PAGE, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets, indices,
+    legs_always, legs_with, others, rounded, splits, whole, whole_answers, without_flush_faults,
 };
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Raid1};
+use crate::scenario::case::{Case, Fault, Log, Raid1, Times};
 use halfway_protocol::io::{Op, Path};
+
+/// Sectors of zeros in one bio: as many pages as a bio may have
+/// (`__blkdev_issue_zero_pages`).
+const ZEROS: u64 = 256 * PAGE;
 
 pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries()).len();
-    let pieces_vary = pieces > 1 || case.io.path == Path::Buffered;
+    let several_bios = case.io.op == Op::WriteZeroes && case.io.sectors > ZEROS;
+    let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
     let failing = legs_with(case, Op::Write, whole(case));
     let none_left = failing.len() == usize::from(case.legs.count);
-    if case.io.op == Op::Write && pieces_vary && none_left && holds(mirror) {
+    if case.io.dsync && pieces_vary && case.faults.iter().any(|fault| fault.op == Op::Flush) {
+        return Err(Unknown(
+            "a flush fails behind writes in several pieces; which of them it belongs to depends on \
+             how the leg joins their flushes",
+        ));
+    }
+    let worn_off = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;
+    if mirror.log == Log::Disk && ends_with_fsync(case) && case.faults.iter().any(worn_off) {
+        return Err(Unknown(
+            "a fault of flushes wears off, and a disk log has the legs flushed as well, how often \
+             depends on timing",
+        ));
+    }
+    if case.op_on_legs() == Op::Write && pieces_vary && none_left && holds(mirror) {
         return Err(Unknown(
             "every leg fails a part of a write that device-mapper handles in several pieces; \
              whether the mirror holds it or fails it depends on which piece fails first",
@@ -26,7 +44,71 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     match (case.io.op, case.io.path) {
         (Op::Read, Path::Direct) => direct_read(case, mirror, units),
         (Op::Read, Path::Buffered) => buffered_read(case, units),
-        (Op::Write, _) => write(case, mirror, units),
+        (Op::Discard, _) => discard(case, units),
+        (Op::Write | Op::Flush, _) if ends_with_fsync(case) => flush(case, mirror, units),
+        (Op::Write | Op::Flush | Op::WriteZeroes, _) => write(case, mirror, units),
+    }
+}
+
+/// A flush goes to all legs at once (`do_writes` sorts it to the writes of
+/// regions in sync). A leg that fails it is failed as by a write
+/// (`write_callback`), but no region loses its sync: what was written before is
+/// not known here, and `dm_rh_mark_nosync` only remembers `flush_failure`.
+fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
+    let failing = legs_with(case, Op::Flush, whole(case));
+    let written = write(&without_flush_faults(case), mirror, units);
+    if failing.is_empty() {
+        return written;
+    }
+    let none_left = failing.len() == usize::from(case.legs.count);
+    let mut answers = written.answers;
+    if none_left {
+        answers.fill(vec![Err(EIO)]);
+    }
+    // A disk log has the legs flushed before it calls a region clean
+    // (`mirror_flush`), which the write was, and sooner than `fsync` has.
+    let how = match mirror.log {
+        Log::Core => "D",
+        Log::Disk => "F",
+    };
+    let mut health = written.health;
+    for &leg in &failing {
+        health[usize::from(leg)] = how;
+    }
+    Expectation {
+        answers,
+        held: holds(mirror) && !none_left,
+        health,
+        fires: (failing.iter())
+            .filter_map(|&leg| indices(case, |fault| fault.leg == leg).next())
+            .collect(),
+        ..written
+    }
+}
+
+/// A discard goes to all legs at once. One that fails is answered with
+/// `BLK_STS_NOTSUPP` and fails no leg (`write_callback`), and of that the
+/// application hears nothing (`blkdev_issue_discard`).
+fn discard(case: &Case, units: &[Unit]) -> Expectation {
+    let legs = usize::from(case.legs.count);
+    let unit = |&unit: &Unit| UnitExpectation {
+        unit,
+        order: None,
+        good: others(case, &legs_with(case, Op::Discard, unit)),
+        one_of: Vec::new(),
+        asked: vec![(1, 1); legs],
+    };
+    let met = |fault: &Fault| fault_meets(fault, Op::Discard, fault.leg, whole(case));
+    Expectation {
+        answers: whole_answers(case),
+        refused: false,
+        held: false,
+        units: units.iter().map(unit).collect(),
+        health: vec!["A"; legs],
+        active_group: None,
+        loses_sync: false,
+        fires: indices(case, met).collect(),
+        partial: false,
     }
 }
 
@@ -219,10 +301,18 @@ fn buffered_read(case: &Case, units: &[Unit]) -> Expectation {
 /// A write goes to all legs at once through dm-io (`do_write`). If a leg fails
 /// it, the region loses its sync, and the write is completed, held for an
 /// operator, or, with no leg left, failed (`do_failures`).
+///
+/// A durable write carries `REQ_FUA`, and a leg without that flushes behind it
+/// (`blk_flush_complete_seq`): the write has failed where the flush has.
 fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let range = whole(case);
-    let failing = legs_with(case, Op::Write, range);
+    let fails_write = |fault: &Fault, leg: u8| {
+        fault_meets(fault, Op::Write, leg, range) || fault_meets(fault, Op::Flush, leg, range)
+    };
+    let failing: Vec<u8> = (0..case.legs.count)
+        .filter(|leg| case.faults.iter().any(|fault| fails_write(fault, *leg)))
+        .collect();
     let surviving = others(case, &failing);
     let fails = !failing.is_empty();
     let exact = units.len() == 1 && case.io.path == Path::Direct;
@@ -287,7 +377,7 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let fires = failing
         .iter()
         .take(if exact { legs } else { 1 })
-        .filter_map(|&leg| indices(case, |fault| fault_meets(fault, Op::Write, leg, range)).next())
+        .filter_map(|&leg| indices(case, |fault| fails_write(fault, leg)).next())
         .collect();
     Expectation {
         answers,
@@ -310,7 +400,10 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         health,
         active_group: None,
         loses_sync: fails,
-        partial: fails && exact && splits(case, units),
+        partial: fails
+            && exact
+            && splits(case, units)
+            && case.faults.iter().all(|fault| fault.op == Op::Write),
         fires,
     }
 }

@@ -3,6 +3,7 @@
 use super::super::file::{Fault, File, Io, Legs, Stack, Table};
 use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
+use crate::oracle;
 use crate::results::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,19 @@ fn the_catalogue_asks_different_questions() {
             .iter()
             .any(|s| s.tags.iter().any(|tag| tag == "quick"))
     );
+}
+
+/// Each question of the catalogue has an answer, whichever of its cases is
+/// asked.
+#[test]
+fn the_model_knows_every_case_of_the_catalogue() {
+    for scenario in loaded(&catalogue()) {
+        for case in scenario.expand() {
+            if let Err(unknown) = oracle::knows(&case) {
+                panic!("{}: {unknown}", case.id);
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
 use crate::scenario::sweep::{At, Given, Sweep};
 use crate::scenario::value::{Offset, Value};
+use halfway_protocol::io::Op;
 use std::collections::HashSet;
 
 const EIO: i32 = 5;
@@ -62,6 +63,23 @@ pub(super) fn faults(file: &File, report: &mut Report) {
             "what this controller makes of this error is not known",
             "leave `errno` at `EIO`: most device models have their own idea of the others",
         );
+        let ops = fault.op.as_ref().unwrap_or(&file.io.op);
+        clash(
+            report,
+            (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
+            ops.find(|op| !matches!(op, Op::Read | Op::Write)),
+            "what this controller makes of a failure of this operation is not known",
+            "take `virtio-blk`",
+        );
+        if let (Some(flush), At::Offsets(offsets)) = (ops.find(|op| *op == Op::Flush), &fault.at)
+            && let [_, another, ..] = offsets.0.as_slice()
+        {
+            report
+                .problem("a flush is for no sector, and `at` makes no difference to it")
+                .value(another, "the same case again")
+                .value(flush, "this is what fails")
+                .help("leave `at` out");
+        }
         clash(
             report,
             file.legs.controller.find(|one| *one == Controller::Floppy),

@@ -77,9 +77,31 @@ pub(super) fn io(file: &File, report: &mut Report) {
     clash(
         report,
         durable(),
-        io.op.find(|op| *op == Op::Read),
-        "`dsync` means nothing to a read",
+        io.op.find(|op| *op != Op::Write),
+        "`dsync` means nothing but to a write",
         "leave `dsync` out, or sweep over writes only",
+    );
+    let special = || io.op.find(|op| !matches!(op, Op::Read | Op::Write));
+    clash(
+        report,
+        special(),
+        io.path.find(|path| *path == Path::Buffered),
+        "what is flushed, discarded or zeroed does not go through the page cache here",
+        "leave `path` out: it is `direct` then",
+    );
+    clash(
+        report,
+        special(),
+        io.requests.find(|requests| *requests > 1),
+        "a flush, a discard or a write-zeroes is one request",
+        "leave `requests` out",
+    );
+    clash(
+        report,
+        io.op.find(|op| matches!(op, Op::Discard | Op::WriteZeroes)),
+        io.vector.find(|vector| *vector != Vector::Contiguous),
+        "a discard or a write-zeroes has no memory",
+        "leave `vector` out",
     );
     clash(
         report,

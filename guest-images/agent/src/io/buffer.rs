@@ -47,7 +47,8 @@ impl Buffer {
                         blocks[place.block].bytes_mut()[place.range.clone()].fill(PREFILL);
                     }
                 }
-                Op::Write => {
+                Op::Discard | Op::WriteZeroes => {}
+                Op::Write | Op::Flush => {
                     let bytes = stamped(&request, index);
                     let mut rest = bytes.as_slice();
                     for place in places {
@@ -88,11 +89,11 @@ impl Buffer {
                 result,
                 content: match self.request.op {
                     Op::Read => content::classify(&self.gather(index), self.request.seed),
-                    Op::Write => Vec::new(),
+                    _ => Vec::new(),
                 },
-                buffer_changed: match self.request.op {
-                    Op::Read => Vec::new(),
-                    Op::Write => self.changed(index),
+                buffer_changed: match self.request.op.sends_data() {
+                    true => self.changed(index),
+                    false => Vec::new(),
                 },
                 guard_damage: Vec::new(),
             })

@@ -89,7 +89,7 @@ impl Engine {
         let layout = Layout::new(&request.ops).map_err(|error| refusal(doing(), error))?;
         let file = OpenOptions::new()
             .read(true)
-            .write(request.op == Op::Write)
+            .write(request.op != Op::Read)
             .custom_flags(flags(&request))
             .open(node)
             .refuse(|| format!("opening {node}"))?;

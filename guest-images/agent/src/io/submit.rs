@@ -26,7 +26,8 @@ pub fn submit(
     pending: &AtomicU32,
 ) -> Results {
     let request = &buffer.request;
-    if request.path == Path::Direct && request.ops.len() > 1 {
+    let queued = matches!(request.op, Op::Read | Op::Write);
+    if queued && request.path == Path::Direct && request.ops.len() > 1 {
         let queue = match queue {
             Some(queue) => queue,
             None => match Queue::new() {
@@ -49,22 +50,46 @@ fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
     let vector = buffer.vector(index);
     let (start, count) = (vector.as_ptr(), vector.len() as i32);
     let offset = offset(buffer, index);
+    let op = buffer.request.op;
     // SAFETY: the vector's addresses are ranges of the buffer's blocks, which
     // live until the call returns and to which no reference exists meanwhile.
     let result = unsafe {
-        match buffer.request.op {
+        match op {
             Op::Read => libc::preadv(file, start, count, offset),
-            Op::Write => libc::pwritev(file, start, count, offset),
+            Op::Write | Op::Flush => libc::pwritev(file, start, count, offset),
+            Op::Discard => return range(file, BLKDISCARD, offset, &vector),
+            Op::WriteZeroes => return range(file, BLKZEROOUT, offset, &vector),
         }
     };
     let bytes = u64::try_from(result).map_err(|_| io::Error::last_os_error())?;
-    if buffer.request.op == Op::Write && buffer.request.path == Path::Buffered {
+    if op == Op::Flush || op == Op::Write && buffer.request.path == Path::Buffered {
         // SAFETY: takes no memory.
         if unsafe { libc::fsync(file) } < 0 {
             return Err(io::Error::last_os_error());
         }
     }
     Ok(bytes)
+}
+
+/// `_IO(0x12, 119)`, of include/uapi/linux/fs.h.
+const BLKDISCARD: libc::Ioctl = 0x1277;
+/// `_IO(0x12, 127)`.
+const BLKZEROOUT: libc::Ioctl = 0x127f;
+
+/// An ioctl that takes a range of bytes; `vector` only says how many.
+fn range(
+    file: RawFd,
+    request: libc::Ioctl,
+    offset: i64,
+    vector: &[libc::iovec],
+) -> io::Result<u64> {
+    let length = vector.iter().map(|segment| segment.iov_len as u64).sum();
+    let range = [offset as u64, length];
+    // SAFETY: both ioctls read two numbers of 64 bits from their argument.
+    match unsafe { libc::ioctl(file, request, range.as_ptr()) } {
+        0.. => Ok(length),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn offset(buffer: &Buffer, index: usize) -> i64 {
@@ -114,7 +139,7 @@ impl Queue {
                 block.aio_data = index as u64;
                 block.aio_lio_opcode = match buffer.request.op {
                     Op::Read => PREADV,
-                    Op::Write => PWRITEV,
+                    _ => PWRITEV,
                 };
                 block.aio_fildes = file.as_raw_fd() as u32;
                 block.aio_buf = vector.as_ptr() as u64;

@@ -4,6 +4,7 @@
 
 mod controllers;
 mod multipath;
+mod operations;
 
 use super::*;
 use crate::observation::{Command, Entry, Layer, Medium};
@@ -48,7 +49,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             region_size: 1024,
             sync: Sync::Nosync,
             handle_errors: true,
-            keep_log: op == Op::Write,
+            keep_log: op != Op::Read,
         }),
         linear: None,
         legs: Legs {
@@ -113,8 +114,12 @@ struct Sound<'a> {
 impl Sound<'_> {
     /// Asks a leg for the whole I/O; false if a piece fails.
     fn ask(&mut self, leg: u8) -> bool {
-        let op = self.case.io.op;
-        let letters = if op == Op::Read { "RS" } else { "WS" };
+        let op = self.case.op_on_legs();
+        let letters = match op {
+            Op::Read => "RS",
+            Op::Discard => "DS",
+            _ => "WS",
+        };
         let mut sound = true;
         for from in (FROM..FROM + SECTORS).step_by(128) {
             let hit = self.case.faults.iter().any(|fault| {
@@ -122,10 +127,10 @@ impl Sound<'_> {
             });
             let sector = from + self.case.legs.offset[usize::from(leg)];
             let errno = if hit { -5 } else { 0 };
-            let layers = if hit {
-                &[Layer::Device][..]
-            } else {
-                &[Layer::Device, Layer::Medium]
+            let layers = match (op, hit) {
+                (Op::Discard, _) => &[Layer::Medium][..],
+                (_, true) => &[Layer::Device],
+                (_, false) => &[Layer::Device, Layer::Medium],
             };
             for layer in layers {
                 self.journal.push(Entry {
@@ -141,7 +146,7 @@ impl Sound<'_> {
             let mut completion = event(Kind::RqComplete, leg_dev(leg), sector, 128, errno);
             completion.rwbs = letters.into();
             self.trace.push(completion);
-            if op == Op::Write && !hit {
+            if op != Op::Read && !hit {
                 let medium = if self.case.stack.shares_medium() {
                     0
                 } else {
@@ -155,8 +160,32 @@ impl Sound<'_> {
             self.health[usize::from(leg)] = match (&self.case.stack, op) {
                 (Stack::Multipath(_), _) => 'F',
                 (Stack::Raid1(_), Op::Read) => 'R',
-                (Stack::Raid1(_), Op::Write) => 'D',
+                (Stack::Raid1(_), Op::Discard) => 'A',
+                (Stack::Raid1(_), _) => 'D',
             };
+        }
+        sound
+    }
+
+    /// Has a leg flush; false if it fails.
+    fn flush(&mut self, leg: u8) -> bool {
+        let fails = |fault: &Fault| fault.leg == leg && fault.op == Op::Flush;
+        let sound = !self.case.faults.iter().any(fails);
+        let errno = if sound { 0 } else { -5 };
+        self.journal.push(Entry {
+            order: self.journal.len() as u64,
+            member: Member::Leg(leg),
+            layer: Layer::Medium,
+            command: Command::Flush,
+            sector: 0,
+            sectors: 0,
+            result: Some(errno),
+        });
+        let mut completion = event(Kind::RqComplete, leg_dev(leg), 0, 0, errno);
+        completion.rwbs = "FF".into();
+        self.trace.push(completion);
+        if !sound {
+            self.health[usize::from(leg)] = 'D';
         }
         sound
     }
@@ -168,7 +197,7 @@ impl Sound<'_> {
 
     fn status(&self) -> String {
         let letters: String = self.health.iter().collect();
-        let lost = letters.contains('D');
+        let lost = letters.contains('D') && self.case.io.op == Op::Write;
         match &self.case.stack {
             Stack::Raid1(_) => {
                 let in_sync = if lost { 127 } else { 128 };
@@ -230,11 +259,14 @@ fn observe(case: &Case) -> Observation {
                 }],
             ),
         },
-        Op::Write => {
-            let sound = match &case.stack {
+        op => {
+            let mut sound = match &case.stack {
                 Stack::Raid1(_) => [mirror.ask(0), mirror.ask(1)].contains(&true),
                 Stack::Multipath(_) => mirror.ask_in_turn().is_some(),
             };
+            if op == Op::Flush {
+                sound = [mirror.flush(0), mirror.flush(1)].contains(&true);
+            }
             (if sound { Ok(SECTORS * 512) } else { Err(5) }, Vec::new())
         }
     };
@@ -251,7 +283,10 @@ fn observe(case: &Case) -> Observation {
                     (sector..sector + sectors).contains(&(FROM + at))
                 };
                 let request = case.io.parts().iter().position(part).expect("a part") as u16;
-                let what = if mirror.written[usize::from(leg)].contains(&(FROM + at)) {
+                let written = mirror.written[usize::from(leg)].contains(&(FROM + at));
+                let what = if written && case.io.op == Op::Discard {
+                    What::Zero
+                } else if written {
                     What::Stamp {
                         origin: Origin::Writer(request),
                         generation: 1,

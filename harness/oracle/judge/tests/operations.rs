@@ -1,0 +1,131 @@
+//! Flushes and discards that fail.
+
+use super::*;
+
+fn entry_of(seen: &mut Observation, command: Command, leg: u8) -> &mut Entry {
+    let mut entries = seen.journal.iter_mut();
+    let of_leg = |entry: &&mut Entry| entry.command == command && entry.member == Member::Leg(leg);
+    entries.rfind(of_leg).expect("there is one")
+}
+
+fn failed(op: Op) -> (Case, Observation) {
+    let mut case = case(op, vec![fault(0, op)]);
+    case.legs.max_sectors_kb = None;
+    let seen = observe(&case);
+    (case, seen)
+}
+
+#[rstest]
+#[case::flush(Op::Flush)]
+#[case::discard(Op::Discard)]
+fn a_sound_mirror_passes(#[case] op: Op) {
+    let (case, seen) = failed(op);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+    assert!(
+        verdict
+            .evidence
+            .journal
+            .iter()
+            .any(|line| line.contains("error -5"))
+    );
+}
+
+/// The leg is not failed; the good one was not flushed; the fault did not fire;
+/// the guest did not see it.
+#[rstest]
+#[case::leg_not_failed(
+    |seen: &mut Observation| {
+        let status = seen.status.as_mut().expect("a status");
+        status.targets[0] = status.targets[0].replace("DA", "AA");
+    },
+    Outcome::Fail, "leg 0 is A"
+)]
+#[case::region_lost(
+    |seen: &mut Observation| {
+        let status = seen.status.as_mut().expect("a status");
+        status.targets[0] = status.targets[0].replace("128/128", "127/128");
+    },
+    Outcome::Fail, "127 of 128"
+)]
+#[case::never_flushed(
+    |seen: &mut Observation| {
+        seen.journal.retain(|entry| {
+            (entry.command, entry.member) != (Command::Flush, Member::Leg(1))
+        });
+    },
+    Outcome::Fail, "no flush reached"
+)]
+#[case::told(
+    |seen: &mut Observation| {
+        if let Some(IoState::Done(report)) = &mut seen.io {
+            report.ops[0].result = Err(5);
+        }
+    },
+    Outcome::Fail, "correct is 262144 bytes"
+)]
+#[case::not_fired(
+    |seen: &mut Observation| entry_of(seen, Command::Flush, 0).result = Some(0),
+    Outcome::Inconclusive, "its medium refused none"
+)]
+#[case::not_seen(
+    |seen: &mut Observation| seen.seen.trace.retain(|event| event.rwbs != "FF"),
+    Outcome::Inconclusive, "no tracepoint"
+)]
+fn a_flush_that_went_wrong_is_noticed(
+    #[case] tamper: fn(&mut Observation),
+    #[case] outcome: Outcome,
+    #[case] words: &str,
+) {
+    let (case, mut seen) = failed(Op::Flush);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:?}");
+    assert!(verdict.reason.contains(words), "{}", verdict.reason);
+}
+
+#[rstest]
+#[case::leg_failed(
+    |seen: &mut Observation| {
+        let status = seen.status.as_mut().expect("a status");
+        status.targets[0] = status.targets[0].replace("AA", "DA");
+    },
+    "leg 0 is D"
+)]
+#[case::one_leg_only(
+    |seen: &mut Observation| {
+        seen.journal.retain(|entry| entry.member == Member::Leg(0));
+    },
+    "was asked for 0 times"
+)]
+#[case::half(
+    |seen: &mut Observation| entry_of(seen, Command::Discard, 1).sectors = 64,
+    "was not asked for whole"
+)]
+#[case::elsewhere(
+    |seen: &mut Observation| seen.media[1].strays.push((0, 8)),
+    "outside of the I/O"
+)]
+#[case::not_discarded(
+    |seen: &mut Observation| {
+        seen.media[1].spans[0].what = What::Stamp {
+            origin: Origin::Leg(1),
+            generation: 0,
+            sector: FROM + 8,
+        };
+    },
+    "was not written"
+)]
+#[case::other_error_swallowed(
+    |seen: &mut Observation| {
+        seen.seen.trace.push(event(Kind::BioComplete, DM, FROM, SECTORS, -5));
+    },
+    "the application was not told"
+)]
+fn a_discard_that_went_wrong_is_noticed(#[case] tamper: fn(&mut Observation), #[case] words: &str) {
+    let (case, mut seen) = failed(Op::Discard);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
+    assert!(verdict.reason.contains(words), "{}", verdict.reason);
+}
