@@ -9,7 +9,7 @@ use crate::oracle::status;
 use crate::scenario::case::{Case, Stack};
 use crate::storage::controller;
 use halfway_protocol::io::{IoState, Op};
-use halfway_protocol::message::Request;
+use halfway_protocol::message::{DmStatus, Request};
 use std::time::Duration;
 
 /// Whether the target of `case` is one that holds I/O.
@@ -20,8 +20,9 @@ pub fn is_needed(case: &Case) -> bool {
     }
 }
 
-/// No disk has anything to do, and the I/O has not come back. If lower devices
-/// have failed, act; else wait on: it hangs. Gives the state of the I/O
+/// No disk has anything to do, and the I/O has not come back. Acts once lower
+/// devices have failed; until then the target may not have come to it, on a host
+/// that keeps its guest waiting, or it hangs. Gives the state of the I/O
 /// afterwards.
 pub async fn act(
     station: &mut Station,
@@ -29,18 +30,20 @@ pub async fn act(
     deadline: Duration,
     seen: &mut Observation,
 ) -> Result<IoState, CallError> {
-    let status = station.guest.status(NAME).await?;
-    let line = status.targets.first().map_or("", String::as_str);
-    let failed: Vec<u8> = status::health(&case.stack, line)
-        .unwrap_or_default()
-        .iter()
-        .zip(0..)
-        .filter(|(health, _)| **health != 'A')
-        .map(|(_, leg)| leg)
-        .collect();
-    if failed.is_empty() {
-        return station.guest.io_wait(deadline, None).await;
-    }
+    let quiet = controller::quiet(case.legs.controller);
+    let since = tokio::time::Instant::now();
+    let (status, failed) = loop {
+        let status = station.guest.status(NAME).await?;
+        let failed = failed(case, &status);
+        if !failed.is_empty() {
+            break (status, failed);
+        }
+        let left = deadline.saturating_sub(since.elapsed());
+        let state = station.guest.io_wait(left, Some(quiet)).await?;
+        if !matches!(state, IoState::Quiet { .. }) {
+            return Ok(state);
+        }
+    };
     let acted = match &case.stack {
         Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
         Stack::Multipath(_) => reinstated(station, case, &failed, deadline).await?,
@@ -54,6 +57,16 @@ pub async fn act(
         io: io.clone(),
     });
     Ok(io)
+}
+
+/// The lower devices that the target takes for failed.
+fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
+    let line = status.targets.first().map_or("", String::as_str);
+    let health = status::health(&case.stack, line).unwrap_or_default();
+    let legs = health.iter().zip(0..);
+    legs.filter(|(health, _)| **health != 'A')
+        .map(|(_, leg)| leg)
+        .collect()
 }
 
 /// Suspends without flush, loads a mirror without the failed legs, resumes;

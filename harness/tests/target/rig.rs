@@ -1,7 +1,8 @@
 //! The guest.
 
 use crate::daemon::{DAEMON, Daemon, PATIENCE, QEMU, SECTORS, SEED};
-use halfway::guest::{self, boot::Booted};
+use halfway::guest;
+use halfway::guest::boot::{BootError, Booted};
 use halfway::machine::command::{Boot, MEMORY_MIB};
 use halfway::machine::{Accel, Booting, clock};
 use halfway_builder::{AGENT, Cache, Extra, Initramfs, KernelSpec, default_modules, resolve};
@@ -78,11 +79,7 @@ impl Rig {
         let boot = tokio::task::spawn_blocking(move || boot(&tools))
             .await
             .unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let booting = Booting::start(&boot, directory, &disks, shell)
-            .await
-            .unwrap();
-        let guest = guest::boot(booting, PATIENCE).await.unwrap();
+        let guest = up(&boot, &disks, shell).await;
         assert_eq!(guest.hello.trouble, Vec::<String>::new());
         let disks = guest.guest.disks().await.unwrap();
         let serials: Vec<_> = disks.iter().map(|disk| disk.serial.as_str()).collect();
@@ -314,6 +311,21 @@ impl Watched {
 }
 
 /// What a machine boots.
+/// A guest that has said hello. A boot that stalls is the emulated machine's
+/// failure, and is tried once more.
+async fn up(boot: &Boot, disks: &[String], shell: bool) -> Booted {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let directory = tempfile::tempdir().unwrap();
+        let booting = Booting::start(boot, directory, disks, shell).await.unwrap();
+        match guest::boot(booting, PATIENCE).await {
+            Err(BootError::Stalled { .. }) if tries == 1 => println!("the boot stalled"),
+            booted => return booted.unwrap(),
+        }
+    }
+}
+
 pub fn boot(extra: &[Extra]) -> Boot {
     let cache = Cache::open().unwrap();
     let spec = match std::env::var("HALFWAY_TEST_KERNEL") {

@@ -136,10 +136,11 @@ impl Engine {
         };
         let start = Instant::now();
         let mut quiet_since = start;
+        let mut looks = 0;
         loop {
             let left = deadline.saturating_sub(start.elapsed());
             let step = match &watch {
-                Some((quiet, _)) => left.min(*quiet / 4).max(Duration::from_millis(1)),
+                Some((quiet, _)) => left.min(*quiet / LOOKS).max(Duration::from_millis(1)),
                 None => left,
             };
             match worker.done.recv_timeout(step) {
@@ -167,13 +168,22 @@ impl Engine {
             if let Some((quiet, inflight)) = &mut watch {
                 if !inflight.none() {
                     quiet_since = Instant::now();
-                } else if quiet_since.elapsed() >= *quiet {
+                    looks = 0;
+                    continue;
+                }
+                looks += 1;
+                if looks >= LOOKS && quiet_since.elapsed() >= *quiet {
                     return Ok(IoState::Quiet { pending });
                 }
             }
         }
     }
 }
+
+/// How many looks in a row must find no disk busy: time alone says nothing where
+/// the host keeps the whole guest waiting, and between two looks the kernel's
+/// own threads run.
+const LOOKS: u32 = 8;
 
 impl Worker {
     fn spawn() -> std::io::Result<Self> {
