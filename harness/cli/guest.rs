@@ -17,11 +17,12 @@ use crate::storage::controller;
 use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
     AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
-    ModuleError, ResolvedModule, ShellError, SpecError, Stage, default_modules, shell_tools,
+    ModuleError, Progress, ResolvedModule, ShellError, SpecError, Stage, default_modules,
+    shell_tools,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::Diagnostic;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -147,6 +148,7 @@ pub async fn prepare(
         let module = broken_module(control, &kernel, &cache, ctx).await?;
         kernel.modules.replace(&control.module, module);
     }
+    let own = build_own_modules(needs, &mut kernel, &cache, ctx).await?;
     let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };
     let select = |more: &[&str]| kernel.modules.select(&[default_modules(), more].concat());
     let pack = |modules: &[ResolvedModule]| {
@@ -175,9 +177,11 @@ pub async fn prepare(
         let needed = controller::devices(controller).iter();
         let lacking = needed.copied().find(|device| !devices.contains(*device));
         let modules = [&stacks, controller::modules(controller)].concat();
-        let image = match lacking {
-            Some(device) => Err(format!("{version} has no {device}")),
-            None => match select(&modules) {
+        let unbuilt = controller::own_module(controller).and_then(|module| own.get(module));
+        let image = match (lacking, unbuilt) {
+            (Some(device), _) => Err(format!("{version} has no {device}")),
+            (None, Some(why)) => Err(why.clone()),
+            (None, None) => match select(&modules) {
                 Err(error @ ModuleError::Missing { .. }) => Err(error.to_string()),
                 selected => {
                     let selected = selected?;
@@ -188,10 +192,12 @@ pub async fn prepare(
         };
         images.controllers.insert(controller, image);
     }
-    if let Some(control) = control.filter(|control| !loaded.contains(&control.module_name())) {
+    if let Some(control) =
+        (control.as_ref()).filter(|control| !loaded.contains(&control.module_name()))
+    {
         return Err(GuestError::NotLoaded {
             module: control.module_name(),
-            control: control.name,
+            control: control.name.clone(),
         });
     }
 
@@ -204,7 +210,9 @@ pub async fn prepare(
         accel: Accel::Tcg,
         verbose: false,
         tsc_khz: clock::tsc_khz(),
-        append: Vec::new(),
+        append: (control.iter())
+            .flat_map(Control::kernel_parameters)
+            .collect(),
     };
     let choice = match args.accel {
         args::Accel::Auto => AccelChoice::Auto,
@@ -344,15 +352,53 @@ pub async fn broken_module(
     cache: &Cache,
     ctx: &Context,
 ) -> Result<PathBuf, GuestError> {
-    let (control, kernel, cache) = (control.clone(), kernel.clone(), cache.clone());
+    let control = control.clone();
+    let build = move |kernel: &_, cache: &_, tell: &mut Progress<'_>| {
+        controls::build(&control, kernel, cache, tell)
+    };
+    Ok(built(build, kernel, cache, ctx).await??)
+}
+
+/// Builds the modules of ours that controllers need, and puts them among those of
+/// the kernel. What cannot be built comes back with the reason: cases that need
+/// it are skipped.
+async fn build_own_modules(
+    needs: &Needs,
+    kernel: &mut halfway_builder::Kernel,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<BTreeMap<&'static str, String>, GuestError> {
+    let mut unbuilt = BTreeMap::new();
+    let modules = needs.controllers.iter().copied();
+    let modules: BTreeSet<_> = modules.filter_map(controller::own_module).collect();
+    for module in modules {
+        let build = move |kernel: &_, cache: &_, tell: &mut Progress<'_>| {
+            controls::build_own(module, kernel, cache, tell)
+        };
+        match built(build, kernel, cache, ctx).await? {
+            Ok(path) => kernel.modules.replace(module, path),
+            Err(why) => drop(unbuilt.insert(module, format!("{module} cannot be built: {why}"))),
+        }
+    }
+    Ok(unbuilt)
+}
+
+/// Runs a build beside the event loop, so that Ctrl-C is heard meanwhile, and
+/// says what takes time.
+async fn built<T: Send + 'static>(
+    build: impl FnOnce(&halfway_builder::Kernel, &Cache, &mut Progress<'_>) -> T + Send + 'static,
+    kernel: &halfway_builder::Kernel,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<T, GuestError> {
+    let (kernel, cache) = (kernel.clone(), cache.clone());
     let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
     let built = tokio::task::spawn_blocking(move || {
-        let tell = &mut |stage: &Stage| teller.tell(stage);
-        let built = controls::build(&control, &kernel, &cache, tell);
+        let built = build(&kernel, &cache, &mut |stage: &Stage| teller.tell(stage));
         teller.bar.finish_and_clear();
         built
     });
-    Ok(built.await.map_err(|_| GuestError::Broken)??)
+    built.await.map_err(|_| GuestError::Broken)
 }
 
 /// Says the stages: on one line of a terminal, or a line each.

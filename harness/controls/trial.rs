@@ -174,12 +174,13 @@ mod tests {
             name: "m".to_owned(),
             class: "c".to_owned(),
             module: "dm-mirror".to_owned(),
-            file: "drivers/md/dm-raid1.c".to_owned(),
+            file: Some("drivers/md/dm-raid1.c".to_owned()),
             scenarios: vec!["raid1".to_owned()],
             kills: [Symptom::WrongData].into(),
             inspired_by: None,
             equivalent: None,
             patch: Some(String::new()),
+            parameters: Vec::new(),
         }
     }
 

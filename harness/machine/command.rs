@@ -92,9 +92,19 @@ pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -
     add(&["-machine", "q35,usb=off,smbus=off,sata=off,vmport=off"]);
     match boot.accel {
         Accel::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
+        // Without cmpxchg16b: QEMU 7.2 computes its flags from those of an
+        // operation before it (`helper_cmpxchg16b_unlocked` in
+        // target/i386/tcg/mem_helper.c), and an interrupt that then comes
+        // returns with a part of a pointer as EFLAGS. Linux 6.12 dies of a
+        // double fault in `kmem_cache_alloc`.
         // One vCPU needs one translation thread, and a larger translation
         // buffer only costs memory.
-        Accel::Tcg => add(&["-accel", "tcg,thread=single,tb-size=128", "-cpu", "qemu64"]),
+        Accel::Tcg => add(&[
+            "-accel",
+            "tcg,thread=single,tb-size=128",
+            "-cpu",
+            "qemu64,-cx16",
+        ]),
     }
     add(&["-smp", "1", "-m", &format!("{MEMORY_MIB}M")]);
     add(&["-rtc", "base=utc"]);

@@ -21,6 +21,9 @@ pub struct Conduct {
     /// what the driver was answered. Else it has what the device model asked
     /// of its medium, in its own pieces, and whether it got it.
     pub exact: bool,
+    /// Sectors of the steps in which the driver does a request, where it stops
+    /// at the first that fails: what lies behind that is not asked for.
+    pub step: Option<u64>,
     /// A failure makes the driver ask again for what else was in flight.
     pub disturbs: bool,
     /// The driver reads more than it was asked for, and keeps it.
@@ -42,6 +45,7 @@ pub fn conduct(case: &Case) -> Conduct {
     let plain = Conduct {
         attempts: (1, 1),
         exact: false,
+        step: None,
         disturbs: false,
         reads_ahead: false,
         falls_silent: false,
@@ -53,6 +57,11 @@ pub fn conduct(case: &Case) -> Conduct {
         // `virtblk_done` completes, whatever the status.
         Controller::VirtioBlk => Conduct {
             exact: true,
+            ..plain
+        },
+        // `step` and `move` in guest-images/controls/modules/halfway-leg.c.
+        Controller::PiecewiseBio | Controller::PiecewiseMq => Conduct {
+            step: Some(12),
             ..plain
         },
         // QEMU answers EIO with ABORTED COMMAND (`scsi_sense_from_errno` in

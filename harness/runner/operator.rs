@@ -110,10 +110,12 @@ async fn reinstated(
         .disks
         .iter()
         .filter_map(|(member, disk)| match member {
-            Member::Leg(path) if failed.contains(path) => Some(disk.dev),
+            Member::Leg(path) if failed.contains(path) => Some(&disk.serial),
             _ => None,
         });
-    let mut messages: Vec<String> = paths.map(|dev| format!("reinstate_path {dev}")).collect();
+    let mut messages: Vec<String> = paths
+        .map(|serial| format!("reinstate_path {{{serial}}}"))
+        .collect();
     messages.push("fail_if_no_path".to_owned());
     let last = messages.len() - 1;
     let mut deeds = Vec::new();

@@ -249,6 +249,19 @@ pub enum Controller {
     Floppy,
     /// An SD card on SDHCI.
     SdCard,
+    /// virtio-blk, beneath a driver of ours that takes bios and does a few
+    /// sectors at a time: what comes before a failure is completed.
+    PiecewiseBio,
+    /// The same driver, taking requests.
+    PiecewiseMq,
+}
+
+impl Controller {
+    /// Whether the driver is our own, which completes a part of what it then
+    /// fails.
+    pub fn is_piecewise(self) -> bool {
+        matches!(self, Controller::PiecewiseBio | Controller::PiecewiseMq)
+    }
 }
 
 /// The application's I/O.

@@ -7,6 +7,7 @@
 use super::serial;
 use crate::observation::Member;
 use crate::scenario::case::Controller;
+use halfway_builder::controls::own;
 use halfway_protocol::content::SECTOR;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ const FLOPPY: u64 = 5760;
 /// Devices of QEMU that a disk on `controller` is made of.
 pub fn devices(controller: Controller) -> &'static [&'static str] {
     match controller {
-        Controller::VirtioBlk => &["virtio-blk-pci"],
+        Controller::VirtioBlk | Controller::PiecewiseBio | Controller::PiecewiseMq => {
+            &["virtio-blk-pci"]
+        }
         Controller::VirtioScsi => &["virtio-scsi-pci", "scsi-hd"],
         Controller::Nvme => &["nvme"],
         Controller::Ahci => &["ich9-ahci", "ide-hd"],
@@ -39,6 +42,8 @@ pub fn devices(controller: Controller) -> &'static [&'static str] {
 pub fn modules(controller: Controller) -> &'static [&'static str] {
     match controller {
         Controller::VirtioBlk => &["virtio_blk"],
+        // It looks for the disks as it is loaded.
+        Controller::PiecewiseBio | Controller::PiecewiseMq => &["virtio_blk", "halfway_leg"],
         Controller::VirtioScsi => &["virtio_scsi", "sd_mod"],
         Controller::Nvme => &["nvme"],
         Controller::Ahci => &["ahci", "sd_mod"],
@@ -61,6 +66,8 @@ pub fn parameters(controller: Controller) -> &'static [&'static str] {
         // A stick is given a second to settle, which an emulated one does not
         // need.
         Controller::UsbStorage | Controller::UsbUas => &["usb_storage.delay_use=0"],
+        Controller::PiecewiseBio => &["halfway_leg.flavour=bio"],
+        Controller::PiecewiseMq => &["halfway_leg.flavour=mq"],
         _ => &[],
     }
 }
@@ -76,10 +83,23 @@ pub fn capacity(controller: Controller, wanted: u64) -> u64 {
     }
 }
 
+/// The module of ours that a controller has above a disk of QEMU's.
+pub fn own_module(controller: Controller) -> Option<&'static str> {
+    controller.is_piecewise().then_some(own::LEG)
+}
+
+/// What of QEMU's a disk is on that a guest sees on `controller`.
+fn device(controller: Controller) -> Controller {
+    match controller.is_piecewise() {
+        true => Controller::VirtioBlk,
+        false => controller,
+    }
+}
+
 /// How long no disk may have anything in flight before a write that has not
 /// come back counts as held by the mirror.
 pub fn quiet(controller: Controller) -> Duration {
-    match controller {
+    match device(controller) {
         Controller::VirtioBlk => Duration::from_millis(250),
         // Libata's error handler and the re-queueing of a SCSI command leave
         // gaps in which the block layer counts nothing as in flight.
@@ -90,7 +110,7 @@ pub fn quiet(controller: Controller) -> Duration {
 /// Whether QEMU's trace events tell what such a device answers to each of the
 /// guest's requests. Of the others only what it asked of its medium is known.
 pub fn tells_answers(controller: Controller) -> bool {
-    controller == Controller::VirtioBlk
+    device(controller) == Controller::VirtioBlk
 }
 
 /// How long an I/O may take before it counts as hung, where `asked` is what the
@@ -128,7 +148,7 @@ pub fn backend_path(controller: Controller, member: Member) -> String {
 /// its legs are on, since some controllers have no room for it.
 pub fn of(controller: Controller, member: Member) -> Controller {
     match member {
-        Member::Leg(_) => controller,
+        Member::Leg(_) => device(controller),
         Member::Log => Controller::VirtioBlk,
     }
 }
@@ -146,7 +166,11 @@ pub fn arguments(controller: Controller, members: &[Member]) -> Vec<String> {
 /// What all disks of a machine are attached to.
 fn shared(controller: Controller) -> Option<&'static str> {
     Some(match controller {
-        Controller::VirtioBlk | Controller::Nvme | Controller::SdCard => return None,
+        Controller::VirtioBlk
+        | Controller::Nvme
+        | Controller::SdCard
+        | Controller::PiecewiseBio
+        | Controller::PiecewiseMq => return None,
         Controller::VirtioScsi => "virtio-scsi-pci,id=hba,disable-legacy=on,num_queues=1",
         Controller::Ahci => "ich9-ahci,id=hba",
         Controller::Piix3Ide => "piix3-ide,id=hba",
@@ -179,10 +203,12 @@ fn disk(controller: Controller, member: Member) -> Vec<String> {
         )
     };
     match controller {
-        Controller::VirtioBlk => vec![format!(
-            "virtio-blk-pci,{drive},serial={id},disable-legacy=on,num-queues=1,\
+        Controller::VirtioBlk | Controller::PiecewiseBio | Controller::PiecewiseMq => {
+            vec![format!(
+                "virtio-blk-pci,{drive},serial={id},disable-legacy=on,num-queues=1,\
              request-merging=off,{cached},{answers}"
-        )],
+            )]
+        }
         Controller::VirtioScsi
         | Controller::Pvscsi
         | Controller::Megasas
@@ -231,9 +257,23 @@ mod tests {
     use Controller::*;
 
     /// All controllers.
-    const ALL: [Controller; 14] = [
-        VirtioBlk, VirtioScsi, Nvme, Ahci, Piix3Ide, Lsi53c895a, Pvscsi, Megasas, Mptsas1068,
-        Am53c974, UsbStorage, UsbUas, Floppy, SdCard,
+    const ALL: [Controller; 16] = [
+        VirtioBlk,
+        VirtioScsi,
+        Nvme,
+        Ahci,
+        Piix3Ide,
+        Lsi53c895a,
+        Pvscsi,
+        Megasas,
+        Mptsas1068,
+        Am53c974,
+        UsbStorage,
+        UsbUas,
+        Floppy,
+        SdCard,
+        PiecewiseBio,
+        PiecewiseMq,
     ];
 
     #[test]

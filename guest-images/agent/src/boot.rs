@@ -10,6 +10,7 @@ use halfway_protocol::message::{Hello, Refusal};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{finit_module, init_module, uname};
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -81,9 +82,10 @@ fn load_modules(trouble: &mut Vec<String>) -> Vec<String> {
             return Vec::new();
         }
     };
+    let command_line = sysfs::read("/proc/cmdline").unwrap_or_default();
     let mut loaded = Vec::new();
     for path in list.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if note(trouble, load_module(path)).is_some() {
+        if note(trouble, load_module(path, &command_line)).is_some() {
             let name = Path::new(path).file_stem().unwrap_or_default();
             loaded.push(name.to_string_lossy().into_owned());
         }
@@ -91,20 +93,36 @@ fn load_modules(trouble: &mut Vec<String>) -> Vec<String> {
     loaded
 }
 
-fn load_module(path: &str) -> Result<(), Refusal> {
+fn load_module(path: &str, command_line: &str) -> Result<(), Refusal> {
     let doing = || format!("loading the module {path}");
+    let parameters = parameters(path, command_line);
     let file = File::open(path).refuse(doing)?;
-    match finit_module(&file, c"", 0) {
+    match finit_module(&file, &parameters, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(Errno::NOSYS) => {
             let image = fs::read(path).refuse(doing)?;
-            match init_module(&image, c"") {
+            match init_module(&image, &parameters) {
                 Ok(()) | Err(Errno::EXIST) => Ok(()),
                 Err(error) => Err(error).refuse(doing),
             }
         }
         Err(error) => Err(error).refuse(doing),
     }
+}
+
+/// What the kernel's command line says to the module in `NUMBER-NAME.ko`:
+/// `NAME.PARAMETER=VALUE`. The kernel itself heeds that only for what is built
+/// in; for modules it is modprobe's part.
+fn parameters(path: &str, command_line: &str) -> CString {
+    let stem = Path::new(path).file_stem().unwrap_or_default();
+    let stem = stem.to_string_lossy();
+    let name = stem.split_once('-').map_or(&*stem, |(_, name)| name);
+    let own = command_line.split_ascii_whitespace().filter_map(|word| {
+        let (module, parameter) = word.split_once('.')?;
+        (module.replace('-', "_") == name).then_some(parameter)
+    });
+    // A command line has no NUL.
+    CString::new(own.collect::<Vec<_>>().join(" ")).unwrap_or_default()
 }
 
 /// A guest that could not measure its time stamp counter, as happens under
@@ -134,4 +152,20 @@ fn note<T>(trouble: &mut Vec<String>, result: Result<T, Refusal>) -> Option<T> {
     result
         .map_err(|refusal| trouble.push(refusal.to_string()))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("/lib/halfway/modules/07-usb_storage.ko", c"delay_use=0 quirks=a:b")]
+    #[case("/lib/halfway/modules/08-halfway_leg.ko", c"flavour=mq")]
+    #[case("/lib/halfway/modules/09-usb.ko", c"")]
+    fn a_module_gets_its_own_parameters(#[case] path: &str, #[case] expected: &std::ffi::CStr) {
+        let line =
+            "quiet usb_storage.delay_use=0 halfway-leg.flavour=mq x=1.2 usb-storage.quirks=a:b";
+        assert_eq!(&*parameters(path, line), expected);
+    }
 }

@@ -110,6 +110,19 @@ impl Disks {
         Ok(self.known(serial))
     }
 
+    /// Number of the device that a stack is built on for the disk with that
+    /// serial: a driver of ours that has taken the disk, or the disk itself.
+    ///
+    /// # Errors
+    /// `/sys/block` cannot be read.
+    pub fn upper(&mut self, serial: &str) -> Result<Option<Dev>, Refusal> {
+        let Some((name, dev)) = self.find(serial)? else {
+            return Ok(None);
+        };
+        let holder = holders(name).find_map(|holder| number(&holder));
+        Ok(Some(holder.unwrap_or(dev)))
+    }
+
     /// As [`Self::find`], among the disks that were seen before.
     pub fn known(&self, serial: &str) -> Option<(&str, Dev)> {
         self.0
@@ -128,9 +141,7 @@ impl Disks {
         self.0.clear();
         for (name, path) in blocks()? {
             let serial = serial(&name, &path);
-            let dev = sysfs::read(path.join("dev"))
-                .ok()
-                .and_then(|text| parse_dev(&text));
+            let dev = number(&path);
             if let (Some(serial), Some(dev)) = (serial, dev) {
                 // Waits for the search for partitions, whose reads would else
                 // be taken for a case's (`bdev_disk_changed` holds the lock
@@ -142,6 +153,27 @@ impl Disks {
         self.0.sort_by(|a, b| a.serial.cmp(&b.serial));
         Ok(())
     }
+}
+
+/// Directories of the devices that have taken a disk, device-mapper's left out.
+fn holders(name: &str) -> impl Iterator<Item = PathBuf> {
+    let holders = fs::read_dir(Path::new("/sys/block").join(name).join("holders"));
+    let entries = holders.into_iter().flatten().flatten();
+    entries
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with(STACKED))
+        .map(|entry| entry.path())
+}
+
+/// Whether what lies at `/sys/block/X` stands on other disks.
+fn is_stacked(name: &str, path: &Path) -> bool {
+    let mut below = fs::read_dir(path.join("slaves")).into_iter().flatten();
+    name.starts_with(STACKED) || below.next().is_some()
+}
+
+/// The number of what lies at `/sys/block/X`.
+fn number(path: &Path) -> Option<Dev> {
+    let text = sysfs::read(path.join("dev")).ok()?;
+    parse_dev(&text)
 }
 
 /// `MAJOR:MINOR`.
@@ -156,7 +188,7 @@ fn blocks() -> Result<Vec<(String, PathBuf)>, Refusal> {
     for entry in fs::read_dir("/sys/block").refuse(doing)? {
         let entry = entry.refuse(doing)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(STACKED) {
+        if !is_stacked(&name, &entry.path()) {
             found.push((name, entry.path()));
         }
     }

@@ -71,7 +71,10 @@ impl Agent {
                 name,
                 sector,
                 message,
-            } => self.control()?.message(&name, sector, &message)?,
+            } => {
+                let message = dm::numbered(&message, &mut self.disks)?;
+                self.control()?.message(&name, sector, &message)?;
+            }
             Request::DmStatus { name } => return self.control()?.status(&name).map(Reply::Status),
             Request::DmRemove { name } => self.control()?.remove(&name)?,
             Request::Attribute {

@@ -81,7 +81,16 @@ mod tests {
             );
             let series = entry.release.as_deref().unwrap_or("sid");
             let suffix = entry.flavour.strip_suffix("amd64").unwrap();
-            let expected = format!("{series}-{suffix}");
+            // The same release for an older Debian, built by its compiler.
+            let older = match entry
+                .suites
+                .iter()
+                .all(|suite| suite == "bookworm-backports")
+            {
+                true => "bpo-",
+                false => "",
+            };
+            let expected = format!("{series}-{older}{suffix}");
             assert_eq!(
                 *name,
                 expected.trim_end_matches('-'),

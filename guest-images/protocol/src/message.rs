@@ -64,7 +64,7 @@ pub struct Target {
     /// Target type, such as `mirror`.
     pub kind: String,
     /// Parameters; `{SERIAL}` stands for the number of the disk with that
-    /// serial.
+    /// serial, or of a driver of ours that has taken it.
     pub params: String,
 }
 
@@ -118,7 +118,7 @@ pub enum Request {
         name: String,
         /// A sector of the target that is meant.
         sector: u64,
-        /// The message.
+        /// The message; `{SERIAL}` is as in a table.
         message: String,
     },
     /// Ask for the status. Answer: [`Reply::Status`].

@@ -136,7 +136,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
             "{what} was to leave other pieces complete, and no tracepoint shows one"
         ));
     }
-    if let Some(reason) = not_torn(scene, fault, &failed) {
+    if let Some(reason) = not_torn(scene, fault, &failed).or_else(|| not_in_part(scene, fault)) {
         return Some(format!("{what} fired, and {reason}"));
     }
     // blkdebug refuses before it forwards: the medium beneath it saw nothing
@@ -169,16 +169,34 @@ fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> 
     if done == 0 || fault.times != Times::Always {
         return None;
     }
-    let offset = model::offset(scene.case, fault.leg);
+    none_done(scene, fault, failed.sector, done)
+}
+
+/// A driver that goes step by step has done those before the one that failed,
+/// counted from the start of what device-mapper asked for.
+fn not_in_part(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let step = scene.conduct.step?;
+    let mut units = scene.expected.units.iter().map(|expected| expected.unit);
+    let unit = units.find(|unit| unit.covers(fault.sector))?;
+    let done = (fault.sector - unit.sector) / step * step;
+    if done == 0 || fault.times != Times::Always {
+        return None;
+    }
+    none_done(scene, fault, unit.sector, done)
+}
+
+/// Whether nothing of `sectors` from `sector` on reached the fault's medium.
+fn none_done(scene: &Scene<'_>, fault: &Fault, sector: u64, sectors: u64) -> Option<String> {
+    let first = sector + model::offset(scene.case, fault.leg);
+    let command = Command::from(fault.op);
     let mut reached = scene.seen.journal.iter().filter(|entry| {
         entry.layer == Layer::Medium
             && entry.member == Member::Leg(fault.leg)
-            && entry.command == failed.command
-            && entry.sector >= failed.sector + offset
-            && entry.sector < failed.sector + offset + done
+            && entry.command == command
+            && (first..first + sectors).contains(&entry.sector)
     });
     reached
         .next()
         .is_none()
-        .then(|| format!("none of the {done} sectors before it reached the medium"))
+        .then(|| format!("none of the {sectors} sectors before it reached the medium"))
 }

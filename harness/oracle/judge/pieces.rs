@@ -112,7 +112,12 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
             let of_driver = trace::completions(scene, leg)
                 .map(|done| done.range)
                 .filter(|done| done.meets(range(refused)));
-            of_driver.chain([range(refused)]).collect::<Vec<_>>()
+            let behind = (scene.conduct.step).map(|_| Unit {
+                sector: refused.sector,
+                sectors: u64::MAX - refused.sector,
+            });
+            let all = of_driver.chain([range(refused)]).chain(behind);
+            all.collect::<Vec<_>>()
         })
         .collect();
     let is_troubled = |sector: u64| troubled.iter().any(|unit| unit.covers(sector));

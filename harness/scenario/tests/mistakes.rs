@@ -40,6 +40,12 @@ use rstest::{Context, rstest};
     "[stack]\ntarget = \"multipath\"\nqueue_mode = [\"bio\", \"mq\"]\n[legs]\nmax_sectors_kb = 64"
 )]
 #[case::split_requests_by_default("[stack]\ntarget = \"multipath\"\n[legs]\nmax_sectors_kb = 64")]
+#[case::requests_for_a_driver_of_bios(
+    "[stack]\ntarget = \"multipath\"\n[legs]\ncontroller = [\"piecewise-mq\", \"piecewise-bio\"]"
+)]
+#[case::discard_by_steps("[legs]\ncontroller = \"piecewise-mq\"\n[io]\nop = \"discard\"")]
+#[case::limit_above_steps("[legs]\ncontroller = \"piecewise-mq\"\nmax_sectors_kb = 64")]
+#[case::transfer_below_steps("[legs]\ncontroller = \"piecewise-bio\"\nmax_transfer = 8")]
 #[case::short_segments("[stack]\nlinear = 8")]
 #[case::nothing_at_a_time("[legs]\nmax_transfer = 0")]
 #[case::durable_read("[io]\ndsync = true")]

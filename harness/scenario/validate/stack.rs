@@ -1,12 +1,13 @@
 //! `[stack]` and `[legs]`.
 
 use super::clash;
-use crate::scenario::case::Sync;
+use crate::scenario::case::{Controller, Sync};
 use crate::scenario::error::Report;
 use crate::scenario::file::File;
 use crate::scenario::limits;
 use crate::scenario::sweep::Sweep;
 use crate::scenario::value::{Target, Value};
+use halfway_protocol::io::Op;
 
 pub(super) fn stack(file: &File, report: &mut Report) {
     linear(file, report);
@@ -79,6 +80,16 @@ fn multipath(file: &File, report: &mut Report) {
             None => return,
         },
     };
+    let takes_bios = |one: &Controller| *one == Controller::PiecewiseBio;
+    if let Some(controller) = file.legs.controller.find(takes_bios) {
+        let problem = report
+            .problem("dm-multipath in request mode needs paths that take requests")
+            .value(controller, "this one takes bios");
+        if let Some(mode) = &mode {
+            problem.value(mode, "this mode");
+        }
+        problem.help("use `queue_mode = \"bio\"`, or the controller `piecewise-mq`");
+    }
     let split = (file.legs.max_sectors_kb.as_ref()).and_then(|sweep| sweep.0.first());
     if let Some(split) = split {
         let problem = report
@@ -228,6 +239,22 @@ pub(super) fn legs(file: &File, report: &mut Report) {
                 limits::MAX_SECTORS_KB
             ));
     }
+    let own = legs.controller.find(|one| one.is_piecewise());
+    let message = "our own driver goes by its own steps, below which nothing is cut";
+    let help = "it does 12 sectors at a time, whatever it is asked for: leave the key out";
+    let splits = legs.max_sectors_kb.as_ref();
+    let limit = splits.and_then(|sweep| sweep.0.first());
+    clash(report, own, limit, message, help);
+    let moves = legs.max_transfer.as_ref();
+    let most = moves.and_then(|sweep| sweep.0.first());
+    clash(report, own, most, message, help);
+    clash(
+        report,
+        own,
+        (file.io.op).find(|op| matches!(op, Op::Discard | Op::WriteZeroes)),
+        "our own driver only reads, writes and flushes",
+        "take another controller",
+    );
     let most = offsets.iter().map(|offset| offset.value).max().unwrap_or(0);
     for controller in &legs.controller.0 {
         let (most_legs, sectors) = limits::of(controller.value);

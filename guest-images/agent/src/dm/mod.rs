@@ -10,4 +10,4 @@ mod control;
 mod table;
 
 pub use control::Control;
-pub use table::resolve;
+pub use table::{numbered, resolve};

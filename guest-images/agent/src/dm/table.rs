@@ -5,24 +5,33 @@ use crate::refuse::refusal;
 use halfway_protocol::message::{Refusal, Target};
 use halfway_protocol::trace::Dev;
 
-/// Replaces each `{SERIAL}` in the table's parameters by that disk's number.
+/// Replaces each `{SERIAL}` in the table's parameters by the number of what a
+/// stack is built on for that disk.
 ///
 /// # Errors
 /// No disk has that serial.
 pub fn resolve(table: Vec<Target>, disks: &mut Disks) -> Result<Vec<Target>, Refusal> {
     let mut resolved = table;
     for target in &mut resolved {
-        target.params = substitute(&target.params, |serial| {
-            if let Some((_, dev)) = disks.find(serial)? {
-                return Ok(dev);
-            }
-            Err(refusal(
-                format!("looking for the disk with the serial number {serial:?}"),
-                format!("the guest has: {}", disks.serials()),
-            ))
-        })?;
+        target.params = numbered(&target.params, disks)?;
     }
     Ok(resolved)
+}
+
+/// As [`resolve`], of any text.
+///
+/// # Errors
+/// No disk has that serial.
+pub fn numbered(text: &str, disks: &mut Disks) -> Result<String, Refusal> {
+    substitute(text, |serial| {
+        if let Some(dev) = disks.upper(serial)? {
+            return Ok(dev);
+        }
+        Err(refusal(
+            format!("looking for the disk with the serial number {serial:?}"),
+            format!("the guest has: {}", disks.serials()),
+        ))
+    })
 }
 
 fn substitute<E>(params: &str, mut dev: impl FnMut(&str) -> Result<Dev, E>) -> Result<String, E> {

@@ -1,7 +1,7 @@
 //! Which packages make up the newest complete kernel of a release: a pure
 //! function of the archive's package lists.
 
-use super::ArchiveError;
+use super::{ArchiveError, Part};
 use crate::catalogue::Entry;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,7 +52,7 @@ const KBUILD: &str = "linux-kbuild-";
 const SOURCE: &str = "linux-source-";
 
 /// A version that satisfies every `>=`.
-const HIGH: &str = "9999";
+const HIGH: &str = "99:9999";
 
 /// Reads package lists (deb-control(5) stanzas), kernels only.
 pub(super) fn parse(lists: &str) -> Vec<Package> {
@@ -207,7 +207,11 @@ fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveErro
 /// What modules for exactly the kernel `origin` (as a [`Choice`] displays it)
 /// are built with: `linux-headers-KERNEL` with its parts, and
 /// `linux-source-SERIES`. The compiler is the host's.
-pub(super) fn build_inputs(origin: &str, packages: &[Package]) -> Result<Choice, ArchiveError> {
+pub(super) fn build_inputs(
+    origin: &str,
+    parts: &[Part],
+    packages: &[Package],
+) -> Result<Choice, ArchiveError> {
     let not_a_package = || ArchiveError::NotAPackage {
         origin: origin.to_owned(),
     };
@@ -217,16 +221,17 @@ pub(super) fn build_inputs(origin: &str, packages: &[Package]) -> Result<Choice,
         .ok_or_else(not_a_package)?;
     let series: Vec<&str> = kernel.split('.').take(2).collect();
     let mut choice = Choice {
-        what: format!("headers and source of {kernel}"),
+        what: format!("what builds modules of {kernel}"),
         version: version.to_owned(),
         packages: Vec::new(),
         foreign: BTreeMap::new(),
         skipped: Vec::new(),
     };
-    let mut queue = vec![
-        format!("{HEADERS}{kernel}"),
-        format!("{SOURCE}{}", series.join(".")),
-    ];
+    let package = |part: &Part| match part {
+        Part::Headers => format!("{HEADERS}{kernel}"),
+        Part::Source => format!("{SOURCE}{}", series.join(".")),
+    };
+    let mut queue: Vec<String> = parts.iter().map(package).collect();
     while let Some(name) = queue.pop() {
         if choice.packages.contains(&name) {
             continue;
@@ -378,10 +383,22 @@ Version: 6.1.192-2
 Depends: binutils, xz-utils
 ";
 
+    const ORIGIN: &str = "6.1.0-56-cloud-amd64 (6.1.192-2)";
+
+    const BOTH: [Part; 2] = [Part::Headers, Part::Source];
+
+    #[test]
+    fn modules_of_our_own_need_no_source() {
+        let choice = build_inputs(ORIGIN, &[Part::Headers], &parse(BUILD)).unwrap();
+        let of_source = |name: &String| name.starts_with(SOURCE);
+        assert!(!choice.packages.iter().any(of_source));
+        assert_eq!(choice.packages.len(), 3);
+    }
+
     #[test]
     fn modules_are_built_with_the_kernels_own_version() {
         let packages = parse(BUILD);
-        let choice = build_inputs("6.1.0-56-cloud-amd64 (6.1.192-2)", &packages).unwrap();
+        let choice = build_inputs(ORIGIN, &BOTH, &packages).unwrap();
         let mut names = choice.packages.clone();
         names.sort();
         assert_eq!(
@@ -414,7 +431,9 @@ Depends: binutils, xz-utils
     )]
     #[case::a_file("/boot/vmlinuz", "is no package's kernel")]
     fn no_other_version_will_do(#[case] origin: &str, #[case] expected: &str) {
-        let error = build_inputs(origin, &parse(BUILD)).unwrap_err().to_string();
+        let error = build_inputs(origin, &BOTH, &parse(BUILD))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -108,18 +108,28 @@ pub(crate) fn fetch(
     Ok(choice.to_string())
 }
 
-/// Fetches what modules of a kernel are built with (its headers and its
-/// source, of exactly its version), and has `each` take the packages apart.
+/// A part of what modules of a kernel are built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The headers, and the programs of the kernel's makefile.
+    Headers,
+    /// The source.
+    Source,
+}
+
+/// Fetches parts of what modules of a kernel are built with, of exactly its
+/// version, and has `each` take the packages apart.
 /// `origin` is what [`fetch`] gave for the kernel.
 pub(crate) fn fetch_build_inputs(
     entry: &Entry,
     origin: &str,
+    parts: &[Part],
     cache: &Cache,
     progress: &mut Progress<'_>,
     mut each: impl FnMut(&Path, &mut Progress<'_>) -> Result<(), UnpackError>,
 ) -> Result<(), ArchiveError> {
     let archive = Archive::open(entry, cache, progress)?;
-    let choice = index::build_inputs(origin, &archive.packages)?;
+    let choice = index::build_inputs(origin, parts, &archive.packages)?;
     for file in archive.download(&choice, progress)?.iter() {
         each(file, progress)?;
     }

@@ -2,7 +2,8 @@
 
 use super::abi::{self, AbiError};
 use super::control::Control;
-use super::inputs::{Inputs, InputsError};
+use super::inputs::{Inputs, InputsError, Part};
+use super::own;
 use super::tools::{self, MissingTool};
 use crate::cache::{Cache, prune, touch};
 use crate::catalogue::Catalogue;
@@ -10,6 +11,7 @@ use crate::file::{self, Context, FileError};
 use crate::kernel::Kernel;
 use crate::module::ModuleError;
 use crate::progress::{Progress, Stage};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -106,74 +108,144 @@ pub fn build(
     cache: &Cache,
     progress: &mut Progress<'_>,
 ) -> Result<PathBuf, BuildError> {
-    let catalogue = Catalogue::load();
-    let entry = catalogue
-        .get(&kernel.name)
-        .ok_or_else(|| BuildError::Kernel(kernel.name.clone()))?;
-    let directory = cache.root().join("controls/modules");
-    let place = directory.join(format!("{}.ko", key(control, kernel)));
-    if place.is_file() {
-        touch(&place);
-        return Ok(place);
+    let Some(file) = &control.file else {
+        return build_own(&control.module, kernel, cache, progress);
+    };
+    let patch = control.patch.as_deref();
+    let parts = [&control.module, file, patch.unwrap_or_default()];
+    let shelf = Shelf::new(cache, kernel, &parts);
+    if let Some(found) = shelf.find() {
+        return Ok(found);
     }
     tools::require()?;
-    let inputs = Inputs::get(entry, &kernel.origin, cache, progress).map_err(|source| {
-        BuildError::Inputs {
-            control: control.name.clone(),
-            source,
-        }
-    })?;
-    need_compiler(&inputs, kernel)?;
+    let of_inputs = |source| BuildError::Inputs {
+        control: control.name.clone(),
+        source,
+    };
+    let wanted = [Part::Headers, Part::Source];
+    let inputs = inputs(&control.name, kernel, &wanted, cache, progress)?;
+    tools::need(&compiler(&inputs, kernel)?, &built_by(kernel))?;
     progress(&Stage::Build {
         control: control.name.clone(),
         module: control.module.clone(),
     });
     let stock = stock(control, kernel)?;
 
-    let file = Path::new(&control.file);
+    let file = Path::new(file);
     let below = file.parent().unwrap_or(Path::new(""));
-    let source = inputs.source(below).map_err(|source| BuildError::Inputs {
-        control: control.name.clone(),
-        source,
-    })?;
-    let bench = Bench::open(cache, &kernel.origin, &source, below, progress)?;
-    if let Some(patch) = &control.patch {
+    let source = files_in(&inputs.source(below).map_err(of_inputs)?)?;
+    let name = format!("{}\0{}", kernel.origin, below.display());
+    let bench = Bench::open(cache, &name, &source, progress)?;
+    if let Some(patch) = patch {
         let name = file.file_name().unwrap_or_default();
         mutate(control, patch, &bench.path.join(name), &kernel.origin)?;
     }
-    let module = make(control, &inputs, &bench.path)?;
+    let module = make(&control.name, &control.module, &inputs, &bench.path, None)?;
     bench.keep()?;
     abi::check(&stock, &module).map_err(|source| BuildError::Abi {
         control: control.name.clone(),
         kernel: kernel.origin.clone(),
         source,
     })?;
-    file::write_atomically(&place, &module)?;
-    prune(&directory, KEEP);
-    Ok(place)
+    Ok(shelf.put(&module)?)
 }
 
-/// Digest of all that the module is made of. The kernel's origin stands for
-/// source, headers and compiler, which are of exactly its version.
-fn key(control: &Control, kernel: &Kernel) -> String {
-    let parts = [
-        &FORMAT.to_string(),
-        &kernel.origin,
-        &kernel.digest,
-        &control.module,
-        &control.file,
-        control.patch.as_deref().unwrap_or_default(),
-    ];
-    file::digest(parts.join("\0").as_bytes())
+/// A module of our own for `kernel`, as [`build`].
+pub fn build_own(
+    module: &str,
+    kernel: &Kernel,
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+) -> Result<PathBuf, BuildError> {
+    let source = own::SOURCE.iter().flat_map(|(name, text)| [*name, *text]);
+    let parts: Vec<&str> = [module].into_iter().chain(source).collect();
+    let shelf = Shelf::new(cache, kernel, &parts);
+    if let Some(found) = shelf.find() {
+        return Ok(found);
+    }
+    tools::require_make()?;
+    let inputs = inputs(module, kernel, &[Part::Headers], cache, progress)?;
+    // What it does must not depend on the compiler, so that a near one will do.
+    let own = compiler(&inputs, kernel)?;
+    let substitute = match tools::need(&own, &built_by(kernel)) {
+        Ok(()) => None,
+        Err(missing) => Some(tools::any_compiler().ok_or(missing)?),
+    };
+    progress(&Stage::Build {
+        control: "Halfway".to_owned(),
+        module: module.to_owned(),
+    });
+    let files = own::SOURCE.map(|(name, text)| (name.into(), text.as_bytes().to_vec()));
+    let name = format!("{}\0own", kernel.origin);
+    let bench = Bench::open(cache, &name, &files, progress)?;
+    let built = make(module, module, &inputs, &bench.path, substitute)?;
+    bench.keep()?;
+    Ok(shelf.put(&built)?)
 }
 
-fn need_compiler(inputs: &Inputs, kernel: &Kernel) -> Result<(), BuildError> {
+/// The place of a built module in the cache.
+struct Shelf {
+    directory: PathBuf,
+    place: PathBuf,
+}
+
+impl Shelf {
+    /// Of what is made of `parts`. The kernel's origin stands for source, headers
+    /// and compiler, which are of exactly its version.
+    fn new(cache: &Cache, kernel: &Kernel, parts: &[&str]) -> Self {
+        let format = FORMAT.to_string();
+        let of_kernel = [format.as_str(), &kernel.origin, &kernel.digest];
+        let key = file::digest([&of_kernel[..], parts].concat().join("\0").as_bytes());
+        let directory = cache.root().join("controls/modules");
+        let place = directory.join(format!("{key}.ko"));
+        Shelf { directory, place }
+    }
+
+    fn find(&self) -> Option<PathBuf> {
+        let found = self.place.is_file();
+        found.then(|| {
+            touch(&self.place);
+            self.place.clone()
+        })
+    }
+
+    fn put(self, module: &[u8]) -> Result<PathBuf, FileError> {
+        file::write_atomically(&self.place, module)?;
+        prune(&self.directory, KEEP);
+        Ok(self.place)
+    }
+}
+
+fn inputs(
+    wanted_by: &str,
+    kernel: &Kernel,
+    parts: &[Part],
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+) -> Result<Inputs, BuildError> {
+    let catalogue = Catalogue::load();
+    let entry = catalogue
+        .get(&kernel.name)
+        .ok_or_else(|| BuildError::Kernel(kernel.name.clone()))?;
+    Inputs::get(entry, &kernel.origin, parts, cache, progress).map_err(|source| {
+        BuildError::Inputs {
+            control: wanted_by.to_owned(),
+            source,
+        }
+    })
+}
+
+/// The compiler that built the kernel.
+fn compiler(inputs: &Inputs, kernel: &Kernel) -> Result<String, BuildError> {
     let config = inputs.headers().join(".config");
     let config = fs::read_to_string(&config).at("read", &config)?;
     let (program, _) =
         tools::compiler_of(&config).ok_or_else(|| BuildError::NoCompiler(kernel.origin.clone()))?;
-    let purpose = format!("built kernel {} and must build its modules", kernel.release);
-    Ok(tools::need(program, &purpose)?)
+    Ok(program.to_owned())
+}
+
+fn built_by(kernel: &Kernel) -> String {
+    format!("built kernel {} and must build its modules", kernel.release)
 }
 
 /// The module that the kernel came with.
@@ -196,6 +268,19 @@ fn stock(control: &Control, kernel: &Kernel) -> Result<Vec<u8>, BuildError> {
     }
 }
 
+/// The files of a directory; those below it are of other modules.
+fn files_in(directory: &Path) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).at("read", directory)? {
+        let path = entry.at("read", directory)?.path();
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_owned();
+            files.push((name, file::read(&path)?));
+        }
+    }
+    Ok(files)
+}
+
 /// A copy of a directory of the source, in which modules are built. It stays
 /// as it was built, so that the next control compiles only what it changes.
 struct Bench {
@@ -206,16 +291,16 @@ struct Bench {
 }
 
 impl Bench {
+    /// A bench of that name with these files.
     fn open(
         cache: &Cache,
-        origin: &str,
-        source: &Path,
-        below: &Path,
+        name: &str,
+        files: &[(OsString, Vec<u8>)],
         progress: &mut Progress<'_>,
     ) -> Result<Self, FileError> {
         let _lock = cache.lock("controls-build", || progress(&Stage::Waiting))?;
-        let name = file::digest(format!("{origin}\0{}", below.display()).as_bytes());
-        // Not the origin itself: make stumbles over its parentheses and colons.
+        // Not the name itself: make stumbles over parentheses and colons.
+        let name = file::digest(name.as_bytes());
         let path = cache.root().join("controls/build").join(&name[..16]);
         let at_work = path.with_extension("at-work");
         if at_work.exists() && path.exists() {
@@ -223,16 +308,11 @@ impl Bench {
         }
         file::create_dir(&path)?;
         file::write_atomically(&at_work, b"")?;
-        for entry in fs::read_dir(source).at("read", source)? {
-            let from = entry.at("read", source)?.path();
-            let to = path.join(from.file_name().unwrap_or_default());
-            // Those below are of other modules.
-            if from.is_file() {
-                let content = file::read(&from)?;
-                // What is the same is not written: it is built already.
-                if fs::read(&to).ok().as_ref() != Some(&content) {
-                    fs::write(&to, content).at("write", &to)?;
-                }
+        for (name, content) in files {
+            let to = path.join(name);
+            // What is the same is not written: it is built already.
+            if fs::read(&to).ok().as_ref() != Some(content) {
+                fs::write(&to, content).at("write", &to)?;
             }
         }
         Ok(Bench {
@@ -258,11 +338,11 @@ fn mutate(control: &Control, patch: &str, file: &Path, origin: &str) -> Result<(
     spatch
         .args(["--very-quiet", "--no-includes", "--in-place", "--sp-file"])
         .args([&rules, file]);
-    run(control, "spatch", spatch)?;
+    run(&control.name, "spatch", spatch)?;
     match file::read(file)? == before {
         true => Err(BuildError::NoMatch {
             control: control.name.clone(),
-            file: control.file.clone(),
+            file: control.file.clone().unwrap_or_default(),
             origin: origin.to_owned(),
         }),
         false => Ok(()),
@@ -270,25 +350,36 @@ fn mutate(control: &Control, patch: &str, file: &Path, origin: &str) -> Result<(
 }
 
 /// Builds the one module, by the kernel's own makefile for this directory.
-fn make(control: &Control, inputs: &Inputs, directory: &Path) -> Result<Vec<u8>, BuildError> {
-    let target = format!("{}.ko", control.module);
+fn make(
+    name: &str,
+    module: &str,
+    inputs: &Inputs,
+    directory: &Path,
+    compiler: Option<&str>,
+) -> Result<Vec<u8>, BuildError> {
+    let target = format!("{module}.ko");
     let mut make = tools::make();
     make.arg("-C")
         .arg(inputs.headers())
         .arg("-f")
         .arg(inputs.makefile())
         .arg(format!("M={}", directory.display()))
-        .arg(&target);
-    run(control, "make", make)?;
+        // Nobody looks at a module's own BTF, which takes a program to make.
+        .arg("CONFIG_DEBUG_INFO_BTF_MODULES=");
+    if let Some(compiler) = compiler {
+        make.arg(format!("CC={compiler}"));
+    }
+    make.arg(&target);
+    run(name, "make", make)?;
     Ok(file::read(&directory.join(target))?)
 }
 
-fn run(control: &Control, program: &'static str, mut command: Command) -> Result<(), BuildError> {
+fn run(name: &str, program: &'static str, mut command: Command) -> Result<(), BuildError> {
     let failed = |status: String, output: &str| {
         let lines: Vec<&str> = output.lines().collect();
         let last = &lines[lines.len().saturating_sub(SHOWN)..];
         Err(BuildError::Program {
-            control: control.name.clone(),
+            control: name.to_owned(),
             program,
             status,
             output: last.join("\n"),

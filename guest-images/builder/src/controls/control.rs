@@ -1,6 +1,6 @@
 //! A control, and where controls are found.
 
-use super::head::{Head, HeadError, Symptom};
+use super::head::{Cause, Head, HeadError, Kind, Symptom};
 use crate::file::{Context, FileError};
 use crate::module::canonical;
 use std::collections::BTreeSet;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Where the controls lie, seen from the repository's root.
 pub const CONTROLS: &str = "guest-images/controls";
 
-const SUFFIX: &str = "cocci";
+/// Suffixes of the files that are controls.
+const KINDS: [(&str, Kind); 2] = [("cocci", Kind::Patch), ("control", Kind::Parameters)];
 
 /// Begins the name of a module that is rebuilt as it is.
 const UNMUTATED: &str = "unmutated-";
@@ -18,14 +19,15 @@ const UNMUTATED: &str = "unmutated-";
 /// A module that is broken on purpose, or for comparison rebuilt as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Control {
-    /// The file's name without `.cocci`, or `unmutated-MODULE`.
+    /// The file's name without its suffix, or `unmutated-MODULE`.
     pub name: String,
     /// The class of bug that it stands for.
     pub class: String,
     /// The module's file without `.ko`, as in `dm-mirror`.
     pub module: String,
-    /// The file that is patched, below the kernel's source.
-    pub file: String,
+    /// The file that is patched, below the kernel's source; none for a module
+    /// of our own.
+    pub file: Option<String>,
     /// Scenarios that can show it, as the beginnings of their names: those that
     /// show it soonest first.
     pub scenarios: Vec<String>,
@@ -35,8 +37,10 @@ pub struct Control {
     pub inspired_by: Option<String>,
     /// Why no behaviour tells it from the stock module.
     pub equivalent: Option<String>,
-    /// The semantic patch; none for a module as it is.
+    /// The semantic patch, where it is one.
     pub patch: Option<String>,
+    /// Parameters that break a module of our own, as in `name=value`.
+    pub parameters: Vec<String>,
 }
 
 /// A control cannot be had.
@@ -73,7 +77,7 @@ impl Control {
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory).at("read", directory)? {
             let path = entry.at("read", directory)?.path();
-            if path.extension().is_some_and(|suffix| suffix == SUFFIX) {
+            if kind(&path).is_some() {
                 paths.push(path);
             }
         }
@@ -108,21 +112,27 @@ impl Control {
 
     fn read(path: &Path) -> Result<Self, ControlError> {
         let text = fs::read_to_string(path).at("read", path)?;
-        let head = Head::parse(&text).map_err(|source| ControlError::Head {
+        let kind = kind(path).unwrap_or(Kind::Patch);
+        let head = Head::parse(&text, kind).map_err(|source| ControlError::Head {
             path: path.to_owned(),
             source,
         })?;
+        let (file, patch, parameters) = match head.cause {
+            Cause::Patch(file) => (Some(file), Some(without_comment(&text)), Vec::new()),
+            Cause::Parameters(parameters) => (None, None, parameters),
+        };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Control {
             name: name.into_owned(),
             class: head.class,
             module: head.module,
-            file: head.file,
+            file,
             scenarios: head.scenarios,
             kills: head.kills,
             inspired_by: head.inspired_by,
             equivalent: head.equivalent,
-            patch: Some(without_comment(&text)),
+            patch,
+            parameters,
         })
     }
 
@@ -137,12 +147,16 @@ impl Control {
                 Some(at) => at,
                 None => {
                     found.push(Control {
-                        class: "the stock source, rebuilt".to_owned(),
+                        class: match control.file {
+                            Some(_) => "the stock source, rebuilt".to_owned(),
+                            None => "our own module, as it should be".to_owned(),
+                        },
                         scenarios: Vec::new(),
                         kills: BTreeSet::new(),
                         inspired_by: None,
                         equivalent: None,
                         patch: None,
+                        parameters: Vec::new(),
                         name,
                         ..control.clone()
                     });
@@ -160,7 +174,14 @@ impl Control {
 
     /// Whether this is the module as it is.
     pub fn is_unmutated(&self) -> bool {
-        self.patch.is_none()
+        self.patch.is_none() && self.parameters.is_empty()
+    }
+
+    /// Its parameters as the kernel's command line has them.
+    pub fn kernel_parameters(&self) -> Vec<String> {
+        let module = self.module_name();
+        let parameters = self.parameters.iter();
+        parameters.map(|one| format!("{module}.{one}")).collect()
     }
 
     /// The module's name as the kernel spells it.
@@ -177,6 +198,13 @@ impl Control {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
+}
+
+/// What the file is, if it is a control.
+fn kind(path: &Path) -> Option<Kind> {
+    let suffix = path.extension()?;
+    let (_, kind) = KINDS.iter().find(|(known, _)| suffix == *known)?;
+    Some(*kind)
 }
 
 /// The rules alone: other words in the comment make no other module.

@@ -1,4 +1,4 @@
-//! The comment that a control's file opens with: `// key: value` lines, where a
+//! The comment that a control's file opens with, or is: `// key: value` lines, where a
 //! `//` and two or more spaces go on with the value before. The first line that
 //! is neither ends the head.
 
@@ -54,11 +54,29 @@ impl fmt::Display for Symptom {
 pub(super) struct Head {
     pub(super) class: String,
     pub(super) module: String,
-    pub(super) file: String,
+    pub(super) cause: Cause,
     pub(super) scenarios: Vec<String>,
     pub(super) kills: BTreeSet<Symptom>,
     pub(super) inspired_by: Option<String>,
     pub(super) equivalent: Option<String>,
+}
+
+/// Where the fault comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A patch of this file, below the kernel's source.
+    Patch(String),
+    /// These parameters of a module of ours.
+    Parameters(Vec<String>),
+}
+
+/// What the head of a file must tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A semantic patch: which file it is for.
+    Patch,
+    /// Parameters of a module of ours: which ones.
+    Parameters,
 }
 
 /// What is wrong with a head.
@@ -82,12 +100,16 @@ pub enum HeadError {
     /// The file's path is not one below the kernel's source.
     #[error("`{0}` is no path of a C file below the kernel's source")]
     File(String),
+    /// A parameter without a name or a value.
+    #[error("`{0}` is no parameter; one is written as in `name=value`")]
+    Parameter(String),
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "class",
     "module",
     "file",
+    "parameters",
     "scenarios",
     "kills",
     "inspired-by",
@@ -95,25 +117,48 @@ const KEYS: [&str; 7] = [
 ];
 
 impl Head {
-    pub(super) fn parse(text: &str) -> Result<Self, HeadError> {
+    pub(super) fn parse(text: &str, kind: Kind) -> Result<Self, HeadError> {
         let mut found = pairs(text)?;
         let mut take = |key: &'static str| found.remove(key).filter(|value| !value.is_empty());
         let mut must = |key| take(key).ok_or(HeadError::Missing(key));
         let head = Head {
             class: must("class")?,
             module: must("module")?,
-            file: must("file")?,
+            cause: match kind {
+                Kind::Patch => Cause::Patch(path(must("file")?)?),
+                Kind::Parameters => Cause::Parameters(parameters(&must("parameters")?)?),
+            },
             scenarios: list(&must("scenarios")?),
             kills: symptoms(&must("kills")?)?,
             inspired_by: take("inspired-by"),
             equivalent: take("equivalent"),
         };
-        let parts: Vec<&str> = head.file.split('/').collect();
-        let is_plain = |part: &&str| !part.is_empty() && **part != *".." && **part != *".";
-        match parts.len() > 1 && parts.iter().all(is_plain) {
-            true => Ok(head),
-            false => Err(HeadError::File(head.file)),
+        match found.into_keys().next() {
+            None => Ok(head),
+            Some(key) => Err(HeadError::Unknown(key)),
         }
+    }
+}
+
+fn path(text: String) -> Result<String, HeadError> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let is_plain = |part: &&str| !part.is_empty() && **part != *".." && **part != *".";
+    match parts.len() > 1 && parts.iter().all(is_plain) {
+        true => Ok(text),
+        false => Err(HeadError::File(text)),
+    }
+}
+
+fn parameters(text: &str) -> Result<Vec<String>, HeadError> {
+    let is_one = |word: &str| {
+        let plain = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
+        word.split_once('=')
+            .is_some_and(|(name, value)| plain(name) && plain(value))
+    };
+    let words = list(text);
+    match words.iter().find(|word| !is_one(word)) {
+        None => Ok(words),
+        Some(word) => Err(HeadError::Parameter(word.clone())),
     }
 }
 
@@ -186,13 +231,13 @@ mod tests {
     #[test]
     fn a_head() {
         assert_eq!(
-            Head::parse(WHOLE).unwrap(),
+            Head::parse(WHOLE, Kind::Patch).unwrap(),
             Head {
                 class:
                     "the position in the vector is not put back, so that the retry starts too late"
                         .to_owned(),
                 module: "dm-mirror".to_owned(),
-                file: "drivers/md/dm-bio-record.h".to_owned(),
+                cause: Cause::Patch("drivers/md/dm-bio-record.h".to_owned()),
                 scenarios: vec!["raid1/read-halfway".to_owned(), "raid1".to_owned()],
                 kills: [Symptom::Crash, Symptom::WrongData].into(),
                 inspired_by: None,
@@ -210,6 +255,38 @@ mod tests {
     #[case("drivers/md/", "", HeadError::File("dm-bio-record.h".to_owned()))]
     #[case("drivers/md/", "/md/", HeadError::File("/md/dm-bio-record.h".to_owned()))]
     fn what_is_wrong_is_said(#[case] from: &str, #[case] to: &str, #[case] error: HeadError) {
-        assert_eq!(Head::parse(&WHOLE.replace(from, to)), Err(error));
+        assert_eq!(
+            Head::parse(&WHOLE.replace(from, to), Kind::Patch),
+            Err(error)
+        );
+    }
+
+    #[rstest]
+    #[case("a=1, b=x", Ok(["a=1", "b=x"].as_slice()))]
+    #[case("a", Err(HeadError::Parameter("a".to_owned())))]
+    #[case("a=1 b=2", Err(HeadError::Parameter("a=1 b=2".to_owned())))]
+    #[case("", Err(HeadError::Missing("parameters")))]
+    fn parameters_of_our_own_modules(
+        #[case] given: &str,
+        #[case] expected: Result<&[&str], HeadError>,
+    ) {
+        let text = WHOLE.replace(
+            "// file: drivers/md/dm-bio-record.h",
+            &format!("// parameters: {given}"),
+        );
+        let words = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            Cause::Parameters(words.collect())
+        };
+        let cause = Head::parse(&text, Kind::Parameters).map(|head| head.cause);
+        assert_eq!(cause, expected.map(words));
+    }
+
+    #[test]
+    fn a_file_of_the_kernel_and_parameters_exclude_each_other() {
+        let both = WHOLE.replace("// kills", "// parameters: a=1\n// kills");
+        let unknown = |key: &str| Err(HeadError::Unknown(key.to_owned()));
+        assert_eq!(Head::parse(&both, Kind::Patch), unknown("parameters"));
+        assert_eq!(Head::parse(&both, Kind::Parameters), unknown("file"));
     }
 }

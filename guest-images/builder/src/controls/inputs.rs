@@ -1,5 +1,6 @@
 //! Headers and source of exactly a kernel's version, unpacked in the cache.
 
+pub(super) use crate::archive::Part;
 use crate::archive::{self, ArchiveError};
 use crate::cache::Cache;
 use crate::catalogue::Entry;
@@ -42,11 +43,12 @@ pub enum InputsError {
 }
 
 impl Inputs {
-    /// Finds or fetches them. `origin` is what the kernel's files are from, as
+    /// Finds or fetches those parts. `origin` is what the kernel's files are from, as
     /// in "6.1.0-56-cloud-amd64 (6.1.192-2)".
     pub(super) fn get(
         entry: &Entry,
         origin: &str,
+        parts: &[Part],
         cache: &Cache,
         progress: &mut Progress<'_>,
     ) -> Result<Self, InputsError> {
@@ -58,16 +60,30 @@ impl Inputs {
         let all = cache.root().join("controls/inputs");
         let root = all.join(&name);
         let _lock = cache.lock("controls-inputs", || progress(&Stage::Waiting))?;
-        if !root.is_dir() {
+        let mut missing = parts.to_vec();
+        missing.retain(|part| !root.join(directory(*part)).is_dir());
+        if !missing.is_empty() {
             let unfinished = all.join(format!(".unfinished-{name}"));
             if unfinished.exists() {
                 fs::remove_dir_all(&unfinished).at("remove", &unfinished)?;
             }
             file::create_dir(&unfinished)?;
-            archive::fetch_build_inputs(entry, origin, cache, progress, |package, progress| {
-                unpack::read(package, progress, |stream| take(stream, &unfinished))
-            })?;
-            fs::rename(&unfinished, &root).at("create", &root)?;
+            archive::fetch_build_inputs(
+                entry,
+                origin,
+                &missing,
+                cache,
+                progress,
+                |package, progress| {
+                    unpack::read(package, progress, |stream| take(stream, &unfinished))
+                },
+            )?;
+            file::create_dir(&root)?;
+            for part in &missing {
+                let place = root.join(directory(*part));
+                fs::rename(unfinished.join(directory(*part)), &place).at("create", &place)?;
+            }
+            fs::remove_dir_all(&unfinished).at("remove", &unfinished)?;
         }
         let kernel = origin.split(' ').next().unwrap_or_default().to_owned();
         let inputs = Inputs { root, kernel };
@@ -85,7 +101,7 @@ impl Inputs {
 
     /// What `make -C` is told: configuration and symbols of the flavour.
     pub(super) fn headers(&self) -> PathBuf {
-        self.root
+        self.unpacked()
             .join(format!("usr/src/linux-headers-{}", self.kernel))
     }
 
@@ -95,12 +111,16 @@ impl Inputs {
         let own = fs::read_to_string(self.headers().join("Makefile")).unwrap_or_default();
         let installed = own.lines().find_map(|line| line.strip_prefix("include "));
         let installed = installed.unwrap_or_default().trim().trim_start_matches('/');
-        self.root.join(installed)
+        self.unpacked().join(installed)
+    }
+
+    fn unpacked(&self) -> PathBuf {
+        self.root.join(directory(Part::Headers))
     }
 
     /// A directory of the kernel's source.
-    pub(super) fn source(&self, directory: &Path) -> Result<PathBuf, InputsError> {
-        let path = self.root.join("source").join(directory);
+    pub(super) fn source(&self, below: &Path) -> Result<PathBuf, InputsError> {
+        let path = self.root.join(directory(Part::Source)).join(below);
         match path.is_dir() {
             true => Ok(path),
             false => Err(InputsError::Incomplete {
@@ -111,6 +131,14 @@ impl Inputs {
     }
 }
 
+/// The directory of a part in the cache.
+fn directory(part: Part) -> &'static str {
+    match part {
+        Part::Headers => "headers",
+        Part::Source => "source",
+    }
+}
+
 /// Takes what building needs out of a package.
 fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(stream);
@@ -118,10 +146,13 @@ fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         if is_source(&path) {
-            take_source(XzReader::new(entry, true), &root.join("source"))?;
+            let place = root.join(directory(Part::Source));
+            take_source(XzReader::new(entry, true), &place)?;
         } else {
-            // Refuses what would lead out of `root`.
-            entry.unpack_in(root)?;
+            let place = root.join(directory(Part::Headers));
+            fs::create_dir_all(&place)?;
+            // Refuses what would lead out of `place`.
+            entry.unpack_in(place)?;
         }
     }
     Ok(())
@@ -201,6 +232,7 @@ mod tests {
             root: directory.path().to_owned(),
             kernel: "x".to_owned(),
         };
-        assert_eq!(inputs.makefile(), directory.path().join("usr/src/y"));
+        let makefile = directory.path().join("headers/usr/src/y");
+        assert_eq!(inputs.makefile(), makefile);
     }
 }

@@ -18,7 +18,18 @@ const MAKE: &str = "make";
 /// Checks that whatever the kernel there is what builds every control.
 pub fn require() -> Result<(), MissingTool> {
     need(SPATCH, "applies semantic patches")?;
+    require_make()
+}
+
+/// Checks for what builds modules of our own.
+pub(super) fn require_make() -> Result<(), MissingTool> {
     need(MAKE, "builds modules")
+}
+
+/// A compiler for modules of our own, where the kernel's is not there.
+pub(super) fn any_compiler() -> Option<&'static str> {
+    let near = ["gcc-12", "gcc"];
+    near.into_iter().find(|one| need(one, "compiles").is_ok())
 }
 
 /// Coccinelle.

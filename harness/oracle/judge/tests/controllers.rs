@@ -2,6 +2,7 @@
 //! pieces of their own, soundly and otherwise.
 
 use super::*;
+use crate::oracle::controller::conduct;
 use Controller::*;
 
 fn on(controller: Controller, mut case: Case) -> Case {
@@ -81,6 +82,53 @@ fn a_driver_that_tries_as_often_as_it_may_passes(
         let verdict = judge(&case, &retried(&case, wrong));
         assert_eq!(verdict.outcome, Outcome::Fail, "{wrong} {verdict:#?}");
     }
+}
+
+/// A leg that stops at what fails, here in steps of 128 sectors: nothing behind
+/// it is asked for, and nothing of that is held against the kernel.
+fn stopped(case: &Case) -> Observation {
+    let mut seen = observe(case);
+    let behind = PIECE + 128;
+    seen.journal
+        .retain(|entry| entry.member != Member::Leg(0) || entry.sector < behind);
+    let leg = seen.disks[0].1.dev;
+    let of_leg = |event: &TraceEvent| event.dev == leg && event.kind == Kind::RqComplete;
+    (seen.seen.trace).retain(|event| !of_leg(event) || event.sector < behind);
+    seen
+}
+
+#[rstest]
+#[case::it_stops(PiecewiseMq, Outcome::Pass)]
+#[case::so_does_the_other_flavour(PiecewiseBio, Outcome::Pass)]
+#[case::this_one_goes_on(VirtioBlk, Outcome::Fail)]
+fn a_driver_that_goes_by_steps_stops_at_a_failure(
+    #[case] controller: Controller,
+    #[case] outcome: Outcome,
+) {
+    let case = on(controller, read());
+    let verdict = judge(&case, &stopped(&case));
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+#[test]
+fn a_step_that_was_not_done_is_no_partial_completion() {
+    let case = on(PiecewiseMq, read());
+    let mut seen = stopped(&case);
+    let medium = |entry: &Entry| entry.layer == Layer::Medium && entry.member == Member::Leg(0);
+    seen.journal.retain(|entry| !medium(entry));
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+    assert!(
+        verdict.reason.contains("before it reached the medium"),
+        "{verdict:#?}"
+    );
+}
+
+#[test]
+fn the_model_knows_the_steps_of_our_own_driver() {
+    let source = include_str!("../../../../guest-images/controls/modules/halfway-leg.c");
+    let step = conduct(&on(PiecewiseBio, read())).step.unwrap();
+    assert!(source.contains(&format!("static unsigned int step = {step};")));
 }
 
 #[rstest]
