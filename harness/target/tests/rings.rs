@@ -7,13 +7,16 @@ use halfway_target::journal::Journal;
 use halfway_target::scsi::unit::Unit;
 use halfway_target::vhost::Memory;
 use halfway_target::vhost::device::Device;
+use halfway_target::vhost::ring::Ring;
 use halfway_target::vhost::worker::Worker;
 use halfway_target::{Entry, Identity, Policy, Presence, Reports, Said};
 use memory::Bytes;
 use proptest::prelude::*;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
+use vhost_user_backend::{VhostUserBackend, VringT};
 use vm_memory::{Bytes as _, GuestAddress, GuestMemoryAtomic};
 use vmm_sys_util::epoll::EventSet;
 
@@ -36,13 +39,11 @@ const GUARD: u8 = 0x5c;
 const BLOCKS: u64 = 256;
 const BAD: u64 = 100;
 
-type Vring = VringRwLock<GuestMemoryAtomic<Memory>>;
-
 struct Guest {
     device: Device<Bytes>,
     journal: Receiver<Entry>,
     memory: Memory,
-    rings: [Vring; 3],
+    rings: [Ring; 3],
 }
 
 /// A descriptor: address, length, flags, next.
@@ -72,7 +73,7 @@ impl Guest {
         let shared = GuestMemoryAtomic::new(memory.clone());
         device.update_memory(shared.clone()).unwrap();
         let ring = || {
-            let ring = Vring::new(shared.clone(), RING).unwrap();
+            let ring = Ring::new(shared.clone(), RING).unwrap();
             ring.set_queue_size(RING);
             ring.set_queue_info(TABLE, AVAILABLE, USED).unwrap();
             ring.set_queue_ready(true);
@@ -357,11 +358,29 @@ fn a_silent_device_takes_nothing_until_it_is_back() {
     assert_eq!(guest.get::<u8>(RESPONSE + 11), BAD_TARGET);
 }
 
+/// QEMU names the guest's call after it has started the ring.
+#[test]
+fn a_completion_reaches_a_call_that_is_named_after_it() {
+    let guest = Guest::new();
+    guest.describe(
+        TABLE,
+        &[(HEADER, 51, NEXT, 1), (RESPONSE, 108, WRITABLE, 0)],
+    );
+    guest.offer(&[0], 1);
+    assert_eq!(guest.kick(2), 1);
+    let (mut call, named) = std::io::pipe().unwrap();
+    guest.rings[2].set_call(Some(OwnedFd::from(named).into()));
+    guest.rings[2].set_call(None);
+    let mut heard = Vec::new();
+    call.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, 1u64.to_ne_bytes());
+}
+
 #[test]
 fn a_ring_that_is_stopped_or_disabled_is_left_alone() {
     for stop in [
-        |ring: &Vring| ring.set_queue_ready(false),
-        |ring: &Vring| ring.set_enabled(false),
+        |ring: &Ring| ring.set_queue_ready(false),
+        |ring: &Ring| ring.set_enabled(false),
     ] {
         let guest = Guest::new();
         guest.describe(TABLE, &[(HEADER, 51, 0, 0)]);

@@ -2,6 +2,7 @@
 
 use super::Memory;
 use super::request::{self, Control, Verdict};
+use super::ring::Ring;
 use super::worker::{Done, Worker};
 use crate::scsi::execute::Policy;
 use crate::scsi::report::Response;
@@ -10,7 +11,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use vhost::vhost_user::message::VhostUserProtocolFeatures;
 use vhost::vhost_user::message::VhostUserVirtioFeatures;
-use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
+use vhost_user_backend::{VhostUserBackend, VringT};
 use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_INDIRECT_DESC;
 use virtio_bindings::virtio_scsi::VIRTIO_SCSI_F_CHANGE;
@@ -30,7 +31,6 @@ pub const WAKE: u16 = QUEUES + 1;
 /// Entries of a ring, at most.
 const RING: usize = 1024;
 
-type Vring = VringRwLock<GuestMemoryAtomic<Memory>>;
 type Chain = DescriptorChain<GuestMemoryLoadGuard<Memory>>;
 
 /// Whether an HBA answers.
@@ -75,7 +75,7 @@ struct Inner<S> {
 struct Held {
     tag: u64,
     queue: usize,
-    vring: Vring,
+    vring: Ring,
     chain: Chain,
 }
 
@@ -119,7 +119,7 @@ impl<S: Storage> Device<S> {
     }
 
     /// Serves a ring until it is empty, stopped, or the HBA falls silent.
-    fn serve(&self, inner: &mut Inner<S>, queue: u16, vring: &Vring) {
+    fn serve(&self, inner: &mut Inner<S>, queue: u16, vring: &Ring) {
         let Some(memory) = inner.memory.clone() else {
             return;
         };
@@ -134,7 +134,7 @@ impl<S: Storage> Device<S> {
     /// The next request, if the ring runs and has one, and the HBA answers. What
     /// a stopped ring's memory is used for now, nobody knows; one that stops
     /// while we are here waits for us before its memory is.
-    fn next(&self, vring: &Vring, memory: &GuestMemoryAtomic<Memory>) -> Option<Chain> {
+    fn next(&self, vring: &Ring, memory: &GuestMemoryAtomic<Memory>) -> Option<Chain> {
         if self.setting().presence == Presence::Silent || !runs(vring) {
             return None;
         }
@@ -148,7 +148,7 @@ impl<S: Storage> Device<S> {
         inner: &mut Inner<S>,
         memory: &GuestMemoryAtomic<Memory>,
         queue: u16,
-        vring: &Vring,
+        vring: &Ring,
         chain: Chain,
     ) {
         let head = chain.head_index();
@@ -172,12 +172,12 @@ impl<S: Storage> Device<S> {
     }
 }
 
-fn runs(vring: &Vring) -> bool {
+fn runs(vring: &Ring) -> bool {
     let state = vring.get_ref();
     state.get_queue().ready() && state.is_enabled()
 }
 
-fn put_back(vring: &Vring, head: u16, bytes: u32) {
+fn put_back(vring: &Ring, head: u16, bytes: u32) {
     // Both fail only where the guest has taken the ring away.
     let _ = vring.add_used(head, bytes);
     let _ = vring.signal_used_queue();
@@ -222,7 +222,7 @@ fn release<S>(inner: &mut Inner<S>, with: Response, which: impl Fn(&Held) -> boo
 
 impl<S: Storage + Send> VhostUserBackend for Device<S> {
     type Bitmap = ();
-    type Vring = Vring;
+    type Vring = Ring;
 
     fn num_queues(&self) -> usize {
         QUEUES.into()
@@ -268,7 +268,7 @@ impl<S: Storage + Send> VhostUserBackend for Device<S> {
         Ok(())
     }
 
-    fn handle_event(&self, event: u16, _: EventSet, vrings: &[Vring], _: usize) -> io::Result<()> {
+    fn handle_event(&self, event: u16, _: EventSet, vrings: &[Ring], _: usize) -> io::Result<()> {
         let mut inner = locked(&self.inner);
         let wanted = match event {
             WAKE => {

@@ -2,12 +2,14 @@
 //!
 //! * [`request`]: descriptors to a request, and its answer into them.
 //! * [`worker`]: carries requests out.
-//! * [`device`]: the rings.
+//! * [`ring`]: a ring, none of whose completions is missed.
+//! * [`device`]: the rings, and what happens to their requests.
 //! * [`hba`]: the thread and the socket.
 
 pub mod device;
 pub mod hba;
 pub mod request;
+pub mod ring;
 pub mod worker;
 
 /// Guest memory; nobody asks what of it was written.
