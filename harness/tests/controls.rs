@@ -81,3 +81,56 @@ fn a_mutant_is_killed_and_its_stock_module_is_not() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("no guest loads dm_mirror"));
 }
+
+/// One control of each kind, on the scenarios that show it soonest: the part of
+/// `halfway controls run` that every gate has the time for.
+#[test]
+fn a_broken_kernel_of_each_kind_is_noticed() {
+    // The control, and what it must be killed for: any of these.
+    const KINDS: [(&str, &[&str]); 5] = [
+        // Runs of a kernel with a spoilt bio differ in how it ends.
+        ("leg-2009-mq-raid1", &["crash", "hang", "wrong data"]),
+        ("raid1-no-restore", &["wrong data"]),
+        ("mpath-last-error-lost", &["wrong answer"]),
+        ("raid1-write-error-swallowed", &["misjudged"]),
+        ("mpath-path-not-failed", &["misjudged"]),
+    ];
+    const SCENARIOS: [&str; 5] = [
+        "piecewise/mq/raid1-read",
+        "raid1/read-halfway",
+        "raid1/write-halfway",
+        "multipath/all-paths-fail",
+        "multipath/failover-once",
+    ];
+    if !can_build() {
+        return;
+    }
+    let results = tempfile::tempdir().unwrap();
+    let scenarios = SCENARIOS.map(|name| format!("scenarios/{name}.toml"));
+    let mut run = vec!["controls", "run", "--sample", "40", "--timeout", "10"];
+    run.extend(KINDS.map(|(control, _)| control));
+    for scenario in &scenarios {
+        run.extend(["--scenario", scenario]);
+    }
+    let output = halfway(&run, results.path());
+    let table = text(&output.stdout);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{table}\n{said}");
+    let verdict = |control: &str| {
+        let cells = table.lines().map(|line| line.split('|').map(str::trim));
+        let mut rows = cells.map(|cells| cells.skip(1).collect::<Vec<_>>());
+        let row = rows.find(|row| row.first() == Some(&control));
+        row.unwrap_or_else(|| panic!("{control} is not in\n{table}"))[1]
+    };
+    for (control, any_of) in KINDS {
+        let symptoms: Vec<&str> = verdict(control).split(", ").collect();
+        assert!(
+            any_of.iter().any(|wanted| symptoms.contains(wanted)),
+            "{control} must be killed by {any_of:?}\n{table}"
+        );
+    }
+    for module in ["dm-mirror", "dm-multipath", "halfway-leg"] {
+        let stock = format!("unmutated-{module}");
+        assert_eq!(verdict(&stock), "passes, as it must", "{table}");
+    }
+}
