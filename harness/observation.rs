@@ -141,6 +141,13 @@ pub struct Observation {
     pub dm: Option<(Dev, Limits)>,
     /// What the guest refused of the set-up, if it did.
     pub refusal: Option<Refusal>,
+    /// What reached the disks while the stack was set up, in cases in which
+    /// something fails then.
+    #[serde(default)]
+    pub set_up: Vec<Entry>,
+    /// The stack's event counter before the I/O.
+    #[serde(default)]
+    pub events_before: Option<u32>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

@@ -22,6 +22,9 @@ pub fn explain(case: &Case) -> String {
     for fault in &case.faults {
         let _ = writeln!(text, "  Injected: {}.", Lower(fault, lower));
     }
+    for aside in &case.aside {
+        let _ = writeln!(text, "  Injected: {}.", Lower(aside, lower));
+    }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");
         return text;

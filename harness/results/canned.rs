@@ -75,6 +75,7 @@ pub fn case(id: &str) -> Case {
             times: Times::Always,
             errno: 5,
         }],
+        aside: Vec::new(),
         sabotage: None,
     }
 }
@@ -89,6 +90,8 @@ pub fn details(id: &str) -> Details {
             disks: Vec::new(),
             dm: None,
             refusal: None,
+            set_up: Vec::new(),
+            events_before: None,
             io: None,
             status: None,
             repair: None,

@@ -35,7 +35,7 @@ pub async fn act(
     let (status, failed) = loop {
         let status = station.guest.status(NAME).await?;
         let failed = failed(case, &status);
-        if !failed.is_empty() {
+        if !failed.is_empty() || log_failed(&status) {
             break (status, failed);
         }
         let left = deadline.saturating_sub(since.elapsed());
@@ -69,8 +69,15 @@ fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
         .collect()
 }
 
-/// Suspends without flush, loads a mirror without the failed legs, resumes;
-/// nothing where no leg is left.
+/// Whether the mirror's log is on a disk, and that has failed.
+fn log_failed(status: &DmStatus) -> bool {
+    let line = status.targets.first().map_or("", String::as_str);
+    let log = status::mirror::parse(line).and_then(|mirror| mirror.log);
+    log.is_some_and(|letter| letter != 'A')
+}
+
+/// Suspends without flush, loads a mirror without the failed legs and with its
+/// log in memory, resumes; nothing where no leg is left.
 async fn without_failed(
     station: &Station,
     case: &Case,

@@ -5,9 +5,9 @@ use super::stack::{self, NAME, TOP};
 use super::station::Station;
 use crate::guest::CallError;
 use crate::guest::client::strange;
-use crate::observation::{Liveness, Member, Observation};
-use crate::oracle::status;
-use crate::scenario::case::{Case, Fault, Log, Sabotage, Stack, Sync};
+use crate::observation::{Entry, Liveness, Member, Observation};
+use crate::oracle::{model, status};
+use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
 use crate::storage::{self, StorageError, controller};
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
@@ -49,6 +49,8 @@ pub async fn perform(
         disks: station.disks.clone(),
         dm: None,
         refusal: None,
+        set_up: Vec::new(),
+        events_before: None,
         io: None,
         status: None,
         repair: None,
@@ -100,7 +102,7 @@ pub async fn perform(
 ///
 /// What the guest or the host refused, in words.
 pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<(), String> {
-    prepare(station, case, seed, &case.faults)
+    prepare(station, case, seed, &case.faults, &mut Vec::new())
         .await
         .map(drop)
         .map_err(|error| error.to_string())
@@ -111,6 +113,7 @@ async fn prepare(
     case: &Case,
     seed: u64,
     faults: &[Fault],
+    set_up: &mut Vec<Entry>,
 ) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
     station.storage.begin(seed, case.stack.shares_medium())?;
     let create = |station: &Station| {
@@ -124,17 +127,35 @@ async fn prepare(
     let restored = restore_limits(station);
     let synced = (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Synced);
     let mut limited = Vec::new();
-    let created = if synced {
-        station.storage.disarm(station.machine.qmp()).await?;
+    let of = |disk, during| -> Vec<Fault> { case.aside_of(disk, during).cloned().collect() };
+    let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
+    let early_log = of(Disk::Log, During::SetUp);
+    let created = if synced || !case.aside.is_empty() {
+        let qmp = station.machine.qmp();
+        match early.is_empty() && early_log.is_empty() {
+            true => station.storage.disarm(qmp).await?,
+            false => {
+                let armed = station.storage.arm(qmp, &case.legs, &early, &early_log);
+                armed.await?;
+            }
+        }
         all(restored).await?;
         let created = create(station).await?;
-        in_sync(station).await?;
-        all(settle(station)).await?;
-        // What the resynchronisation did is not the case's.
-        station.storage.collect(case)?;
+        if synced {
+            in_sync(station, model::unrecovered(case).len() as u64).await?;
+        }
+        // A resumed mirror tries again to recover what it could not.
+        if early.is_empty() {
+            all(settle(station)).await?;
+        }
+        // What the resynchronisation did is not the I/O's.
+        let (entries, _) = station.storage.collect(case)?;
+        if !case.aside.is_empty() {
+            *set_up = entries;
+        }
         station
             .storage
-            .arm(station.machine.qmp(), &case.legs, faults)
+            .arm(station.machine.qmp(), &case.legs, faults, &log)
             .await?;
         created
     } else {
@@ -150,7 +171,7 @@ async fn prepare(
         let (armed, created) = tokio::join!(
             station
                 .storage
-                .arm(station.machine.qmp(), &case.legs, faults),
+                .arm(station.machine.qmp(), &case.legs, faults, &[]),
             created
         );
         armed?;
@@ -210,14 +231,26 @@ fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError
     calls.map(|call| station.guest.call(call)).into()
 }
 
-/// Waits until all regions are in sync.
-async fn in_sync(station: &Station) -> Result<(), Interruption> {
+/// Waits until all regions are in sync but `lost` ones: then also until no more
+/// of them come, should the mirror take one for recovered that is not.
+async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
+    const STILL: u32 = 5;
     let since = tokio::time::Instant::now();
+    let (mut before, mut still) = (0, 0);
     loop {
         let status = station.guest.status(NAME).await?;
         let line = status.targets.first().map_or("", String::as_str);
-        match status::mirror::parse(line) {
+        let mirror = status::mirror::parse(line);
+        let in_sync = mirror.as_ref().map_or(0, |mirror| mirror.in_sync);
+        still = if in_sync == before { still + 1 } else { 0 };
+        before = in_sync;
+        match mirror {
             Some(mirror) if mirror.in_sync == mirror.regions => return Ok(()),
+            Some(mirror)
+                if lost > 0 && mirror.in_sync + lost >= mirror.regions && still >= STILL =>
+            {
+                return Ok(());
+            }
             _ if since.elapsed() > RESYNC => {
                 let doing = format!("waiting until the mirror is in sync: it stands at {line}");
                 let refusal = Refusal {
@@ -285,8 +318,11 @@ async fn steps(
         Some(Sabotage::FaultMissed) => missed(case),
         _ => case.faults.clone(),
     };
-    seen.dm = Some(prepare(station, case, seed, &faults).await?);
+    seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
+    let before = station.guest.call(Request::DmStatus {
+        name: NAME.to_owned(),
+    });
     let watching = station.guest.call(Request::Watch);
     let started = station.guest.call(Request::IoStart(io_request(case, seed)));
     match case.sabotage {
@@ -305,6 +341,8 @@ async fn steps(
     }
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
     let done = station.guest.io_wait(deadline, quiet);
+    let events = as_status(before.await?)?.event;
+    seen.events_before = Some(events);
     watching.await?;
     started.await?;
     let mut state = done.await?;
@@ -316,9 +354,7 @@ async fn steps(
         seen.io = Some(state);
     }
 
-    let status = station.guest.call(Request::DmStatus {
-        name: NAME.to_owned(),
-    });
+    seen.status = Some(status_with_event(station, case, events).await?);
     let collected = station.guest.call(Request::Collect);
     let mut removed = Vec::new();
     if came_back {
@@ -328,7 +364,6 @@ async fn steps(
             removed.push(station.guest.call(Request::DmRemove { name }));
         }
     }
-    seen.status = Some(as_status(status.await?)?);
     seen.seen = match collected.await? {
         Reply::Seen(seen) => seen,
         other => return Err(strange(other).into()),
@@ -343,6 +378,27 @@ async fn steps(
         }
     }
     Ok(())
+}
+
+/// The status; where it tells of a failure, the event that tells of the failure
+/// is given a moment: a worker of the kernel's sends it (`trigger_event`).
+async fn status_with_event(
+    station: &Station,
+    case: &Case,
+    events: u32,
+) -> Result<DmStatus, CallError> {
+    const MOMENT: Duration = Duration::from_millis(500);
+    let since = tokio::time::Instant::now();
+    loop {
+        let status = station.guest.status(NAME).await?;
+        let line = status.targets.first().map_or("", String::as_str);
+        let health = status::health(&case.stack, line).unwrap_or_default();
+        let sound = health.iter().all(|letter| *letter == 'A');
+        if sound || status.event != events || since.elapsed() > MOMENT {
+            return Ok(status);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn as_status(reply: Reply) -> Result<DmStatus, CallError> {

@@ -33,6 +33,9 @@ pub struct Case {
     /// The faults, all armed before the I/O; never two on one leg, operation
     /// and sector.
     pub faults: Vec<Fault>,
+    /// Faults of other disks than the legs, and of other times than the I/O's.
+    #[serde(default)]
+    pub aside: Vec<Aside>,
     /// The harness's own proof that it notices: breaks the guest or QEMU.
     pub sabotage: Option<Sabotage>,
 }
@@ -284,6 +287,12 @@ pub struct Io {
 }
 
 impl Case {
+    /// Faults of that disk and time, of those that lie aside.
+    pub fn aside_of(&self, disk: Disk, during: During) -> impl Iterator<Item = &Fault> {
+        let of = move |aside: &&Aside| (aside.disk, aside.during) == (disk, during);
+        self.aside.iter().filter(of).map(|aside| &aside.fault)
+    }
+
     /// Sectors between the boundaries that no unit crosses: a mirror's regions
     /// (multipath has none, see `multipath_ctr`), and the segments on top.
     pub fn boundaries(&self) -> Vec<NonZeroU64> {
@@ -361,6 +370,39 @@ impl Fault {
         let covered = || (sector..sector.saturating_add(sectors)).contains(&self.sector);
         self.op == op && (op == Op::Flush || covered())
     }
+}
+
+/// A fault that the I/O's own requests to the legs do not meet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Where it lies.
+    pub disk: Disk,
+    /// When it is armed.
+    pub during: During,
+    /// The fault. The log's has neither leg nor sector: the log is read and
+    /// written as a whole (`rw_header` in drivers/md/dm-log.c).
+    pub fault: Fault,
+}
+
+/// What a fault lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disk {
+    /// A leg.
+    Leg,
+    /// The disk of the mirror's log.
+    Log,
+}
+
+/// When a fault is armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum During {
+    /// For the application's I/O.
+    Io,
+    /// While the mirror is set up: its log read and written, its legs
+    /// synchronised. It is gone when the I/O starts.
+    SetUp,
 }
 
 /// How often a fault fires.

@@ -5,8 +5,8 @@
 //! scenarios/README.md); the last axis runs fastest.
 
 use super::case::{
-    Case, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1, Stack,
-    Sync,
+    Aside, Case, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1,
+    Stack, Sync,
 };
 use super::error::{Report, ScenarioError};
 use super::file::{File, REGION_SIZE};
@@ -203,13 +203,16 @@ impl Scenario {
             requests: picker.pick("requests", &file.io.requests),
         };
         let mut faults: Vec<Fault> = Vec::with_capacity(file.fault.len());
+        let mut aside = Vec::new();
+        let mut first_sector = None;
         for (index, fault) in file.fault.iter().enumerate() {
-            let fault = &fault.value;
+            let given = &fault.value;
+            let fault = given;
             let name = |key: &str| match index {
                 0 => key.to_owned(),
                 _ => format!("{key}{}", index + 1),
             };
-            faults.push(Fault {
+            let fault = Fault {
                 leg: picker.pick(&name("leg"), &fault.leg),
                 op: match &fault.op {
                     Some(sweep) => picker.pick(&name("fault_op"), sweep),
@@ -220,13 +223,21 @@ impl Scenario {
                         io.sector + picker.pick(&name("at"), sweep).resolve(io.sectors)
                     }
                     // `every` has become offsets; `same` is never the first.
-                    At::Every(_) | At::Same(_) => {
-                        faults.first().map_or(io.sector, |first| first.sector)
-                    }
+                    At::Every(_) | At::Same(_) => first_sector.unwrap_or(io.sector),
                 },
                 times: picker.pick(&name("times"), &fault.times),
                 errno: picker.pick(&name("errno"), &fault.errno).0,
-            });
+            };
+            first_sector.get_or_insert(fault.sector);
+            let (disk, during) = (given.disk(), given.during());
+            match given.is_of_io() {
+                true => faults.push(fault),
+                false => aside.push(Aside {
+                    disk,
+                    during,
+                    fault,
+                }),
+            }
         }
         Case {
             id: picker.id,
@@ -238,6 +249,7 @@ impl Scenario {
             legs,
             io,
             faults,
+            aside,
             sabotage: file.sabotage.as_ref().map(|sabotage| sabotage.value),
         }
     }

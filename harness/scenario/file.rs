@@ -2,7 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times,
+    Vector,
 };
 use super::error::Report;
 use super::read::Read;
@@ -177,6 +178,10 @@ Io {
 table! {
 /// A fault at one sector of one leg: requests that cover it fail.
 Fault {
+    /// What it lies on: a leg, or the disk of the mirror's log.
+    disk: Option<Given<Disk>> = Some(Disk::Leg.into()),
+    /// When it is armed: for the I/O, or while the mirror is set up.
+    during: Option<Given<During>> = Some(During::Io.into()),
     /// Which leg, from 0.
     leg: Sweep<u8> = Sweep::of(0),
     /// Which operation fails; the I/O's own if left out.
@@ -189,6 +194,23 @@ Fault {
     /// The error that the leg answers with.
     errno: Sweep<Errno> = Sweep::of(Errno(5)),
 }
+}
+
+impl Fault {
+    /// What it lies on; the default also where the file's was refused.
+    pub(super) fn disk(&self) -> Disk {
+        self.disk.as_ref().map_or(Disk::Leg, |given| given.value)
+    }
+
+    /// When it is armed; the default also where the file's was refused.
+    pub(super) fn during(&self) -> During {
+        self.during.as_ref().map_or(During::Io, |given| given.value)
+    }
+
+    /// Whether it is one of the legs, for the I/O.
+    pub(super) fn is_of_io(&self) -> bool {
+        (self.disk(), self.during()) == (Disk::Leg, During::Io)
+    }
 }
 
 table! {

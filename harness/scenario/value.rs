@@ -2,7 +2,8 @@
 //! and described in the schema.
 
 use super::case::{
-    Controller, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times,
+    Vector,
 };
 use super::errno::{self, errno_from_name, errno_name};
 use super::suggest::{alternatives, nearest};
@@ -165,6 +166,8 @@ macro_rules! described_words {
 
 described_words!(
     Controller,
+    Disk,
+    During,
     Log,
     Sync,
     Vector,

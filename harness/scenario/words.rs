@@ -1,8 +1,8 @@
 //! The parts of a case in words, for lists and explanations.
 
 use super::case::{
-    Case, Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, QueueMode, Raid1, Sabotage,
-    Stack, Sync, Times, Vector,
+    Aside, Case, Controller, Disk, During, Fault, Io, Legs, Log, Multipath, PathGrouping,
+    QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
 use super::value::Value;
@@ -171,6 +171,21 @@ impl Display for Lower<'_, Fault> {
     }
 }
 
+/// A fault that the I/O's own requests to the legs do not meet.
+impl Display for Lower<'_, Aside> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Lower(aside, lower) = *self;
+        match aside.disk {
+            Disk::Leg => Lower(&aside.fault, lower).fmt(f)?,
+            Disk::Log => write!(f, "the log fails its {}s", op(aside.fault.op))?,
+        }
+        f.write_str(match aside.during {
+            During::Io => "",
+            During::SetUp => ", while the mirror is set up",
+        })
+    }
+}
+
 impl Display for Sabotage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
@@ -191,11 +206,14 @@ impl Display for Case {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
         }
         write!(f, "; {legs}; {}", self.io)?;
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && self.aside.is_empty() {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
             write!(f, "; {}", Lower(fault, self.stack.lower()))?;
+        }
+        for aside in &self.aside {
+            write!(f, "; {}", Lower(aside, self.stack.lower()))?;
         }
         match &self.sabotage {
             Some(sabotage) => write!(f, "; {sabotage}"),

@@ -50,7 +50,9 @@ impl From<&Case> for File {
                 vector: Sweep::of(case.io.vector),
                 requests: Sweep::of(case.io.requests),
             },
-            fault: case.faults.iter().map(|fault| of(fault, case)).collect(),
+            fault: (case.faults.iter().map(|fault| of(fault, case)))
+                .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
+                .collect(),
         }
     }
 }
@@ -90,5 +92,13 @@ fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
         at: At::Offsets(Sweep::of(Offset::Sectors(offset))),
         times: Sweep::of(fault.times),
         errno: Sweep::of(Errno(fault.errno)),
+        ..Fault::default()
     })
+}
+
+fn of_aside(aside: &case::Aside, case: &Case) -> Given<Fault> {
+    let mut given = of(&aside.fault, case);
+    given.value.disk = Some(aside.disk.into());
+    given.value.during = Some(aside.during.into());
+    given
 }

@@ -104,6 +104,21 @@ pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultE
         .collect()
 }
 
+/// The rules that `faults` put on the mirror's log, which is read and written
+/// from its first sector on.
+pub fn rules_of_log(faults: &[Fault]) -> Result<Vec<Rule>, FaultError> {
+    let rules = faults.iter().filter(|fault| plays(fault)).map(|fault| {
+        playable(fault)?;
+        Ok(Rule {
+            op: fault.op,
+            sector: 0,
+            times: fault.times,
+            errno: fault.errno,
+        })
+    });
+    rules.collect()
+}
+
 /// Whether blkdebug plays a fault. The media refuse flushes, discards and
 /// write-zeroes themselves: QEMU traces none of these, so that only the media
 /// tell of them; and a node that fails every flush cannot be replaced, since
@@ -124,6 +139,11 @@ pub fn place(legs: &Legs, fault: &Fault) -> Result<i64, FaultError> {
         // blkdebug counts in bytes.
         .filter(|sector| *sector <= i64::MAX as u64 / 512)
         .ok_or(FaultError::Sector(fault.sector))?;
+    playable(fault)?;
+    Ok(sector as i64)
+}
+
+fn playable(fault: &Fault) -> Result<(), FaultError> {
     if let Times::Count(times) = fault.times
         && !(1..=MAX_TIMES).contains(&times)
     {
@@ -132,7 +152,7 @@ pub fn place(legs: &Legs, fault: &Fault) -> Result<i64, FaultError> {
     if !(1..=4095).contains(&fault.errno) {
         return Err(FaultError::Errno(fault.errno));
     }
-    Ok(sector as i64)
+    Ok(())
 }
 
 /// The nodes of a disk as QEMU starts, bottom up: what `-blockdev` takes, as

@@ -316,7 +316,8 @@ impl Storage {
     /// Sees to it that exactly these faults are armed, on the running guest:
     /// a few milliseconds for a leg whose faults change, nothing for the others.
     /// The faults' sectors are the dm device's; `legs` says where it lies on
-    /// each leg.
+    /// each leg. The `log`'s faults have no sector, since all of it is read and
+    /// written at once.
     ///
     /// After an [`ArmError`], or when the future was dropped before its end,
     /// what is armed is unknown and the machine must be ended.
@@ -325,6 +326,7 @@ impl Storage {
         qmp: &impl Qmp,
         legs: &Legs,
         faults: &[Fault],
+        log: &[Fault],
     ) -> Result<(), StorageError> {
         let lost = |fault: &&Fault| {
             let leg = Member::Leg(fault.leg);
@@ -340,10 +342,15 @@ impl Storage {
                     rules: blkdebug::rules(legs, faults, leg)?,
                     max_transfer: legs.max_transfer,
                 },
-                Member::Log => Behaviour::default(),
+                Member::Log => Behaviour {
+                    rules: blkdebug::rules_of_log(log)?,
+                    max_transfer: None,
+                },
             });
         }
-        let refusals = refusals(legs, faults)?;
+        let mut refusals = refusals(legs, faults)?;
+        let log_flushes = log.iter().filter(|fault| !blkdebug::plays(fault));
+        refusals.extend(log_flushes.map(|fault| refusal(Member::Log, fault, None)));
         // QEMU flushes when it swaps nodes, which is not the guest's flush.
         locked(&self.ledger).refuse(Vec::new());
         for (arming, behaviour) in self.arming.iter_mut().zip(wanted) {
@@ -413,15 +420,20 @@ fn refusals(legs: &Legs, faults: &[Fault]) -> Result<Vec<Refusal>, FaultError> {
     let own = faults.iter().filter(|fault| !blkdebug::plays(fault));
     own.map(|fault| {
         let sector = blkdebug::place(legs, fault)? as u64;
-        Ok(Refusal {
-            member: Member::Leg(fault.leg),
-            command: fault.op.into(),
-            sector: (fault.op != Op::Flush).then_some(sector),
-            times: fault.times,
-            errno: Errno::from_raw_os_error(fault.errno),
-        })
+        let covered = (fault.op != Op::Flush).then_some(sector);
+        Ok(refusal(Member::Leg(fault.leg), fault, covered))
     })
     .collect()
+}
+
+fn refusal(member: Member, fault: &Fault, sector: Option<u64>) -> Refusal {
+    Refusal {
+        member,
+        command: fault.op.into(),
+        sector,
+        times: fault.times,
+        errno: Errno::from_raw_os_error(fault.errno),
+    }
 }
 
 impl Drop for Storage {

@@ -155,6 +155,7 @@ fn case(faults: Vec<Fault>) -> Case {
             requests: 1,
         },
         faults,
+        aside: Vec::new(),
         sabotage: None,
     }
 }
@@ -172,7 +173,10 @@ fn fault(leg: u8, op: Op, sector: u64, times: Times) -> Fault {
 async fn arm(machine: &mut Machine, faults: Vec<Fault>) {
     let case = case(faults);
     let Machine { storage, qmp, .. } = machine;
-    storage.arm(qmp, &case.legs, &case.faults).await.unwrap();
+    storage
+        .arm(qmp, &case.legs, &case.faults, &[])
+        .await
+        .unwrap();
 }
 
 #[test]
@@ -320,7 +324,10 @@ fn the_device_journal_names_the_disk_and_the_error(
         case.legs.offset = vec![0, 0];
         let Machine { storage, qmp, .. } = &mut machine;
         storage.identify(qmp).await.unwrap();
-        storage.arm(qmp, &case.legs, &case.faults).await.unwrap();
+        storage
+            .arm(qmp, &case.legs, &case.faults, &[])
+            .await
+            .unwrap();
         storage.begin(SEED, false).unwrap();
 
         // A stop waits for all that is in flight and then flushes
@@ -360,7 +367,10 @@ fn an_unanswered_monitor_leaves_the_faults_unknown() {
         let mut machine = Machine::start("leg0").await;
         let case = case(vec![fault(0, Op::Read, 0, Times::Always)]);
         let Machine { storage, qmp, .. } = &mut machine;
-        let armed = timeout(Duration::ZERO, storage.arm(qmp, &case.legs, &case.faults));
+        let armed = timeout(
+            Duration::ZERO,
+            storage.arm(qmp, &case.legs, &case.faults, &[]),
+        );
         armed.await.expect_err("QEMU cannot answer that fast");
         let error = storage.disarm(qmp).await.unwrap_err();
         assert!(matches!(

@@ -3,7 +3,7 @@
 use super::{Scene, journal};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::scenario::case::{Fault, Times};
+use crate::scenario::case::{Aside, Disk, During, Fault, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
@@ -22,6 +22,14 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.faults.is_empty() && scene.expected.fires.is_empty() {
         return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
     }
+    if let Some(reason) = scene
+        .case
+        .aside
+        .iter()
+        .find_map(|aside| aside_missed(scene, aside))
+    {
+        return Some(reason);
+    }
     let faults = scene
         .expected
         .fires
@@ -32,6 +40,33 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         .into_iter()
         .find_map(|fault| not_fired(scene, fault))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
+}
+
+/// A fault of the log, or one while the mirror was set up, must have been met.
+fn aside_missed(scene: &Scene<'_>, aside: &Aside) -> Option<String> {
+    let fault = &aside.fault;
+    let (member, offset) = match aside.disk {
+        Disk::Leg => (Member::Leg(fault.leg), model::offset(scene.case, fault.leg)),
+        Disk::Log => (Member::Log, 0),
+    };
+    let journal = match aside.during {
+        During::SetUp => &scene.seen.set_up,
+        During::Io => &scene.seen.journal,
+    };
+    let met = |entry: &Entry| {
+        let whole = aside.disk == Disk::Log && entry.command == fault.op.into();
+        let sector = entry.sector.wrapping_sub(offset);
+        entry.member == member
+            && entry.result.is_some_and(|result| result != 0)
+            && (whole
+                || entry.command == fault.op.into() && fault.meets(fault.op, sector, entry.sectors))
+    };
+    (!journal.iter().any(met)).then(|| {
+        format!(
+            "the fault did not fire: the journal has no {} that {member} failed",
+            journal::name(fault.op.into())
+        )
+    })
 }
 
 /// A fault that wears off beneath device-mapper must have been met all the

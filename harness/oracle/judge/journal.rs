@@ -167,20 +167,28 @@ pub fn times(count: u32) -> String {
 
 /// A disk log knows of a write before the legs do: else a crash in between
 /// leaves legs that differ in a region that counts as in sync (`dm_rh_flush` in
-/// `do_writes`).
+/// `do_writes`). Of one that is out of sync it knows already.
 fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     let case = scene.case;
     let logged = (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
     if !logged || case.op_on_legs() != Op::Write || scene.expected.refused {
         return None;
     }
+    let bad = model::unrecovered(case);
+    let counts = |entry: &&Entry| match entry.member {
+        Member::Log => true,
+        Member::Leg(leg) => case.stack.raid1().is_some_and(|mirror| {
+            let sector = entry.sector.wrapping_sub(model::offset(case, leg));
+            !bad.contains(&(sector / u64::from(mirror.region_size)))
+        }),
+    };
     let first = |is_leg: bool| {
         let written = scene.seen.journal.iter().filter(|entry| {
             entry.layer == Layer::Device
                 && entry.command == Command::Write
                 && matches!(entry.member, Member::Leg(_)) == is_leg
         });
-        written.map(|entry| entry.order).min()
+        written.filter(counts).map(|entry| entry.order).min()
     };
     match (first(false), first(true)) {
         (Some(log), Some(leg)) if log < leg => None,

@@ -2,10 +2,11 @@
 
 use super::{Scene, difference};
 use crate::observation::{Command, Liveness};
+use crate::oracle::model;
 use crate::oracle::status::{self, mirror::MirrorStatus};
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Raid1, Stack};
+use crate::scenario::case::{During, Raid1, Stack};
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::DmStatus;
 
@@ -38,7 +39,30 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         _ => {}
     }
     found.extend(status(scene));
+    found.extend(untold(scene));
     found
+}
+
+/// Whoever waits for an event of the device (dmeventd, multipathd) hears of each
+/// failure of a leg that is handled (`trigger_event` of either target). A disk
+/// log sends events of its own (`disk_flush`).
+fn untold(scene: &Scene<'_>) -> Option<Difference> {
+    let before = scene.seen.events_before?;
+    let case = scene.case;
+    let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
+    // What failed before the I/O was told of before it.
+    let early = case.aside.iter().any(|aside| aside.during == During::SetUp);
+    let failed = scene
+        .expected
+        .health
+        .iter()
+        .any(|health| !health.contains('A'));
+    (!early && handled && failed && line(scene)?.event == before).then(|| {
+        difference(
+            Witness::Status,
+            "a leg failed, and device-mapper sent no event of it",
+        )
+    })
 }
 
 fn status(scene: &Scene<'_>) -> Vec<Difference> {
@@ -68,6 +92,15 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
     match &scene.case.stack {
         Stack::Raid1(mirror) => {
             let status = status::mirror::parse(text);
+            let log = status.as_ref().and_then(|status| status.log);
+            if log != scene.expected.log {
+                let letter = |log: Option<char>| log.map_or("none".to_owned(), String::from);
+                found.push(of_status(format!(
+                    "the log is {}, correct is {}",
+                    letter(log),
+                    letter(scene.expected.log)
+                )));
+            }
             found.extend(status.and_then(|status| out_of_sync(scene, mirror, &status)));
         }
         Stack::Multipath(_) => {
@@ -129,9 +162,10 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
     }
+    lost.extend(model::unrecovered(case));
+    lost.sort_unstable();
+    lost.dedup();
     let correct = status.regions.saturating_sub(lost.len() as u64);
     let regions = case.legs.sectors.div_ceil(region);
     if status.regions != regions {
@@ -148,7 +182,7 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
             Witness::Status,
             format!(
                 "{} of {} regions are in sync, correct is {correct}: a region is out of sync when \
-                 and only when a write to it failed",
+                 and only when a write to it failed, or its recovery",
                 status.in_sync, status.regions
             ),
         )

@@ -13,9 +13,10 @@ mod raid1;
 mod tests;
 
 use super::units::Unit;
-use crate::scenario::case::{Case, Fault, Stack, Sync, Times, Vector};
+use crate::scenario::case::{Case, Disk, During, Fault, Sabotage, Stack, Sync, Times, Vector};
 use halfway_protocol::content::{Origin, SECTOR};
 use halfway_protocol::io::{Op, Path};
+use std::collections::BTreeSet;
 
 /// `EIO`: what the application sees of `BLK_STS_IOERR`.
 pub const EIO: i32 = 5;
@@ -72,6 +73,8 @@ pub struct Expectation {
     pub fires: Vec<usize>,
     /// Whether a failure must have left other pieces of its unit complete.
     pub partial: bool,
+    /// What the mirror's log, where it is on a disk, shows as its health.
+    pub log: Option<char>,
 }
 
 /// What happens to one unit.
@@ -153,6 +156,17 @@ pub fn ways_to(case: &Case, leg: u8) -> std::ops::Range<u8> {
     }
 }
 
+/// The regions that the mirror could not recover while it was set up.
+pub fn unrecovered(case: &Case) -> BTreeSet<u64> {
+    let Some(mirror) = case.stack.raid1() else {
+        return BTreeSet::new();
+    };
+    let faults = case.aside_of(Disk::Leg, During::SetUp);
+    faults
+        .map(|fault| fault.sector / u64::from(mirror.region_size))
+        .collect()
+}
+
 /// Where the mirror starts on a leg, in sectors.
 pub fn offset(case: &Case, leg: u8) -> u64 {
     case.legs.offset.get(usize::from(leg)).copied().unwrap_or(0)
@@ -201,6 +215,7 @@ fn refused(case: &Case) -> Expectation {
         units: Vec::new(),
         health: vec!["A"; legs],
         active_group: None,
+        log: None,
         loses_sync: false,
         fires: Vec::new(),
         partial: false,
@@ -242,6 +257,9 @@ fn without_flush_faults(case: &Case) -> Case {
 
 /// Combinations of operation and fault that no stack knows.
 fn knows_operations(case: &Case) -> Result<(), Unknown> {
+    if !case.aside.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
+        return Err(Unknown("only faults of the I/O can be made to miss"));
+    }
     let has = |op: Op| case.faults.iter().any(|fault| fault.op == op);
     let others = |op: Op| case.faults.iter().any(|fault| fault.op != op);
     if has(Op::Flush) && others(Op::Flush) {

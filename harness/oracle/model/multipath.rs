@@ -205,6 +205,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
             .collect(),
         active_group: (course.answered || course.error != EIO).then_some(active_group),
         loses_sync: false,
+        log: None,
         partial: !fires.is_empty() && op != Op::Flush && splits(case, &[unit]),
         fires,
         units: vec![UnitExpectation {
@@ -272,6 +273,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
             })
             .collect(),
         active_group: None,
+        log: None,
         loses_sync: false,
         fires,
         partial: false,

@@ -1,8 +1,12 @@
 //! dm-raid1, the `mirror` target (drivers/md/dm-raid1.c).
 
+mod log;
+mod recovery;
+
 use super::{
     EIO, Expectation, PAGE, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets, indices,
-    legs_always, legs_with, others, rounded, splits, whole, whole_answers, without_flush_faults,
+    legs_always, legs_with, others, rounded, splits, unrecovered, whole, whole_answers,
+    without_flush_faults,
 };
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{Case, Fault, Log, Raid1, Times};
@@ -13,6 +17,8 @@ use halfway_protocol::io::{Op, Path};
 const ZEROS: u64 = 256 * PAGE;
 
 pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+    log::knows(case, mirror)?;
+    recovery::knows(case, mirror)?;
     let pieces = units::nominal(&case.io.parts(), &case.boundaries()).len();
     let several_bios = case.io.op == Op::WriteZeroes && case.io.sectors > ZEROS;
     let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
@@ -41,6 +47,15 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
 }
 
 pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
+    let expected = match unrecovered(case).is_empty() {
+        true => recovered(case, mirror, units),
+        false => recovery::expect(case, mirror, units),
+    };
+    log::expect(case, mirror, expected)
+}
+
+/// With all regions in sync before the I/O.
+fn recovered(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     match (case.io.op, case.io.path) {
         (Op::Read, Path::Direct) => direct_read(case, mirror, units),
         (Op::Read, Path::Buffered) => buffered_read(case, units),
@@ -106,6 +121,7 @@ fn discard(case: &Case, units: &[Unit]) -> Expectation {
         units: units.iter().map(unit).collect(),
         health: vec!["A"; legs],
         active_group: None,
+        log: None,
         loses_sync: false,
         fires: indices(case, met).collect(),
         partial: false,
@@ -234,6 +250,7 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         units: expected_units,
         health,
         active_group: None,
+        log: None,
         loses_sync: false,
         fires,
     }
@@ -292,6 +309,7 @@ fn buffered_read(case: &Case, units: &[Unit]) -> Expectation {
             .collect(),
         health,
         active_group: None,
+        log: None,
         loses_sync: false,
         partial: false,
         fires,
@@ -399,6 +417,7 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             .collect(),
         health,
         active_group: None,
+        log: None,
         loses_sync: fails,
         partial: fails
             && exact

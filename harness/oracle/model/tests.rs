@@ -125,3 +125,95 @@ fn a_mirror_has_zeros_written() {
 fn what_is_not_known(#[case] stack: &str, #[case] io: &str, #[case] faults: &str) {
     assert!(knows(&case(stack, io, faults)).is_err());
 }
+
+const DISK_LOG: &str = "log = \"disk\"";
+const LOG_WRITE: &str = "[[fault]]\ndisk = \"log\"\nop = \"write\"";
+const LOG_FLUSH: &str = "[[fault]]\ndisk = \"log\"\nop = \"flush\"";
+const LOG_READ: &str = "[[fault]]\ndisk = \"log\"\nop = \"read\"\nduring = \"set-up\"";
+const WRITE: &str = "op = \"write\"";
+
+/// Whether the application hears of it and whether it waits; the log; how often
+/// each leg is written.
+#[rstest]
+#[case::held("", LOG_WRITE, (false, true), 'D', 1)]
+#[case::kept(KEEP, LOG_WRITE, (true, false), 'D', 0)]
+#[case::unhandled("handle_errors = false", LOG_WRITE, (false, false), 'D', 1)]
+#[case::flush_held("", LOG_FLUSH, (false, true), 'F', 1)]
+#[case::flush_kept(KEEP, LOG_FLUSH, (true, false), 'F', 0)]
+#[case::told_of_only("", LOG_READ, (false, false), 'D', 1)]
+#[case::sound("", "", (false, false), 'A', 1)]
+fn a_mirror_whose_log_fails(
+    #[case] stack: &str,
+    #[case] fault: &str,
+    #[case] told_and_held: (bool, bool),
+    #[case] log: char,
+    #[case] written: u32,
+) {
+    let expected = expected(&case(&format!("{DISK_LOG}\n{stack}"), WRITE, fault));
+    let answer = if told_and_held.0 {
+        Err(EIO)
+    } else {
+        Ok(512 * 512)
+    };
+    assert_eq!(expected.answers, [[answer]]);
+    assert_eq!(expected.held, told_and_held.1);
+    assert_eq!(expected.log, Some(log));
+    assert_eq!(expected.health, ["A", "A"]);
+    assert_eq!(expected.units[0].asked, [(written, written); 2]);
+}
+
+const SYNCED: &str = "sync = \"synced\"\nkeep_log = true";
+const SOURCE: &str = "[[fault]]\nop = \"read\"\nduring = \"set-up\"\nat = \"first\"";
+const COPY: &str = "[[fault]]\nop = \"write\"\nleg = 1\nduring = \"set-up\"\nat = \"first\"";
+
+/// From the region that could not be recovered into the next one: the legs; how
+/// often leg 0 and leg 1 are asked for either.
+#[rstest]
+#[case::source_read(SOURCE, "op = \"read\"", Err(EIO), "SA", [[0, 0], [0, 1]])]
+#[case::copy_read(COPY, "op = \"read\"", Ok(512 * 512), "AS", [[1, 0], [1, 0]])]
+#[case::copy_written(COPY, WRITE, Ok(512 * 512), "AS", [[1, 0], [1, 1]])]
+fn a_mirror_that_could_not_be_recovered(
+    #[case] fault: &str,
+    #[case] io: &str,
+    #[case] answer: Answer,
+    #[case] health: &str,
+    #[case] asked: [[u32; 2]; 2],
+) {
+    let io = format!("{io}\nsector = 1800\n{fault}\n[legs]\nsize = 8192");
+    let case = case(SYNCED, &io, "");
+    let expected = expected(&case);
+    assert_eq!(unrecovered(&case).into_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!(expected.answers, [[answer]]);
+    assert_eq!(expected.health.concat(), health);
+    for (unit, asked) in expected.units.iter().zip(asked) {
+        assert_eq!(unit.asked, asked.map(|times| (times, times)));
+    }
+}
+
+#[rstest]
+#[case::log_read_for_io(DISK_LOG, WRITE, "[[fault]]\ndisk = \"log\"\nop = \"read\"")]
+#[case::log_not_asked(DISK_LOG, "op = \"read\"", LOG_WRITE)]
+#[case::log_wears_off(DISK_LOG, WRITE, "[[fault]]\ndisk = \"log\"\ntimes = 3")]
+#[case::log_and_leg(DISK_LOG, WRITE, "[[fault]]\n[[fault]]\ndisk = \"log\"")]
+#[case::other_source(
+    SYNCED,
+    "op = \"read\"",
+    "[[fault]]\nleg = 1\nduring = \"set-up\"\n[legs]\nsize = 8192"
+)]
+#[case::further_errors(
+    SYNCED,
+    WRITE,
+    "[[fault]]\n[[fault]]\nleg = 1\nduring = \"set-up\"\n[legs]\nsize = 8192"
+)]
+#[case::only_copy_lost(
+    "sync = \"synced\"",
+    WRITE,
+    "[[fault]]\nop = \"read\"\nduring = \"set-up\"\n[legs]\nsize = 8192"
+)]
+fn what_is_not_known_of_logs_and_recoveries(
+    #[case] stack: &str,
+    #[case] io: &str,
+    #[case] faults: &str,
+) {
+    assert!(knows(&case(stack, io, faults)).is_err());
+}

@@ -11,6 +11,9 @@ pub struct MirrorStatus {
     /// `A` alive, `D` a write failed, `S` a resynchronisation failed, `R` a
     /// read failed, `F` a flush failed, `U` unknown.
     pub health: Vec<char>,
+    /// Of a disk log (`disk_status` in drivers/md/dm-log.c): `A` alive, `D` a
+    /// read or write failed, `F` a flush failed.
+    pub log: Option<char>,
 }
 
 /// Reads the part of a status line behind `mirror`:
@@ -26,10 +29,14 @@ pub fn parse(line: &str) -> Option<MirrorStatus> {
         return None;
     }
     let health: Vec<char> = words.next()?.chars().collect();
+    let mut log = words.skip(1);
+    let on_disk = log.next() == Some("disk");
+    let letter = log.nth(1).and_then(|word| word.chars().next());
     (health.len() == legs).then_some(MirrorStatus {
         in_sync: in_sync.parse().ok()?,
         regions: regions.parse().ok()?,
         health,
+        log: letter.filter(|_| on_disk),
     })
 }
 
@@ -39,13 +46,27 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("2 254:0 254:16 128/128 1 AA 1 core", 128, 128, "AA")]
-    #[case("3 254:0 254:16 254:32 127/128 1 DAA 3 disk 254:48 A", 127, 128, "DAA")]
+    #[case("2 254:0 254:16 128/128 1 AA 1 core", 128, 128, "AA", None)]
+    #[case(
+        "3 254:0 254:16 254:32 127/128 1 DAA 3 disk 254:48 A",
+        127,
+        128,
+        "DAA",
+        Some('A')
+    )]
+    #[case(
+        "2 254:0 254:16 128/128 1 AA 3 disk 254:48 F",
+        128,
+        128,
+        "AA",
+        Some('F')
+    )]
     fn a_line_is_read(
         #[case] line: &str,
         #[case] in_sync: u64,
         #[case] of: u64,
         #[case] legs: &str,
+        #[case] log: Option<char>,
     ) {
         let health = legs.chars().collect();
         assert_eq!(
@@ -53,7 +74,8 @@ mod tests {
             Some(MirrorStatus {
                 in_sync,
                 regions: of,
-                health
+                health,
+                log,
             })
         );
     }

@@ -1,11 +1,11 @@
 //! Each `[[fault]]`, and all of them together.
 
 use super::clash;
-use crate::scenario::case::{Controller, Times};
+use crate::scenario::case::{Controller, Disk, During, Log, Sync, Times};
 use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
 use crate::scenario::sweep::{At, Given, Sweep};
-use crate::scenario::value::{Offset, Value};
+use crate::scenario::value::{Offset, Target, Value};
 use halfway_protocol::io::Op;
 use std::collections::HashSet;
 
@@ -87,9 +87,59 @@ pub(super) fn faults(file: &File, report: &mut Report) {
             "how often a floppy's driver tries again depends on what it was doing",
             "leave `times` at `always`, or take another controller",
         );
-        for earlier in &file.fault[..index] {
+        aside(file, fault, report);
+        let same_place = |one: &Given<Fault>| {
+            (one.value.disk(), one.value.during()) == (fault.disk(), fault.during())
+        };
+        for earlier in file.fault[..index].iter().filter(|one| same_place(one)) {
             meet(file, earlier, given, report);
         }
+    }
+}
+
+/// What lies on the log, or is armed while the mirror is set up.
+fn aside(file: &File, fault: &Fault, report: &mut Report) {
+    let stack = &file.stack;
+    let is_mirror = stack.target() == Target::Raid1;
+    let on_log = fault.disk.as_ref().filter(|disk| disk.value == Disk::Log);
+    let in_core = stack
+        .log
+        .as_ref()
+        .map(|logs| logs.find(|log| *log == Log::Core));
+    if let Some(disk) = on_log
+        && (!is_mirror || !matches!(in_core, Some(None)))
+    {
+        let problem = report.problem("there is no log that could fail");
+        problem.value(disk, "the fault lies on it");
+        if let Some(Some(core)) = in_core {
+            problem.value(core, "this log is in memory");
+        }
+        problem.help("only a mirror with `log = \"disk\"` has one on a disk");
+    }
+    let setting_up = (fault.during.as_ref()).filter(|during| during.value == During::SetUp);
+    let unsynced = stack
+        .sync
+        .as_ref()
+        .map(|syncs| syncs.find(|sync| *sync == Sync::Nosync));
+    if let Some(during) = setting_up
+        && on_log.is_none()
+        && (!is_mirror || !matches!(unsynced, Some(None)))
+    {
+        report
+            .problem("nothing is asked of a leg before the I/O")
+            .value(during, "when is this?")
+            .help("only a mirror with `sync = \"synced\"` copies its legs when it is set up");
+    }
+    let ops = fault.op.as_ref().unwrap_or(&file.io.op);
+    if let (Some(disk), Some(op)) = (
+        on_log,
+        ops.find(|op| matches!(op, Op::Discard | Op::WriteZeroes)),
+    ) {
+        report
+            .problem(format!("a log is never asked for a {}", op.value.word()))
+            .value(op, "this operation")
+            .value(disk, "the fault lies on the log")
+            .help("it is read, written and flushed: set `op` of the fault");
     }
 }
 

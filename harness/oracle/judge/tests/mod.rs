@@ -10,8 +10,8 @@ use super::*;
 use crate::observation::{Command, Entry, Layer, Medium};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
-    Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1,
-    Stack, Sync, Times, Vector,
+    Aside, Controller, Disk as Place, During, Fault, Io, Legs, Log, Multipath, PathGrouping,
+    PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, Op, OpReport, Path};
@@ -70,6 +70,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             requests: 1,
         },
         faults,
+        aside: Vec::new(),
         sabotage: None,
     }
 }
@@ -199,9 +200,13 @@ impl Sound<'_> {
         let letters: String = self.health.iter().collect();
         let lost = letters.contains('D') && self.case.io.op == Op::Write;
         match &self.case.stack {
-            Stack::Raid1(_) => {
+            Stack::Raid1(mirror) => {
                 let in_sync = if lost { 127 } else { 128 };
-                format!("2 254:0 254:16 {in_sync}/128 1 {letters} 1 core")
+                let log = match mirror.log {
+                    Log::Core => "1 core",
+                    Log::Disk => "3 disk 254:32 A",
+                };
+                format!("2 254:0 254:16 {in_sync}/128 1 {letters} {log}")
             }
             Stack::Multipath(_) => {
                 let active = self.health.iter().position(|health| *health == 'A');
@@ -344,6 +349,8 @@ fn observe(case: &Case) -> Observation {
             },
         )),
         refusal: None,
+        set_up: Vec::new(),
+        events_before: Some(0),
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

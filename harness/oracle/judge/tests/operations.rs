@@ -1,4 +1,4 @@
-//! Flushes and discards that fail.
+//! Flushes and discards that fail, logs, recoveries, and what is told of it all.
 
 use super::*;
 
@@ -127,5 +127,103 @@ fn a_discard_that_went_wrong_is_noticed(#[case] tamper: fn(&mut Observation), #[
     tamper(&mut seen);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
+    assert!(verdict.reason.contains(words), "{}", verdict.reason);
+}
+
+/// Whoever waits for an event must get one.
+#[rstest]
+#[case::told(true, Some(0), Outcome::Pass)]
+#[case::untold(true, Some(1), Outcome::Fail)]
+#[case::not_watched(true, None, Outcome::Pass)]
+#[case::not_handled(false, Some(1), Outcome::Pass)]
+fn a_failure_is_told_of(
+    #[case] handled: bool,
+    #[case] before: Option<u32>,
+    #[case] outcome: Outcome,
+) {
+    let (mut case, mut seen) = failed(Op::Flush);
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.handle_errors, mirror.keep_log) = (handled, handled);
+    }
+    seen.events_before = before;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:?}");
+}
+
+/// A write to a mirror whose log cannot be written, and is to be kept.
+fn log_failed() -> (Case, Observation) {
+    let mut case = case(Op::Write, Vec::new());
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        mirror.log = Log::Disk;
+    }
+    let mut seen = observe(&case);
+    seen.journal.clear();
+    seen.journal.push(Entry {
+        order: 0,
+        member: Member::Log,
+        layer: Layer::Device,
+        command: Command::Write,
+        sector: 0,
+        sectors: 3,
+        result: Some(-5),
+    });
+    seen.seen.trace.retain(|event| event.dev == DM);
+    for medium in &mut seen.media {
+        let Member::Leg(leg) = medium.member else {
+            continue;
+        };
+        medium.spans = vec![Span {
+            at: 0,
+            sectors: SECTORS,
+            what: What::Stamp {
+                origin: Origin::Leg(leg),
+                generation: 0,
+                sector: medium.sector,
+            },
+        }];
+    }
+    let status = seen.status.as_mut().expect("a status");
+    status.targets[0] = "2 254:0 254:16 128/128 1 AA 3 disk 254:32 D".into();
+    if let Some(IoState::Done(report)) = &mut seen.io {
+        report.ops[0].result = Err(5);
+    }
+    case.aside.push(Aside {
+        disk: Place::Log,
+        during: During::Io,
+        fault: fault(0, Op::Write),
+    });
+    (case, seen)
+}
+
+#[rstest]
+#[case::sound(|_: &mut Observation| {}, Outcome::Pass, "")]
+#[case::log_looks_sound(
+    |seen: &mut Observation| {
+        let status = seen.status.as_mut().expect("a status");
+        status.targets[0] = status.targets[0].replace(" D", " A");
+    },
+    Outcome::Fail, "the log is A, correct is D"
+)]
+#[case::answered_well(
+    |seen: &mut Observation| {
+        if let Some(IoState::Done(report)) = &mut seen.io {
+            report.ops[0].result = Ok(SECTORS * 512);
+        }
+    },
+    Outcome::Fail, "correct is Input/output error"
+)]
+#[case::not_fired(
+    |seen: &mut Observation| seen.journal[0].result = Some(0),
+    Outcome::Inconclusive, "the journal has no write that the log failed"
+)]
+fn a_log_that_fails(
+    #[case] tamper: fn(&mut Observation),
+    #[case] outcome: Outcome,
+    #[case] words: &str,
+) {
+    let (case, mut seen) = log_failed();
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:?}");
     assert!(verdict.reason.contains(words), "{}", verdict.reason);
 }

@@ -1,0 +1,130 @@
+//! A mirror of which some regions could not be recovered.
+//!
+//! Each region is tried once (`core_get_resync_work`). One that fails stays out
+//! of sync, and the leg that it failed on counts as failed (`recovery_complete`).
+
+use super::{bytes, others};
+use crate::oracle::model::{
+    EIO, Expectation, UnitExpectation, Unknown, unrecovered, whole_answers,
+};
+use crate::oracle::units::{self, Unit};
+use crate::scenario::case::{Case, Disk, During, Fault, Raid1};
+use halfway_protocol::io::{Op, Path};
+
+pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+    let faults: Vec<&Fault> = case.aside_of(Disk::Leg, During::SetUp).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let meets = |fault: &&Fault| {
+        (fault.op == Op::Read && fault.leg == 0) || (fault.op == Op::Write && fault.leg > 0)
+    };
+    if !faults.iter().all(meets) {
+        return Err(Unknown(
+            "a recovery reads leg 0 and writes the others: no other fault can be met",
+        ));
+    }
+    let source_fails = source_fails(case);
+    if source_fails && faults.iter().any(|fault| fault.op == Op::Write) {
+        return Err(Unknown(
+            "the source and a destination of the recovery fail; which is met first depends on \
+             timing",
+        ));
+    }
+    if !case.faults.is_empty() || !mirror.handle_errors {
+        return Err(Unknown(
+            "what a mirror that is out of sync does with further errors, or with any it does not \
+             handle, is not worked out",
+        ));
+    }
+    if case.io.path != Path::Direct || !matches!(case.io.op, Op::Read | Op::Write) {
+        return Err(Unknown(
+            "of a mirror that is out of sync only direct reads and writes are known",
+        ));
+    }
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    let bad = unrecovered(case);
+    let mut out_of_sync = pieces.iter().filter(|unit| is_bad(&bad, mirror, **unit));
+    if case.io.op == Op::Write && source_fails && out_of_sync.next().is_some() {
+        return Err(Unknown(
+            "a region is written whose only good copy is on the leg that failed: what the operator \
+             is to do is not known",
+        ));
+    }
+    Ok(())
+}
+
+fn source_fails(case: &Case) -> bool {
+    let mut faults = case.aside_of(Disk::Leg, During::SetUp);
+    faults.any(|fault| fault.op == Op::Read)
+}
+
+fn is_bad(bad: &std::collections::BTreeSet<u64>, mirror: &Raid1, unit: Unit) -> bool {
+    bad.contains(&(unit.sector / u64::from(mirror.region_size)))
+}
+
+/// A region that is out of sync is read from the default leg alone, and if that
+/// has failed, not at all (`do_reads`). The default is leg 0 still: while the
+/// mirror is out of sync no other takes its place (`fail_mirror`). A write to
+/// such a region goes to the default leg where the log is kept, and else waits
+/// for an operator (`do_writes`).
+///
+/// The other regions are read from a leg without an error (`choose_mirror`,
+/// which goes down from the default leg) and written to all.
+pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
+    let legs = case.legs.count;
+    let bad = unrecovered(case);
+    let source_fails = source_fails(case);
+    let mut health = vec!["A"; usize::from(legs)];
+    for fault in case.aside_of(Disk::Leg, During::SetUp) {
+        health[usize::from(fault.leg)] = "S";
+    }
+    let reader = if source_fails { legs - 1 } else { 0 };
+    let failed: Vec<u8> = (0..legs)
+        .filter(|leg| health[usize::from(*leg)] != "A")
+        .collect();
+    let unit = |&unit: &Unit| {
+        let out_of_sync = is_bad(&bad, mirror, unit);
+        let users: Vec<u8> = match (case.io.op, out_of_sync) {
+            (Op::Read, true) if source_fails => Vec::new(),
+            (Op::Read, true) => vec![0],
+            (Op::Read, false) => vec![reader],
+            (_, true) if mirror.keep_log => vec![0],
+            (_, true) => others(case, &failed),
+            (_, false) => (0..legs).collect(),
+        };
+        let times = |leg: u8| u32::from(users.contains(&leg));
+        UnitExpectation {
+            unit,
+            order: (case.io.op == Op::Read).then(|| users.clone()),
+            good: users.clone(),
+            one_of: Vec::new(),
+            asked: (0..legs).map(|leg| (times(leg), times(leg))).collect(),
+        }
+    };
+    let lost = |part: Unit| {
+        let mut pieces = units.iter().filter(|unit| unit.meets(part));
+        case.io.op == Op::Read && source_fails && pieces.any(|unit| is_bad(&bad, mirror, *unit))
+    };
+    let mut answers = whole_answers(case);
+    for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
+        *answer = match lost(Unit { sector, sectors }) {
+            true => vec![Err(EIO)],
+            false => vec![Ok(bytes(sectors))],
+        };
+    }
+    Expectation {
+        answers,
+        refused: false,
+        held: case.io.op == Op::Write
+            && !mirror.keep_log
+            && units.iter().any(|unit| is_bad(&bad, mirror, *unit)),
+        units: units.iter().map(unit).collect(),
+        health,
+        active_group: None,
+        log: None,
+        loses_sync: false,
+        fires: Vec::new(),
+        partial: false,
+    }
+}
