@@ -10,6 +10,7 @@
 //! ```
 
 pub mod cli;
+pub mod contract;
 pub mod controls;
 pub mod crash;
 pub mod guest;

@@ -13,6 +13,7 @@ use halfway::cli::select::Choice;
 use halfway::cli::{Context, guest};
 use halfway::oracle::Outcome;
 use halfway::report::Verbosity;
+use halfway::runner::plan::Watch;
 use halfway::runner::{self, Event, Plan};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -83,6 +84,7 @@ async fn measure(count: usize, kernel: Option<String>) {
         workshop: guest.workshop.clone(),
         deadline: Duration::from_secs(30),
         patience: Duration::from_secs(30),
+        watch: Watch::Off,
         record_all: false,
         notes: Vec::new(),
     };

@@ -1,6 +1,7 @@
 //! The options of the command line.
 
 use super::exit::EXIT_CODES;
+use crate::runner::plan::Watch;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -138,6 +139,40 @@ pub enum Accel {
     Tcg,
 }
 
+/// When the contract watcher looks at every bio and its vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WatchBios {
+    /// Never
+    #[default]
+    Off,
+    /// In every case, which takes longer
+    On,
+    /// When a case that the kernel failed is run once more, to see it
+    Failures,
+}
+
+impl WatchBios {
+    /// These options as arguments, as [`GuestArgs::to_arguments`].
+    pub fn to_arguments(self) -> Vec<String> {
+        match self.to_possible_value() {
+            Some(value) if self != WatchBios::Off => {
+                vec!["--watch".to_owned(), value.get_name().to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<WatchBios> for Watch {
+    fn from(watch: WatchBios) -> Self {
+        match watch {
+            WatchBios::Off => Watch::Off,
+            WatchBios::On => Watch::On,
+            WatchBios::Failures => Watch::Failures,
+        }
+    }
+}
+
 /// `halfway run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -161,7 +196,7 @@ pub struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed"],
+        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed", "watch"],
     )]
     pub resume: Option<String>,
     /// Stop once that many cases have neither passed nor been skipped
@@ -170,6 +205,9 @@ pub struct RunArgs {
     /// How long one I/O may take before it counts as hung
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub timeout: NonZeroU32,
+    /// Look at every bio, whether a driver changes its vector
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub watch: WatchBios,
     /// Which cases get files of their own in the record
     #[arg(long, value_enum, default_value_t)]
     pub record: RecordCases,
@@ -326,6 +364,9 @@ pub struct ControlsRunArgs {
     /// How long one I/O may take before it counts as hung
     #[arg(long, value_name = "SECONDS", default_value = "15")]
     pub timeout: NonZeroU32,
+    /// Look at every bio, whether a driver changes its vector
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub watch: WatchBios,
     /// Where run records are kept, a directory for each control
     #[arg(long, value_name = "DIR", default_value = "results/runs/controls")]
     pub results: PathBuf,
@@ -360,6 +401,7 @@ mod tests {
     #[case::resumed_on_another_kernel("run --resume latest --kernel host")]
     #[case::modules_of_ones_own_and_broken_ones("run --kernel x --modules y --control z")]
     #[case::modules_alone("run --modules /lib")]
+    #[case::resumed_and_watched("run --resume latest --watch on")]
     #[case::quiet_and_verbose("run -q -v")]
     fn what_contradicts_itself_is_refused(#[case] line: &str) {
         let words = line.split(' ');

@@ -29,7 +29,7 @@ fn symptom(witness: Witness) -> Symptom {
         Witness::Application => Symptom::WrongAnswer,
         Witness::Content | Witness::Guards | Witness::Medium => Symptom::WrongData,
         // QEMU complains of requests that no driver may make.
-        Witness::Journal | Witness::Trace | Witness::Qemu => Symptom::WrongIo,
+        Witness::Journal | Witness::Trace | Witness::Qemu | Witness::Contract => Symptom::WrongIo,
         Witness::Status => Symptom::Misjudged,
         Witness::KernelLog => Symptom::Crash,
         Witness::Liveness => Symptom::Hang,

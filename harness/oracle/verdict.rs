@@ -82,6 +82,8 @@ pub enum Witness {
     KernelLog,
     /// QEMU's stderr.
     Qemu,
+    /// The contract watcher: bio vectors that a driver changed.
+    Contract,
     /// Whether the guest and the I/O still live.
     Liveness,
 }
@@ -98,6 +100,7 @@ impl fmt::Display for Witness {
             Witness::Status => "status",
             Witness::KernelLog => "kernel log",
             Witness::Qemu => "qemu",
+            Witness::Contract => "contract",
             Witness::Liveness => "liveness",
         })
     }
@@ -122,6 +125,9 @@ pub struct Evidence {
     pub trace: Vec<String>,
     /// Status line of the mirror.
     pub status: String,
+    /// What the contract watcher saw; empty where it was off.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub contract: String,
 }
 
 /// What the judge says of a case.

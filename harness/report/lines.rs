@@ -65,6 +65,7 @@ pub fn evidence(evidence: &Evidence) -> Vec<String> {
         ("journal", joined(&evidence.journal)),
         ("trace", joined(&evidence.trace)),
         ("status", text::line(&evidence.status).into_owned()),
+        ("contract", text::line(&evidence.contract).into_owned()),
     ]
     .into_iter()
     .filter(|(_, text)| !text.is_empty())

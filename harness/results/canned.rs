@@ -127,6 +127,7 @@ pub fn verdict(outcome: Outcome, reason: &str) -> Verdict {
             ],
             trace: vec!["leg 1 queued 2048+512".to_owned()],
             status: "2 254:0 254:16 1/1 1 RA 1 core".to_owned(),
+            contract: String::new(),
         },
     }
 }

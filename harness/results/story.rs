@@ -49,6 +49,11 @@ impl fmt::Display for Story<'_> {
             f,
             Some(&verdict.evidence.status).filter(|status| !status.is_empty()),
         )?;
+        let contract = &verdict.evidence.contract;
+        if !contract.is_empty() {
+            section(f, "evidence: the contract watcher")?;
+            list(f, Some(contract))?;
+        }
 
         section(f, "where")?;
         match self.machine {

@@ -9,6 +9,7 @@ use crate::observation::{Entry, Liveness, Member, Observation};
 use crate::oracle::{model, status};
 use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
 use crate::storage::{self, StorageError, controller};
+use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
 use std::time::Duration;
@@ -31,6 +32,17 @@ enum Interruption {
     Storage(#[from] StorageError),
 }
 
+/// How a case is performed, beside what it says itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// How long its I/O may take.
+    pub deadline: Duration,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// Whether the contract watcher looks at every bio.
+    pub watched: bool,
+}
+
 /// Performs `case` and says what was seen of it; the error is one of the
 /// harness's own side. The machine may be used again only if the observation's
 /// liveness is [`Liveness::Alive`] and the I/O came back.
@@ -38,8 +50,7 @@ pub async fn perform(
     station: &mut Station,
     case: &Case,
     seed: u64,
-    deadline: Duration,
-    attempt: u32,
+    manner: Manner,
 ) -> Result<Observation, StorageError> {
     let console = station.machine.console().mark();
     let stderr = station.machine.stderr().mark();
@@ -61,7 +72,7 @@ pub async fn perform(
         qemu_stderr: String::new(),
         liveness: Liveness::Alive,
     };
-    let performed = steps(station, case, seed, deadline, attempt, &mut seen).await;
+    let performed = steps(station, case, seed, manner, &mut seen).await;
     match performed {
         Ok(()) => {}
         Err(Interruption::Guest(CallError::Refused(refusal))) => seen.refusal = Some(refusal),
@@ -310,10 +321,10 @@ async fn steps(
     station: &mut Station,
     case: &Case,
     seed: u64,
-    deadline: Duration,
-    attempt: u32,
+    manner: Manner,
     seen: &mut Observation,
 ) -> Result<(), Interruption> {
+    let deadline = manner.deadline;
     let faults = match case.sabotage {
         Some(Sabotage::FaultMissed) => missed(case),
         _ => case.faults.clone(),
@@ -323,8 +334,10 @@ async fn steps(
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
-    let watching = station.guest.call(Request::Watch);
-    let started = station.guest.call(Request::IoStart(io_request(case, seed)));
+    let request = io_request(case, seed);
+    let bios = manner.watched.then(|| entries(&request));
+    let watching = station.guest.call(Request::Watch { bios });
+    let started = station.guest.call(Request::IoStart(request));
     match case.sabotage {
         Some(Sabotage::GuestPanic) => {
             drop(station.guest.call(Request::Sabotage {
@@ -336,7 +349,7 @@ async fn steps(
                 how: message::Sabotage::Silence,
             }));
         }
-        Some(Sabotage::QemuKill) if attempt == 1 => station.machine.kill(),
+        Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
     }
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
@@ -420,6 +433,19 @@ fn missed(case: &Case) -> Vec<Fault> {
     // A flush is for no sector in particular.
     faults.retain(|fault| fault.op != Op::Flush);
     faults
+}
+
+/// How many entries the vectors of its bios have at most: one for each page of
+/// each segment.
+fn entries(request: &IoRequest) -> u32 {
+    const PAGE: u32 = 4096;
+    let of = |op: &IoOp| {
+        let segments = op.segments.iter();
+        let pages = segments.map(|one| (u32::from(one.page_offset) + one.bytes).div_ceil(PAGE));
+        pages.sum::<u32>()
+    };
+    let longest = request.ops.iter().map(of).max();
+    longest.unwrap_or(1).min(bio::LONGEST)
 }
 
 /// The generation of what a case writes; what lay there before is 0.

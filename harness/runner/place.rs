@@ -5,8 +5,8 @@
 //! run. An infrastructure failure is tried once more, on another machine.
 
 use super::event::{Details, Event, Stamped};
-use super::perform::perform;
-use super::plan::{self, Plan};
+use super::perform::{Manner, perform};
+use super::plan::{self, Plan, Watch};
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
@@ -41,14 +41,41 @@ pub enum RunError {
     },
 }
 
+/// A case that waits for a machine.
+struct Queued {
+    case: Case,
+    attempt: u32,
+    /// What was judged of it before it was queued again to be watched.
+    unwatched: Option<Judged>,
+}
+
+impl Queued {
+    fn new(case: Case) -> Self {
+        Queued {
+            case,
+            attempt: 1,
+            unwatched: None,
+        }
+    }
+}
+
+/// What came of a case.
+#[derive(Clone)]
+struct Judged {
+    verdict: Verdict,
+    details: Option<Arc<Details>>,
+}
+
 struct Shared {
     plan: Plan,
-    queue: RefCell<VecDeque<(Case, u32)>>,
+    queue: RefCell<VecDeque<Queued>>,
     events: mpsc::UnboundedSender<Stamped>,
     stop: watch::Receiver<bool>,
     started: Instant,
     machines: Cell<u32>,
     tally: RefCell<BTreeMap<Outcome, u64>>,
+    /// Whether it has been said that bios cannot be watched.
+    said_unwatched: Cell<bool>,
 }
 
 impl Shared {
@@ -78,9 +105,9 @@ impl Shared {
         let all = std::mem::take(&mut *queue);
         let (lost, left) = all
             .into_iter()
-            .partition::<VecDeque<_>, _>(|(case, _)| case.legs.controller == controller);
+            .partition::<VecDeque<_>, _>(|queued| queued.case.legs.controller == controller);
         *queue = left;
-        lost.into_iter().map(|(case, _)| case).collect()
+        lost.into_iter().map(|queued| queued.case).collect()
     }
 }
 
@@ -127,6 +154,7 @@ pub async fn run(
         started: Instant::now(),
         machines: Cell::new(0),
         tally: RefCell::default(),
+        said_unwatched: Cell::default(),
         plan,
     });
     let cases = shared.plan.cases.len() as u64;
@@ -158,7 +186,7 @@ pub async fn run(
 
 /// The cases of one controller together, since they share machines, and the
 /// controllers in the order in which the cases name them first.
-fn by_controller(cases: &[Case]) -> VecDeque<(Case, u32)> {
+fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
     let mut order: Vec<Controller> = Vec::new();
     for case in cases {
         if !order.contains(&case.legs.controller) {
@@ -168,7 +196,7 @@ fn by_controller(cases: &[Case]) -> VecDeque<(Case, u32)> {
     let place = |case: &&Case| order.iter().position(|one| *one == case.legs.controller);
     let mut cases: Vec<&Case> = cases.iter().collect();
     cases.sort_by_key(place);
-    cases.into_iter().map(|case| (case.clone(), 1)).collect()
+    cases.into_iter().cloned().map(Queued::new).collect()
 }
 
 /// A station with its number in the run.
@@ -184,14 +212,14 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         if shared.stopped() {
             break;
         }
-        let Some((case, attempt)) = shared.queue.borrow_mut().pop_front() else {
+        let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        let controller = case.legs.controller;
-        let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &case) {
+        let controller = queued.case.legs.controller;
+        let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
-                without_machine(&shared, case, Outcome::Skipped, why);
+                without_machine(&shared, queued.case, Outcome::Skipped, why);
                 continue;
             }
         };
@@ -211,14 +239,14 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    for case in std::iter::once(case).chain(shared.take_all_on(controller)) {
+                    for case in std::iter::once(queued.case).chain(shared.take_all_on(controller)) {
                         without_machine(&shared, case, Outcome::Infrastructure, reason.clone());
                     }
                     continue;
                 }
             },
         };
-        let why_ended = one_case(&shared, &mut current, case, attempt).await;
+        let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
             None if controller::remembers(controller) => {
                 let reason = format!("the driver of {controller} remembers what it read");
@@ -306,12 +334,12 @@ async fn new_machine(
 }
 
 /// Runs and judges one case. `Some` says why the machine must be ended.
-async fn one_case(
-    shared: &Shared,
-    placed: &mut Placed,
-    case: Case,
-    attempt: u32,
-) -> Option<String> {
+async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Option<String> {
+    let Queued {
+        case,
+        attempt,
+        unwatched,
+    } = queued;
     let machine = placed.number;
     shared.say(Event::CaseStarted {
         id: case.id.clone(),
@@ -324,8 +352,11 @@ async fn one_case(
         &mut placed.station,
         &case,
         seed,
-        controller::deadline(case.legs.controller, shared.plan.deadline),
-        attempt,
+        Manner {
+            deadline: controller::deadline(case.legs.controller, shared.plan.deadline),
+            attempt,
+            watched: shared.plan.watch == Watch::On || unwatched.is_some(),
+        },
     )
     .await;
     let (verdict, observation) = match performed {
@@ -339,9 +370,14 @@ async fn one_case(
         None => Some(verdict.reason.clone()),
         Some(observation) => must_end(observation).map(|why| format!("{}: {why}", case.id)),
     };
-    let retried = verdict.outcome == Outcome::Infrastructure && attempt < ATTEMPTS;
-    let keep = verdict.outcome != Outcome::Pass || shared.plan.record_all;
-    let details = keep.then(|| {
+    say_unwatched(shared, observation.as_ref());
+    let to_watch = shared.plan.watch == Watch::Failures
+        && unwatched.is_none()
+        && verdict.outcome.blames_kernel();
+    let failed = verdict.outcome == Outcome::Infrastructure;
+    let retried = to_watch || failed && attempt < ATTEMPTS && unwatched.is_none();
+    let keep = |verdict: &Verdict| verdict.outcome != Outcome::Pass || shared.plan.record_all;
+    let details = keep(&verdict).then(|| {
         let console = placed.station.machine.console().since(0);
         Arc::new(Details {
             case: case.clone(),
@@ -349,14 +385,20 @@ async fn one_case(
             console,
         })
     });
+    let mut judged = Judged { verdict, details };
     if retried {
-        shared
-            .queue
-            .borrow_mut()
-            .push_front((case.clone(), attempt + 1));
+        shared.queue.borrow_mut().push_front(Queued {
+            case: case.clone(),
+            attempt: attempt + 1,
+            unwatched: to_watch.then(|| judged.clone()),
+        });
     } else {
-        shared.count(verdict.outcome);
+        if let Some(before) = unwatched {
+            judged = of_both(before, judged);
+        }
+        shared.count(judged.verdict.outcome);
     }
+    let Judged { verdict, details } = judged;
     shared.say(Event::CaseFinished {
         id: case.id,
         scenario: case.scenario,
@@ -368,6 +410,30 @@ async fn one_case(
         details,
     });
     why_ended
+}
+
+/// What counts of a case that was run unwatched, and then watched: a failure
+/// that does not come again has been one all the same.
+fn of_both(unwatched: Judged, watched: Judged) -> Judged {
+    if watched.verdict.outcome.blames_kernel() {
+        return watched;
+    }
+    let mut judged = unwatched;
+    judged.verdict.evidence.contract = format!(
+        "when it was run again to be watched: {}: {}",
+        watched.verdict.outcome, watched.verdict.reason
+    );
+    judged
+}
+
+/// Says once in a run that bios cannot be watched.
+fn say_unwatched(shared: &Shared, observation: Option<&Observation>) {
+    if let Some(Err(refusal)) = observation.and_then(|seen| seen.seen.bios.as_ref())
+        && !shared.said_unwatched.replace(true)
+    {
+        let text = format!("the bio vectors are not watched: {refusal}");
+        shared.say(Event::Note { text });
+    }
 }
 
 /// Why a machine cannot serve another case after this.

@@ -22,6 +22,18 @@ pub struct Images {
     pub lacking: BTreeMap<&'static str, String>,
 }
 
+/// When the contract watcher looks at every bio and its vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// Never.
+    #[default]
+    Off,
+    /// In every case.
+    On,
+    /// When a case that the kernel failed is run once more.
+    Failures,
+}
+
 /// What is to be run, and how.
 #[derive(Clone)]
 pub struct Plan {
@@ -43,6 +55,8 @@ pub struct Plan {
     pub deadline: Duration,
     /// How long the guest may keep us waiting for anything else.
     pub patience: Duration,
+    /// When bios are watched.
+    pub watch: Watch,
     /// Keep what was seen of passing cases too.
     pub record_all: bool,
     /// What the user should know before the first case.

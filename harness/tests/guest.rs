@@ -174,6 +174,51 @@ fn the_catalogue_passes_with_its_evidence() {
     place.is_clean();
 }
 
+/// Virtual addresses and lengths do not matter here: what counts is that bios
+/// were seen on each device of the stack, and that all were followed.
+#[test]
+fn every_bio_is_watched_and_no_stock_driver_changes_a_vector() {
+    let place = Place::new();
+    let path = place.scenario("watched", HALFWAY).display().to_string();
+    let output = place.run(&[&path, "--full", "--watch", "on", "--record", "all"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let verdicts = place.verdicts();
+    assert_eq!(verdicts.len(), 9);
+    for (id, event) in &verdicts {
+        let said = event["verdict"]["evidence"]["contract"].as_str().unwrap();
+        assert!(said.ends_with("no vector was changed"), "{id}: {said}");
+        for device in ["device-mapper dm-", "virtio_blk vda", "virtio_blk vdb"] {
+            assert!(said.contains(device), "{id}: {said}");
+        }
+        let case = place
+            .path("results/latest/cases")
+            .join(format!("{id}.json"));
+        let recorded = fs::read_to_string(&case).unwrap();
+        let recorded: Value = serde_json::from_str(&recorded).unwrap();
+        let bios = &recorded["observation"]["seen"]["bios"]["Ok"];
+        assert_eq!(bios["lost"], 0, "{id}");
+        let events = bios["events"].as_array().unwrap();
+        let of = |point: &str| {
+            events
+                .iter()
+                .filter(|event| event["point"] == point)
+                .count()
+        };
+        // The original, and the clone on each leg, in pieces.
+        assert!(of("submit") >= 9 && of("end") >= 9, "{id}: {events:?}");
+        let failed = events.iter().filter(|event| event["status"] != 0).count();
+        assert!(failed > 0, "{id}: the failure is not among the bios");
+        let judged = place.halfway().arg("judge").arg(case).output().unwrap();
+        assert_eq!(
+            judged.status.code(),
+            Some(0),
+            "{id}: {}",
+            self::said(&judged)
+        );
+    }
+    place.is_clean();
+}
+
 #[test]
 fn what_breaks_is_named_and_the_run_goes_on() {
     let place = Place::new();

@@ -10,7 +10,7 @@
 //! * [`port`]: the line to the harness.
 //! * [`dm`], [`disks`], [`io`]: the stack, what lies beneath it, and what is
 //!   done to it.
-//! * [`trace`], [`kmsg`]: what the kernel says of it.
+//! * [`trace`], [`watch`], [`kmsg`]: what the kernel says of it.
 //! * [`shell`], [`end`]: for a person, and for the guest's end.
 
 mod boot;
@@ -25,6 +25,7 @@ mod serve;
 mod shell;
 mod sysfs;
 mod trace;
+mod watch;
 
 use std::thread;
 use std::time::Duration;

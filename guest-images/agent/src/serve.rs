@@ -7,7 +7,9 @@ use crate::kmsg::Kmsg;
 use crate::port::Port;
 use crate::refuse::{Refuse, refusal};
 use crate::trace::Tracer;
+use crate::watch::Watcher;
 use crate::{end, shell, sysfs};
+use halfway_protocol::bio::BioTrace;
 use halfway_protocol::io::IoRequest;
 use halfway_protocol::message::{Answer, Call, Refusal, Reply, Request, Seen};
 use std::any::Any;
@@ -23,6 +25,9 @@ pub struct Agent {
     control: Option<Control>,
     tracer: Option<Tracer>,
     kmsg: Option<Kmsg>,
+    watcher: Option<Result<Watcher, Refusal>>,
+    /// Whether the watch that is on is one of bios too.
+    watching_bios: bool,
     io: Engine,
 }
 
@@ -86,14 +91,21 @@ impl Agent {
                     .attribute(&device, &attribute, value.as_deref())
                     .map(Reply::Text);
             }
-            Request::Watch => {
+            Request::Watch { bios } => {
                 self.kmsg()?.forget()?;
+                self.watch_bios(bios);
                 self.tracer()?.watch()?;
             }
             Request::Collect => {
                 let (trace, lost) = self.tracer()?.collect()?;
                 let log = self.kmsg()?.take()?;
-                return Ok(Reply::Seen(Seen { trace, lost, log }));
+                let bios = self.collect_bios();
+                return Ok(Reply::Seen(Seen {
+                    trace,
+                    lost,
+                    log,
+                    bios,
+                }));
             }
             Request::IoStart(request) => self.start(request)?,
             Request::IoWait {
@@ -109,6 +121,31 @@ impl Agent {
             Request::PowerOff => match end::power_off()? {},
         }
         Ok(Reply::Done)
+    }
+
+    /// Begins or ends the watch of bios. What it cannot do is told by
+    /// [`Self::collect_bios`]: all else goes on without.
+    fn watch_bios(&mut self, bios: Option<u32>) {
+        self.watching_bios = bios.is_some();
+        let changed = match (bios, &mut self.watcher) {
+            (None, Some(Ok(watcher))) => watcher.silence(),
+            (None, _) => Ok(()),
+            (Some(entries), slot) => match slot.get_or_insert_with(Watcher::open) {
+                Ok(watcher) => watcher.watch(entries),
+                Err(_) => Ok(()),
+            },
+        };
+        if let Err(refusal) = changed {
+            self.watcher = Some(Err(refusal));
+        }
+    }
+
+    fn collect_bios(&mut self) -> Option<Result<BioTrace, Refusal>> {
+        let watcher = self.watcher.as_mut().filter(|_| self.watching_bios)?;
+        Some(match watcher {
+            Ok(watcher) => watcher.collect(),
+            Err(refusal) => Err(refusal.clone()),
+        })
     }
 
     fn start(&mut self, request: IoRequest) -> Result<(), Refusal> {

@@ -8,8 +8,9 @@
 //! * [`content`]: what every sector on a leg says of itself.
 //! * [`message`]: the calls and the answers.
 //! * [`io`]: an I/O to do, the shape of its memory, and what came of it.
-//! * [`trace`]: block-layer trace events, typed.
+//! * [`trace`]: block-layer trace events, typed. [`bio`]: bios and their vectors.
 
+pub mod bio;
 pub mod content;
 pub mod io;
 pub mod message;

@@ -1,5 +1,6 @@
 //! The calls that the harness makes and the answers of the agent.
 
+use crate::bio::BioTrace;
 use crate::io::{IoRequest, IoState};
 use crate::trace::{Dev, TraceEvent};
 use serde::{Deserialize, Serialize};
@@ -143,7 +144,11 @@ pub enum Request {
     },
     /// Forget all trace events and kernel messages up to now and watch from
     /// here. Answer: [`Reply::Done`].
-    Watch,
+    Watch {
+        /// Watch every bio too, and so many entries of its vector (at most
+        /// [`crate::bio::LONGEST`]).
+        bios: Option<u32>,
+    },
     /// Stop watching; give what was seen. Answer: [`Reply::Seen`].
     Collect,
     /// Start an I/O; it runs while other calls are answered. One at a time.
@@ -202,6 +207,9 @@ pub struct Seen {
     pub lost: u64,
     /// Kernel messages.
     pub log: Vec<KernelMessage>,
+    /// Bios, where they were to be watched, or why they could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bios: Option<Result<BioTrace, Refusal>>,
 }
 
 /// What a call was answered with.
@@ -278,6 +286,7 @@ mod tests {
     /// shape of a variant, and says so only when it is written.
     #[rstest]
     #[case::unit(Request::Disks)]
+    #[case::an_option(Request::Watch { bios: Some(64) })]
     #[case::fields(Request::IoWait { deadline_ms: 1, quiet_ms: None })]
     #[case::an_enum(Request::Sabotage { how: Sabotage::Panic })]
     #[case::a_struct(Request::IoStart(IoRequest {

@@ -238,7 +238,7 @@ impl Work<'_> {
             self.choice,
             selection(self.select),
             &guest,
-            &guest_args,
+            [guest_args.to_arguments(), self.args.watch.to_arguments()].concat(),
             seed,
             self.ctx,
         );
@@ -255,6 +255,7 @@ impl Work<'_> {
             workshop: guest.workshop,
             deadline: Duration::from_secs(u64::from(self.args.timeout.get())),
             patience: PATIENCE,
+            watch: self.args.watch.into(),
             record_all: false,
             notes: guest.notes,
         };

@@ -1,7 +1,7 @@
 //! `halfway run`: selects cases, prepares what they run on, runs them, and
 //! keeps the record.
 
-use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs};
+use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
 use crate::cli::guest::{self, Guest};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::select::{Choice, selection};
@@ -55,6 +55,7 @@ pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
         choice,
         guest,
         seed,
+        watch,
         mut recorder,
         before,
     } = plan;
@@ -72,6 +73,7 @@ pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
         workshop: guest.workshop.clone(),
         deadline: Duration::from_secs(u64::from(args.timeout.get())),
         patience: PATIENCE,
+        watch: watch.into(),
         record_all: args.record == RecordCases::All,
         notes: guest.notes.clone(),
     };
@@ -115,6 +117,7 @@ struct Plan {
     choice: Choice,
     guest: Guest,
     seed: u64,
+    watch: WatchBios,
     recorder: Recorder,
     /// What was done before, where the run is resumed.
     before: Summary,
@@ -135,12 +138,14 @@ impl Plan {
         // Short enough to be typed, and exact in any JSON reader.
         let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
         let selection = selection(&args.select);
-        let manifest = manifest(&choice, selection, &guest, &args.guest, seed, ctx);
+        let on = [args.guest.to_arguments(), args.watch.to_arguments()].concat();
+        let manifest = manifest(&choice, selection, &guest, on, seed, ctx);
         let recorder = Recorder::create(&args.results, &manifest, keep(args))?;
         Ok(Plan {
             choice,
             guest,
             seed,
+            watch: args.watch,
             recorder,
             before: Summary::default(),
         })
@@ -150,7 +155,7 @@ impl Plan {
         let record = Record::find(&args.results, run)?;
         let manifest = record.manifest();
         let choice = Choice::recorded(manifest)?;
-        let args_before = recorded_guest(manifest)?;
+        let (args_before, watch) = recorded_arguments(manifest)?;
         let guest = guest::prepare(&args_before, ctx, &choice.needs(), false).await?;
         if guest.kernel.sha256 != manifest.kernel.sha256 {
             return Err(CliError::usage(RunError::Kernel {
@@ -163,23 +168,25 @@ impl Plan {
             choice,
             guest,
             seed: manifest.seed,
+            watch,
             recorder,
             before: record.summary()?,
         })
     }
 }
 
-/// What a record says of a run before it starts.
+/// What a record says of a run before it starts; `on` are the options that say
+/// on what it runs and how it is watched.
 pub(super) fn manifest(
     choice: &Choice,
     selection: Selection,
     guest: &Guest,
-    args: &GuestArgs,
+    on: Vec<String>,
     seed: u64,
     ctx: &Context,
 ) -> Manifest {
     let mut repeat = vec!["--seed".to_owned(), seed.to_string()];
-    repeat.extend(args.to_arguments());
+    repeat.extend(on);
     Manifest {
         format: FORMAT,
         halfway: env!("CARGO_PKG_VERSION").to_owned(),
@@ -198,12 +205,12 @@ pub(super) fn manifest(
     }
 }
 
-/// The recorded run's options on kernel and acceleration.
-fn recorded_guest(manifest: &Manifest) -> Result<GuestArgs, CliError> {
+/// The recorded run's options on kernel and acceleration, and on its watch.
+fn recorded_arguments(manifest: &Manifest) -> Result<(GuestArgs, WatchBios), CliError> {
     let words = ["halfway", "run"].into_iter().map(str::to_owned);
     let line = words.chain(manifest.repeat.iter().cloned());
     match Cli::try_parse_from(line).map(|cli| cli.command) {
-        Ok(Command::Run(args)) => Ok(args.guest),
+        Ok(Command::Run(args)) => Ok((args.guest, args.watch)),
         _ => Err(CliError::usage(RunError::Arguments)),
     }
 }

@@ -1,6 +1,6 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, journal, state};
+use super::{Scene, contract, journal, state};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
@@ -40,6 +40,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         status: state::line(scene)
             .map(|status| status.targets.join("; "))
             .unwrap_or_default(),
+        contract: contract::words(scene),
     }
 }
 

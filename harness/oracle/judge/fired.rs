@@ -1,6 +1,6 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, journal};
+use super::{Scene, contract, journal};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::scenario::case::{Aside, Disk, During, Fault, Times};
@@ -40,6 +40,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         .into_iter()
         .find_map(|fault| not_fired(scene, fault))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
+        .or_else(|| contract::unchecked(scene))
 }
 
 /// A fault of the log, or one while the mirror was set up, must have been met.

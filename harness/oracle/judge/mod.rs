@@ -5,6 +5,7 @@
 
 mod answers;
 mod content;
+mod contract;
 mod durable;
 mod evidence;
 mod fired;
@@ -123,9 +124,11 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         evidence: evidence::of(&scene),
     };
 
+    let broken = contract::differences(&scene);
     if let Some(crash) = scene.crash.as_ref().filter(|crash| !crash.survivable) {
         let text = difference(Witness::KernelLog, crash.excerpt.clone());
-        return verdict(Outcome::Crash, crash.title.clone(), vec![text]);
+        let differences = [vec![text], broken].concat();
+        return verdict(Outcome::Crash, crash.title.clone(), differences);
     }
     match &seen.liveness {
         Liveness::Exited(how) => {
@@ -146,6 +149,10 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     if scene.report().is_none() {
         let (reason, mut differences) = state::of_hang(&scene);
         differences.extend(kernel_log::differences(&scene));
+        if !broken.is_empty() {
+            differences.extend(broken);
+            return verdict(Outcome::Hang, reason, differences);
+        }
         if let Some(silence) = pieces::silence(&scene) {
             let reason = format!("{} falls silent: {silence}", case.legs.controller);
             return verdict(Outcome::Finding, reason, differences);
@@ -154,7 +161,9 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     }
 
     let lies = pieces::lies(&scene);
-    if let Some(first) = lies.first() {
+    if let Some(first) = lies.first()
+        && broken.is_empty()
+    {
         let honest = without(case, &lies);
         let expected = model::expect(&honest, &environment, &units);
         let told = Scene {
@@ -175,11 +184,14 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         }
     }
 
-    if let Some(reason) = fired::not_injected(&scene) {
+    if broken.is_empty()
+        && let Some(reason) = fired::not_injected(&scene)
+    {
         return verdict(Outcome::Inconclusive, reason, Vec::new());
     }
 
-    let mut differences = Vec::new();
+    // Who breaks the contract is the cause of what else is seen.
+    let mut differences = broken;
     differences.extend(kernel_log::differences(&scene));
     differences.extend(answers::differences(&scene));
     differences.extend(content::differences(&scene));

@@ -196,7 +196,7 @@ impl Rig {
             seed: SEED,
             generation,
         };
-        self.call(Request::Watch).await;
+        self.call(Request::Watch { bios: None }).await;
         self.call(Request::IoStart(request)).await;
     }
 

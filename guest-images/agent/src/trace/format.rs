@@ -12,6 +12,15 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field of that name and place.
+    pub fn new(name: &str, offset: usize, size: usize) -> Self {
+        Field {
+            name: name.to_owned(),
+            offset,
+            size,
+        }
+    }
+
     /// The field's bytes in a record; `None` if the record ends before.
     pub fn bytes<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
         record.get(self.offset..self.offset + self.size)
@@ -108,11 +117,7 @@ mod tests {
     #[case(4, 8, None)]
     #[case(0, 9, None)]
     fn numbers(#[case] offset: usize, #[case] size: usize, #[case] expected: Option<u64>) {
-        let field = Field {
-            name: String::new(),
-            offset,
-            size,
-        };
+        let field = Field::new("", offset, size);
         assert_eq!(field.number(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), expected);
     }
 }

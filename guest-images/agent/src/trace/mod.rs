@@ -2,12 +2,14 @@
 //!
 //! * [`format`]: the kernel's description of its records, read.
 //! * [`ring`]: a page of the ring into records.
+//! * [`rings`]: the files of a tracing instance.
 //! * [`event`]: a record into a [`halfway_protocol::trace::TraceEvent`].
-//! * [`tracer`]: the files. The rest is pure.
+//! * [`tracer`]: the block events. The rest, but for `rings`, is pure.
 
-mod event;
-mod format;
+pub mod event;
+pub mod format;
 mod ring;
+pub mod rings;
 mod tracer;
 
 pub use tracer::{Tracer, available};

@@ -1,25 +1,15 @@
-//! The files of tracefs.
+//! The block events of tracefs.
 
 use super::event::{self, Decoder};
-use super::format::Format;
-use super::ring::{self, PageLayout};
+use super::rings::{ROOT, Rings, format};
 use crate::refuse::{Refuse, refusal};
 use crate::sysfs;
 use halfway_protocol::message::Refusal;
 use halfway_protocol::trace::{Kind, TraceEvent};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-const ROOT: &str = "/sys/kernel/tracing";
-
 /// Size of the ring of each CPU in KiB: some 25,000 block events.
-const RING_KIB: &str = "2048";
-
-/// The clock of the kernel's own log, made consistent between CPUs: events and
-/// messages then tell one story.
-const CLOCK: &str = "global";
+const RING_KIB: u32 = 2048;
 
 /// The block events that this kernel has, of those that Halfway watches.
 pub fn available() -> Vec<String> {
@@ -35,11 +25,8 @@ pub fn available() -> Vec<String> {
 /// The open ring buffer. The events stay enabled from the first watch on, since
 /// enabling them patches kernel code; what is switched is the ring.
 pub struct Tracer {
-    switch: File,
-    rings: Vec<File>,
-    layout: PageLayout,
+    rings: Rings,
     decoders: Vec<Decoder>,
-    page: Vec<u8>,
 }
 
 impl Tracer {
@@ -49,49 +36,24 @@ impl Tracer {
     /// The kernel has no tracefs, or it is not as it should be.
     pub fn open() -> Result<Self, Refusal> {
         let root = Path::new(ROOT);
-        let write = |name: &str, text: &str| {
-            sysfs::write(root.join(name), text)
-                .refuse(|| format!("writing {text:?} to {ROOT}/{name}"))
-        };
-        let format = |name: &str| {
-            sysfs::text(root.join(name))
-                .map(|text| Format::parse(&text))
-                .refuse(|| format!("reading {ROOT}/{name}"))
-        };
-        write("tracing_on", "0")?;
-        write("trace_clock", CLOCK)?;
-        write("buffer_size_kb", RING_KIB)?;
-        let layout = PageLayout::new(&format("events/header_page")?).ok_or_else(|| {
-            refusal(
-                format!("reading {ROOT}/events/header_page"),
-                "it does not say where the data begins",
-            )
-        })?;
+        let rings = Rings::open(root, RING_KIB)?;
         let mut decoders = Vec::new();
         for kind in Kind::ALL {
-            let event = format!("events/block/{}", kind.name());
-            if !root.join(&event).exists() {
+            let event = root.join("events/block").join(kind.name());
+            if !event.exists() {
                 continue;
             }
-            let decoder = Decoder::new(kind, &format(&format!("{event}/format"))?);
+            let decoder = Decoder::new(kind, &format(&event.join("format"))?);
             decoders.push(decoder.ok_or_else(|| {
                 refusal(
-                    format!("reading {ROOT}/{event}/format"),
+                    format!("reading {}/format", event.display()),
                     "it has no device and sector",
                 )
             })?);
-            write(&format!("{event}/enable"), "1")?;
+            let enable = event.join("enable");
+            sysfs::write(&enable, "1").refuse(|| format!("writing to {}", enable.display()))?;
         }
-        Ok(Self {
-            switch: OpenOptions::new()
-                .write(true)
-                .open(root.join("tracing_on"))
-                .refuse(|| format!("opening {ROOT}/tracing_on"))?,
-            rings: rings(root)?,
-            page: vec![0; layout.size],
-            layout,
-            decoders,
-        })
+        Ok(Self { rings, decoders })
     }
 
     /// Forgets what was seen, and watches from here.
@@ -99,9 +61,7 @@ impl Tracer {
     /// # Errors
     /// The kernel refuses.
     pub fn watch(&mut self) -> Result<(), Refusal> {
-        self.switch("0")?;
-        self.drain(|_, _| ())?;
-        self.switch("1")
+        self.rings.start()
     }
 
     /// Stops, and gives what was seen by time, and how many events were lost.
@@ -109,10 +69,10 @@ impl Tracer {
     /// # Errors
     /// The kernel refuses.
     pub fn collect(&mut self) -> Result<(Vec<TraceEvent>, u64), Refusal> {
-        self.switch("0")?;
         let mut events = Vec::new();
         let mut lost = 0;
-        self.drain(|page, decoders| {
+        let decoders = &self.decoders;
+        self.rings.stop(|page| {
             lost += page.lost;
             for (ns, record) in page.records {
                 let decoder = event::id(record)
@@ -129,42 +89,4 @@ impl Tracer {
         events.sort_by_key(|event| event.ns);
         Ok((events, lost))
     }
-
-    fn switch(&mut self, to: &str) -> Result<(), Refusal> {
-        self.switch
-            .write_all(to.as_bytes())
-            .refuse(|| format!("writing {to} to {ROOT}/tracing_on"))
-    }
-
-    fn drain(&mut self, mut each: impl FnMut(ring::Page, &[Decoder])) -> Result<(), Refusal> {
-        for ring in &mut self.rings {
-            loop {
-                match ring.read(&mut self.page) {
-                    Ok(0) => break,
-                    Ok(length) => each(
-                        ring::page(&self.page[..length], &self.layout),
-                        &self.decoders,
-                    ),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(error).refuse(|| "reading the trace".into()),
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The ring of each CPU, which a read takes pages out of.
-fn rings(root: &Path) -> Result<Vec<File>, Refusal> {
-    let doing = || format!("opening the rings below {ROOT}/per_cpu");
-    let mut rings = Vec::new();
-    for cpu in fs::read_dir(root.join("per_cpu")).refuse(doing)? {
-        let ring = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(cpu.refuse(doing)?.path().join("trace_pipe_raw"))
-            .refuse(doing)?;
-        rings.push(ring);
-    }
-    Ok(rings)
 }

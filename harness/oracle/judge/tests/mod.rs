@@ -2,6 +2,7 @@
 //! simulated multipath, sound and tampered with: whatever is changed in a sound
 //! observation must be noticed, by the witness that saw it.
 
+mod contract;
 mod controllers;
 mod multipath;
 mod operations;
@@ -362,6 +363,7 @@ fn observe(case: &Case) -> Observation {
             trace: mirror.trace,
             lost: 0,
             log: Vec::new(),
+            bios: None,
         },
         journal: mirror.journal,
         media,

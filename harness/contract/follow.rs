@@ -1,0 +1,199 @@
+//! From the watcher's events to the lives of bios, and to the vectors that were
+//! changed in them.
+//!
+//! A vector is known by its address, since clones share their original's. It is
+//! watched from the submission of the bio that it was made for until that bio
+//! has ended; after that its memory may be used for anything.
+
+use super::{Account, Change, End, Life, Violation};
+use halfway_protocol::bio::{BioEvent, BioTrace, Bvec, Point};
+use halfway_protocol::trace::Dev;
+use std::collections::{BTreeSet, HashMap};
+
+/// `REQ_OP_READ` and `REQ_OP_WRITE` in the low bits of `bi_opf`.
+const READ: u8 = 0;
+const WRITE: u8 = 1;
+
+/// A vector that is being watched.
+struct Vector {
+    /// The bio that it was made for, where its submission was seen.
+    owner: Option<u64>,
+    content: Vec<Bvec>,
+    /// The device that had it last.
+    last: Dev,
+}
+
+/// A bio that has been submitted and has not ended.
+struct Live {
+    vector: u64,
+    dev: Dev,
+    bytes: u32,
+    private: u64,
+    /// Its place in [`Account::lives`].
+    life: usize,
+}
+
+#[derive(Default)]
+struct Follower {
+    account: Account,
+    vectors: HashMap<u64, Vector>,
+    live: HashMap<u64, Live>,
+}
+
+/// Follows all bios that move data. Of a trace with holes
+/// ([`BioTrace::lost`]) the violations prove nothing: an end that was not seen
+/// makes another bio of the same memory look like a changed one.
+pub fn follow(trace: &BioTrace) -> Account {
+    let mut follower = Follower::default();
+    let data = |event: &&BioEvent| matches!(event.op as u8, READ | WRITE);
+    for event in trace.events.iter().filter(data) {
+        let content = trace.contents.get(event.content as usize);
+        let content = content.map_or(&[][..], Vec::as_slice);
+        match event.point {
+            Point::Submit => {
+                follower.submit(event, content);
+                if u32::from(event.count) > trace.entries {
+                    follower.account.cut += 1;
+                }
+            }
+            Point::End | Point::DmEnd | Point::DmRequestEnd => follower.end(event, content),
+        }
+    }
+    follower.account
+}
+
+impl Follower {
+    fn submit(&mut self, event: &BioEvent, content: &[Bvec]) {
+        let known = self.live.get(&event.bio);
+        // What is left of a bio, or where it is sent on to, is never more than
+        // it was.
+        let continued =
+            known.is_some_and(|live| live.vector == event.vector && live.bytes >= event.iter.bytes);
+        if !continued {
+            self.finish(event.bio);
+        }
+        match self.vectors.get(&event.vector).map(|vector| vector.last) {
+            Some(last) => self.compare(event, content, last),
+            None => {
+                let vector = Vector {
+                    owner: (event.count > 0).then_some(event.bio),
+                    content: content.to_vec(),
+                    last: event.dev,
+                };
+                self.vectors.insert(event.vector, vector);
+            }
+        }
+        let life = Life {
+            bio: event.bio,
+            dev: event.dev,
+            write: event.op as u8 == WRITE,
+            submitted: event.iter,
+            end: None,
+            changed: false,
+        };
+        self.account.lives.push(life);
+        let live = Live {
+            vector: event.vector,
+            dev: event.dev,
+            bytes: event.iter.bytes,
+            private: event.private,
+            life: self.account.lives.len() - 1,
+        };
+        self.live.insert(event.bio, live);
+    }
+
+    fn end(&mut self, event: &BioEvent, content: &[Bvec]) {
+        self.compare(event, content, event.dev);
+        if let Some(live) = self.live.get(&event.bio) {
+            let life = &mut self.account.lives[live.life];
+            life.end.get_or_insert(End {
+                status: event.status,
+                iter: event.iter,
+            });
+        }
+        // The count is looked at before it goes down (`bio_remaining_done`).
+        if event.point != Point::End || event.remaining <= 1 {
+            let parent = self.piece_of(event.bio);
+            self.finish(event.bio);
+            if event.parent_remaining <= 1
+                && let Some(parent) = parent
+            {
+                self.finish_all(parent);
+            }
+        }
+    }
+
+    /// The bio that `bio` was cut from (`bio_chain` in block/bio.c).
+    fn piece_of(&self, bio: u64) -> Option<u64> {
+        let piece = self.live.get(&bio)?;
+        let parent = self.live.get(&piece.private)?;
+        (parent.vector == piece.vector && piece.private != bio).then_some(piece.private)
+    }
+
+    /// Ends a bio whose last piece has ended, and what it is a piece of: that
+    /// may still have others, and is then watched no longer than it should.
+    fn finish_all(&mut self, bio: u64) {
+        let mut next = Some(bio);
+        while let Some(bio) = next {
+            next = self.piece_of(bio);
+            self.finish(bio);
+        }
+    }
+
+    fn finish(&mut self, bio: u64) {
+        let Some(ended) = self.live.remove(&bio) else {
+            return;
+        };
+        let unused = || self.live.values().all(|live| live.vector != ended.vector);
+        let done = self
+            .vectors
+            .get(&ended.vector)
+            .is_some_and(|vector| vector.owner == Some(bio) || vector.owner.is_none() && unused());
+        if done {
+            self.vectors.remove(&ended.vector);
+        }
+    }
+
+    /// Compares a vector with what it was when it was first seen. What is
+    /// changed is told once: from then on it is compared with what it became.
+    fn compare(&mut self, event: &BioEvent, content: &[Bvec], culprit: Dev) {
+        let Some(vector) = self.vectors.get_mut(&event.vector) else {
+            return;
+        };
+        vector.last = event.dev;
+        let pairs = vector.content.iter_mut().zip(content).enumerate();
+        let changes: Vec<Change> = pairs
+            .filter(|(_, (before, after))| *before != *after)
+            .map(|(index, (before, after))| Change {
+                index,
+                before: std::mem::replace(before, *after),
+                after: *after,
+            })
+            .collect();
+        if changes.is_empty() {
+            return;
+        }
+        let owner = vector.owner;
+        let sharing = |(bio, live): &(&u64, &Live)| {
+            live.vector == event.vector && Some(**bio) != owner && live.dev != culprit
+        };
+        let others: BTreeSet<Dev> = self
+            .live
+            .iter()
+            .filter(sharing)
+            .map(|(_, live)| live.dev)
+            .collect();
+        for live in self.live.values() {
+            if live.vector == event.vector && live.dev == culprit {
+                self.account.lives[live.life].changed = true;
+            }
+        }
+        self.account.violations.push(Violation {
+            dev: culprit,
+            others: others.into_iter().collect(),
+            point: event.point,
+            bio: event.bio,
+            changes,
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! "The bio vector is not modified": the contract between whoever submits a bio
+//! and the driver that it is submitted to, checked on what the guest's watcher
+//! saw of every bio.
+//!
+//! * `follow`: from events to lives and violations, pure.
+//! * this file: what comes of it, in words.
+
+mod follow;
+#[cfg(test)]
+pub mod tests;
+
+pub use follow::follow;
+
+use halfway_protocol::bio::{BioTrace, Bvec, Iter, Point};
+use halfway_protocol::trace::Dev;
+
+/// A bio on one device: from its submission to when it is handed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Its address.
+    pub bio: u64,
+    /// The device.
+    pub dev: Dev,
+    /// Whether it writes; else it reads.
+    pub write: bool,
+    /// The iterator when it was submitted.
+    pub submitted: Iter,
+    /// What the driver handed back; `None` where it has not, or where only the
+    /// end of a piece told that all of it is done.
+    pub end: Option<End>,
+    /// Whether its vector was changed meanwhile, by this driver as far as can be
+    /// told.
+    pub changed: bool,
+}
+
+/// A bio as its driver hands it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// `bi_status`.
+    pub status: u8,
+    /// The iterator.
+    pub iter: Iter,
+}
+
+/// One entry of a vector that is not what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the vector.
+    pub index: usize,
+    /// When the bio was submitted.
+    pub before: Bvec,
+    /// When it was seen next.
+    pub after: Bvec,
+}
+
+/// A vector that was changed while its bio was with a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The device whose driver had the bio last.
+    pub dev: Dev,
+    /// Other devices that had a bio with the same vector at that time, but for
+    /// the one that the vector was made for.
+    pub others: Vec<Dev>,
+    /// Where the change was seen.
+    pub point: Point,
+    /// The bio that it was seen with.
+    pub bio: u64,
+    /// The entries, by their place; at least one.
+    pub changes: Vec<Change>,
+}
+
+/// What the watcher's events come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Bios that move data, in the order of their submission.
+    pub lives: Vec<Life>,
+    /// In the order in which they were seen.
+    pub violations: Vec<Violation>,
+    /// Vectors with more entries than the watcher could see.
+    pub cut: u64,
+}
+
+/// A device in words: driver, name and number, as far as the guest knows them.
+pub fn named(trace: &BioTrace, dev: Dev) -> String {
+    let known = trace.devices.iter().find(|device| device.dev == dev);
+    let words = known.map(|device| [device.driver.as_str(), device.name.as_str()]);
+    let words = words.unwrap_or_default().into_iter();
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    match words.is_empty() {
+        true => format!("the driver of {dev}"),
+        false => format!("{} ({dev})", words.join(" ")),
+    }
+}
+
+impl Violation {
+    /// Who changed what, from what to what.
+    pub fn words(&self, trace: &BioTrace) -> String {
+        let first = &self.changes[0];
+        let more = match self.changes.len() {
+            1 => String::new(),
+            2 => ", and one more entry".to_owned(),
+            many => format!(", and {} more entries", many - 1),
+        };
+        let others: Vec<String> = self.others.iter().map(|dev| named(trace, *dev)).collect();
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!(", while {} had it too", others.join(", ")),
+        };
+        format!(
+            "{} changed the vector of bio {:#x}: entry {} was {} and is {}{more}, seen at {}{others}",
+            named(trace, self.dev),
+            self.bio,
+            first.index,
+            first.before,
+            first.after,
+            self.point.function(),
+        )
+    }
+}
+
+/// What was watched and what came of it, in a line.
+pub fn summary(trace: &BioTrace, account: &Account) -> String {
+    if trace.lost > 0 {
+        return format!("{} sightings of bios were lost: not checked", trace.lost);
+    }
+    if account.lives.is_empty() {
+        return "no bio was seen: not checked".to_owned();
+    }
+    let devices: Vec<String> = trace
+        .devices
+        .iter()
+        .filter(|device| account.lives.iter().any(|life| life.dev == device.dev))
+        .map(|device| named(trace, device.dev))
+        .collect();
+    let result = match account.violations.len() {
+        0 => "no vector was changed".to_owned(),
+        1 => "a vector was changed".to_owned(),
+        many => format!("vectors were changed {many} times"),
+    };
+    let cut = match account.cut {
+        0 => String::new(),
+        cut => format!(
+            " (of {cut} vectors only the first {} entries were watched)",
+            trace.entries
+        ),
+    };
+    format!(
+        "{} bios on {}, seen {} times: {result}{cut}",
+        account.lives.len(),
+        devices.join(", "),
+        trace.events.len()
+    )
+}

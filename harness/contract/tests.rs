@@ -1,0 +1,360 @@
+//! Lives of bios, event by event: sound ones, and with a vector changed.
+
+use super::*;
+use halfway_protocol::bio::{BioEvent, Device, LONGEST};
+use proptest::prelude::*;
+use rstest::rstest;
+
+const TOP: Dev = Dev(253, 0);
+const LEG: Dev = Dev(254, 0);
+const OTHER_LEG: Dev = Dev(254, 16);
+
+/// Addresses: the original, device-mapper's clone of it, a piece of the clone.
+const ORIGINAL: u64 = 0x100;
+const CLONE: u64 = 0x200;
+const PIECE: u64 = 0x300;
+const VECTOR: u64 = 0x1000;
+
+const IOERR: u8 = 10;
+
+/// A trace under construction.
+#[derive(Clone)]
+pub struct Told {
+    /// What was told so far.
+    pub trace: BioTrace,
+    content: u32,
+}
+
+impl Told {
+    /// Four pages.
+    fn new() -> Self {
+        let content = (0..4).map(|page| Bvec {
+            page: 0xe000 + page,
+            bytes: 4096,
+            offset: 0,
+        });
+        let device = |dev, name: &str, driver: &str| Device {
+            dev,
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+        };
+        Told {
+            trace: BioTrace {
+                points: Point::ALL.to_vec(),
+                entries: LONGEST,
+                contents: vec![content.collect()],
+                devices: vec![
+                    device(TOP, "dm-0", "device-mapper"),
+                    device(LEG, "vda", "virtio_blk"),
+                ],
+                ..BioTrace::default()
+            },
+            content: 0,
+        }
+    }
+
+    fn event(&mut self, point: Point, bio: u64, dev: Dev) -> &mut BioEvent {
+        let event = BioEvent {
+            ns: self.trace.events.len() as u64,
+            point,
+            bio,
+            dev,
+            op: 0,
+            status: 0,
+            iter: Iter {
+                sector: 2048,
+                bytes: 16384,
+                index: 0,
+                done: 0,
+            },
+            remaining: 1,
+            private: 0,
+            parent_remaining: 0,
+            vector: VECTOR,
+            count: if bio == ORIGINAL { 4 } else { 0 },
+            content: self.content,
+        };
+        self.trace.events.push(event);
+        self.trace.events.last_mut().unwrap()
+    }
+
+    fn submit(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
+        self.event(Point::Submit, bio, dev)
+    }
+
+    fn end(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
+        self.event(Point::End, bio, dev)
+    }
+
+    /// From here on the vector's entry has another length and offset, as a
+    /// driver of 2009 left it that had done a part of it.
+    fn change(&mut self, index: usize) {
+        let mut content = self.trace.contents[self.content as usize].clone();
+        content[index].bytes -= 1536;
+        content[index].offset += 1536;
+        self.trace.contents.push(content);
+        self.content = self.trace.contents.len() as u32 - 1;
+    }
+
+    fn account(&self) -> Account {
+        follow(&self.trace)
+    }
+}
+
+/// A read that one leg fails and the other one answers; `tamper` comes after
+/// the event of that number.
+pub fn mirror(tamper: Option<(usize, usize)>) -> Told {
+    let mut told = Told::new();
+    let steps: [fn(&mut Told); 7] = [
+        |told| {
+            told.submit(ORIGINAL, TOP);
+        },
+        |told| {
+            told.submit(CLONE, LEG);
+        },
+        |told| told.end(CLONE, LEG).status = IOERR,
+        |told| told.event(Point::DmEnd, CLONE, LEG).status = IOERR,
+        |told| {
+            told.submit(CLONE, OTHER_LEG);
+        },
+        |told| {
+            told.end(CLONE, OTHER_LEG);
+        },
+        |told| {
+            told.end(ORIGINAL, TOP);
+        },
+    ];
+    for (number, step) in steps.into_iter().enumerate() {
+        step(&mut told);
+        if let Some((after, index)) = tamper
+            && after == number
+        {
+            told.change(index);
+        }
+    }
+    told
+}
+
+#[test]
+fn a_sound_mirror_has_its_lives_and_no_violation() {
+    let account = mirror(None).account();
+    assert_eq!(account.violations, []);
+    let lives: Vec<_> = account
+        .lives
+        .iter()
+        .map(|life| (life.bio, life.dev, life.end.map(|end| end.status)))
+        .collect();
+    let expected = [
+        (ORIGINAL, TOP, Some(0)),
+        (CLONE, LEG, Some(IOERR)),
+        (CLONE, OTHER_LEG, Some(0)),
+    ];
+    assert_eq!(lives, expected);
+}
+
+/// Whoever had the bio last is named, at whichever event the change shows.
+#[rstest]
+#[case::by_the_failing_leg(1, LEG, Point::End, CLONE)]
+#[case::after_it_said_that_it_was_done(2, LEG, Point::DmEnd, CLONE)]
+#[case::before_it_is_submitted_again(3, LEG, Point::Submit, CLONE)]
+#[case::by_the_other_leg(4, OTHER_LEG, Point::End, CLONE)]
+#[case::by_the_target(5, TOP, Point::End, ORIGINAL)]
+fn a_changed_vector_is_told_once(
+    #[case] after: usize,
+    #[case] dev: Dev,
+    #[case] point: Point,
+    #[case] bio: u64,
+) {
+    let told = mirror(Some((after, 2)));
+    let account = told.account();
+    let page = 0xe002;
+    let change = Change {
+        index: 2,
+        before: (page, 4096, 0).into(),
+        after: (page, 2560, 1536).into(),
+    };
+    let violation = Violation {
+        dev,
+        others: Vec::new(),
+        point,
+        bio,
+        changes: vec![change],
+    };
+    assert_eq!(account.violations, [violation]);
+    let changed = |life: &&Life| life.changed;
+    let lives: Vec<Dev> = account
+        .lives
+        .iter()
+        .filter(changed)
+        .map(|life| life.dev)
+        .collect();
+    // Where a bio has been handed back, no life of it goes on.
+    if point == Point::End {
+        assert_eq!(lives, [dev]);
+    }
+}
+
+#[test]
+fn nothing_after_the_originals_end_counts() {
+    let mut told = mirror(None);
+    told.change(0);
+    told.end(CLONE, LEG);
+    told.submit(CLONE, LEG);
+    assert_eq!(told.account().violations, []);
+}
+
+#[test]
+fn the_same_memory_is_another_bio_once_the_first_has_ended() {
+    let mut told = mirror(None);
+    told.change(1);
+    told.submit(ORIGINAL, TOP);
+    told.end(ORIGINAL, TOP);
+    assert_eq!(told.account().violations, []);
+}
+
+/// A bio that is cut: its pieces share its vector, and it ends with the last of
+/// them, which nobody tells but the count of what remains.
+fn cut(pieces_end_last: bool) -> Told {
+    let mut told = Told::new();
+    told.submit(ORIGINAL, LEG);
+    let piece = told.submit(PIECE, LEG);
+    (piece.private, piece.iter.bytes) = (ORIGINAL, 4096);
+    // The rest is submitted again, with what is left of it.
+    let rest = told.submit(ORIGINAL, LEG);
+    (rest.iter.bytes, rest.iter.index, rest.remaining) = (12288, 1, 2);
+    let piece = |told: &mut Told, left: u32| {
+        let event = told.end(PIECE, LEG);
+        (event.private, event.parent_remaining) = (ORIGINAL, left);
+    };
+    match pieces_end_last {
+        true => {
+            told.end(ORIGINAL, LEG).remaining = 2;
+            piece(&mut told, 1);
+        }
+        false => {
+            piece(&mut told, 2);
+            told.end(ORIGINAL, LEG).remaining = 1;
+        }
+    }
+    told
+}
+
+#[rstest]
+fn a_bio_that_was_cut_ends_with_its_last_piece(#[values(false, true)] pieces_end_last: bool) {
+    let mut told = cut(pieces_end_last);
+    assert_eq!(told.account().violations, []);
+    // Its memory is free: no change is one of its vector.
+    told.change(0);
+    told.submit(ORIGINAL, LEG);
+    assert_eq!(told.account().violations, []);
+}
+
+#[test]
+fn a_piece_that_ends_before_the_rest_leaves_the_vector_watched() {
+    let mut told = Told::new();
+    told.submit(ORIGINAL, LEG);
+    let piece = told.submit(PIECE, LEG);
+    (piece.private, piece.iter.bytes) = (ORIGINAL, 4096);
+    told.change(0);
+    let piece = told.end(PIECE, LEG);
+    (piece.private, piece.parent_remaining) = (ORIGINAL, 2);
+    told.change(3);
+    told.end(ORIGINAL, LEG);
+    let account = told.account();
+    let seen: Vec<_> = account
+        .violations
+        .iter()
+        .map(|violation| (violation.bio, violation.changes[0].index))
+        .collect();
+    assert_eq!(seen, [(PIECE, 0), (ORIGINAL, 3)]);
+}
+
+#[test]
+fn who_else_had_the_vector_is_said() {
+    let mut told = Told::new();
+    told.submit(ORIGINAL, TOP);
+    told.submit(CLONE, LEG);
+    told.submit(PIECE, OTHER_LEG);
+    told.change(2);
+    told.end(CLONE, LEG);
+    let account = told.account();
+    assert_eq!(account.violations[0].others, [OTHER_LEG]);
+    let words = account.violations[0].words(&told.trace);
+    assert_eq!(
+        words,
+        "virtio_blk vda (254:0) changed the vector of bio 0x200: entry 2 was page 0xe002 len \
+         4096 off 0 and is page 0xe002 len 2560 off 1536, seen at bio_endio, while the driver of \
+         254:16 had it too"
+    );
+}
+
+#[test]
+fn a_clone_whose_original_was_never_seen_is_watched_as_long_as_it_lives() {
+    let mut told = Told::new();
+    told.submit(CLONE, LEG);
+    told.change(0);
+    told.end(CLONE, LEG);
+    told.change(1);
+    told.submit(CLONE, LEG);
+    assert_eq!(told.account().violations.len(), 1);
+}
+
+#[test]
+fn a_bio_without_data_has_no_life() {
+    const DISCARD: u32 = 3;
+    let mut told = Told::new();
+    told.submit(CLONE, LEG).op = DISCARD;
+    assert_eq!(told.account(), Account::default());
+}
+
+#[rstest]
+#[case::sound(
+    mirror(None),
+    "3 bios on device-mapper dm-0 (253:0), virtio_blk vda (254:0), seen 7 times: no vector was changed"
+)]
+#[case::changed(mirror(Some((1, 0))), "3 bios on device-mapper dm-0 (253:0), virtio_blk vda (254:0), seen 7 times: a vector was changed")]
+#[case::nothing(Told::new(), "no bio was seen: not checked")]
+fn summaries(#[case] told: Told, #[case] expected: &str) {
+    assert_eq!(summary(&told.trace, &told.account()), expected);
+    let mut holes = told.trace;
+    holes.lost = 2;
+    let said = summary(&holes, &follow(&holes));
+    assert_eq!(said, "2 sightings of bios were lost: not checked");
+}
+
+#[test]
+fn what_could_not_be_seen_is_said() {
+    let mut told = mirror(None);
+    told.trace.entries = 3;
+    let said = summary(&told.trace, &told.account());
+    assert!(
+        said.ends_with("(of 1 vectors only the first 3 entries were watched)"),
+        "{said}"
+    );
+}
+
+proptest! {
+    /// Whatever bios do, vectors that never change are never called changed.
+    #[test]
+    fn what_does_not_change_is_no_violation(
+        steps in prop::collection::vec((0usize..4, 0u64..4, 0u64..3, 0u32..3, 0u64..4), 0..60)
+    ) {
+        let mut told = Told::new();
+        for (point, bio, vector, remaining, private) in steps {
+            let event = told.event(Point::ALL[point], bio, LEG);
+            (event.vector, event.remaining) = (vector, remaining);
+            (event.private, event.parent_remaining) = (private, remaining);
+        }
+        prop_assert_eq!(told.account().violations, []);
+    }
+
+    /// A change between a submission and its end is seen, whichever entry it is.
+    #[test]
+    fn every_change_is_seen(after in 0usize..6, index in 0usize..4) {
+        let account = mirror(Some((after, index))).account();
+        let [violation] = &account.violations[..] else {
+            panic!("{account:?}");
+        };
+        prop_assert_eq!(violation.changes[0].index, index);
+    }
+}

@@ -1,0 +1,45 @@
+//! The bio vectors, as the contract watcher saw them.
+
+use super::{Scene, difference};
+use crate::contract::{follow, summary};
+use crate::oracle::verdict::{Difference, Witness};
+use halfway_protocol::trace::Kind;
+
+/// Vectors that were changed while their bios were with a driver.
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    match &scene.seen.seen.bios {
+        Some(Ok(bios)) if bios.lost == 0 => follow(bios)
+            .violations
+            .iter()
+            .map(|violation| difference(Witness::Contract, violation.words(bios)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Why the vectors were not checked, though they were to be and could be.
+pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
+    let Some(Ok(bios)) = &scene.seen.seen.bios else {
+        return None;
+    };
+    if bios.lost > 0 {
+        return Some(format!(
+            "the contract watcher lost {} sightings of bios",
+            bios.lost
+        ));
+    }
+    let mut queued = scene.seen.seen.trace.iter();
+    let queued = queued.any(|event| event.kind == Kind::BioQueue && event.sectors > 0);
+    let saw_none = follow(bios).lives.is_empty();
+    (queued && saw_none)
+        .then(|| "the tracepoints show bios, and the contract watcher saw none".to_owned())
+}
+
+/// What the watcher says, in a line; empty where it was not asked.
+pub fn words(scene: &Scene<'_>) -> String {
+    match &scene.seen.seen.bios {
+        None => String::new(),
+        Some(Ok(bios)) => summary(bios, &follow(bios)),
+        Some(Err(refusal)) => format!("not watched: {refusal}"),
+    }
+}
