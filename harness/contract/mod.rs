@@ -123,8 +123,11 @@ pub fn summary(trace: &BioTrace, account: &Account) -> String {
     if trace.lost > 0 {
         return format!("{} sightings of bios were lost: not checked", trace.lost);
     }
-    if account.lives.is_empty() {
+    if trace.events.is_empty() {
         return "no bio was seen: not checked".to_owned();
+    }
+    if account.lives.is_empty() {
+        return "no bio with data was seen: there was no vector to check".to_owned();
     }
     let devices: Vec<String> = trace
         .devices

@@ -30,8 +30,7 @@ pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
     }
     let mut queued = scene.seen.seen.trace.iter();
     let queued = queued.any(|event| event.kind == Kind::BioQueue && event.sectors > 0);
-    let saw_none = follow(bios).lives.is_empty();
-    (queued && saw_none)
+    (queued && bios.events.is_empty())
         .then(|| "the tracepoints show bios, and the contract watcher saw none".to_owned())
 }
 
