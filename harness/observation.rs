@@ -6,6 +6,7 @@ use halfway_protocol::content::Span;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{Disk, DmStatus, Limits, Refusal, Seen};
 use halfway_protocol::trace::Dev;
+use halfway_target::Said;
 use serde::{Deserialize, Serialize};
 
 /// Which lower device.
@@ -83,6 +84,32 @@ pub struct Entry {
     pub sectors: u64,
     /// 0, the errno as a negative number, or `None` while it has no answer.
     pub result: Option<i32>,
+    /// Its own words, where it is the target of our own that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// What a target of our own did with a command, and what it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Operation code of the command.
+    pub opcode: u8,
+    /// Sectors that it moved, from the command's first on.
+    pub good: u64,
+    /// What it answered.
+    pub answer: Said,
+    /// Residual in bytes, as it was told.
+    pub residual: u32,
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} good, {}, residual {}",
+            self.good, self.answer, self.residual
+        )
+    }
 }
 
 /// What lies on a leg in a range, seen from the host, without the guest.

@@ -6,6 +6,7 @@ use super::{CliError, Context};
 use crate::machine::accel::Memory;
 use crate::machine::clock;
 use crate::machine::command::Boot;
+use crate::machine::daemon;
 use crate::machine::janitor::Workshop;
 use crate::machine::{Accel, AccelChoice};
 use crate::report::Verbosity;
@@ -13,7 +14,7 @@ use crate::results::manifest::{Acceleration, Kernel, Qemu};
 use crate::runner::Needs;
 use crate::runner::accel::{self, Decision};
 use crate::runner::plan::Images;
-use crate::storage::controller;
+use crate::storage::{self, controller};
 use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
     AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
@@ -178,7 +179,12 @@ pub async fn prepare(
         let lacking = needed.copied().find(|device| !devices.contains(*device));
         let modules = [&stacks, controller::modules(controller)].concat();
         let unbuilt = controller::own_module(controller).and_then(|module| own.get(module));
+        let daemon = storage::needs_daemon(controller).then(|| daemon::program(&binary));
+        let no_daemon = daemon.is_some_and(|path| qemu_version(&path).is_err());
         let image = match (lacking, unbuilt) {
+            _ if no_daemon => {
+                Err("there is no qemu-storage-daemon (`ci/setup` installs it)".to_owned())
+            }
             (Some(device), _) => Err(format!("{version} has no {device}")),
             (None, Some(why)) => Err(why.clone()),
             (None, None) => match select(&modules) {

@@ -32,6 +32,8 @@ pub struct Boot {
 pub mod file {
     /// Socket that QEMU's monitor connects to.
     pub const QMP: &str = "qmp";
+    /// Socket that the storage daemon's monitor connects to.
+    pub const DAEMON_QMP: &str = "daemon-qmp";
     /// Socket that the agent's virtio-serial port connects to.
     pub const AGENT: &str = "agent";
     /// Socket of the interactive shell's virtio-serial port.

@@ -34,9 +34,11 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
-    /// QEMU ended at once.
-    #[error("QEMU ended before its monitor answered ({status}): {stderr}")]
+    /// QEMU, or its storage daemon, ended at once.
+    #[error("{who} ended before its monitor answered ({status}): {stderr}")]
     Ended {
+        /// Which of them.
+        who: &'static str,
         /// Its exit status.
         status: String,
         /// What it said.
@@ -46,8 +48,10 @@ pub enum StartError {
     #[error(transparent)]
     Monitor(#[from] GreetError),
     /// Nothing came from it.
-    #[error("QEMU's monitor did not answer within {} s of its start: {stderr}", START.as_secs())]
+    #[error("{who}'s monitor did not answer within {} s of its start: {stderr}", START.as_secs())]
     Late {
+        /// Which of them.
+        who: &'static str,
         /// What it said.
         stderr: String,
     },
@@ -119,18 +123,8 @@ impl Booting {
             };
             Ok::<_, io::Error>((monitor, agent, shell))
         };
-        let said = |stderr: &Listener| stderr.since(0).trim().to_owned();
-        let (monitor, agent, shell) = tokio::select! {
-            met = meet => met.map_err(prepare(directory.path().to_owned()))?,
-            status = child.wait() => {
-                // Its last words may still be on their way to us.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                return Err(StartError::Ended { status: describe(status.ok()), stderr: said(&stderr) });
-            }
-            () = tokio::time::sleep(START) => {
-                return Err(StartError::Late { stderr: said(&stderr) });
-            }
-        };
+        let met = self::meet("QEMU", &mut child, &stderr, directory.path(), meet).await;
+        let (monitor, agent, shell) = met?;
         let qmp = Qmp::greet(monitor).await?;
         let parts = Parts {
             child,
@@ -243,6 +237,27 @@ impl Machine {
             stderr: self.parts.stderr.since(0),
             status,
         }
+    }
+}
+
+/// Waits until a process that was just started has connected to us, as `met`
+/// says; `directory` is where the sockets are.
+pub(super) async fn meet<T>(
+    who: &'static str,
+    child: &mut Child,
+    stderr: &Listener,
+    directory: &Path,
+    met: impl Future<Output = io::Result<T>>,
+) -> Result<T, StartError> {
+    let said = || stderr.since(0).trim().to_owned();
+    tokio::select! {
+        met = met => met.map_err(|source| StartError::Prepare { path: directory.to_owned(), source }),
+        status = child.wait() => {
+            // Its last words may still be on their way to us.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(StartError::Ended { who, status: describe(status.ok()), stderr: said() })
+        }
+        () = tokio::time::sleep(START) => Err(StartError::Late { who, stderr: said() }),
     }
 }
 

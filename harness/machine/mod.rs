@@ -6,6 +6,7 @@
 //! make sense in it.
 //!
 //! * [`command`]: the one place where a QEMU command line is built.
+//! * [`daemon`]: the storage daemon, for legs that have one.
 //! * [`accel`]: KVM or TCG, by trial.
 //! * [`clock`]: the rate of the time stamp counter, for emulated guests.
 //! * [`process`]: child processes that never outlive the harness.
@@ -17,6 +18,7 @@
 pub mod accel;
 pub mod clock;
 pub mod command;
+pub mod daemon;
 pub mod janitor;
 pub mod life;
 pub mod pipe;
@@ -24,5 +26,7 @@ pub mod process;
 pub mod qmp;
 
 pub use accel::{Accel, AccelChoice};
+use command::file;
+pub use daemon::Daemon;
 pub use life::{Booting, Machine, StartError, Wreck};
 pub use qmp::{GreetError, Qmp};

@@ -3,8 +3,10 @@
 //! medium in other pieces than the driver asked it.
 //!
 //! Failures are `EIO` of the medium; what the device models make of other
-//! errors is not known here, and scenarios that ask for them are refused.
+//! errors is not known here, and scenarios that ask for them are refused. What
+//! the target of our own reports is in [`sense`].
 
+use super::sense;
 use crate::scenario::Case;
 use crate::scenario::case::{Controller, Fault, Stack, Times};
 
@@ -24,6 +26,9 @@ pub struct Conduct {
     /// Sectors of the steps in which the driver does a request, where it stops
     /// at the first that fails: what lies behind that is not asked for.
     pub step: Option<u64>,
+    /// The device journal has the device's commands, and says of each how far it
+    /// got: several may be one request of the driver.
+    pub progress: bool,
     /// A failure makes the driver ask again for what else was in flight.
     pub disturbs: bool,
     /// The driver reads more than it was asked for, and keeps it.
@@ -46,6 +51,7 @@ pub fn conduct(case: &Case) -> Conduct {
         attempts: (1, 1),
         exact: false,
         step: None,
+        progress: false,
         disturbs: false,
         reads_ahead: false,
         falls_silent: false,
@@ -126,6 +132,12 @@ pub fn conduct(case: &Case) -> Conduct {
             reads_ahead: true,
             ..plain
         },
+        // How often it is asked depends on what it reports: `attempts` below.
+        Controller::Target => Conduct {
+            exact: true,
+            progress: true,
+            ..plain
+        },
         // It never tells of a failure, so that none is tried again.
         Controller::SdCard => Conduct {
             remarks: &[
@@ -137,23 +149,40 @@ pub fn conduct(case: &Case) -> Conduct {
     }
 }
 
+/// How often the driver asks for what `fault` fails each time, before the
+/// failure goes up; `None` where it never does.
+fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
+    match fault.report {
+        Some(_) => sense::commands(fault, case.io.sector),
+        None => Some(conduct(case).attempts.0),
+    }
+}
+
+/// The errno of a fault, where it is one that no other path could avoid.
+pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
+    match sense::of(fault) {
+        Some(reading) => (!reading.of_path).then_some(reading.errno),
+        None => conduct(case).target_error,
+    }
+}
+
 /// The case as device-mapper meets it, and the faults that it never hears of:
 /// those that wear off while the driver beneath tries again.
 pub fn as_dm_meets(case: &Case) -> (Case, Vec<Fault>) {
-    let (least, _) = conduct(case).attempts;
     let mut met = case.clone();
     let mut absorbed = Vec::new();
-    met.faults.retain_mut(|fault| match fault.times {
-        Times::Always => true,
-        Times::Count(times) if times < least => {
-            absorbed.push(fault.clone());
-            false
-        }
-        Times::Count(times) => {
-            fault.times = Times::Count(times / least);
-            true
-        }
-    });
+    met.faults
+        .retain_mut(|fault| match (fault.times, attempts(case, fault)) {
+            (Times::Always, _) => true,
+            (Times::Count(times), Some(least)) if times >= least => {
+                fault.times = Times::Count(times / least);
+                true
+            }
+            (Times::Count(_), _) => {
+                absorbed.push(fault.clone());
+                false
+            }
+        });
     (met, absorbed)
 }
 

@@ -74,6 +74,7 @@ pub fn case(id: &str) -> Case {
             sector: 2300,
             times: Times::Always,
             errno: 5,
+            report: None,
         }],
         aside: Vec::new(),
         sabotage: None,

@@ -142,14 +142,7 @@ async fn prepare(
     let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
     let early_log = of(Disk::Log, During::SetUp);
     let created = if synced || !case.aside.is_empty() {
-        let qmp = station.machine.qmp();
-        match early.is_empty() && early_log.is_empty() {
-            true => station.storage.disarm(qmp).await?,
-            false => {
-                let armed = station.storage.arm(qmp, &case.legs, &early, &early_log);
-                armed.await?;
-            }
-        }
+        station.arm(&case.legs, &early, &early_log).await?;
         all(restored).await?;
         let created = create(station).await?;
         if synced {
@@ -164,10 +157,7 @@ async fn prepare(
         if !case.aside.is_empty() {
             *set_up = entries;
         }
-        station
-            .storage
-            .arm(station.machine.qmp(), &case.legs, faults, &log)
-            .await?;
+        station.arm(&case.legs, faults, &log).await?;
         created
     } else {
         // The legs are left alone until the I/O.
@@ -179,12 +169,7 @@ async fn prepare(
         if case.linear.is_none() {
             limited = limit_legs(station, case);
         }
-        let (armed, created) = tokio::join!(
-            station
-                .storage
-                .arm(station.machine.qmp(), &case.legs, faults, &[]),
-            created
-        );
+        let (armed, created) = tokio::join!(station.arm(&case.legs, faults, &[]), created);
         armed?;
         all(restored).await?;
         let created = created?;

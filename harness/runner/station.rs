@@ -4,10 +4,12 @@ use super::plan::Plan;
 use super::stack;
 use crate::guest::boot::Booted;
 use crate::guest::{self, BootError, CallError, Guest};
-use crate::machine::command::{self, Boot};
+use crate::machine::command::{self, Boot, MEMORY_MIB};
+use crate::machine::daemon::{self, Daemon};
+use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::observation::Member;
-use crate::scenario::case::Controller;
+use crate::scenario::case::{Controller, Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
 use halfway_protocol::message::{Disk, Hello, Request, Target};
 use std::path::Path;
@@ -70,6 +72,8 @@ pub struct Station {
     pub guest: Guest,
     /// The disks' host side.
     pub storage: Storage,
+    /// The process behind it, where there is one: it ends after what it serves.
+    daemon: Option<Daemon>,
     /// What the agent said of the guest.
     pub hello: Hello,
     /// The disks' guest side.
@@ -106,8 +110,17 @@ impl Station {
         directory: tempfile::TempDir,
         starting: impl FnOnce(Vec<String>),
     ) -> Result<Self, StationError> {
-        let storage = Storage::new(directory.path(), blueprint.controller, blueprint.members)?;
-        let mut disks = storage.qemu_args();
+        let mut storage = Storage::new(directory.path(), blueprint.controller, blueprint.members)?;
+        let daemon = match storage.daemon_args() {
+            None => None,
+            Some(args) => {
+                let program = daemon::program(&blueprint.boot.qemu);
+                Some(Daemon::start(&program, directory.path(), &args).await?)
+            }
+        };
+        storage.serve().await?;
+        let mut disks = storage.memory_args(MEMORY_MIB);
+        disks.extend(storage.qemu_args());
         disks.extend(storage.trace_args());
         starting(shown(blueprint, directory.path(), &disks));
         let booting = Booting::start(blueprint.boot, directory, &disks, blueprint.shell).await?;
@@ -122,6 +135,7 @@ impl Station {
             machine,
             guest,
             storage,
+            daemon,
             hello,
             disks: Vec::new(),
             limited: vec![None; blueprint.members.len()],
@@ -139,6 +153,23 @@ impl Station {
             }
         }
         Ok(station)
+    }
+
+    /// Sees to it that exactly these faults are armed; see [`Storage::arm`].
+    pub async fn arm(
+        &mut self,
+        legs: &Legs,
+        faults: &[Fault],
+        log: &[Fault],
+    ) -> Result<(), StorageError> {
+        let qmp = self.daemon.as_ref().map(Daemon::qmp);
+        let qmp = qmp.unwrap_or_else(|| self.machine.qmp());
+        self.storage.arm(qmp, legs, faults, log).await
+    }
+
+    /// What the storage daemon has said on its stderr.
+    pub fn daemon_stderr(&self) -> Option<&Listener> {
+        self.daemon.as_ref().map(Daemon::stderr)
     }
 
     /// Makes an idle mirror that stays for the machine's life. dm's bio slabs

@@ -4,6 +4,7 @@
 //! A case serialises to a scenario file that expands to this one case only,
 //! which is how a failure is repeated.
 
+use super::reported::Reported;
 use halfway_protocol::io::{Op, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -202,7 +203,7 @@ pub struct Legs {
     pub max_transfer: Option<u32>,
 }
 
-/// A disk controller that QEMU emulates, with its disk.
+/// A disk controller with its disk: one that QEMU emulates, or our own.
 #[derive(
     Clone,
     Copy,
@@ -257,6 +258,8 @@ pub enum Controller {
     PiecewiseBio,
     /// The same driver, taking requests.
     PiecewiseMq,
+    /// The SCSI target of our own, which reports failures as `report` says.
+    Target,
 }
 
 impl Controller {
@@ -360,8 +363,12 @@ pub struct Fault {
     pub sector: u64,
     /// How often.
     pub times: Times,
-    /// The errno that the disk answers QEMU with.
+    /// The errno that the disk answers QEMU with. With a report the storage
+    /// chooses it.
     pub errno: i32,
+    /// How the target reports it; on other controllers there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Reported>,
 }
 
 impl Fault {

@@ -5,11 +5,12 @@
 //! scenarios/README.md); the last axis runs fastest.
 
 use super::case::{
-    Aside, Case, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector, QueueMode, Raid1,
-    Stack, Sync,
+    Aside, Case, Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector,
+    QueueMode, Raid1, Stack, Sync,
 };
 use super::error::{Report, ScenarioError};
 use super::file::{File, REGION_SIZE};
+use super::reported::Reported;
 use super::sweep::{At, Sweep};
 use super::value::{Target, Value};
 use super::{read, validate};
@@ -227,6 +228,9 @@ impl Scenario {
                 },
                 times: picker.pick(&name("times"), &fault.times),
                 errno: picker.pick(&name("errno"), &fault.errno).0,
+                report: picker
+                    .pick_any(&name("report"), &fault.report)
+                    .or((controller == Controller::Target).then(Reported::default)),
             };
             first_sector.get_or_insert(fault.sector);
             let (disk, during) = (given.disk(), given.during());

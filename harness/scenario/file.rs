@@ -7,6 +7,7 @@ use super::case::{
 };
 use super::error::Report;
 use super::read::Read;
+use super::reported::Reported;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
 use halfway_protocol::io::{Op, Path};
@@ -134,7 +135,8 @@ impl Stack {
 table! {
 /// The lower devices.
 Legs {
-    /// The disk controller that QEMU emulates, the same for all legs.
+    /// The disk controller, the same for all legs: one that QEMU emulates, or
+    /// the SCSI target of our own.
     controller: Sweep<Controller> = Sweep::of(Controller::VirtioBlk),
     /// How many: 2 to 4.
     count: Sweep<u8> = Sweep::of(2),
@@ -193,6 +195,8 @@ Fault {
     times: Sweep<Times> = Sweep::of(Times::Always),
     /// The error that the leg answers with.
     errno: Sweep<Errno> = Sweep::of(Errno(5)),
+    /// `target` only: how it reports the failure; `medium-error` if left out.
+    report: Option<Sweep<Reported>> = None,
 }
 }
 

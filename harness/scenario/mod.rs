@@ -17,6 +17,7 @@ mod file;
 pub mod limits;
 mod load;
 mod read;
+pub mod reported;
 mod sample;
 mod schema;
 mod suggest;

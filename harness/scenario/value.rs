@@ -6,6 +6,7 @@ use super::case::{
     Vector,
 };
 use super::errno::{self, errno_from_name, errno_name};
+use super::reported::Reported;
 use super::suggest::{alternatives, nearest};
 use halfway_protocol::io::{Op, Path};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -325,6 +326,23 @@ impl Value for Times {
     fn from_number(number: u64) -> Option<Self> {
         let count = u32::try_from(number).ok().filter(|count| *count > 0)?;
         Some(Times::Count(count))
+    }
+}
+
+impl Value for Reported {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch> {
+        let known = value.as_str().and_then(|word| word.parse().ok());
+        known.ok_or_else(|| {
+            let words = Reported::words();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            unknown_word("a report of the target".to_owned(), value, &words)
+        })
+    }
+    fn to_toml(&self) -> toml::Value {
+        self.to_string().into()
+    }
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": Reported::words() })
     }
 }
 

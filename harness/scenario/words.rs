@@ -5,6 +5,7 @@ use super::case::{
     QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
+use super::reported::Reported;
 use super::value::Value;
 use halfway_protocol::io::{Op, Path};
 use std::fmt::{Display, Formatter, Result};
@@ -152,6 +153,9 @@ impl Display for Lower<'_, Fault> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Lower(fault, lower) = *self;
         let op = op(fault.op);
+        if fault.report == Some(Reported::Gone) {
+            return write!(f, "{lower} {} is gone", fault.leg);
+        }
         write!(f, "{lower} {} fails ", fault.leg)?;
         match (fault.times, fault.op) {
             (Times::Always, Op::Flush) => write!(f, "every {op}")?,
@@ -164,9 +168,10 @@ impl Display for Lower<'_, Fault> {
         if fault.op != Op::Flush {
             write!(f, " sector {}", fault.sector)?;
         }
-        match errno_name(fault.errno) {
-            Some(name) => write!(f, " with {name}"),
-            None => write!(f, " with errno {}", fault.errno),
+        match (fault.report, errno_name(fault.errno)) {
+            (Some(report), _) => write!(f, " with {report}"),
+            (None, Some(name)) => write!(f, " with {name}"),
+            (None, None) => write!(f, " with errno {}", fault.errno),
         }
     }
 }

@@ -92,6 +92,7 @@ fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
         at: At::Offsets(Sweep::of(Offset::Sectors(offset))),
         times: Sweep::of(fault.times),
         errno: Sweep::of(Errno(fault.errno)),
+        report: fault.report.map(Sweep::of),
         ..Fault::default()
     })
 }

@@ -163,6 +163,7 @@ impl BackendLog {
                     sector: first,
                     sectors: end - first,
                     result: passed.then_some(0),
+                    told: None,
                 };
                 if !passed {
                     entry.result = refusal(&entry);

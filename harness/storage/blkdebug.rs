@@ -50,6 +50,9 @@ pub enum FaultError {
     /// Not a number of times that we can ask for.
     #[error("a fault can fire from 1 to {MAX_TIMES} times, not {0}")]
     Times(u32),
+    /// More kinds of failures than errnos to tell them by.
+    #[error("leg {0} is to report failures in more ways than there are errnos that carry them")]
+    Reports(u8),
     /// Not an errno.
     #[error("{0} is not an errno that a fault can answer with (1 to 4095)")]
     Errno(i32),
@@ -392,6 +395,7 @@ mod tests {
             sector: 2300,
             times: Times::Always,
             errno: 5,
+            report: None,
         }
     }
 

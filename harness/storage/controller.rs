@@ -34,6 +34,7 @@ pub fn devices(controller: Controller) -> &'static [&'static str] {
         Controller::UsbUas => &["qemu-xhci", "usb-uas", "scsi-hd"],
         Controller::Floppy => &["isa-fdc", "floppy"],
         Controller::SdCard => &["sdhci-pci", "sd-card"],
+        Controller::Target => &["vhost-user-scsi-pci"],
     }
 }
 
@@ -57,6 +58,7 @@ pub fn modules(controller: Controller) -> &'static [&'static str] {
         Controller::UsbUas => &["xhci_pci", "uas", "sd_mod"],
         Controller::Floppy => &["floppy"],
         Controller::SdCard => &["sdhci_pci", "mmc_block"],
+        Controller::Target => &["virtio_scsi", "sd_mod"],
     }
 }
 
@@ -170,7 +172,8 @@ fn shared(controller: Controller) -> Option<&'static str> {
         | Controller::Nvme
         | Controller::SdCard
         | Controller::PiecewiseBio
-        | Controller::PiecewiseMq => return None,
+        | Controller::PiecewiseMq
+        | Controller::Target => return None,
         Controller::VirtioScsi => "virtio-scsi-pci,id=hba,disable-legacy=on,num_queues=1",
         Controller::Ahci => "ich9-ahci,id=hba",
         Controller::Piix3Ide => "piix3-ide,id=hba",
@@ -248,6 +251,8 @@ fn disk(controller: Controller, member: Member) -> Vec<String> {
             format!("sdhci-pci,id={id}-host"),
             format!("sd-card,{drive}"),
         ],
+        // The target has its own: it is told to QEMU by its sockets.
+        Controller::Target => Vec::new(),
     }
 }
 
@@ -256,7 +261,7 @@ mod tests {
     use super::*;
     use Controller::*;
 
-    /// All controllers.
+    /// All controllers that QEMU emulates.
     const ALL: [Controller; 16] = [
         VirtioBlk,
         VirtioScsi,

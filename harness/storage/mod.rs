@@ -49,6 +49,7 @@ pub mod controller;
 pub mod journal;
 pub mod medium;
 pub mod nbd;
+mod target;
 mod trace_line;
 pub mod trace_log;
 mod trace_pipe;
@@ -60,6 +61,7 @@ use crate::scenario::case::{Case, Controller, Fault, Legs};
 use account::Account;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
+use halfway_target::Target;
 use journal::{Ledger, Refusal};
 use medium::Medium;
 use nbd::Violation;
@@ -71,6 +73,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use target::TargetFront;
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe;
 use tokio::task::AbortHandle;
@@ -130,6 +133,12 @@ pub enum StorageError {
     /// The trace log is of no use.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// The target does not come up.
+    #[error("the SCSI target does not come up")]
+    Target(#[from] halfway_target::StartError),
+    /// QEMU and the target do not get along.
+    #[error("the SCSI target and QEMU do not get along: {0}")]
+    Vhost(String),
     /// QEMU does not speak NBD as we do.
     #[error("a disk's connection to QEMU broke")]
     Nbd(#[from] Violation),
@@ -141,12 +150,23 @@ pub enum StorageError {
 pub struct Storage {
     controller: Controller,
     socket: PathBuf,
-    fifo: PathBuf,
     ledger: Arc<Mutex<Ledger>>,
-    trace: Arc<Mutex<TracePipe>>,
+    front: Front,
     violations: Arc<Mutex<Vec<Violation>>>,
     arming: Vec<Arming>,
     tasks: Vec<AbortHandle>,
+}
+
+/// What is between the guest and the block nodes, and keeps the device journal.
+#[derive(Debug)]
+enum Front {
+    /// A controller that QEMU emulates, and QEMU's trace log.
+    Emulated {
+        fifo: PathBuf,
+        trace: Arc<Mutex<TracePipe>>,
+    },
+    /// The SCSI target of our own.
+    Target(TargetFront),
 }
 
 /// The serial number that the guest finds a disk by; also its name as an NBD
@@ -156,6 +176,11 @@ pub fn serial(member: Member) -> String {
         Member::Leg(leg) => format!("leg{leg}"),
         Member::Log => "log".to_owned(),
     }
+}
+
+/// Whether legs on `controller` need a storage daemon.
+pub fn needs_daemon(controller: Controller) -> bool {
+    controller == Controller::Target
 }
 
 impl Storage {
@@ -196,15 +221,24 @@ impl Storage {
         };
 
         // From here on a failure must take away what was made: `Drop` does.
-        let fifo = private_dir.join(FIFO);
-        let pipe = TracePipe::create(&fifo, Account::new(controller))
-            .map_err(failed("make the FIFO", &fifo))?;
+        let front = match needs_daemon(controller) {
+            true => {
+                let members = members.iter().map(|(member, _)| *member);
+                Front::Target(TargetFront::new(private_dir, members))
+            }
+            false => {
+                let fifo = private_dir.join(FIFO);
+                let pipe = TracePipe::create(&fifo, Account::new(controller))
+                    .map_err(failed("make the FIFO", &fifo))?;
+                let trace = Arc::new(Mutex::new(pipe));
+                Front::Emulated { fifo, trace }
+            }
+        };
         let mut storage = Storage {
             controller,
             socket: private_dir.join(SOCKET),
-            fifo,
             ledger: Arc::new(Mutex::new(Ledger::new(media))),
-            trace: Arc::new(Mutex::new(pipe)),
+            front,
             violations: Arc::default(),
             arming: members
                 .iter()
@@ -212,12 +246,14 @@ impl Storage {
                 .collect(),
             tasks: Vec::new(),
         };
-        let receiver = locked(&storage.trace)
-            .descriptor()
-            .and_then(pipe::Receiver::from_owned_fd)
-            .map_err(failed("watch the FIFO", &storage.fifo))?;
-        let trace = storage.trace.clone();
-        storage.spawn(trace_pipe::keep_reading(receiver, trace));
+        if let Front::Emulated { fifo, trace } = &storage.front {
+            let receiver = locked(trace)
+                .descriptor()
+                .and_then(pipe::Receiver::from_owned_fd)
+                .map_err(failed("watch the FIFO", fifo))?;
+            let trace = trace.clone();
+            storage.spawn(trace_pipe::keep_reading(receiver, trace));
+        }
         let listener = UnixListener::bind(&storage.socket)
             .map_err(failed("listen on the socket", &storage.socket))?;
         let ledger = storage.ledger.clone();
@@ -230,30 +266,70 @@ impl Storage {
         self.tasks.push(tokio::spawn(task).abort_handle());
     }
 
-    /// QEMU's arguments for the disks and what they are attached to.
-    pub fn qemu_args(&self) -> Vec<String> {
+    /// The arguments of the storage daemon that must run before QEMU does, where
+    /// the legs need one: its block nodes, which have the faults, and what it
+    /// serves.
+    pub fn daemon_args(&self) -> Option<Vec<String>> {
+        let Front::Target(front) = &self.front else {
+            return None;
+        };
+        let mut args = self.nodes("--blockdev");
+        args.extend(front.exports());
+        Some(args)
+    }
+
+    /// The storage daemon runs: begins to serve what QEMU will connect to. To
+    /// be called before [`Storage::qemu_args`] where there is a daemon.
+    pub async fn serve(&mut self) -> Result<(), StorageError> {
+        if let Front::Target(front) = &mut self.front {
+            front.start().await?;
+        }
+        Ok(())
+    }
+
+    /// The disks' block nodes, each behind `option`.
+    fn nodes(&self, option: &str) -> Vec<String> {
         let socket = self.socket.to_string_lossy();
-        let members: Vec<Member> = self.arming.iter().map(Arming::member).collect();
-        let nodes = members
-            .iter()
-            .flat_map(|member| blkdebug::initial_nodes(*member, &socket));
+        let members = self.arming.iter().map(Arming::member);
+        let nodes = members.flat_map(|member| blkdebug::initial_nodes(member, &socket));
         let nodes = nodes.flat_map(|node| {
             let json = serde_json::to_string(&node).expect("node options are plain JSON");
-            ["-blockdev".to_owned(), json]
+            [option.to_owned(), json]
         });
+        nodes.collect()
+    }
+
+    /// QEMU's arguments for the disks and what they are attached to.
+    pub fn qemu_args(&self) -> Vec<String> {
+        if let Front::Target(front) = &self.front {
+            return front.qemu_args();
+        }
+        let members: Vec<Member> = self.arming.iter().map(Arming::member).collect();
         let devices = controller::arguments(self.controller, &members);
         let devices = devices
             .into_iter()
             .flat_map(|device| ["-device".to_owned(), device]);
-        nodes.chain(devices).collect()
+        self.nodes("-blockdev").into_iter().chain(devices).collect()
+    }
+
+    /// QEMU's arguments for the memory of its guest, where the disks must reach
+    /// it; `mebibytes` is its size.
+    pub fn memory_args(&self, mebibytes: u32) -> Vec<String> {
+        match self.front {
+            Front::Emulated { .. } => Vec::new(),
+            Front::Target(_) => Target::shared_memory_args(mebibytes).into(),
+        }
     }
 
     /// QEMU's arguments for the device journal. They claim its log file (`-D`).
     pub fn trace_args(&self) -> Vec<String> {
+        let Front::Emulated { fifo, .. } = &self.front else {
+            return Vec::new();
+        };
         let events = account::events(self.controller)
             .iter()
             .flat_map(|event| ["-trace".to_owned(), format!("enable={event}")]);
-        let file = self.fifo.to_string_lossy().into_owned();
+        let file = fifo.to_string_lossy().into_owned();
         events.chain(["-D".to_owned(), file]).collect()
     }
 
@@ -263,13 +339,17 @@ impl Storage {
     ///
     /// For each disk QEMU is told to read from it, by the name that we gave
     /// it; the backend that then reads in the trace log must be one, and the
-    /// read must arrive at the disk's medium.
+    /// read must arrive at the disk's medium. The target's legs are known by
+    /// their names.
     pub async fn identify(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
+        let Front::Emulated { trace, .. } = &self.front else {
+            return Ok(());
+        };
         for index in 0..self.arming.len() {
             let member = self.arming[index].member();
             self.drain()?;
             let before = locked(&self.ledger).entries().len();
-            locked(&self.trace).log.watch_host();
+            locked(trace).log.watch_host();
             let device = controller::backend_path(self.controller, member);
             let answer = qmp
                 .execute(human_monitor_command {
@@ -283,7 +363,7 @@ impl Storage {
             if !answer.trim().is_empty() {
                 return Err(failed(answer.trim().to_owned()));
             }
-            if !locked(&self.trace).log.identify(member, 0, SECTOR as u64) {
+            if !locked(trace).log.identify(member, 0, SECTOR as u64) {
                 let why = "not exactly one backend of its own read what QEMU was told to read";
                 return Err(failed(why.to_owned()));
             }
@@ -308,7 +388,10 @@ impl Storage {
     /// swaps nodes is not taken for the guest's.
     pub fn begin(&mut self, seed: u64, shared: bool) -> Result<(), StorageError> {
         self.drain()?;
-        locked(&self.trace).log.clear();
+        match &self.front {
+            Front::Emulated { trace, .. } => locked(trace).log.clear(),
+            Front::Target(front) => front.begin(),
+        }
         locked(&self.ledger).reset(seed, shared);
         Ok(())
     }
@@ -317,7 +400,8 @@ impl Storage {
     /// a few milliseconds for a leg whose faults change, nothing for the others.
     /// The faults' sectors are the dm device's; `legs` says where it lies on
     /// each leg. The `log`'s faults have no sector, since all of it is read and
-    /// written at once.
+    /// written at once. `qmp` is the monitor of the process that has the block
+    /// nodes: the storage daemon's, where there is one.
     ///
     /// After an [`ArmError`], or when the future was dropped before its end,
     /// what is armed is unknown and the machine must be ended.
@@ -337,15 +421,23 @@ impl Storage {
         }
         let mut wanted = Vec::new();
         for arming in &self.arming {
-            wanted.push(match arming.member() {
-                Member::Leg(leg) => Behaviour {
-                    rules: blkdebug::rules(legs, faults, leg)?,
-                    max_transfer: legs.max_transfer,
-                },
-                Member::Log => Behaviour {
+            wanted.push(match (arming.member(), &self.front) {
+                (Member::Log, _) => Behaviour {
                     rules: blkdebug::rules_of_log(log)?,
                     max_transfer: None,
                 },
+                (Member::Leg(leg), Front::Emulated { .. }) => Behaviour {
+                    rules: blkdebug::rules(legs, faults, leg)?,
+                    max_transfer: legs.max_transfer,
+                },
+                (Member::Leg(leg), Front::Target(front)) => {
+                    let plan = target::Plan::of(faults, leg)?;
+                    front.report(leg, &plan);
+                    Behaviour {
+                        rules: blkdebug::rules(legs, &plan.faults, leg)?,
+                        max_transfer: None,
+                    }
+                }
             });
         }
         let mut refusals = refusals(legs, faults)?;
@@ -389,7 +481,13 @@ impl Storage {
             let mut of_member = arming.filter(|arming| arming.member() == entry.member);
             of_member.find_map(|arming| arming.refusal(entry))
         };
-        let mut entries = locked(&self.trace).log.take(refusal)?;
+        let mut entries = match &self.front {
+            Front::Emulated { trace, .. } => locked(trace).log.take(refusal)?,
+            Front::Target(front) => match front.trouble() {
+                Some(trouble) => return Err(StorageError::Vhost(trouble)),
+                None => front.take(),
+            },
+        };
         let mut ledger = locked(&self.ledger);
         entries.extend(ledger.take());
         let media = ledger
@@ -405,13 +503,14 @@ impl Storage {
 
     /// Reads QEMU's trace log up to now.
     fn drain(&self) -> Result<(), StorageError> {
-        locked(&self.trace)
-            .drain()
-            .map_err(|source| StorageError::Io {
-                doing: "read QEMU's trace log from",
-                path: self.fifo.clone(),
-                source,
-            })
+        let Front::Emulated { fifo, trace } = &self.front else {
+            return Ok(());
+        };
+        locked(trace).drain().map_err(|source| StorageError::Io {
+            doing: "read QEMU's trace log from",
+            path: fifo.clone(),
+            source,
+        })
     }
 }
 
@@ -441,9 +540,10 @@ impl Drop for Storage {
         for task in &self.tasks {
             task.abort();
         }
-        for path in [&self.socket, &self.fifo] {
-            // It may never have been made; the directory goes in any case.
-            let _ = fs::remove_file(path);
+        // It may never have been made; the directory goes in any case.
+        let _ = fs::remove_file(&self.socket);
+        if let Front::Emulated { fifo, .. } = &self.front {
+            let _ = fs::remove_file(fifo);
         }
     }
 }

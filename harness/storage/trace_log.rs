@@ -259,6 +259,7 @@ impl DeviceLog {
                     sector: seen.sector,
                     sectors: seen.sectors,
                     result: seen.result,
+                    told: None,
                 })
             })
             .collect();

@@ -167,6 +167,7 @@ fn fault(leg: u8, op: Op, sector: u64, times: Times) -> Fault {
         sector,
         times,
         errno: 5,
+        report: None,
     }
 }
 
@@ -350,6 +351,7 @@ fn the_device_journal_names_the_disk_and_the_error(
             sector: 0,
             sectors: 1,
             result: Some(result),
+            told: None,
         }];
         if result == 0 {
             expected.push(Entry {

@@ -1,6 +1,6 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, contract, journal, state};
+use super::{Scene, contract, journal, progress, state};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
@@ -29,8 +29,14 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
             .as_ref()
             .is_some_and(|(dm, _)| *dm == event.dev);
         match event.kind {
-            Kind::RqComplete => scene.leg_of(event.dev).is_some(),
-            Kind::BioComplete | Kind::BioQueue | Kind::Split => of_dm,
+            // Of no sectors: sd's way to hand a request back to itself.
+            Kind::RqComplete => {
+                (event.sectors > 0 || !scene.conduct.progress) && scene.leg_of(event.dev).is_some()
+            }
+            Kind::RqRequeue => scene.conduct.progress && scene.leg_of(event.dev).is_some(),
+            Kind::BioComplete => of_dm,
+            // Of many small bios there would be nothing else to see.
+            Kind::BioQueue | Kind::Split => of_dm && scene.case.io.requests == 1,
             _ => false,
         }
     });
@@ -80,7 +86,13 @@ pub fn shown(scene: &Scene<'_>) -> String {
     };
     let legs: Vec<String> = (0..scene.case.legs.count)
         .filter(|leg| failed(*leg) > 0)
-        .map(|leg| format!("{lower} {leg} failed {} request(s)", failed(leg)))
+        .map(|leg| {
+            let progress = match scene.conduct.progress {
+                true => progress::words(scene, leg),
+                false => String::new(),
+            };
+            format!("{lower} {leg} failed {} request(s){progress}", failed(leg))
+        })
         .collect();
     let failure = if legs.is_empty() {
         format!("no {lower} failed")

@@ -1,6 +1,6 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, contract, journal};
+use super::{Scene, contract, journal, progress};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::scenario::case::{Aside, Disk, During, Fault, Times};
@@ -74,16 +74,17 @@ fn aside_missed(scene: &Scene<'_>, aside: &Aside) -> Option<String> {
 /// same, where its leg was asked.
 fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let mut answers = scene
-        .asked(fault.leg)
+        .commands(fault.leg)
         .filter(|entry| hits(entry, fault))
         .peekable();
     answers.peek()?;
-    answers.all(|entry| entry.result == Some(0)).then(|| {
-        format!(
+    if answers.all(|entry| entry.result == Some(0)) {
+        return Some(format!(
             "the fault on leg {} at sector {} did not fire, and its driver had nothing to repeat",
             fault.leg, fault.sector
-        )
-    })
+        ));
+    }
+    progress::not_shown(scene, fault)
 }
 
 /// A fault that its leg was asked for and did not play: whatever else is seen,
@@ -171,6 +172,9 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         return Some(format!(
             "{what} was to leave other pieces complete, and no tracepoint shows one"
         ));
+    }
+    if let Some(reason) = progress::not_shown(scene, fault) {
+        return Some(reason);
     }
     if let Some(reason) = not_torn(scene, fault, &failed).or_else(|| not_in_part(scene, fault)) {
         return Some(format!("{what} fired, and {reason}"));

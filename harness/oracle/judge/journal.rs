@@ -1,7 +1,7 @@
 //! What reached the legs, by the host's account: is each unit asked for whole,
 //! of the right legs, as often as it must be?
 
-use super::{Scene, difference, pieces};
+use super::{Request, Scene, difference, pieces};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
@@ -28,6 +28,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     if scene.case.io.path == Path::Direct {
         found.extend(unknown_to_dm(scene));
         found.extend(order(scene));
+        found.extend(resubmitted(scene));
     }
     found
 }
@@ -55,9 +56,13 @@ pub fn words(entry: &Entry) -> String {
         Some(errno) => format!("error {errno}"),
         None => "unanswered".to_owned(),
     };
-    match entry.command {
+    let text = match entry.command {
         Command::Flush => format!("{name} {result}"),
         _ => format!("{name} {}+{} {result}", entry.sector, entry.sectors),
+    };
+    match entry.told.filter(|_| entry.result != Some(0)) {
+        Some(told) => format!("{text} ({told})"),
+        None => text,
     }
 }
 
@@ -214,7 +219,7 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
                         sectors: entry.sectors,
                     })
             };
-            scene.asked(leg).filter(meets).collect()
+            scene.commands(leg).filter(meets).collect()
         };
         for pair in order.windows(2) {
             let before = of_leg(pair[0]).iter().map(|entry| entry.order).max();
@@ -233,6 +238,63 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
         }
     }
     None
+}
+
+/// What is resubmitted over another path is what failed: a unit that a request
+/// has done, as devices that tell say, is not asked for again; one that was
+/// acknowledged is done whole by one path.
+fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
+    if !scene.case.stack.shares_medium() || !scene.conduct.progress {
+        return None;
+    }
+    let wanted = Command::from(scene.case.io.op);
+    let of_path = |path: u8| {
+        let mut requests = scene.requests(path);
+        requests.retain(|one| one.command == wanted);
+        requests
+    };
+    let paths: Vec<Vec<Request>> = (0..scene.case.legs.count).map(of_path).collect();
+    scene.expected.units.iter().find_map(|expected| {
+        let unit = expected.unit;
+        let named = format!("{}+{}", unit.sector, unit.sectors);
+        let all = || {
+            (0..)
+                .zip(&paths)
+                .flat_map(|(path, all)| all.iter().map(move |one| (path, one)))
+        };
+        let covers = |part: Unit| part.sector <= unit.sector && unit.end() <= part.end();
+        let done = |one: &Request| one.done().any(covers);
+        if let Some((path, first)) = all().find(|(_, one)| done(one)) {
+            let (other, again) = all()
+                .find(|(_, one)| one.first.order > first.first.order && unit.meets(one.range))?;
+            return Some(difference(
+                Witness::Journal,
+                format!(
+                    "path {path} has done {named}, and yet path {other} was asked for it again: {}",
+                    words(&again.entry())
+                ),
+            ));
+        }
+        let whole = |requests: &Vec<Request>| {
+            let parts: Vec<Unit> = requests.iter().flat_map(Request::done).collect();
+            let mut sectors = unit.sector..unit.end();
+            sectors.all(|sector| parts.iter().any(|part| part.covers(sector)))
+        };
+        (acknowledged(scene, unit) && !paths.iter().any(whole)).then(|| {
+            let text = format!("{named} was acknowledged, and no path has done all of it");
+            difference(Witness::Journal, text)
+        })
+    })
+}
+
+fn acknowledged(scene: &Scene<'_>, unit: Unit) -> bool {
+    let parts = scene.case.io.parts();
+    let Some(report) = scene.report() else {
+        return false;
+    };
+    let mut answered = parts.iter().zip(&report.ops);
+    answered
+        .any(|(&(sector, sectors), op)| op.result.is_ok() && unit.meets(Unit { sector, sectors }))
 }
 
 /// The units that the trace shows are the I/O, all of it.

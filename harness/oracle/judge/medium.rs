@@ -107,7 +107,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     let case = scene.case;
     let offset = model::offset(case, leg);
     let writes: Vec<Entry> = model::ways_to(case, leg)
-        .flat_map(|way| scene.asked(way))
+        .flat_map(|way| scene.commands(way))
         .filter(|entry| !matches!(entry.command, Command::Read | Command::Flush))
         .collect();
     let mut found = Vec::new();
@@ -248,13 +248,15 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     }
     // The device's own word: what it reported written is written, what no
     // request reached is not.
-    let covers =
-        |entry: &&Entry| (entry.sector..entry.sector.wrapping_add(entry.sectors)).contains(&sector);
-    if writes
-        .iter()
-        .filter(covers)
-        .any(|entry| entry.result == Some(0))
-    {
+    let done = |entry: &Entry| {
+        let sectors = match (entry.told, entry.result) {
+            (Some(told), _) => told.good,
+            (None, Some(0)) => entry.sectors,
+            (None, _) => 0,
+        };
+        (entry.sector..entry.sector.wrapping_add(sectors)).contains(&sector)
+    };
+    if writes.iter().any(done) {
         return Allowed::New;
     }
     let must = scene
@@ -262,5 +264,10 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
         .units
         .iter()
         .any(|unit| unit.unit.covers(sector) && unit.good.contains(&leg));
-    if must { Allowed::New } else { Allowed::Either }
+    match must {
+        true => Allowed::New,
+        // It tells exactly how far it got.
+        false if scene.conduct.progress => Allowed::Old,
+        false => Allowed::Either,
+    }
 }

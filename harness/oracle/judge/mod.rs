@@ -13,6 +13,8 @@ mod journal;
 mod kernel_log;
 mod medium;
 mod pieces;
+mod progress;
+mod requests;
 mod state;
 mod trace;
 
@@ -24,11 +26,12 @@ use super::model::{self, Environment, Expectation};
 use super::units;
 use super::verdict::{Difference, Outcome, Verdict, Witness};
 use crate::crash::Crash;
-use crate::observation::{Command, Layer, Liveness, Member, Observation};
+use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
 use crate::scenario::Case;
 use crate::scenario::case::Fault;
 use halfway_protocol::io::{IoReport, IoState};
 use halfway_protocol::trace::Dev;
+use requests::Request;
 
 /// What all witnesses look at.
 struct Scene<'a> {
@@ -36,6 +39,8 @@ struct Scene<'a> {
     seen: &'a Observation,
     expected: &'a Expectation,
     conduct: Conduct,
+    /// Major and minor number of the kernel release.
+    release: (u32, u32),
     /// Faults that wear off before device-mapper hears of them.
     absorbed: &'a [Fault],
     crash: Option<Crash>,
@@ -63,11 +68,32 @@ impl Scene<'_> {
         (0..self.case.legs.count).find(|leg| self.leg_dev(*leg) == Some(dev))
     }
 
-    /// The journal of what the guest asked of one leg, at the device, with
-    /// sectors as on the dm device (those before the mirror's start wrap and
-    /// match nothing). Of flushes, discards and write-zeroes only the medium
-    /// tells; of flushes also those that QEMU made itself.
-    fn asked(&self, leg: u8) -> impl Iterator<Item = crate::observation::Entry> + '_ {
+    /// What the guest's driver asked of one leg, with sectors as on the dm
+    /// device.
+    fn asked(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
+        let commands = self.commands(leg);
+        let entries: Vec<Entry> = match self.conduct.progress {
+            false => commands.collect(),
+            true => {
+                let (told, others): (Vec<Entry>, Vec<Entry>) =
+                    commands.partition(|entry| entry.told.is_some());
+                let requests = requests::of(&told).into_iter().map(|one| one.entry());
+                requests.chain(others).collect()
+            }
+        };
+        entries.into_iter()
+    }
+
+    /// The same, with what became of each part; of devices that tell.
+    fn requests(&self, leg: u8) -> Vec<Request> {
+        requests::of(&self.commands(leg).collect::<Vec<_>>())
+    }
+
+    /// The journal of one leg, at the device, with sectors as on the dm device
+    /// (those before the mirror's start wrap and match nothing). Of flushes,
+    /// discards and write-zeroes only the medium tells; of flushes also those
+    /// that QEMU made itself.
+    fn commands(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
         let offset = model::offset(self.case, leg);
         self.seen
             .journal
@@ -114,6 +140,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         seen,
         expected: &expected,
         conduct: controller::conduct(case),
+        release: environment.release,
         absorbed,
         crash: seen.crash(),
     };

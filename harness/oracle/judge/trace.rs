@@ -1,6 +1,6 @@
 //! What the guest's kernel believed, against the host's account.
 
-use super::{Scene, difference, journal, pieces};
+use super::{Scene, difference, journal, pieces, progress};
 use crate::observation::Command;
 use crate::oracle::model;
 use crate::oracle::units::Unit;
@@ -99,6 +99,9 @@ pub fn completions<'a>(
 /// The guest saw each request on a leg end as the device ended it: what failed
 /// there did not succeed here, and nothing was made up.
 fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
+    if scene.conduct.progress {
+        return progress::beliefs(scene, leg);
+    }
     if !scene.conduct.exact {
         return pieces::beliefs(scene, leg);
     }

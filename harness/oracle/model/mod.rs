@@ -9,6 +9,7 @@
 
 mod multipath;
 mod raid1;
+mod reports;
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +104,7 @@ pub struct Unknown(pub &'static str);
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
+    reports::knows(case)?;
     match &case.stack {
         Stack::Raid1(mirror) => raid1::knows(case, mirror),
         Stack::Multipath(multipath) => multipath::knows(case, multipath),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Multipath, PathGrouping, Times};
+use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of a request that is handled as one piece whatever the paths' own
@@ -50,7 +50,8 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
         return Ok(());
     }
     let failing = legs_with(case, case.op_on_legs(), whole(case));
-    if !failing.is_empty() && controller::conduct(case).target_error.is_some() {
+    let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
+    if !failing.is_empty() && case.faults.iter().any(of_disk) {
         return Err(Unknown(
             "the errors of this controller are the disk's own and go up at once; which pieces of \
              an I/O share one depends on how the kernel merges them",
@@ -158,18 +159,18 @@ fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
             .filter(|asked| usize::from(**asked) == path);
         let before = before.count() as u32;
         course.asked.push(path as u8);
-        let fails = case.faults.iter().any(|fault| {
+        let failing = case.faults.iter().find(|fault| {
             let lasts = match fault.times {
                 Times::Always => true,
                 Times::Count(times) => before < times,
             };
             lasts && fault_meets(fault, op, path as u8, unit)
         });
-        if !fails {
+        let Some(fault) = failing else {
             course.answered = true;
             return course;
-        }
-        if let Some(errno) = controller::conduct(case).target_error {
+        };
+        if let Some(errno) = controller::target_error(case, fault) {
             course.error = errno;
             return course;
         }
@@ -313,6 +314,7 @@ mod tests {
             sector,
             times,
             errno: 5,
+            report: None,
         }
     }
 

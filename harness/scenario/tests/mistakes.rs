@@ -28,6 +28,21 @@ use rstest::{Context, rstest};
 #[case::errno_that_cannot_travel("[[fault]]\nerrno = 61")]
 #[case::unknown_times("[[fault]]\ntimes = \"twice\"")]
 #[case::never("[[fault]]\ntimes = 0")]
+#[case::unknown_report("[legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"medium-eror\"")]
+#[case::report_of_another_controller("[[fault]]\nreport = \"medium-error\"")]
+#[case::no_answer("[legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"no-answer\"")]
+#[case::busy_for_ever(
+    "[legs]\ncontroller = \"target\"\n[[fault]]\nreport = [\"busy\", \"bad-target\"]"
+)]
+#[case::gone_for_a_while(
+    "[legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"gone\"\ntimes = 3"
+)]
+#[case::errno_of_a_target("[legs]\ncontroller = \"target\"\n[[fault]]\nerrno = \"ENOSPC\"")]
+#[case::target_in_recovery(
+    "[stack]\nsync = \"synced\"\n[legs]\ncontroller = \"target\"\nsize = 8192\n[[fault]]\nduring = \"set-up\""
+)]
+#[case::torn_target("[legs]\ncontroller = \"target\"\nmax_transfer = 8")]
+#[case::target_with_a_log("[stack]\nlog = \"disk\"\n[legs]\ncontroller = \"target\"")]
 #[case::unknown_at("[[fault]]\nat = \"evry\"")]
 #[case::every_in_a_list("[[fault]]\nat = [\"every\"]")]
 #[case::unknown_sabotage("sabotage = \"panic\"")]

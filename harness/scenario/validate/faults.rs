@@ -4,9 +4,11 @@ use super::clash;
 use crate::scenario::case::{Controller, Disk, During, Log, Sync, Times};
 use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
+use crate::scenario::reported::Reported;
 use crate::scenario::sweep::{At, Given, Sweep};
 use crate::scenario::value::{Offset, Target, Value};
 use halfway_protocol::io::Op;
+use halfway_target::Failure;
 use std::collections::HashSet;
 
 const EIO: i32 = 5;
@@ -80,6 +82,7 @@ pub(super) fn faults(file: &File, report: &mut Report) {
                 .value(flush, "this is what fails")
                 .help("leave `at` out");
         }
+        reports(file, fault, report);
         clash(
             report,
             file.legs.controller.find(|one| *one == Controller::Floppy),
@@ -141,6 +144,58 @@ fn aside(file: &File, fault: &Fault, report: &mut Report) {
             .value(disk, "the fault lies on the log")
             .help("it is read, written and flushed: set `op` of the fault");
     }
+}
+
+/// What a target can be told to report.
+fn reports(file: &File, fault: &Fault, report: &mut Report) {
+    clash(
+        report,
+        file.legs.controller.find(|one| *one == Controller::Target),
+        (fault.during.as_ref()).filter(|during| during.value == During::SetUp),
+        "what a mirror's recovery makes of a target's reports is not known",
+        "take another controller, or a fault of the I/O",
+    );
+    let Some(reports) = &fault.report else {
+        return;
+    };
+    clash(
+        report,
+        (file.legs.controller).find(|one| *one != Controller::Target),
+        reports.0.first(),
+        "this controller reports failures in its own way",
+        "leave `report` out, or set `controller = \"target\"` in `[legs]`",
+    );
+    let answers = |wanted: fn(Failure) -> bool| {
+        reports.find(move |one| one.answer().is_some_and(|answer| wanted(answer.failure)))
+    };
+    if let Some(silent) = answers(|failure| failure == Failure::NoAnswer) {
+        report
+            .problem("a command without an answer would hang for ever")
+            .value(silent, "this report")
+            .help(
+                "virtio_scsi gives its device all the time in the world (`virtscsi_eh_timed_out` \
+                 starts the timer anew): no error handler ever comes",
+            );
+    }
+    clash(
+        report,
+        answers(|failure| {
+            matches!(
+                failure,
+                Failure::Busy | Failure::TaskSetFull | Failure::UnitAttention
+            )
+        }),
+        fault.times.find(|times| *times == Times::Always),
+        "the kernel asks again for as long as it gets this answer",
+        "say how often, `times = 3`: it does not count, and gives up after minutes only",
+    );
+    clash(
+        report,
+        reports.find(|one| *one == Reported::Gone),
+        fault.times.find(|times| *times != Times::Always),
+        "an HBA that is gone is gone for all of the case",
+        "leave `times` at `always`, or take `bad-target`",
+    );
 }
 
 /// Reports two faults that may meet on one leg, operation and sector.

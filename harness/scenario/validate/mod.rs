@@ -116,14 +116,14 @@ fn texts(file: &File, report: &mut Report) {
             .value(sample, "this value");
     }
     let is_id = |id: &str| {
-        let ok = |c: char| c.is_ascii_alphanumeric() || "._-@=,".contains(c);
+        let ok = |c: char| c.is_ascii_alphanumeric() || "._-@=,+".contains(c);
         id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(ok)
     };
     if let Some(id) = file.id.as_ref().filter(|id| !is_id(&id.value)) {
         report
             .problem("an `id` must be fit for a file name")
             .value(id, "this value")
-            .help("letters, digits and any of . _ - @ = , with a letter or digit in front");
+            .help("letters, digits and any of . _ - @ = , + with a letter or digit in front");
     }
     if let (Some(sabotage), []) = (&file.sabotage, file.fault.as_slice())
         && sabotage.value == Sabotage::FaultMissed

@@ -1,7 +1,7 @@
 //! `[stack]` and `[legs]`.
 
 use super::clash;
-use crate::scenario::case::{Controller, Sync};
+use crate::scenario::case::{Controller, Log, Sync};
 use crate::scenario::error::Report;
 use crate::scenario::file::File;
 use crate::scenario::limits;
@@ -254,6 +254,21 @@ pub(super) fn legs(file: &File, report: &mut Report) {
         (file.io.op).find(|op| matches!(op, Op::Discard | Op::WriteZeroes)),
         "our own driver only reads, writes and flushes",
         "take another controller",
+    );
+    let target = legs.controller.find(|one| *one == Controller::Target);
+    clash(
+        report,
+        target,
+        (legs.max_transfer.as_ref()).and_then(|sweep| sweep.0.first()),
+        "a target does a part of each request by itself",
+        "leave `max_transfer` out: what comes before the bad sector is done",
+    );
+    clash(
+        report,
+        target,
+        (file.stack.log.as_ref()).and_then(|sweep| sweep.find(|log| *log == Log::Disk)),
+        "the log's disk has a journal of its own, which has no order with that of a target",
+        "take `log = \"core\"`, or another controller",
     );
     let most = offsets.iter().map(|offset| offset.value).max().unwrap_or(0);
     for controller in &legs.controller.0 {

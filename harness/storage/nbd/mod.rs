@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 pub use wire::Violation;
-use wire::{RequestHeader, command};
+use wire::{RequestHeader, command, flag};
 
 /// A disk as clients see it; its index is the disk's in [`Ledger::media`].
 #[derive(Clone, Debug)]
@@ -135,7 +135,17 @@ where
             _ => None,
         };
         let result = match request {
-            Some(request) => locked(ledger).execute(export, header.offset, request),
+            Some(request) => {
+                let mut ledger = locked(ledger);
+                let done = ledger.execute(export, header.offset, request);
+                // Forced onto the medium: as good as a flush behind it.
+                match done {
+                    Ok(()) if header.flags & flag::FUA != 0 => {
+                        ledger.execute(export, header.offset, Request::Flush)
+                    }
+                    done => done,
+                }
+            }
             None => Err(Errno::INVAL),
         };
         if header.command != command::READ || result.is_err() {

@@ -1,67 +1,24 @@
-//! The bytes of the NBD protocol, as far as we speak it.
-//!
-//! Source of every number: doc/proto.md of NetworkBlockDevice/nbd. All integers
-//! are big-endian.
+//! The bytes of the NBD protocol, as far as a server of ours speaks it; its
+//! numbers are those of the target's client.
 
-/// The server's first eight bytes.
-pub const MAGIC: u64 = u64::from_be_bytes(*b"NBDMAGIC");
-/// Opens the newstyle handshake, and each of the client's options.
-pub const OPTION_MAGIC: u64 = u64::from_be_bytes(*b"IHAVEOPT");
-/// Opens the server's answer to an option.
-pub const OPTION_REPLY_MAGIC: u64 = 0x3_e889_0455_65a9;
-/// Opens a request.
-pub const REQUEST_MAGIC: u32 = 0x2560_9513;
-/// Opens a simple reply.
-pub const REPLY_MAGIC: u32 = 0x6744_6698;
+pub use halfway_target::nbd::protocol::{
+    FIXED_NEWSTYLE, MAGIC, NO_ZEROES, OPTION_MAGIC, command, flag, info, option, reply,
+};
+use halfway_target::nbd::protocol::{
+    OPTION_REPLY_MAGIC, REPLY_MAGIC, REQUEST_MAGIC, transmission, u32_at, u64_at,
+};
 
 /// The largest request that we take, in bytes (`NBD_INFO_BLOCK_SIZE`).
 pub const MAX_LENGTH: u32 = 32 << 20;
 /// The largest option that we take, in bytes: a name has at most 4096.
 pub const MAX_OPTION: u32 = 8192;
 
-/// `NBD_FLAG_FIXED_NEWSTYLE`, and the client's answer to it.
-pub const FIXED_NEWSTYLE: u16 = 1;
-/// `NBD_FLAG_NO_ZEROES`, and the client's answer to it.
-pub const NO_ZEROES: u16 = 1 << 1;
-
-/// What an export can do: `NBD_FLAG_HAS_FLAGS`, `_SEND_FLUSH`, `_SEND_FUA`,
-/// `_SEND_TRIM` and `_SEND_WRITE_ZEROES`.
-pub const TRANSMISSION_FLAGS: u16 = 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6;
-
-/// `NBD_OPT_*`.
-pub mod option {
-    pub const EXPORT_NAME: u32 = 1;
-    pub const ABORT: u32 = 2;
-    pub const LIST: u32 = 3;
-    pub const INFO: u32 = 6;
-    pub const GO: u32 = 7;
-}
-
-/// `NBD_REP_*`.
-pub mod reply {
-    pub const ACK: u32 = 1;
-    pub const SERVER: u32 = 2;
-    pub const INFO: u32 = 3;
-    pub const ERR_UNSUP: u32 = 1 << 31 | 1;
-    pub const ERR_INVALID: u32 = 1 << 31 | 3;
-    pub const ERR_UNKNOWN: u32 = 1 << 31 | 6;
-}
-
-/// `NBD_INFO_*`.
-pub mod info {
-    pub const EXPORT: u16 = 0;
-    pub const BLOCK_SIZE: u16 = 3;
-}
-
-/// `NBD_CMD_*`.
-pub mod command {
-    pub const READ: u16 = 0;
-    pub const WRITE: u16 = 1;
-    pub const DISCONNECT: u16 = 2;
-    pub const FLUSH: u16 = 3;
-    pub const TRIM: u16 = 4;
-    pub const WRITE_ZEROES: u16 = 6;
-}
+/// What an export can do.
+pub const TRANSMISSION_FLAGS: u16 = transmission::HAS_FLAGS
+    | transmission::SEND_FLUSH
+    | transmission::SEND_FUA
+    | transmission::SEND_TRIM
+    | transmission::SEND_WRITE_ZEROES;
 
 /// The client broke the protocol in a way that leaves no common ground: the
 /// connection ends.
@@ -143,6 +100,8 @@ pub fn put_option_reply(out: &mut Vec<u8>, option: u32, reply: u32, data: &[u8])
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHeader {
     pub command: u16,
+    /// `NBD_CMD_FLAG_*`.
+    pub flags: u16,
     /// Echoed in the reply.
     pub cookie: u64,
     pub offset: u64,
@@ -156,6 +115,7 @@ impl RequestHeader {
         expect_magic("request", u32_at(bytes, 0).into(), u64::from(REQUEST_MAGIC))?;
         let header = RequestHeader {
             command: u16::from_be_bytes([bytes[6], bytes[7]]),
+            flags: u16::from_be_bytes([bytes[4], bytes[5]]),
             cookie: u64_at(bytes, 8),
             offset: u64_at(bytes, 16),
             length: u32_at(bytes, 24),
@@ -190,14 +150,6 @@ fn expect_magic(what: &'static str, found: u64, expected: u64) -> Result<(), Vio
     } else {
         Err(Violation::Magic { what, found })
     }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) << 32 | u64::from(u32_at(bytes, at + 4))
 }
 
 #[cfg(test)]

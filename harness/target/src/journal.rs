@@ -48,6 +48,18 @@ pub enum Said {
     Malformed,
 }
 
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Said::Status(status, None) => write!(f, "{status:?}"),
+            Said::Status(status, Some(sense)) => write!(f, "{status:?} {sense}"),
+            Said::Response(response) => write!(f, "{response:?}"),
+            Said::Nothing => f.write_str("nothing"),
+            Said::Malformed => f.write_str("malformed"),
+        }
+    }
+}
+
 impl From<Told> for Said {
     fn from(told: Told) -> Self {
         match told {
@@ -101,12 +113,7 @@ impl fmt::Display for Entry {
         if let Some(errno) = self.errno {
             write!(f, " errno {errno}")?;
         }
-        match &self.answer {
-            Said::Status(status, None) => write!(f, ": {status:?}")?,
-            Said::Status(status, Some(sense)) => write!(f, ": {status:?} {sense}")?,
-            other => write!(f, ": {other:?}")?,
-        }
-        write!(f, " residual {}", self.residual)
+        write!(f, ": {} residual {}", self.answer, self.residual)
     }
 }
 

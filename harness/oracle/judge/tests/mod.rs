@@ -6,6 +6,7 @@ mod contract;
 mod controllers;
 mod multipath;
 mod operations;
+mod target;
 
 use super::*;
 use crate::observation::{Command, Entry, Layer, Medium};
@@ -36,6 +37,7 @@ fn fault(leg: u8, op: Op) -> Fault {
         sector: BAD,
         times: Times::Always,
         errno: 5,
+        report: None,
     }
 }
 
@@ -143,6 +145,7 @@ impl Sound<'_> {
                     sector,
                     sectors: 128,
                     result: Some(errno),
+                    told: None,
                 });
             }
             let mut completion = event(Kind::RqComplete, leg_dev(leg), sector, 128, errno);
@@ -182,6 +185,7 @@ impl Sound<'_> {
             sector: 0,
             sectors: 0,
             result: Some(errno),
+            told: None,
         });
         let mut completion = event(Kind::RqComplete, leg_dev(leg), 0, 0, errno);
         completion.rwbs = "FF".into();
@@ -590,6 +594,7 @@ fn partial_is_not_partial_without_a_completed_piece() {
             sector: FROM,
             sectors: SECTORS,
             result: Some(-5),
+            told: None,
         },
     );
     let of_leg_0 = |event: &TraceEvent| event.dev == leg_dev(0);

@@ -166,6 +166,7 @@ fn log_failed() -> (Case, Observation) {
         sector: 0,
         sectors: 3,
         result: Some(-5),
+        told: None,
     });
     seen.seen.trace.retain(|event| event.dev == DM);
     for medium in &mut seen.media {

@@ -5,16 +5,17 @@
 //! of NetworkBlockDevice/nbd; we use its fixed newstyle handshake and simple
 //! replies, which carry the errno that we are after.
 
+pub mod protocol;
 mod wire;
 
 use crate::scsi::transfer::{Storage, StorageError};
+use protocol::{command, flag, option, reply, transmission};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use wire::{command, flag, option, reply};
 
 /// How long a server may take for an answer before it counts as lost. Faults
 /// answer at once; a busy host may make an honest request take seconds.
@@ -225,14 +226,16 @@ impl Connection {
     /// Fixed newstyle, then `NBD_OPT_GO`.
     fn handshake(&mut self, export: &str) -> Result<u64, Refused> {
         let magic = self.take::<16>()?;
-        if magic[..8] != wire::MAGIC || magic[8..] != wire::OPTION_MAGIC {
+        if protocol::u64_at(&magic, 0) != protocol::MAGIC
+            || protocol::u64_at(&magic, 8) != protocol::OPTION_MAGIC
+        {
             return Err(Refused::Protocol("it greets otherwise".to_owned()));
         }
         let flags = u16::from_be_bytes(self.take()?);
-        if flags & wire::FIXED_NEWSTYLE == 0 {
+        if flags & protocol::FIXED_NEWSTYLE == 0 {
             return Err(Refused::Protocol("its handshake is an old one".to_owned()));
         }
-        let flags = flags & (wire::FIXED_NEWSTYLE | wire::NO_ZEROES);
+        let flags = flags & (protocol::FIXED_NEWSTYLE | protocol::NO_ZEROES);
         self.stream.write_all(&u32::from(flags).to_be_bytes())?;
 
         let mut data = (export.len() as u32).to_be_bytes().to_vec();
@@ -282,10 +285,10 @@ impl Connection {
         let cannot = |bit| self.transmission & bit == 0;
         match command {
             // A server without a cache has nothing to flush.
-            command::FLUSH if cannot(wire::SEND_FLUSH) => return Ok(0),
+            command::FLUSH if cannot(transmission::SEND_FLUSH) => return Ok(0),
             // Trimming is advice.
-            command::TRIM if cannot(wire::SEND_TRIM) => return Ok(0),
-            command::WRITE_ZEROES if cannot(wire::SEND_WRITE_ZEROES) => {
+            command::TRIM if cannot(transmission::SEND_TRIM) => return Ok(0),
+            command::WRITE_ZEROES if cannot(transmission::SEND_WRITE_ZEROES) => {
                 return Ok(crate::scsi::report::errno::ENOTSUP);
             }
             _ => {}
@@ -295,7 +298,7 @@ impl Connection {
             _ => &[][..],
         };
         // FUA is a flag of the command or else a flush behind it.
-        let by_flush = flags & flag::FUA != 0 && cannot(wire::SEND_FUA);
+        let by_flush = flags & flag::FUA != 0 && cannot(transmission::SEND_FUA);
         let flags = if by_flush { flags & !flag::FUA } else { flags };
         self.send(command, flags, offset, length, out)?;
         let errno = self.answer()?;

@@ -1,54 +1,15 @@
 //! The bytes of the NBD protocol, as far as a client of ours speaks it. All
 //! integers are big-endian.
 
-pub const MAGIC: [u8; 8] = *b"NBDMAGIC";
-pub const OPTION_MAGIC: [u8; 8] = *b"IHAVEOPT";
-const OPTION_REPLY_MAGIC: u64 = 0x3_e889_0455_65a9;
-const REQUEST_MAGIC: u32 = 0x2560_9513;
-const REPLY_MAGIC: u32 = 0x6744_6698;
-
-/// `NBD_FLAG_FIXED_NEWSTYLE` and `NBD_FLAG_NO_ZEROES`.
-pub const FIXED_NEWSTYLE: u16 = 1;
-pub const NO_ZEROES: u16 = 1 << 1;
-
-/// Transmission flags: what the export can do.
-pub const SEND_FLUSH: u16 = 1 << 2;
-pub const SEND_FUA: u16 = 1 << 3;
-pub const SEND_TRIM: u16 = 1 << 5;
-pub const SEND_WRITE_ZEROES: u16 = 1 << 6;
-
-/// `NBD_OPT_*`.
-pub mod option {
-    pub const GO: u32 = 7;
-}
-
-/// `NBD_REP_*`.
-pub mod reply {
-    pub const ACK: u32 = 1;
-    pub const INFO: u32 = 3;
-}
-
-/// `NBD_CMD_*`.
-pub mod command {
-    pub const READ: u16 = 0;
-    pub const WRITE: u16 = 1;
-    pub const DISCONNECT: u16 = 2;
-    pub const FLUSH: u16 = 3;
-    pub const TRIM: u16 = 4;
-    pub const WRITE_ZEROES: u16 = 6;
-}
-
-/// `NBD_CMD_FLAG_*`.
-pub mod flag {
-    pub const FUA: u16 = 1;
-    pub const NO_HOLE: u16 = 1 << 1;
-}
+use super::protocol::{
+    OPTION_MAGIC, OPTION_REPLY_MAGIC, REPLY_MAGIC, REQUEST_MAGIC, u32_at, u64_at,
+};
 
 /// The longest option reply that is believed, in bytes.
 const LONGEST_REPLY: u32 = 64 * 1024;
 
 pub fn option_request(option: u32, data: &[u8]) -> Vec<u8> {
-    let mut out = OPTION_MAGIC.to_vec();
+    let mut out = OPTION_MAGIC.to_be_bytes().to_vec();
     out.extend(option.to_be_bytes());
     out.extend((data.len() as u32).to_be_bytes());
     out.extend(data);
@@ -98,12 +59,4 @@ pub fn request(command: u16, flags: u16, cookie: u64, offset: u64, length: u32) 
 /// errno and cookie of a simple reply.
 pub fn simple_reply(bytes: &[u8; 16]) -> Option<(u32, u64)> {
     (u32_at(bytes, 0) == REPLY_MAGIC).then(|| (u32_at(bytes, 4), u64_at(bytes, 8)))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) << 32 | u64::from(u32_at(bytes, at + 4))
 }

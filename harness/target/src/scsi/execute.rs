@@ -228,7 +228,16 @@ impl<S: Storage> Blocks<'_, S> {
             let offset = (extent.lba + u64::from(from)) * block as u64;
             storage.read(offset, &mut data[at..at + count as usize * block])
         });
-        self.answer(extent, result)
+        let answer = self.answer(extent, result);
+        let report = answer.errno.map(|errno| self.policy.reports.of(errno));
+        match report.is_some_and(|report| !report.moves_what_is_good(true)) {
+            true => Answer {
+                good: 0,
+                transferred: 0,
+                ..answer
+            },
+            false => answer,
+        }
     }
 
     fn write(&mut self, extent: Extent, data: &[u8], force: bool) -> Answer {

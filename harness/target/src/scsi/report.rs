@@ -43,7 +43,7 @@ pub enum Failure {
     /// The command is never answered, until it is aborted.
     NoAnswer,
     /// As [`Failure::MediumError`], with a residual of everything, as
-    /// scsi_debug reports it.
+    /// scsi_debug reports it; a reader gets no data.
     ResidualOfAll,
     /// A lie: INFORMATION is the block before the command's first.
     InformationBefore,
@@ -53,6 +53,28 @@ pub enum Failure {
     ResidualTooLarge,
     /// A lie: the residual is no multiple of the block size.
     ResidualUnaligned,
+}
+
+impl Failure {
+    /// All of them.
+    pub const ALL: [Failure; 16] = [
+        Failure::MediumError,
+        Failure::WriteError,
+        Failure::HardwareError,
+        Failure::WithoutInformation,
+        Failure::AbortedCommand,
+        Failure::Busy,
+        Failure::TaskSetFull,
+        Failure::UnitAttention,
+        Failure::TransportFailure,
+        Failure::BadTarget,
+        Failure::NoAnswer,
+        Failure::ResidualOfAll,
+        Failure::InformationBefore,
+        Failure::InformationBehind,
+        Failure::ResidualTooLarge,
+        Failure::ResidualUnaligned,
+    ];
 }
 
 /// What a command gets that could do a part of its blocks, before the failure.
@@ -77,6 +99,11 @@ pub struct Report {
     pub part: Part,
     /// The failure.
     pub failure: Failure,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 3] = [Part::Nothing, Part::ShortGood, Part::ShortGoodUnaligned];
 }
 
 impl Report {
@@ -111,6 +138,13 @@ impl Report {
                     | Failure::ResidualTooLarge
                     | Failure::ResidualUnaligned
             )
+    }
+
+    /// Whether a command that fails has moved what is good before the bad block.
+    /// Data for a reader stay with the target that says it transferred none.
+    pub fn moves_what_is_good(self, reads: bool) -> bool {
+        let withholds = self == Report::of(Failure::ResidualOfAll) && reads;
+        self.needs_location() && !withholds
     }
 }
 
@@ -206,6 +240,12 @@ impl Reports {
     pub fn with(mut self, errno: u32, report: Report) -> Self {
         self.0.insert(errno, report);
         self
+    }
+
+    /// The errno that stands for `report`, where one does.
+    pub fn errno(&self, report: Report) -> Option<u32> {
+        let mut lines = self.0.iter();
+        lines.find_map(|(errno, known)| (*known == report).then_some(*errno))
     }
 
     /// What `errno` is reported as; a medium error where the table has none.

@@ -1,0 +1,160 @@
+//! Legs whose device tells how far each command got: what the guest's kernel
+//! made of that, as its tracepoints show it.
+
+use super::{Request, Scene, difference, journal, trace};
+use crate::observation::{Command, Entry};
+use crate::oracle::sense;
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::{Fault, Times};
+use halfway_protocol::io::Op;
+use std::fmt::Write;
+
+/// What the guest took for done was done, what it took for failed was not, and
+/// it saw an end of all that was asked for.
+///
+/// A kernel that fails more of a request than it must wastes time and no data:
+/// that is no difference here, and [`not_shown`] says that nothing was tested.
+pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
+    let requests = scene.requests(leg);
+    let completions: Vec<_> = trace::completions(scene, leg)
+        .filter(|seen| seen.range.sectors > 0)
+        .collect();
+    let told = |text: String| Some(difference(Witness::Trace, format!("leg {leg}: {text}")));
+    let covers = |command: Command, done: bool, sector: u64| {
+        let of_command = requests.iter().filter(move |one| one.command == command);
+        let mut parts = of_command.flat_map(|one| one.parts.iter());
+        parts.any(|(part, was_done)| *was_done == done && part.covers(sector))
+    };
+    for seen in &completions {
+        let command = seen.command;
+        let mut sectors = seen.range.sector..seen.range.end();
+        if seen.ok {
+            if let Some(sector) = sectors.find(|sector| !covers(command, true, *sector)) {
+                return told(format!(
+                    "the guest saw {seen} end well, and the device did not do sector {sector}"
+                ));
+            }
+        } else if !sectors.any(|sector| covers(command, false, sector)) {
+            return told(format!(
+                "the guest saw {seen} fail, and the device failed nothing of it"
+            ));
+        }
+    }
+    let moved = requests
+        .iter()
+        .filter(|one| matches!(one.command, Command::Read | Command::Write));
+    for one in moved {
+        let ends = completions
+            .iter()
+            .filter(|seen| seen.command == one.command);
+        let ends: Vec<Unit> = ends.map(|seen| seen.range).collect();
+        let mut sectors = one.range.sector..one.range.end();
+        let unseen = sectors.find(|sector| !ends.iter().any(|end| end.covers(*sector)));
+        if let Some(sector) = unseen {
+            return told(format!(
+                "the device ended {}+{}, and the guest saw no end of sector {sector}",
+                one.range.sector, one.range.sectors
+            ));
+        }
+    }
+    None
+}
+
+/// Why it is not shown that the kernel met the fault as it was to be met: the
+/// device got exactly as far as the fault lets it, and the tracepoints show a
+/// completion of that much, then what became of the rest.
+pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    if !scene.conduct.progress {
+        return None;
+    }
+    let what = format!("the fault on leg {} at sector {}", fault.leg, fault.sector);
+    let requests = scene.requests(fault.leg);
+    let met =
+        |one: &&Request| one.command == Command::from(fault.op) && one.range.covers(fault.sector);
+    let Some(met) = requests.iter().find(met) else {
+        return Some(format!("{what} was met by no request"));
+    };
+    if fault.times == Times::Always
+        && let Some(reason) = not_exact(scene, fault)
+    {
+        return Some(format!("{what}: {reason}"));
+    }
+    let progress = met.progress();
+    let range = met.range;
+    let ends: Vec<(u64, u64, bool)> = trace::completions(scene, fault.leg)
+        .filter(|seen| seen.range.meets(range) && seen.command == met.command)
+        .map(|seen| (seen.range.sector, seen.range.sectors, seen.ok))
+        .collect();
+    let partial = progress > 0 && sense::completes_progress(fault, scene.release);
+    let ok = met.result == Some(0);
+    let wanted = match partial {
+        true => vec![
+            (range.sector, progress, true),
+            (range.sector + progress, range.sectors - progress, ok),
+        ],
+        false => vec![(range.sector, range.sectors, ok)],
+    };
+    let shown = ends.windows(wanted.len()).any(|ends| *ends == wanted);
+    (!shown).then(|| {
+        let list = |ends: &[(u64, u64, bool)]| {
+            let words = ends.iter().map(|(sector, sectors, ok)| {
+                let result = if *ok { "ok" } else { "failed" };
+                format!("{sector}+{sectors} {result}")
+            });
+            words.collect::<Vec<_>>().join(", ")
+        };
+        format!(
+            "{what} was to make the guest complete {}, and its tracepoints show {}",
+            list(&wanted),
+            list(&ends)
+        )
+    })
+}
+
+/// A target that moves more or less than the sectors before the bad one plays
+/// another fault.
+fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let of_leg = scene.case.faults.iter().filter(|other| {
+        other.leg == fault.leg && other.op == fault.op && other.times == Times::Always
+    });
+    let reads = fault.op == Op::Read;
+    let hit = |entry: &Entry, fault: &Fault| {
+        let end = entry.sector.saturating_add(entry.sectors);
+        (entry.sector..end).contains(&fault.sector)
+    };
+    let located = fault
+        .report
+        .and_then(|report| report.answer())
+        .is_some_and(|answer| answer.moves_what_is_good(reads));
+    let mut commands = scene
+        .commands(fault.leg)
+        .filter(|entry| entry.command == Command::from(fault.op) && hit(entry, fault));
+    let wrong = commands.find(|entry| {
+        let first = of_leg
+            .clone()
+            .filter(|other| hit(entry, other))
+            .map(|other| other.sector - entry.sector)
+            .min();
+        let expected = if located { first } else { Some(0) };
+        entry.told.map(|told| told.good) != expected
+    })?;
+    Some(format!(
+        "the target did another part of it: {}",
+        journal::words(&wrong)
+    ))
+}
+
+/// How far a leg got before it failed, in words.
+pub fn words(scene: &Scene<'_>, leg: u8) -> String {
+    let mut text = String::new();
+    for one in scene.requests(leg).iter().filter(|one| one.progress() > 0) {
+        let _ = write!(
+            text,
+            ", {} of {} sectors done before",
+            one.progress(),
+            one.range.sectors
+        );
+    }
+    text
+}

@@ -1,0 +1,254 @@
+//! The requests of a driver whose device tells each of its commands: a command
+//! that the kernel tries again, or the rest of one that was done in part, is no
+//! request of its own.
+
+use crate::observation::{Command, Entry, Told};
+use crate::oracle::sense::{self, Decision};
+use crate::oracle::units::Unit;
+
+/// A request of the driver, as its commands show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What it was.
+    pub command: Command,
+    /// All of it.
+    pub range: Unit,
+    /// Its first command.
+    pub first: Entry,
+    /// What the device did of it, in order: a range, and whether it is done.
+    pub parts: Vec<(Unit, bool)>,
+    /// As [`Entry::result`].
+    pub result: Option<i32>,
+    /// The last answer.
+    pub told: Told,
+    /// How often the last answer was given and counted.
+    counted: u32,
+}
+
+impl Request {
+    /// What its next command is for.
+    fn rest(&self) -> Unit {
+        let done = self.parts.iter().map(|(part, _)| part.sectors).sum::<u64>();
+        Unit {
+            sector: self.range.sector + done,
+            sectors: self.range.sectors - done,
+        }
+    }
+
+    /// What the device did of it.
+    pub fn done(&self) -> impl Iterator<Item = Unit> + '_ {
+        let done = self.parts.iter().filter(|(_, done)| *done);
+        done.map(|(part, _)| *part)
+    }
+
+    fn part(&mut self, sectors: u64, done: bool) {
+        let sector = self.rest().sector;
+        if sectors > 0 {
+            self.parts.push((Unit { sector, sectors }, done));
+        }
+    }
+
+    /// Sectors done before what is not, where not all is done at once.
+    pub fn progress(&self) -> u64 {
+        match self.parts.as_slice() {
+            [(first, true), _, ..] => first.sectors,
+            _ => 0,
+        }
+    }
+
+    /// Takes in the answer to its next command.
+    fn answered(&mut self, entry: &Entry, told: Told) {
+        self.told = told;
+        let rest = self.rest().sectors;
+        let good = told.good.min(rest);
+        match sense::decision(told.answer) {
+            Decision::Done if good == rest => {
+                self.part(rest, true);
+                self.result = Some(0);
+            }
+            Decision::Done => {
+                self.part(good, true);
+                self.counted = 0;
+            }
+            Decision::Again => {}
+            Decision::Retry if self.counted + 1 < sense::ATTEMPTS => self.counted += 1,
+            Decision::Retry | Decision::Fail => {
+                self.part(good, true);
+                self.part(rest - good, false);
+                self.result = entry.result;
+            }
+        }
+    }
+
+    /// The same as an entry of a journal that has requests.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            result: self.result,
+            told: Some(self.told),
+            ..self.first
+        }
+    }
+}
+
+/// The requests that these commands to one leg belong to, by their first one.
+pub fn of(commands: &[Entry]) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    for entry in commands {
+        let Some(told) = entry.told else {
+            continue;
+        };
+        let range = Unit {
+            sector: entry.sector,
+            sectors: entry.sectors,
+        };
+        let goes_on = |request: &&mut Request| {
+            request.result.is_none() && request.command == entry.command && request.rest() == range
+        };
+        match requests.iter_mut().find(goes_on) {
+            Some(request) => request.answered(entry, told),
+            None => {
+                let mut request = Request {
+                    command: entry.command,
+                    range,
+                    first: *entry,
+                    parts: Vec::new(),
+                    result: None,
+                    told,
+                    counted: 0,
+                };
+                request.answered(entry, told);
+                requests.push(request);
+            }
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Layer, Member};
+    use halfway_target::scsi::report::{Failed, Part, Report, Told as Answered};
+    use halfway_target::{Failure, Said};
+    use rstest::rstest;
+
+    /// A command that a bad block at 2300 meets, and how it is answered.
+    fn command(order: u64, sector: u64, report: Option<&str>) -> Entry {
+        let sectors = 2560 - sector;
+        let (answer, good) = match report {
+            None => (
+                Said::Status(halfway_target::scsi::report::Status::Good, None),
+                sectors,
+            ),
+            Some(report) => {
+                let report: Report = report.parse().unwrap();
+                let good = (2300 - sector) as u32;
+                let located = report.needs_location();
+                let told = report.tell(&Failed {
+                    lba: sector,
+                    blocks: sectors as u32,
+                    good: located.then_some(good),
+                    block: 512,
+                });
+                let answer: Answered = told.told;
+                (answer.into(), if located { u64::from(good) } else { 0 })
+            }
+        };
+        Entry {
+            order,
+            member: Member::Leg(0),
+            layer: Layer::Device,
+            command: Command::Read,
+            sector,
+            sectors,
+            result: Some(if report.is_some() { -5 } else { 0 }),
+            told: Some(Told {
+                opcode: 0x28,
+                good,
+                answer,
+                residual: 0,
+            }),
+        }
+    }
+
+    /// A request's parts, and its result.
+    type Found = (Vec<(u64, u64, bool)>, Option<i32>);
+
+    fn found(commands: &[(u64, Option<&str>)]) -> Vec<Found> {
+        let numbered = commands.iter().zip(0..);
+        let entries: Vec<Entry> = numbered
+            .map(|((sector, report), order)| command(order, *sector, *report))
+            .collect();
+        of(&entries)
+            .into_iter()
+            .map(|request| {
+                let parts = request.parts.iter();
+                let parts = parts.map(|(part, done)| (part.sector, part.sectors, *done));
+                (parts.collect(), request.result)
+            })
+            .collect()
+    }
+
+    const PARTIAL: [(u64, u64, bool); 2] = [(2048, 252, true), (2300, 260, false)];
+
+    #[test]
+    fn a_request_that_is_done_is_one_command() {
+        let whole = (vec![(2048, 512, true)], Some(0));
+        assert_eq!(found(&[(2048, None), (2048, None)]), [whole.clone(), whole]);
+    }
+
+    #[rstest]
+    #[case::at_once("medium-error", 1, &PARTIAL)]
+    #[case::counted("write-error", 6, &PARTIAL)]
+    #[case::as_a_whole("aborted-command", 6, &[(2048, 512, false)])]
+    fn a_request_fails_when_its_commands_have(
+        #[case] report: &str,
+        #[case] times: usize,
+        #[case] parts: &[(u64, u64, bool)],
+    ) {
+        let commands = vec![(2048, Some(report)); times];
+        assert_eq!(found(&commands), [(parts.to_vec(), Some(-5))]);
+        // Asked once more, it is another request.
+        let again = [commands, vec![(2048, None)]].concat();
+        assert_eq!(found(&again)[1], (vec![(2048, 512, true)], Some(0)));
+    }
+
+    #[test]
+    fn the_rest_of_a_short_transfer_goes_on() {
+        let short = (2048, Some("short-good+medium-error"));
+        let fails = [short, (2300, Some("medium-error"))];
+        assert_eq!(found(&fails), [(PARTIAL.to_vec(), Some(-5))]);
+        let goes_well = found(&[short, (2300, None)]);
+        let parts = vec![(2048, 252, true), (2300, 260, true)];
+        assert_eq!(goes_well, [(parts, Some(0))]);
+    }
+
+    #[rstest]
+    #[case("busy", 20)]
+    #[case("unit-attention", 1)]
+    #[case("transport-failure", 5)]
+    fn what_passes_is_no_failure(#[case] report: &str, #[case] times: usize) {
+        let mut commands = vec![(2048, Some(report)); times];
+        assert_eq!(found(&commands), [(vec![], None)]);
+        commands.push((2048, None));
+        assert_eq!(found(&commands), [(vec![(2048, 512, true)], Some(0))]);
+    }
+
+    #[test]
+    fn every_report_that_is_known_ends_as_it_is_read() {
+        for failure in Failure::ALL {
+            let reading = sense::reading(failure);
+            let Some(times) = reading.commands else {
+                continue;
+            };
+            let report = Report {
+                part: Part::Nothing,
+                failure,
+            }
+            .to_string();
+            let found = found(&vec![(2048, Some(report.as_str())); times as usize]);
+            assert_eq!(found.len(), 1, "{report}");
+            assert_eq!(found[0].1, Some(-5), "{report}");
+        }
+    }
+}

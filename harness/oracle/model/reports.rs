@@ -1,0 +1,48 @@
+//! Which faults of a sense-giving target the model knows.
+
+use super::Unknown;
+use crate::oracle::units;
+use crate::scenario::case::{Case, Times};
+use crate::scenario::reported::Reported;
+use halfway_protocol::io::Path;
+
+/// Sectors of a request that is one command, whatever the shape of its memory:
+/// QEMU's HBA takes 126 segments (`seg_max` in hw/scsi/virtio-scsi.c).
+const ONE_COMMAND: u64 = 800;
+
+pub fn knows(case: &Case) -> Result<(), Unknown> {
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    let one_command = case.io.path == Path::Direct
+        && case.legs.max_sectors_kb.is_none()
+        && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_COMMAND);
+    for leg in 0..case.legs.count {
+        let mut faults = case.faults.iter().filter(|fault| fault.leg == leg);
+        let Some(first) = faults.next() else {
+            continue;
+        };
+        let mut all = faults.clone().chain([first]);
+        if faults.any(|fault| fault.report != first.report) {
+            return Err(Unknown(
+                "a leg reports its faults in several ways; which one a command meets depends on \
+                 how the kernel cuts the I/O",
+            ));
+        }
+        let wears_off = all.clone().any(|fault| fault.times != Times::Always);
+        if first.report.is_some() && wears_off && (!one_command || all.clone().count() > 1) {
+            return Err(Unknown(
+                "a fault of the target wears off, and how many commands meet it depends on how \
+                 the kernel cuts the I/O: ask for one direct request of at most 800 sectors, and \
+                 for one fault on the leg",
+            ));
+        }
+        let gone = first.report == Some(Reported::Gone);
+        let more = case.io.dsync || all.any(|fault| fault.op != case.io.op);
+        if gone && (!one_command || more) {
+            return Err(Unknown(
+                "an HBA that is gone fails all that it is asked for, not a sector of it: ask for \
+                 one direct request of at most 800 sectors, without `dsync`",
+            ));
+        }
+    }
+    Ok(())
+}

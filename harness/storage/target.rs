@@ -1,0 +1,363 @@
+//! Legs on the SCSI target of our own.
+//!
+//! ```text
+//! vhost-user-scsi-pci (hba0)            in QEMU
+//!   HBA of the target                   in the harness: device journal
+//! NBD export leg0
+//!   raw, blkdebug, nbd: as of any leg   in qemu-storage-daemon: the faults
+//! NBD server and medium                 in the harness: medium journal
+//! ```
+//!
+//! The daemon's blkdebug decides what fails, and the errno that it fails with
+//! picks the report from the HBA's table. A report that the target's own table
+//! has needs no more than that; for another a line of the table is changed.
+
+use super::blkdebug::FaultError;
+use super::serial;
+use crate::observation::{Command, Entry, Layer, Member, Told};
+use crate::scenario::case::{Fault, Times};
+use crate::scenario::reported::Reported;
+use halfway_protocol::content::SECTOR;
+use halfway_target::scsi::report::{Status, errno};
+use halfway_target::{
+    BlockSize, Hba, HbaConfig, Identity, Policy, Presence, Reports, Said, Search, StartError,
+    Target,
+};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+
+/// Bytes of a logical block.
+const BLOCK: BlockSize = BlockSize::B512;
+
+/// Where the storage daemon serves the target, below the private directory.
+const DAEMON_SOCKET: &str = "legs.sock";
+
+/// The legs' front: one HBA each.
+pub struct TargetFront {
+    directory: PathBuf,
+    legs: Vec<u8>,
+    running: Option<(Target, Receiver<halfway_target::Entry>)>,
+}
+
+impl fmt::Debug for TargetFront {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TargetFront")
+            .field("directory", &self.directory)
+            .field("legs", &self.legs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TargetFront {
+    /// The front of these disks, which are legs, with its sockets in
+    /// `directory`. It serves nothing yet.
+    pub fn new(directory: &Path, members: impl Iterator<Item = Member>) -> Self {
+        let legs = members.filter_map(|member| match member {
+            Member::Leg(leg) => Some(leg),
+            Member::Log => None,
+        });
+        TargetFront {
+            directory: directory.to_owned(),
+            legs: legs.collect(),
+            running: None,
+        }
+    }
+
+    /// The storage daemon's arguments, behind those of the nodes: what it
+    /// exports to the target.
+    pub fn exports(&self) -> Vec<String> {
+        let socket = self.directory.join(DAEMON_SOCKET);
+        let mut args = vec![
+            "--nbd-server".to_owned(),
+            format!("addr.type=unix,addr.path={}", socket.display()),
+        ];
+        for leg in &self.legs {
+            let name = serial(Member::Leg(*leg));
+            args.push("--export".to_owned());
+            args.push(format!(
+                "type=nbd,id={name}-export,node-name={name},name={name},writable=on"
+            ));
+        }
+        args
+    }
+
+    /// Begins to serve what the daemon exports.
+    pub async fn start(&mut self) -> Result<(), StartError> {
+        let hbas: Vec<HbaConfig> = self
+            .legs
+            .iter()
+            .map(|leg| {
+                let export = serial(Member::Leg(*leg));
+                let unit = Identity {
+                    block: BLOCK,
+                    ..Identity::new(export.clone())
+                };
+                HbaConfig {
+                    id: format!("hba{leg}"),
+                    socket: self.directory.join(format!("hba{leg}")),
+                    nbd: self.directory.join(DAEMON_SOCKET),
+                    export,
+                    unit,
+                }
+            })
+            .collect();
+        // It waits for the daemon, which may wait for our own NBD server.
+        let started = tokio::task::spawn_blocking(move || Target::start(hbas)).await;
+        let started = started.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        self.running = Some(started?);
+        Ok(())
+    }
+
+    /// QEMU's arguments for the legs, once the target serves.
+    pub fn qemu_args(&self) -> Vec<String> {
+        let target = self.running.as_ref();
+        target.map_or_else(Vec::new, |(target, _)| target.qemu_args())
+    }
+
+    /// All legs are there, and what they did up to now is forgotten.
+    pub fn begin(&self) {
+        if let Some((target, entries)) = &self.running {
+            for hba in target.hbas() {
+                appear(hba, Presence::Here);
+            }
+            entries.try_iter().for_each(drop);
+        }
+    }
+
+    /// Sees to it that a leg reports its faults as they say.
+    pub fn report(&self, leg: u8, plan: &Plan) {
+        if let Some((target, _)) = &self.running
+            && let Some(hba) = target.hbas().get(self.index(leg))
+        {
+            if hba.setting().policy != plan.policy {
+                hba.set_policy(plan.policy.clone());
+            }
+            appear(hba, plan.presence);
+        }
+    }
+
+    fn index(&self, leg: u8) -> usize {
+        let found = self.legs.iter().position(|known| *known == leg);
+        found.unwrap_or(usize::MAX)
+    }
+
+    /// What was asked of the legs since the last call.
+    pub fn take(&self) -> Vec<Entry> {
+        let Some((_, entries)) = &self.running else {
+            return Vec::new();
+        };
+        let of = |entry: halfway_target::Entry| {
+            let leg = self.legs.get(entry.hba)?;
+            as_entry(Member::Leg(*leg), &entry)
+        };
+        entries.try_iter().filter_map(of).collect()
+    }
+
+    /// What went wrong between QEMU and the target.
+    pub fn trouble(&self) -> Option<String> {
+        let (target, _) = self.running.as_ref()?;
+        let mut trouble = target.hbas().iter().flat_map(Hba::trouble);
+        trouble.next()
+    }
+}
+
+fn appear(hba: &Hba, presence: Presence) {
+    if hba.setting().presence != presence {
+        hba.set_presence(presence);
+    }
+}
+
+/// How a leg plays its faults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The faults that blkdebug plays, with the errnos that carry their reports.
+    pub faults: Vec<Fault>,
+    /// What the target makes of these errnos.
+    pub policy: Policy,
+    /// Whether the leg is there at all.
+    pub presence: Presence,
+}
+
+impl Plan {
+    /// Of the faults of one leg, which has them among `faults`.
+    ///
+    /// # Errors
+    /// More kinds of reports than there are errnos.
+    pub fn of(faults: &[Fault], leg: u8) -> Result<Self, FaultError> {
+        let mut plan = Plan::default();
+        let mut taken: Vec<u32> = Vec::new();
+        let mut reports = Reports::default();
+        let of_leg = || faults.iter().filter(|fault| fault.leg == leg);
+        for fault in of_leg() {
+            let report = match fault.report.unwrap_or_default() {
+                Reported::Answer(report) => report,
+                Reported::Gone => {
+                    plan.presence = Presence::Gone;
+                    continue;
+                }
+            };
+            let number = match reports.errno(report) {
+                Some(number) => number,
+                None => {
+                    let free = errno::ALL.into_iter().find(|number| {
+                        let wanted = of_leg().any(|other| {
+                            let answer = other.report.unwrap_or_default().answer();
+                            answer.and_then(|answer| reports.errno(answer)) == Some(*number)
+                        });
+                        !taken.contains(number) && !wanted
+                    });
+                    let number = free.ok_or(FaultError::Reports(leg))?;
+                    reports = reports.with(number, report);
+                    number
+                }
+            };
+            taken.push(number);
+            plan.faults.push(Fault {
+                errno: number as i32,
+                ..fault.clone()
+            });
+            if fault.times != Times::Always {
+                // A rule that wears off must be met by one block at a time.
+                plan.policy.search = Search::Stepwise;
+            }
+        }
+        plan.policy.reports = reports;
+        Ok(plan)
+    }
+}
+
+/// A command as an entry of the device journal, where it is about blocks.
+///
+/// Its result is 0 where all was done and said to be; else the storage's own
+/// errno, or EIO where the target failed it without asking the storage.
+fn as_entry(member: Member, entry: &halfway_target::Entry) -> Option<Entry> {
+    let command = match entry.opcode {
+        0x08 | 0x28 | 0xa8 | 0x88 => Command::Read,
+        0x0a | 0x2a | 0xaa | 0x8a => Command::Write,
+        0x35 | 0x91 => Command::Flush,
+        0x42 => Command::Discard,
+        0x41 | 0x93 => Command::WriteZeroes,
+        _ => return None,
+    };
+    let sectors = u64::from(BLOCK.bytes()) / SECTOR as u64;
+    let result = match (entry.errno, entry.answer) {
+        (Some(errno), _) => -(errno as i32),
+        (None, Said::Status(Status::Good, _)) => 0,
+        (None, _) => -(errno::EIO as i32),
+    };
+    Some(Entry {
+        order: entry.order,
+        member,
+        layer: Layer::Device,
+        command,
+        sector: entry.lba.unwrap_or(0) * sectors,
+        sectors: u64::from(entry.blocks) * sectors,
+        result: Some(result),
+        told: Some(Told {
+            opcode: entry.opcode,
+            good: u64::from(entry.good) * sectors,
+            answer: entry.answer,
+            residual: entry.residual,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfway_protocol::io::Op;
+    use rstest::rstest;
+
+    fn fault(leg: u8, report: &str, times: Times) -> Fault {
+        Fault {
+            leg,
+            op: Op::Read,
+            sector: 2300,
+            times,
+            errno: 5,
+            report: Some(report.parse().unwrap()),
+        }
+    }
+
+    /// The errnos that the faults are played with, and what the target then
+    /// makes of them.
+    fn played(plan: &Plan) -> Vec<(i32, String)> {
+        let faults = plan.faults.iter();
+        let of = |errno: i32| plan.policy.reports.of(errno as u32).to_string();
+        faults.map(|fault| (fault.errno, of(fault.errno))).collect()
+    }
+
+    #[rstest]
+    #[case::in_the_table("short-good+transport-failure", 108)]
+    #[case::the_default("medium-error", 5)]
+    #[case::by_policy("residual-of-all", 1)]
+    fn a_report_travels_as_an_errno(#[case] report: &str, #[case] errno: i32) {
+        let plan = Plan::of(&[fault(1, report, Times::Always)], 1).unwrap();
+        assert_eq!(played(&plan), [(errno, report.to_owned())]);
+        assert_eq!(plan.policy.search, Search::Bisect);
+        assert_eq!(plan.presence, Presence::Here);
+    }
+
+    #[test]
+    fn reports_of_one_leg_do_not_share_an_errno() {
+        let words = ["busy", "short-good+bad-target", "task-set-full", "busy"];
+        let faults = words.map(|word| fault(0, word, Times::Count(2)));
+        let plan = Plan::of(&faults, 0).unwrap();
+        let carried = played(&plan);
+        let told: Vec<&str> = carried.iter().map(|(_, report)| report.as_str()).collect();
+        assert_eq!(told, words);
+        assert_eq!(carried[1].0, 1);
+        assert_eq!(carried[0], carried[3]);
+        assert_eq!(plan.policy.search, Search::Stepwise);
+    }
+
+    #[test]
+    fn a_leg_that_is_gone_needs_no_rule() {
+        let faults = [
+            fault(0, "gone", Times::Always),
+            fault(1, "busy", Times::Count(1)),
+        ];
+        let plan = Plan::of(&faults, 0).unwrap();
+        assert_eq!((plan.presence, plan.faults.len()), (Presence::Gone, 0));
+        assert_eq!(Plan::of(&faults, 2).unwrap(), Plan::default());
+    }
+
+    #[test]
+    fn more_reports_than_errnos_are_refused() {
+        let words = crate::scenario::reported::Reported::words();
+        let faults: Vec<Fault> = words[..9]
+            .iter()
+            .map(|word| fault(0, word, Times::Count(1)))
+            .collect();
+        assert_eq!(Plan::of(&faults, 0), Err(FaultError::Reports(0)));
+    }
+
+    #[rstest]
+    #[case::read(0x28, Some(5), Said::Status(Status::CheckCondition, None), Some((Command::Read, -5)))]
+    #[case::short_good(0x2a, Some(75), Said::Status(Status::Good, None), Some((Command::Write, -75)))]
+    #[case::flush(0x35, None, Said::Status(Status::Good, None), Some((Command::Flush, 0)))]
+    #[case::gone(0x88, None, Said::Response(halfway_target::scsi::report::Response::BadTarget), Some((Command::Read, -5)))]
+    #[case::not_about_blocks(0x12, None, Said::Status(Status::Good, None), None)]
+    fn a_command_about_blocks_is_an_entry(
+        #[case] opcode: u8,
+        #[case] errno: Option<u32>,
+        #[case] answer: Said,
+        #[case] expected: Option<(Command, i32)>,
+    ) {
+        let entry = halfway_target::Entry {
+            order: 3,
+            hba: 0,
+            opcode,
+            lba: Some(2048),
+            blocks: 512,
+            good: 252,
+            errno,
+            answer,
+            residual: 0,
+        };
+        let found = as_entry(Member::Leg(0), &entry);
+        let found = found.map(|entry| (entry.command, entry.result.unwrap()));
+        assert_eq!(found, expected);
+    }
+}
