@@ -9,6 +9,7 @@
 //!                 \-> events -> report (terminal), results (record)
 //! ```
 
+pub mod audit;
 pub mod cli;
 pub mod contract;
 pub mod controls;

@@ -55,6 +55,8 @@ pub enum Command {
     Kernels(KernelsArgs),
     /// Break the kernel on purpose, and see whether the catalogue notices
     Controls(ControlsArgs),
+    /// Print what each driver leaves in a bio that it failed
+    Audit(AuditArgs),
     /// Print the JSON Schema of scenario files
     Schema(SchemaArgs),
     /// Clean up behind a harness that was killed
@@ -369,6 +371,20 @@ pub struct ControlsRunArgs {
     pub watch: WatchBios,
     /// Where run records are kept, a directory for each control
     #[arg(long, value_name = "DIR", default_value = "results/runs/controls")]
+    pub results: PathBuf,
+}
+
+/// `halfway audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// On what.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// Where audit.md, audit.json and audit.html are written
+    #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
 }
 

@@ -105,15 +105,19 @@ impl Follower {
     fn end(&mut self, event: &BioEvent, content: &[Bvec]) {
         self.compare(event, content, event.dev);
         if let Some(live) = self.live.get(&event.bio) {
-            let life = &mut self.account.lives[live.life];
-            life.end.get_or_insert(End {
-                status: event.status,
-                iter: event.iter,
-            });
+            let end = &mut self.account.lives[live.life].end;
+            // Each piece ends its whole once; the first failure is the one that
+            // its driver handed back.
+            if end.is_none_or(|end| end.status == 0) {
+                *end = Some(End {
+                    status: event.status,
+                    iter: event.iter,
+                });
+            }
         }
         // The count is looked at before it goes down (`bio_remaining_done`).
         if event.point != Point::End || event.remaining <= 1 {
-            let parent = self.piece_of(event.bio);
+            let parent = self.whole_of(event.bio, event.private, event.vector);
             self.finish(event.bio);
             if event.parent_remaining <= 1
                 && let Some(parent) = parent
@@ -123,11 +127,12 @@ impl Follower {
         }
     }
 
-    /// The bio that `bio` was cut from (`bio_chain` in block/bio.c).
-    fn piece_of(&self, bio: u64) -> Option<u64> {
-        let piece = self.live.get(&bio)?;
-        let parent = self.live.get(&piece.private)?;
-        (parent.vector == piece.vector && piece.private != bio).then_some(piece.private)
+    /// The bio that `bio` was cut from (`bio_chain` in block/bio.c), if it is a
+    /// piece. The piece that goes to the driver at once is never submitted
+    /// (`__bio_split_to_limits`): what is known of it comes with its end.
+    fn whole_of(&self, bio: u64, private: u64, vector: u64) -> Option<u64> {
+        let whole = self.live.get(&private)?;
+        (whole.vector == vector && private != bio).then_some(private)
     }
 
     /// Ends a bio whose last piece has ended, and what it is a piece of: that
@@ -135,7 +140,8 @@ impl Follower {
     fn finish_all(&mut self, bio: u64) {
         let mut next = Some(bio);
         while let Some(bio) = next {
-            next = self.piece_of(bio);
+            let live = self.live.get(&bio);
+            next = live.and_then(|live| self.whole_of(bio, live.private, live.vector));
             self.finish(bio);
         }
     }

@@ -5,8 +5,10 @@ use halfway_protocol::bio::{BioEvent, Device, LONGEST};
 use proptest::prelude::*;
 use rstest::rstest;
 
-const TOP: Dev = Dev(253, 0);
-const LEG: Dev = Dev(254, 0);
+/// The dm device.
+pub const TOP: Dev = Dev(253, 0);
+/// Its first leg.
+pub const LEG: Dev = Dev(254, 0);
 const OTHER_LEG: Dev = Dev(254, 16);
 
 /// Addresses: the original, device-mapper's clone of it, a piece of the clone.
@@ -247,6 +249,35 @@ fn a_bio_that_was_cut_ends_with_its_last_piece(#[values(false, true)] pieces_end
     told.change(0);
     told.submit(ORIGINAL, LEG);
     assert_eq!(told.account().violations, []);
+}
+
+/// The piece that goes to the driver at once is never submitted.
+#[test]
+fn a_piece_that_was_never_submitted_ends_its_whole() {
+    let mut told = cut(true);
+    told.trace
+        .events
+        .retain(|event| event.bio != PIECE || event.point != Point::Submit);
+    assert_eq!(told.account().violations, []);
+    told.change(0);
+    told.submit(ORIGINAL, LEG);
+    assert_eq!(told.account().violations, []);
+}
+
+#[test]
+fn the_failure_of_any_piece_is_the_failure_of_the_bio() {
+    let mut told = Told::new();
+    told.submit(ORIGINAL, LEG);
+    told.end(ORIGINAL, LEG).remaining = 3;
+    let failed = told.end(ORIGINAL, LEG);
+    (failed.remaining, failed.status) = (2, IOERR);
+    told.end(ORIGINAL, LEG);
+    let lives = told.account().lives;
+    let status: Vec<_> = lives
+        .iter()
+        .map(|life| life.end.map(|end| end.status))
+        .collect();
+    assert_eq!(status, [Some(IOERR)]);
 }
 
 #[test]

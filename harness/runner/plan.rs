@@ -70,7 +70,12 @@ pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
     if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
         return Err(why.clone());
     }
-    let controller = case.legs.controller;
+    boot_on(boot, images, case.legs.controller)
+}
+
+/// What a machine boots whose legs are on `controller`; the error says why there
+/// can be none.
+pub fn boot_on(boot: &Boot, images: &Images, controller: Controller) -> Result<Boot, String> {
     let initrd = match images.controllers.get(&controller) {
         Some(image) => image.clone()?,
         None => return Err(format!("nothing was prepared for {controller}")),

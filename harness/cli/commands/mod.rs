@@ -1,5 +1,6 @@
 //! What each command does, a file each.
 
+pub mod audit;
 pub mod controls;
 pub mod doctor;
 pub mod explain;
@@ -29,6 +30,7 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Show(args) => show::execute(args, ctx),
         Command::Judge(args) => judge::execute(args, ctx),
         Command::Kernels(args) => kernels::execute(args, ctx).await,
+        Command::Audit(args) => audit::execute(args, ctx).await,
         Command::Controls(args) => controls::execute(args, ctx).await,
         Command::Schema(args) => schema::execute(args),
         Command::Janitor { directory } => janitor::execute(directory),

@@ -1,0 +1,402 @@
+//! One I/O that fails in its middle, on a device of each driver.
+
+use super::Row;
+use super::answers::{Sight, answers};
+use super::subject::{BENEATH, CONTROLLERS, IO, LEFT_OUT, LEGS, RECIPES, Recipe, SECTORS};
+use crate::guest::CallError;
+use crate::guest::client::strange;
+use crate::machine::command::Boot;
+use crate::machine::janitor::Workshop;
+use crate::observation::Member;
+use crate::runner::plan::{self, Images, case_seed};
+use crate::runner::station::Blueprint;
+use crate::runner::{Needs, Station};
+use crate::scenario::case::{Controller, Fault, Legs, Times};
+use crate::storage::{controller, serial};
+use halfway_protocol::io::{IoOp, IoRequest, IoState, Memory, Op, Path, Segment};
+use halfway_protocol::message::{Reply, Request, Target};
+use halfway_protocol::trace::Dev;
+use std::time::Duration;
+
+/// Name of the device that is made.
+const NAME: &str = "halfway-audit";
+
+/// `max_sectors_kb` of legs that cut what reaches them.
+const SPLIT_KIB: u32 = 64;
+
+const PAGE: u32 = 4096;
+
+/// What the audit runs on.
+pub struct Site<'a> {
+    /// What machines boot.
+    pub boot: &'a Boot,
+    /// Where their private directories lie.
+    pub workshop: &'a Workshop,
+    /// How long a guest may keep us waiting.
+    pub patience: Duration,
+    /// How long an I/O may take.
+    pub deadline: Duration,
+    /// Seed of all content.
+    pub seed: u64,
+}
+
+/// What the controllers' machines need.
+pub fn needs_of_controllers() -> Needs {
+    Needs {
+        controllers: CONTROLLERS.into(),
+        ..Needs::default()
+    }
+}
+
+/// What the stacked drivers' machine needs.
+pub fn needs_of_stacks() -> Needs {
+    let modules = RECIPES.iter().flat_map(|recipe| recipe.modules);
+    Needs {
+        controllers: [BENEATH].into(),
+        stacks: modules.copied().collect(),
+    }
+}
+
+/// What is examined on one machine.
+#[derive(Clone, Copy)]
+enum Subject {
+    Disk(Controller),
+    Stack(&'static Recipe),
+}
+
+impl Subject {
+    fn name(self) -> String {
+        match self {
+            Subject::Disk(controller) => controller.to_string(),
+            Subject::Stack(recipe) => recipe.name.to_owned(),
+        }
+    }
+
+    fn beneath(self) -> String {
+        match self {
+            Subject::Disk(_) => "its medium".to_owned(),
+            Subject::Stack(recipe) => {
+                let how = if recipe.split { ", which splits" } else { "" };
+                let (legs, _) = recipe.faults;
+                format!("{BENEATH}{how}: {} of its legs fail", legs.len())
+            }
+        }
+    }
+
+    fn row(self, op: Op, result: Result<super::answers::Answers, String>) -> Row {
+        Row {
+            subject: self.name(),
+            beneath: self.beneath(),
+            op,
+            result,
+        }
+    }
+}
+
+/// Examines the drivers of all controllers; `say` hears each row.
+pub async fn controllers(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for controller in CONTROLLERS {
+        rows.extend(on_machine(site, images, controller, &[Subject::Disk(controller)], say).await);
+    }
+    rows
+}
+
+/// Examines stacked drivers, and names those that are left out.
+pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
+    let lacking = |recipe: &Recipe| {
+        let mut modules = recipe.modules.iter();
+        let why = modules.find_map(|module| images.lacking.get(module));
+        why.map(|why| told_anywhere(why))
+    };
+    let mut rows = Vec::new();
+    let mut made = Vec::new();
+    for recipe in &RECIPES {
+        match lacking(recipe) {
+            None => made.push(Subject::Stack(recipe)),
+            Some(why) => rows.extend(refused(Subject::Stack(recipe), &why, say)),
+        }
+    }
+    rows.splice(0..0, on_machine(site, images, BENEATH, &made, say).await);
+    for (name, why) in LEFT_OUT {
+        for op in [Op::Read, Op::Write] {
+            rows.push(Row {
+                subject: name.to_owned(),
+                beneath: String::new(),
+                op,
+                result: Err(why.to_owned()),
+            });
+        }
+    }
+    rows
+}
+
+/// Why there is no driver, without this host's directories: the table is read
+/// elsewhere.
+fn told_anywhere(why: &str) -> String {
+    why.split(" in /").next().unwrap_or(why).to_owned()
+}
+
+fn refused(subject: Subject, why: &str, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
+    let rows = [Op::Read, Op::Write].map(|op| subject.row(op, Err(why.to_owned())));
+    rows.iter().for_each(say);
+    rows.into()
+}
+
+/// Examines subjects on machines of one controller: a new one whenever the last
+/// one is no longer sound.
+async fn on_machine(
+    site: &Site<'_>,
+    images: &Images,
+    controller: Controller,
+    subjects: &[Subject],
+    say: &mut dyn FnMut(&Row),
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut station = None;
+    for subject in subjects {
+        for op in [Op::Read, Op::Write] {
+            let result = one(site, images, controller, *subject, op, &mut station).await;
+            let row = subject.row(op, result);
+            say(&row);
+            rows.push(row);
+        }
+    }
+    if let Some(station) = station {
+        station.machine.end().await;
+    }
+    rows
+}
+
+async fn one(
+    site: &Site<'_>,
+    images: &Images,
+    controller: Controller,
+    subject: Subject,
+    op: Op,
+    station: &mut Option<Station>,
+) -> Result<super::answers::Answers, String> {
+    let mut current = match station.take() {
+        Some(current) => current,
+        None => start(site, images, controller).await?,
+    };
+    let deadline = controller::deadline(controller, site.deadline);
+    let seed = case_seed(site.seed, &subject.name());
+    match examined(&mut current, subject, op, seed, deadline).await {
+        Ok(sight) => {
+            let came_back = matches!(sight.io, IoState::Done(_));
+            match came_back && !controller::remembers(controller) {
+                true => *station = Some(current),
+                false => drop(current.machine.end().await),
+            }
+            let answered = answers(&sight)?;
+            match came_back {
+                true => Ok(answered),
+                false => Err(format!(
+                    "not shown: the I/O did not come back within {} s",
+                    deadline.as_secs()
+                )),
+            }
+        }
+        Err(why) => {
+            current.machine.end().await;
+            Err(why)
+        }
+    }
+}
+
+async fn start(
+    site: &Site<'_>,
+    images: &Images,
+    controller: Controller,
+) -> Result<Station, String> {
+    let boot = plan::boot_on(site.boot, images, controller).map_err(|why| told_anywhere(&why))?;
+    let members: Vec<(Member, u64)> = (0..legs_of(controller))
+        .map(|leg| (Member::Leg(leg), SECTORS))
+        .collect();
+    let blueprint = Blueprint {
+        boot: &boot,
+        controller,
+        members: &members,
+        patience: site.patience,
+        spare: None,
+        shell: false,
+    };
+    /// A boot under emulation may stall.
+    const BOOTS: usize = 2;
+    let mut why = String::new();
+    for _ in 0..BOOTS {
+        let directory = site
+            .workshop
+            .directory()
+            .map_err(|error| error.to_string())?;
+        match Station::start(&blueprint, directory, |_| {}).await {
+            Ok(station) => return Ok(station),
+            Err(error) => why = format!("no machine could be had: {error}"),
+        }
+    }
+    Err(why)
+}
+
+/// A floppy controller has two drives.
+fn legs_of(controller: Controller) -> u8 {
+    if controller == BENEATH { LEGS } else { 2 }
+}
+
+/// Makes the device, fails its disks, does the I/O, and takes all down again.
+async fn examined(
+    station: &mut Station,
+    subject: Subject,
+    op: Op,
+    seed: u64,
+    deadline: Duration,
+) -> Result<Sight, String> {
+    let said = |error: CallError| error.to_string();
+    let stored = |error: crate::storage::StorageError| error.to_string();
+    let (legs, sector, split) = match subject {
+        Subject::Disk(_) => (&[0][..], IO.0 + IO.1 / 2, false),
+        Subject::Stack(recipe) => (recipe.faults.0, recipe.faults.1, recipe.split),
+    };
+    let count = legs_of(station_controller(subject));
+    limit(station, count, None).await.map_err(said)?;
+    station
+        .storage
+        .disarm(station.machine.qmp())
+        .await
+        .map_err(stored)?;
+    station.storage.begin(seed, false).map_err(stored)?;
+    let (device, dev) = match subject {
+        Subject::Disk(_) => (serial(Member::Leg(0)), disk(station, 0)?),
+        Subject::Stack(recipe) => (NAME.to_owned(), create(station, recipe).await?),
+    };
+    if split {
+        limit(station, count, Some(SPLIT_KIB)).await.map_err(said)?;
+    }
+    let faults: Vec<Fault> = legs
+        .iter()
+        .map(|leg| Fault {
+            leg: *leg,
+            op,
+            sector,
+            times: Times::Always,
+            errno: rustix::io::Errno::IO.raw_os_error(),
+        })
+        .collect();
+    let places = Legs {
+        controller: station_controller(subject),
+        count,
+        sectors: SECTORS,
+        offset: vec![0; usize::from(count)],
+        max_sectors_kb: None,
+        max_transfer: None,
+    };
+    let armed = station
+        .storage
+        .arm(station.machine.qmp(), &places, &faults, &[]);
+    armed.await.map_err(stored)?;
+    let watching = station.guest.call(Request::Watch {
+        bios: Some(IO.1 as u32 * 512 / PAGE),
+    });
+    let started = station
+        .guest
+        .call(Request::IoStart(request(device, op, seed)));
+    watching.await.map_err(said)?;
+    started.await.map_err(said)?;
+    let io = station.guest.io_wait(deadline, None).await.map_err(said)?;
+    let seen = station.guest.collect().await.map_err(said)?;
+    if let Subject::Stack(_) = subject
+        && matches!(io, IoState::Done(_))
+    {
+        let removed = station.guest.call(Request::DmRemove {
+            name: NAME.to_owned(),
+        });
+        removed.await.map_err(said)?;
+    }
+    let beneath = match subject {
+        Subject::Disk(_) => Vec::new(),
+        Subject::Stack(_) => (0..count)
+            .filter_map(|leg| disk(station, leg).ok())
+            .collect(),
+    };
+    Ok(Sight {
+        op,
+        dev,
+        beneath,
+        io,
+        seen,
+    })
+}
+
+fn station_controller(subject: Subject) -> Controller {
+    match subject {
+        Subject::Disk(controller) => controller,
+        Subject::Stack(_) => BENEATH,
+    }
+}
+
+fn disk(station: &Station, leg: u8) -> Result<Dev, String> {
+    let mut disks = station.disks.iter();
+    let found = disks.find(|(member, _)| *member == Member::Leg(leg));
+    found
+        .map(|(_, disk)| disk.dev)
+        .ok_or_else(|| format!("the guest has no leg {leg}"))
+}
+
+async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, String> {
+    let target = Target {
+        start: 0,
+        sectors: SECTORS,
+        kind: recipe.kind.to_owned(),
+        params: recipe.params.to_owned(),
+    };
+    let created = station.guest.call(Request::DmCreate {
+        name: NAME.to_owned(),
+        table: vec![target],
+    });
+    match created.await {
+        Ok(Reply::Created(dev, _)) => Ok(dev),
+        Ok(other) => Err(strange(other).to_string()),
+        Err(error) => Err(format!("not audited: {error}")),
+    }
+}
+
+/// Makes the legs cut what is longer than that, or gives them their own limit
+/// back.
+async fn limit(station: &Station, count: u8, kib: Option<u32>) -> Result<(), CallError> {
+    for leg in 0..count {
+        let own = station
+            .disks
+            .iter()
+            .find(|(member, _)| *member == Member::Leg(leg));
+        let own = own.map_or(0, |(_, disk)| disk.limits.max_sectors_kb);
+        let attribute = Request::Attribute {
+            device: serial(Member::Leg(leg)),
+            attribute: "queue/max_sectors_kb".to_owned(),
+            value: Some(kib.unwrap_or(own).to_string()),
+        };
+        station.guest.call(attribute).await?;
+    }
+    Ok(())
+}
+
+/// Pages that do not touch one another: a vector with an entry for each.
+fn request(device: String, op: Op, seed: u64) -> IoRequest {
+    let pages = IO.1 as u32 * 512 / PAGE;
+    let page = Segment {
+        page_offset: 0,
+        bytes: PAGE,
+    };
+    IoRequest {
+        device,
+        op,
+        path: Path::Direct,
+        dsync: false,
+        memory: Memory::Scattered,
+        ops: vec![IoOp {
+            sector: IO.0,
+            segments: vec![page; pages as usize],
+        }],
+        seed,
+        generation: 1,
+    }
+}
