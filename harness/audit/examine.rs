@@ -280,6 +280,7 @@ async fn examined(
             sector,
             times: Times::Always,
             errno: rustix::io::Errno::IO.raw_os_error(),
+            report: None,
         })
         .collect();
     let places = Legs {

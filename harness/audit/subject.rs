@@ -141,7 +141,7 @@ pub const RECIPES: [Recipe; 13] = [
     },
     Recipe {
         name: "md raid1 (dm-raid)",
-        modules: &["dm_raid", "raid1"],
+        modules: &["crc32c_generic", "dm_raid", "raid1"],
         kind: "raid",
         params: "raid1 2 0 nosync 2 - {leg0} - {leg1}",
         faults: (&[0, 1], MIDDLE),
@@ -149,7 +149,7 @@ pub const RECIPES: [Recipe; 13] = [
     },
     Recipe {
         name: "md raid10 (dm-raid)",
-        modules: &["dm_raid", "raid10"],
+        modules: &["crc32c_generic", "dm_raid", "raid10"],
         kind: "raid",
         params: "raid10 2 128 nosync 2 - {leg0} - {leg1}",
         faults: (&[0, 1], MIDDLE),
@@ -158,7 +158,8 @@ pub const RECIPES: [Recipe; 13] = [
     // Two legs of three hold data: half the sector.
     Recipe {
         name: "md raid5 (dm-raid)",
-        modules: &["dm_raid", "raid456"],
+        // libcrc32c asks for it when it is loaded, and does not depend on it.
+        modules: &["crc32c_generic", "dm_raid", "raid456"],
         kind: "raid",
         params: "raid5_ls 2 128 nosync 3 - {leg0} - {leg1} - {leg2}",
         faults: (&[0, 1, 2], MIDDLE / 2 + 64),
