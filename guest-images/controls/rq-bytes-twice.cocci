@@ -1,7 +1,7 @@
 // class: the bytes of a completed bio are counted twice
 // module: dm-mod
 // file: drivers/md/dm-rq.c
-// scenarios: multipath/partial, target
+// scenarios: target/multipath-merged, target/multipath
 // kills: crash, wrong data, hang, wrong I/O
 
 @@

@@ -1,7 +1,7 @@
 // class: an error before the last bio of a request is lost
 // module: dm-mod
 // file: drivers/md/dm-rq.c
-// scenarios: multipath/partial, target
+// scenarios: target/multipath-merged, target/multipath
 // kills: wrong data, wrong I/O, wrong answer
 
 @@

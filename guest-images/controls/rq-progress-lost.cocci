@@ -2,7 +2,7 @@
 //   request
 // module: dm-mod
 // file: drivers/md/dm-rq.c
-// scenarios: multipath/partial, target
+// scenarios: target/multipath-merged, target/multipath
 // kills: wrong I/O, wrong data, crash
 
 @@

@@ -1,7 +1,7 @@
 // class: after a medium error all bytes are counted as good
 // module: sd_mod
 // file: drivers/scsi/sd.c
-// scenarios: target, partial, multipath/partial, raid1/partial
+// scenarios: target/raid1-read, target
 // kills: wrong data, wrong answer
 
 @@

@@ -1,7 +1,7 @@
 // class: what was not transferred is counted as good
 // module: sd_mod
 // file: drivers/scsi/sd.c
-// scenarios: target, partial, multipath/partial, raid1/partial
+// scenarios: target/raid1-read-reports, target
 // kills: wrong data, wrong I/O
 
 @@

@@ -62,7 +62,7 @@ pub fn reading(failure: Failure) -> Reading {
         of_path: true,
     };
     match failure {
-        Failure::MediumError | Failure::ResidualUnaligned => medium,
+        Failure::MediumError | Failure::ResidualUnaligned | Failure::ResidualOfNone => medium,
         Failure::ResidualTooLarge => Reading {
             progress: Progress::Before((5, 15)),
             ..medium

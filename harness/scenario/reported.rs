@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn every_word_is_read_as_what_it_was_written_as() {
         let words = Reported::words();
-        assert_eq!(words.len(), 3 * 16 + 1);
+        assert_eq!(words.len(), 3 * 17 + 1);
         for word in words {
             let report: Reported = word.parse().unwrap();
             assert_eq!(report.to_string(), word);

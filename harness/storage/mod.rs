@@ -15,6 +15,9 @@
 //!           write-zeroes
 //! ```
 //!
+//! Legs on the SCSI target of our own have their nodes in a storage daemon, and
+//! the target, in the harness, keeps their device journal (`target`).
+//!
 //! The two journals see different things, and neither replaces the other:
 //!
 //! * The **device journal** ([`Layer::Device`](crate::observation::Layer)) has

@@ -10,6 +10,7 @@ use super::{
     legs_with, splits, whole, whole_answers, without_flush_faults,
 };
 use crate::oracle::controller;
+use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
@@ -52,6 +53,9 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let failing = legs_with(case, case.op_on_legs(), whole(case));
     let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
     if !failing.is_empty() && case.faults.iter().any(of_disk) {
+        if disk_error_among_units(case, multipath).is_some() {
+            return Ok(());
+        }
         return Err(Unknown(
             "the errors of this controller are the disk's own and go up at once; which pieces of \
              an I/O share one depends on how the kernel merges them",
@@ -90,7 +94,73 @@ pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         ([unit], Path::Direct) if flushes_fail && flushes_apart => flush(case, multipath, *unit),
         ([unit], Path::Direct) if flushes_fail => one_unit(case, multipath, *unit, Op::Flush),
         ([unit], Path::Direct) => one_unit(case, multipath, *unit, case.op_on_legs()),
-        _ => many_units(case, multipath, units),
+        _ => match disk_error_among_units(case, multipath) {
+            Some((fault, errno)) => disk_fails(case, fault, errno, units),
+            None => many_units(case, multipath, units),
+        },
+    }
+}
+
+/// The one fault of a direct I/O of several units, and its errno, where it is an
+/// error of the disk itself that the first path meets, and the device tells how
+/// far it got.
+fn disk_error_among_units<'a>(case: &'a Case, multipath: &Multipath) -> Option<(&'a Fault, i32)> {
+    let [fault] = case.faults.as_slice() else {
+        return None;
+    };
+    let errno = controller::target_error(case, fault)?;
+    let met = fault.report.is_some()
+        && fault.times == Times::Always
+        && fault_meets(fault, case.io.op, 0, whole(case))
+        && case.io.path == Path::Direct
+        && multipath.path_grouping == PathGrouping::Failover;
+    met.then_some((fault, errno))
+}
+
+/// The error goes up, to what shares a request with the bad sector behind it
+/// too, and fails no path. What lies before it is done, where the kernel
+/// completes that (`end_clone_bio` in drivers/md/dm-rq.c tells the original
+/// request of each bio that is), else it may share the error.
+fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expectation {
+    // Of an old kernel's arithmetic nothing is demanded.
+    let progress = sense::completes_progress(fault, (u32::MAX, 0));
+    let mut answers = whole_answers(case);
+    for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
+        let part = Unit { sector, sectors };
+        if part.covers(fault.sector) {
+            *answer = vec![Err(errno)];
+        } else if !progress || part.sector > fault.sector {
+            answer.push(Err(errno));
+        }
+    }
+    let of_write = |medium: u8| match case.io.op {
+        Op::Write => vec![medium],
+        _ => Vec::new(),
+    };
+    let asked = |path: u8| if path == 0 { (1, 1) } else { (0, 0) };
+    Expectation {
+        answers,
+        refused: false,
+        held: false,
+        health: vec!["A"; usize::from(case.legs.count)],
+        active_group: Some(0),
+        log: None,
+        loses_sync: false,
+        fires: vec![0],
+        partial: false,
+        units: units
+            .iter()
+            .map(|&unit| UnitExpectation {
+                unit,
+                order: None,
+                good: match case.io.op {
+                    Op::Read => vec![0],
+                    _ => Vec::new(),
+                },
+                one_of: of_write(0),
+                asked: (0..case.legs.count).map(asked).collect(),
+            })
+            .collect(),
     }
 }
 
@@ -404,6 +474,47 @@ mod tests {
         assert_eq!(expected.units[0].asked, [(1, 1), (0, 0)]);
         assert_eq!((expected.active_group, expected.held), (Some(0), false));
         case.io.requests = 2;
+        assert!(knows(&case, &multipath).is_err());
+    }
+
+    /// Of merged requests those before the bad sector are done, the one with it
+    /// is not, and those behind it may share its fate.
+    #[rstest]
+    #[case::partial("medium-error", 61, true)]
+    #[case::short("short-good+hardware-error", 121, true)]
+    #[case::whole("residual-of-all", 61, false)]
+    fn an_error_of_the_disk_fails_what_shares_its_request(
+        #[case] report: &str,
+        #[case] errno: i32,
+        #[case] progress: bool,
+    ) {
+        let multipath = stack(Failover, false);
+        let mut bad = fault(0, 200, ALWAYS);
+        bad.report = Some(report.parse().unwrap());
+        let mut case = case(2, 4, multipath.clone(), vec![bad]);
+        case.legs.controller = Controller::Target;
+        assert!(knows(&case, &multipath).is_ok());
+        let units = [0, 128, 256, 384].map(|sector| Unit {
+            sector,
+            sectors: 128,
+        });
+        let expected = expect(&case, &multipath, &units);
+        let either = vec![Ok(128 * 512), Err(errno)];
+        let before = if progress {
+            vec![Ok(128 * 512)]
+        } else {
+            either.clone()
+        };
+        let answers = [before, vec![Err(errno)], either.clone(), either];
+        assert_eq!(expected.answers, answers);
+        assert_eq!(expected.health, ["A", "A"]);
+        assert!(
+            expected
+                .units
+                .iter()
+                .all(|unit| unit.asked == [(1, 1), (0, 0)])
+        );
+        case.faults[0].leg = 1;
         assert!(knows(&case, &multipath).is_err());
     }
 

@@ -32,7 +32,7 @@ const fn leads_to(
 
 /// For a bad block that stays bad. A completion of no sectors is the kernel's
 /// way to hand a request back to itself, or to fail it as a whole.
-const LASTING: [Consequence; 17] = [
+const LASTING: [Consequence; 18] = [
     leads_to("medium-error", 1, &[(2048, 252, 0), (2300, 260, -61)], 61),
     leads_to("write-error", 6, &[(2048, 252, 0), (2300, 260, -5)], 5),
     leads_to(
@@ -51,6 +51,12 @@ const LASTING: [Consequence; 17] = [
     leads_to("transport-failure", 6, &[(2048, 0, 0), (2048, 512, -5)], 5),
     leads_to("bad-target", 1, &[(2048, 0, 0), (2048, 512, -5)], 5),
     leads_to("residual-of-all", 1, &[(2048, 0, 0), (2048, 512, -61)], 61),
+    leads_to(
+        "residual-of-none",
+        1,
+        &[(2048, 252, 0), (2300, 260, -61)],
+        61,
+    ),
     leads_to(
         "information-before",
         1,

@@ -45,6 +45,9 @@ pub enum Failure {
     /// As [`Failure::MediumError`], with a residual of everything, as
     /// scsi_debug reports it; a reader gets no data.
     ResidualOfAll,
+    /// As [`Failure::MediumError`], with a residual of nothing, as of an HBA that
+    /// does not count: INFORMATION alone says where.
+    ResidualOfNone,
     /// A lie: INFORMATION is the block before the command's first.
     InformationBefore,
     /// A lie: INFORMATION is the block behind the command's last.
@@ -57,7 +60,7 @@ pub enum Failure {
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Failure; 16] = [
+    pub const ALL: [Failure; 17] = [
         Failure::MediumError,
         Failure::WriteError,
         Failure::HardwareError,
@@ -70,6 +73,7 @@ impl Failure {
         Failure::BadTarget,
         Failure::NoAnswer,
         Failure::ResidualOfAll,
+        Failure::ResidualOfNone,
         Failure::InformationBefore,
         Failure::InformationBehind,
         Failure::ResidualTooLarge,
@@ -133,6 +137,7 @@ impl Report {
                     | Failure::WriteError
                     | Failure::HardwareError
                     | Failure::ResidualOfAll
+                    | Failure::ResidualOfNone
                     | Failure::InformationBefore
                     | Failure::InformationBehind
                     | Failure::ResidualTooLarge
@@ -167,7 +172,7 @@ impl fmt::Display for Report {
 #[error(
     "{0:?} is no report; there are medium-error, write-error, hardware-error, without-information, \
      aborted-command, busy, task-set-full, unit-attention, transport-failure, bad-target, \
-     no-answer, residual-of-all, information-before, information-behind, residual-too-large, \
+     no-answer, residual-of-all, residual-of-none, information-before, information-behind, residual-too-large, \
      residual-unaligned, each also behind short-good+ or short-good-unaligned+"
 )]
 pub struct NoSuchReport(String);
@@ -359,6 +364,7 @@ impl Report {
             Failure::BadTarget => honest(Told::Response(Response::BadTarget)),
             Failure::NoAnswer => honest(Told::Nothing),
             Failure::ResidualOfAll => lie(whole),
+            Failure::ResidualOfNone => lie(0),
             Failure::InformationBefore => honest(check(unrecovered.at(failed.lba.wrapping_sub(1)))),
             Failure::InformationBehind => {
                 let behind = failed.lba.saturating_add(failed.blocks.into());
@@ -404,6 +410,7 @@ mod tests {
     #[case("short-good+medium-error", Some(0), Some(MEDIUM.at(2048)), None)]
     #[case("short-good-unaligned+medium-error", Some(252), None, Some(260 * 512 - 1))]
     #[case("residual-of-all", Some(252), Some(MEDIUM.at(2300)), Some(512 * 512))]
+    #[case("residual-of-none", Some(252), Some(MEDIUM.at(2300)), Some(0))]
     #[case("residual-too-large", Some(252), Some(MEDIUM.at(2300)), Some(513 * 512))]
     #[case("residual-unaligned", Some(252), Some(MEDIUM.at(2300)), Some(260 * 512 - 1))]
     #[case("information-before", Some(252), Some(MEDIUM.at(2047)), None)]
