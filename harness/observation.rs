@@ -175,6 +175,9 @@ pub struct Observation {
     /// The stack's event counter before the I/O.
     #[serde(default)]
     pub events_before: Option<u32>,
+    /// What was done while a request was held; `None` if none was.
+    #[serde(default)]
+    pub meanwhile: Option<Vec<String>>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

@@ -25,6 +25,9 @@ pub fn explain(case: &Case) -> String {
     for aside in &case.aside {
         let _ = writeln!(text, "  Injected: {}.", Lower(aside, lower));
     }
+    if let Some(hold) = &case.hold {
+        let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, lower));
+    }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");
         return text;

@@ -77,6 +77,7 @@ pub fn case(id: &str) -> Case {
             report: None,
         }],
         aside: Vec::new(),
+        hold: None,
         sabotage: None,
     }
 }
@@ -93,6 +94,7 @@ pub fn details(id: &str) -> Details {
             refusal: None,
             set_up: Vec::new(),
             events_before: None,
+            meanwhile: None,
             io: None,
             status: None,
             repair: None,

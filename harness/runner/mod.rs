@@ -12,6 +12,7 @@
 
 pub mod accel;
 pub mod event;
+mod interlude;
 mod needs;
 mod operator;
 mod perform;

@@ -1,8 +1,8 @@
 //! One case on one station: arm, build, do, collect, tear down.
 
-use super::operator;
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
+use super::{interlude, operator};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Member, Observation};
@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Why a case ended before its end.
 #[derive(Debug, thiserror::Error)]
-enum Interruption {
+pub(super) enum Interruption {
     /// The guest did not answer, or is gone: an observation.
     #[error(transparent)]
     Guest(#[from] CallError),
@@ -62,6 +62,7 @@ pub async fn perform(
         refusal: None,
         set_up: Vec::new(),
         events_before: None,
+        meanwhile: None,
         io: None,
         status: None,
         repair: None,
@@ -316,6 +317,9 @@ async fn steps(
     };
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
+    if let Some(hold) = &case.hold {
+        station.storage.hold(&case.legs, hold, case.io.op)?;
+    }
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
@@ -337,12 +341,17 @@ async fn steps(
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
     }
+    if let Some(hold) = &case.hold {
+        started.await?;
+        seen.meanwhile = interlude::act(station, case, hold).await?;
+    } else {
+        started.await?;
+    }
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
     let done = station.guest.io_wait(deadline, quiet);
     let events = as_status(before.await?)?.event;
     seen.events_before = Some(events);
     watching.await?;
-    started.await?;
     let mut state = done.await?;
     if let IoState::Quiet { .. } = state {
         state = operator::act(station, case, deadline, seen).await?;

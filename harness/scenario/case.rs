@@ -37,6 +37,9 @@ pub struct Case {
     /// Faults of other disks than the legs, and of other times than the I/O's.
     #[serde(default)]
     pub aside: Vec<Aside>,
+    /// A request that is held in flight while something is done to the stack.
+    #[serde(default)]
+    pub hold: Option<Hold>,
     /// The harness's own proof that it notices: breaks the guest or QEMU.
     pub sabotage: Option<Sabotage>,
 }
@@ -410,6 +413,50 @@ pub enum During {
     /// While the mirror is set up: its log read and written, its legs
     /// synchronised. It is gone when the I/O starts.
     SetUp,
+}
+
+/// A request of the I/O that its disk keeps until something has been done to the
+/// stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Which leg.
+    pub leg: u8,
+    /// Which sector, on the dm device: the first request to the leg that covers
+    /// it is held.
+    pub sector: u64,
+    /// How the disk ends it then.
+    pub then: Ending,
+    /// What is done before that.
+    pub meanwhile: Meanwhile,
+}
+
+/// How a disk ends a request that it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It is carried out.
+    Ok,
+    /// It fails, and nothing of it is done.
+    #[serde(rename = "EIO")]
+    Eio,
+}
+
+/// What is done while a request is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// multipath: its path is failed by message.
+    FailPath,
+    /// multipath: its path is failed by message, and reinstated.
+    ReinstatePath,
+    /// The device is suspended, which waits for what is in flight, and resumed.
+    Suspend,
+    /// The same without flush (`DM_NOFLUSH_FLAG`).
+    SuspendNoflush,
+    /// The same table is loaded again: suspended without flush, resumed.
+    Reload,
 }
 
 /// How often a fault fires.

@@ -5,7 +5,7 @@
 //! scenarios/README.md); the last axis runs fastest.
 
 use super::case::{
-    Aside, Case, Controller, Fault, Io, Legs, Log, Multipath, PathGrouping, PathSelector,
+    Aside, Case, Controller, Fault, Hold, Io, Legs, Log, Multipath, PathGrouping, PathSelector,
     QueueMode, Raid1, Stack, Sync,
 };
 use super::error::{Report, ScenarioError};
@@ -243,6 +243,15 @@ impl Scenario {
                 }),
             }
         }
+        let hold = file.hold.first().map(|hold| {
+            let hold = &hold.value;
+            Hold {
+                leg: picker.pick("hold_leg", &hold.leg),
+                sector: io.sector + picker.pick("hold_at", &hold.at).resolve(io.sectors),
+                then: picker.pick("then", &hold.then),
+                meanwhile: picker.pick("meanwhile", &hold.meanwhile),
+            }
+        });
         Case {
             id: picker.id,
             scenario: self.name.clone(),
@@ -254,6 +263,7 @@ impl Scenario {
             io,
             faults,
             aside,
+            hold,
             sabotage: file.sabotage.as_ref().map(|sabotage| sabotage.value),
         }
     }

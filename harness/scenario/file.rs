@@ -2,8 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Log, PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times,
-    Vector,
+    Controller, Disk, During, Ending, Log, Meanwhile, PathGrouping, PathSelector, QueueMode,
+    Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
 use super::read::Read;
@@ -76,6 +76,24 @@ File {
     /// The faults, all armed before the I/O; without any, the case is a
     /// contrast.
     fault: Vec<Given<Fault>> = Vec::new(),
+    /// A request that is held in flight while something is done to the stack;
+    /// at most one.
+    hold: Vec<Given<Hold>> = Vec::new(),
+}
+}
+
+table! {
+/// A request that its disk keeps until something has been done to the stack.
+Hold {
+    /// Which leg, from 0.
+    leg: Sweep<u8> = Sweep::of(0),
+    /// The first request to the leg that covers this sector, counted from the
+    /// start of the I/O.
+    at: Sweep<Offset> = Sweep::of(Offset::Middle),
+    /// How the disk ends it.
+    then: Sweep<Ending> = Sweep::of(Ending::Ok),
+    /// What is done before that.
+    meanwhile: Sweep<Meanwhile> = Sweep::of(Meanwhile::Nothing),
 }
 }
 

@@ -65,6 +65,7 @@ fn home(key: &str) -> Option<&'static str> {
         ("`[legs]`", file::Legs::KEYS),
         ("`[io]`", file::Io::KEYS),
         ("`[[fault]]`", file::Fault::KEYS),
+        ("`[[hold]]`", file::Hold::KEYS),
     ]
     .into_iter()
     .find(|(_, keys)| keys.contains(&key))

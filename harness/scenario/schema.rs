@@ -1,6 +1,6 @@
 //! The format as a JSON Schema, for editors.
 
-use super::file::{Fault, File, Range};
+use super::file::{Fault, File, Hold, Range};
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Offset, Value};
 use schemars::transform::{RecursiveTransform, Transform};
@@ -66,6 +66,7 @@ inline!(Given<T>, generator, T::schema(generator), T);
 inline!(List<T>, generator, list(generator, T::schema), T);
 inline!(Sweep<T>, generator, sweep::<T>(generator), T);
 inline!(Given<Fault>, generator, generator.subschema_for::<Fault>());
+inline!(Given<Hold>, generator, generator.subschema_for::<Hold>());
 inline!(At, generator, {
     let offsets = sweep::<Offset>(generator);
     json_schema!({ "anyOf": [{ "enum": ["every", "same"] }, offsets] })

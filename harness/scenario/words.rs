@@ -1,8 +1,8 @@
 //! The parts of a case in words, for lists and explanations.
 
 use super::case::{
-    Aside, Case, Controller, Disk, During, Fault, Io, Legs, Log, Multipath, PathGrouping,
-    QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
+    Aside, Case, Controller, Disk, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
+    Multipath, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
 use super::reported::Reported;
@@ -191,6 +191,30 @@ impl Display for Lower<'_, Aside> {
     }
 }
 
+/// A request that is held.
+impl Display for Lower<'_, Hold> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Lower(hold, lower) = *self;
+        write!(
+            f,
+            "{lower} {} holds what covers sector {}",
+            hold.leg, hold.sector
+        )?;
+        f.write_str(match hold.meanwhile {
+            Meanwhile::Nothing => "",
+            Meanwhile::FailPath => " while it is failed by message",
+            Meanwhile::ReinstatePath => " while it is failed by message and reinstated",
+            Meanwhile::Suspend => " while the device is suspended",
+            Meanwhile::SuspendNoflush => " while the device is suspended without flush",
+            Meanwhile::Reload => " while the table is loaded again",
+        })?;
+        f.write_str(match hold.then {
+            Ending::Ok => ", and then does it",
+            Ending::Eio => ", and then fails it with EIO",
+        })
+    }
+}
+
 impl Display for Sabotage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
@@ -211,7 +235,7 @@ impl Display for Case {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
         }
         write!(f, "; {legs}; {}", self.io)?;
-        if self.faults.is_empty() && self.aside.is_empty() {
+        if self.faults.is_empty() && self.aside.is_empty() && self.hold.is_none() {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
@@ -219,6 +243,9 @@ impl Display for Case {
         }
         for aside in &self.aside {
             write!(f, "; {}", Lower(aside, self.stack.lower()))?;
+        }
+        if let Some(hold) = &self.hold {
+            write!(f, "; {}", Lower(hold, self.stack.lower()))?;
         }
         match &self.sabotage {
             Some(sabotage) => write!(f, "; {sabotage}"),

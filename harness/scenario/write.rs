@@ -1,7 +1,7 @@
 //! A case as a scenario file of its own.
 
 use super::case::{self, Case};
-use super::file::{Fault, File, Io, Legs, Stack};
+use super::file::{Fault, File, Hold, Io, Legs, Stack};
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
 
@@ -52,6 +52,17 @@ impl From<&Case> for File {
             },
             fault: (case.faults.iter().map(|fault| of(fault, case)))
                 .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
+                .collect(),
+            hold: (case.hold.iter())
+                .map(|hold| {
+                    let offset = hold.sector.saturating_sub(case.io.sector);
+                    Given::from(Hold {
+                        leg: Sweep::of(hold.leg),
+                        at: Sweep::of(Offset::Sectors(offset)),
+                        then: Sweep::of(hold.then),
+                        meanwhile: Sweep::of(hold.meanwhile),
+                    })
+                })
                 .collect(),
         }
     }

@@ -9,6 +9,7 @@ use crate::observation::{Command, Entry, Layer, Member};
 use crate::scenario::case::Times;
 use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
+use tokio::sync::oneshot;
 
 /// A request to a medium, by byte.
 #[derive(Debug)]
@@ -62,11 +63,24 @@ impl Refusal {
     }
 }
 
+/// A request that is kept until somebody lets it go.
+#[derive(Debug)]
+struct Holding {
+    member: Member,
+    command: Command,
+    sector: u64,
+    /// What it is answered then, if it fails.
+    errno: Option<Errno>,
+    /// `None` until the request has come.
+    held: Option<oneshot::Sender<()>>,
+}
+
 /// The media of a machine, and what reached them.
 #[derive(Debug, Default)]
 pub struct Ledger {
     media: Vec<Medium>,
     refusals: Vec<Refusal>,
+    holding: Option<Holding>,
     /// The legs are ways to leg 0's medium.
     shared: bool,
     entries: Vec<Entry>,
@@ -78,6 +92,7 @@ impl Ledger {
         Ledger {
             media,
             refusals: Vec::new(),
+            holding: None,
             shared: false,
             entries: Vec::new(),
         }
@@ -113,6 +128,64 @@ impl Ledger {
             told: None,
         });
         result
+    }
+
+    /// The first request of this kind that covers `sector` of the disk is to be
+    /// kept, before it has any effect, and to end with `errno`.
+    pub fn hold(&mut self, member: Member, command: Command, sector: u64, errno: Option<Errno>) {
+        self.holding = Some(Holding {
+            member,
+            command,
+            sector,
+            errno,
+            held: None,
+        });
+    }
+
+    /// What a request to the disk with this index has to wait for before it is
+    /// carried out.
+    pub fn stops(
+        &mut self,
+        index: usize,
+        offset: u64,
+        request: &Request<'_>,
+    ) -> Option<oneshot::Receiver<()>> {
+        let member = self.media.get(index)?.member();
+        let holding = self
+            .holding
+            .as_mut()
+            .filter(|holding| holding.held.is_none())?;
+        let (command, length) = request.shape();
+        let (first, count) = covering(offset, length);
+        let covers = (first..first.saturating_add(count)).contains(&holding.sector);
+        if (holding.member, holding.command) != (member, command) || !covers {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        holding.held = Some(sender);
+        Some(receiver)
+    }
+
+    /// Whether a request is being kept.
+    pub fn is_held(&self) -> bool {
+        (self.holding.as_ref()).is_some_and(|holding| holding.held.is_some())
+    }
+
+    /// Lets a request go that is being kept, and keeps none any more.
+    pub fn release(&mut self) {
+        let Some(holding) = self.holding.take() else {
+            return;
+        };
+        if let (Some(errno), Some(_)) = (holding.errno, &holding.held) {
+            self.refusals.push(Refusal {
+                member: holding.member,
+                command: holding.command,
+                sector: Some(holding.sector),
+                times: Times::Count(1),
+                errno,
+            });
+        }
+        // Whoever waits is told by the sender's end.
     }
 
     /// From here on the disks refuse these requests and no others.
@@ -158,6 +231,7 @@ impl Ledger {
     /// lead to leg 0's medium.
     pub fn reset(&mut self, seed: u64, shared: bool) {
         self.shared = shared;
+        self.holding = None;
         self.entries.clear();
         for medium in &mut self.media {
             medium.reset(seed);
@@ -251,6 +325,27 @@ mod tests {
             times,
             errno: Errno::IO,
         }
+    }
+
+    /// It has no effect until it is let go, and then ends as it was to.
+    #[test]
+    fn a_request_is_kept_once() {
+        let mut ledger = Ledger::new(vec![Medium::new(Member::Leg(1), 8, 1)]);
+        ledger.reset(1, false);
+        ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
+        let data = [0; 1024];
+        assert!(ledger.stops(0, 0, &Request::Write(&data)).is_none());
+        assert!(ledger.stops(0, 1024, &Request::Discard(1024)).is_none());
+        assert!(!ledger.is_held());
+        let mut kept = ledger.stops(0, 1024, &Request::Write(&data)).unwrap();
+        assert!(ledger.is_held());
+        assert!(ledger.stops(0, 1024, &Request::Write(&data)).is_none());
+        assert!(kept.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        ledger.release();
+        assert!(kept.try_recv() == Err(oneshot::error::TryRecvError::Closed));
+        let results = [0, 1].map(|_| ledger.execute(0, 1024, Request::Write(&data)));
+        assert_eq!(results, [Err(Errno::IO), Ok(())]);
+        assert!(!ledger.is_held());
     }
 
     /// What was refused has no effect, is entered, and is no other way's.

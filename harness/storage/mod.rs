@@ -60,7 +60,7 @@ mod trace_pipe;
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
 use crate::observation::{self, Command, Entry, Member};
-use crate::scenario::case::{Case, Controller, Fault, Legs};
+use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs, Times};
 use account::Account;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
@@ -453,6 +453,36 @@ impl Storage {
         }
         locked(&self.ledger).refuse(refusals);
         Ok(())
+    }
+
+    /// The first request that `hold` is about is to be kept at its disk until
+    /// [`Storage::release`].
+    ///
+    /// # Errors
+    /// There is no such leg or sector.
+    pub fn hold(&mut self, legs: &Legs, hold: &Hold, op: Op) -> Result<(), StorageError> {
+        let fault = Fault {
+            leg: hold.leg,
+            op,
+            sector: hold.sector,
+            times: Times::Always,
+            errno: Errno::IO.raw_os_error(),
+            report: None,
+        };
+        let sector = blkdebug::place(legs, &fault)? as u64;
+        let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
+        locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+        Ok(())
+    }
+
+    /// Whether a request is being kept.
+    pub fn is_held(&self) -> bool {
+        locked(&self.ledger).is_held()
+    }
+
+    /// Lets the request go that is being kept, and keeps none any more.
+    pub fn release(&self) {
+        locked(&self.ledger).release();
     }
 
     /// Takes all faults away; see [`Storage::arm`].

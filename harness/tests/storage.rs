@@ -156,6 +156,7 @@ fn case(faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
+        hold: None,
         sabotage: None,
     }
 }

@@ -22,6 +22,9 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.faults.is_empty() && scene.expected.fires.is_empty() {
         return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
     }
+    if scene.case.hold.is_some() && scene.seen.meanwhile.is_none() {
+        return Some("the request that was to be held never reached its disk".to_owned());
+    }
     if let Some(reason) = scene
         .case
         .aside

@@ -7,6 +7,7 @@
 //! depends on timing, the expectation says which outcomes are correct instead
 //! of guessing one.
 
+mod hold;
 mod multipath;
 mod raid1;
 mod reports;
@@ -105,6 +106,7 @@ pub struct Unknown(pub &'static str);
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
     reports::knows(case)?;
+    hold::knows(case)?;
     match &case.stack {
         Stack::Raid1(mirror) => raid1::knows(case, mirror),
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
@@ -120,9 +122,13 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         Alignment::Either if units.is_empty() => return refused(case),
         Alignment::Either => {}
     }
-    match &case.stack {
+    let on_target = |case: &Case| match &case.stack {
         Stack::Raid1(mirror) => raid1::expect(case, mirror, units),
         Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
+    };
+    match &case.hold {
+        None => on_target(case),
+        Some(hold) => hold::expect(case, hold, on_target(&hold::without(case, hold))),
     }
 }
 

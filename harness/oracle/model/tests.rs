@@ -1,4 +1,5 @@
-//! What the stacks do with flushes, discards and write-zeroes that fail.
+//! What the stacks do with flushes, discards and write-zeroes that fail, with logs
+//! and recoveries that do, and with what is in flight.
 
 use super::*;
 use crate::oracle::units::nominal;
@@ -216,4 +217,63 @@ fn what_is_not_known_of_logs_and_recoveries(
     #[case] faults: &str,
 ) {
     assert!(knows(&case(stack, io, faults)).is_err());
+}
+
+/// What is done while the request is in flight; how often each path is asked;
+/// the paths; the active group.
+#[rstest]
+#[case::done("then = \"ok\"", [(1, 1), (0, 0)], "AA", Some(0))]
+#[case::failed("then = \"EIO\"", [(1, 1), (1, 1)], "FA", Some(1))]
+#[case::path_failed("meanwhile = \"fail-path\"", [(1, 1), (0, 0)], "FA", None)]
+#[case::path_back("meanwhile = \"reinstate-path\"", [(1, 1), (0, 0)], "AA", None)]
+#[case::path_back_and_failed(
+    "meanwhile = \"reinstate-path\"\nthen = \"EIO\"", [(1, 1), (1, 1)], "FA", Some(1)
+)]
+#[case::suspended("meanwhile = \"suspend\"\nthen = \"EIO\"", [(1, 1), (1, 1)], "FA", Some(1))]
+#[case::reloaded("meanwhile = \"reload\"", [(1, 1), (0, 0)], "AA", None)]
+#[case::reloaded_and_failed(
+    "meanwhile = \"reload\"\nthen = \"EIO\"", [(1, 2), (0, 1)], "AA", None
+)]
+fn multipath_with_a_request_in_flight(
+    #[case] hold: &str,
+    #[case] asked: [(u32, u32); 2],
+    #[case] health: &str,
+    #[case] group: Option<usize>,
+) {
+    let expected = expected(&case(MQ, "op = \"read\"", &format!("[[hold]]\n{hold}")));
+    assert_eq!(expected.answers, [[Ok(512 * 512)]]);
+    assert_eq!(expected.units[0].asked, asked);
+    assert_eq!(expected.health.concat(), health);
+    assert_eq!((expected.active_group, expected.held), (group, false));
+    assert!(expected.fires.is_empty());
+}
+
+#[rstest]
+#[case::done("then = \"ok\"", &[0], "AA")]
+#[case::failed("then = \"EIO\"\nmeanwhile = \"suspend-noflush\"", &[0, 1], "RA")]
+#[case::reloaded("then = \"EIO\"\nmeanwhile = \"reload\"", &[0, 1], "AA")]
+fn a_mirror_with_a_read_in_flight(#[case] hold: &str, #[case] order: &[u8], #[case] health: &str) {
+    let expected = expected(&case("", "op = \"read\"", &format!("[[hold]]\n{hold}")));
+    assert_eq!(expected.answers, [[Ok(512 * 512)]]);
+    assert_eq!(expected.units[0].order.as_deref(), Some(order));
+    assert_eq!(expected.health.concat(), health);
+}
+
+#[rstest]
+#[case::with_a_fault("", "op = \"read\"", "[[fault]]\n[[hold]]")]
+#[case::pieces("", "op = \"read\"\nrequests = 2", "[[hold]]")]
+#[case::other_leg("", "op = \"read\"", "[[hold]]\nleg = 1")]
+#[case::other_path(MQ, "op = \"read\"", "[[hold]]\nleg = 1")]
+#[case::any_path(
+    "target = \"multipath\"\npath_grouping = \"multibus\"",
+    "op = \"read\"",
+    "[[hold]]"
+)]
+#[case::recovered("", WRITE, "[[hold]]\nthen = \"EIO\"\nmeanwhile = \"suspend\"")]
+fn what_is_not_known_of_requests_in_flight(
+    #[case] stack: &str,
+    #[case] io: &str,
+    #[case] hold: &str,
+) {
+    assert!(knows(&case(stack, io, hold)).is_err());
 }

@@ -1,6 +1,6 @@
 //! The catalogue, and loading it.
 
-use super::super::file::{Fault, File, Io, Legs, Stack, Table};
+use super::super::file::{Fault, File, Hold, Io, Legs, Stack, Table};
 use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
 use crate::oracle;
@@ -115,11 +115,18 @@ fn the_committed_schema_is_current() {
 #[test]
 fn the_readme_tells_every_key_and_its_examples_work() {
     let readme = fs::read_to_string(catalogue().join("README.md")).expect("the README is there");
-    let keys = [File::KEYS, Stack::KEYS, Legs::KEYS, Io::KEYS, Fault::KEYS];
+    let keys = [
+        File::KEYS,
+        Stack::KEYS,
+        Legs::KEYS,
+        Io::KEYS,
+        Fault::KEYS,
+        Hold::KEYS,
+    ];
     for key in keys.concat() {
         let told = format!("`{key}`");
         assert!(
-            ["stack", "legs", "io", "fault"].contains(&key) || readme.contains(&told),
+            ["stack", "legs", "io", "fault", "hold"].contains(&key) || readme.contains(&told),
             "{told} is missing"
         );
     }

@@ -5,6 +5,7 @@
 //! names the values that clash; whoever wants the others splits the file.
 
 mod faults;
+mod hold;
 mod io;
 mod stack;
 
@@ -49,6 +50,7 @@ pub(super) fn check(file: &File, report: &mut Report) {
     stack::legs(file, report);
     io::io(file, report);
     faults::faults(file, report);
+    hold::hold(file, report);
 }
 
 /// Checks how much there is of an otherwise valid scenario.

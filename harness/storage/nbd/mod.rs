@@ -84,10 +84,10 @@ pub(super) async fn serve(
 /// A connection from its greeting to its end.
 async fn converse<S>(mut stream: S, exports: Arc<[Export]>, ledger: Arc<Mutex<Ledger>>) -> End
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let outcome = match handshake::shake_hands(&mut stream, &exports).await {
-        Ok(export) => transmit(stream, export, &ledger).await,
+        Ok(export) => transmit(stream, export, ledger).await,
         Err(end) => Err(end),
     };
     match outcome {
@@ -99,16 +99,19 @@ where
 /// A reply's buffer is kept from request to request up to this size.
 const KEPT: usize = 1 << 20;
 
-/// Serves requests until the connection ends.
+/// Serves requests until the connection ends. One that the ledger keeps is
+/// answered when it is let go; those behind it overtake it.
 async fn transmit<S>(
     stream: S,
     export: usize,
-    ledger: &Mutex<Ledger>,
+    ledger: Arc<Mutex<Ledger>>,
 ) -> Result<std::convert::Infallible, End>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    let (read, write) = tokio::io::split(stream);
+    let mut stream = BufReader::with_capacity(64 << 10, read);
+    let replies = Arc::new(tokio::sync::Mutex::new(write));
     let mut data = Vec::new();
     loop {
         let mut header = [0; RequestHeader::BYTES];
@@ -120,45 +123,78 @@ where
         if matches!(header.command, command::READ | command::WRITE) {
             data.resize(wire::REPLY_BYTES + header.length as usize, 0);
         }
-        let body = &mut data[wire::REPLY_BYTES..];
         if header.command == command::WRITE {
-            stream.read_exact(body).await?;
+            stream.read_exact(&mut data[wire::REPLY_BYTES..]).await?;
         }
-        let length = u64::from(header.length);
-        let request = match header.command {
-            command::READ => Some(Request::Read(body)),
-            command::WRITE => Some(Request::Write(body)),
-            command::FLUSH => Some(Request::Flush),
-            command::TRIM => Some(Request::Discard(length)),
-            command::WRITE_ZEROES => Some(Request::WriteZeroes(length)),
-            command::DISCONNECT => return Err(End::Closed),
-            _ => None,
-        };
-        let result = match request {
-            Some(request) => {
-                let mut ledger = locked(ledger);
-                let done = ledger.execute(export, header.offset, request);
-                // Forced onto the medium: as good as a flush behind it.
-                match done {
-                    Ok(()) if header.flags & flag::FUA != 0 => {
-                        ledger.execute(export, header.offset, Request::Flush)
-                    }
-                    done => done,
-                }
-            }
-            None => Err(Errno::INVAL),
-        };
-        if header.command != command::READ || result.is_err() {
-            data.truncate(wire::REPLY_BYTES);
+        if header.command == command::DISCONNECT {
+            return Err(End::Closed);
         }
-        let errno = result.err().map_or(0, |errno| errno.raw_os_error() as u32);
-        data[..wire::REPLY_BYTES].copy_from_slice(&wire::reply_head(errno, header.cookie));
-        stream.write_all(&data).await?;
-        stream.flush().await?;
+        let waits = request(&header, &mut data[wire::REPLY_BYTES..])
+            .and_then(|request| locked(&ledger).stops(export, header.offset, &request));
+        if let Some(released) = waits {
+            let mut data = std::mem::take(&mut data);
+            let (ledger, replies) = (ledger.clone(), replies.clone());
+            tokio::spawn(async move {
+                // The ledger ends the channel, it sends nothing.
+                let _ = released.await;
+                carry_out(&header, export, &mut data, &ledger);
+                // If the client is gone, the connection's own end tells.
+                let _ = reply(&replies, &data).await;
+            });
+            continue;
+        }
+        carry_out(&header, export, &mut data, &ledger);
+        reply(&replies, &data).await?;
         if data.capacity() > KEPT {
             data = Vec::new();
         }
     }
+}
+
+/// The request of this head, whose data are `body`; `None` for one of a kind
+/// that there is not.
+fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<Request<'a>> {
+    let length = u64::from(header.length);
+    match header.command {
+        command::READ => Some(Request::Read(body)),
+        command::WRITE => Some(Request::Write(body)),
+        command::FLUSH => Some(Request::Flush),
+        command::TRIM => Some(Request::Discard(length)),
+        command::WRITE_ZEROES => Some(Request::WriteZeroes(length)),
+        _ => None,
+    }
+}
+
+/// Carries a request out, and makes its reply of its data.
+fn carry_out(header: &RequestHeader, export: usize, data: &mut Vec<u8>, ledger: &Mutex<Ledger>) {
+    let result = match request(header, &mut data[wire::REPLY_BYTES..]) {
+        Some(request) => {
+            let mut ledger = locked(ledger);
+            let done = ledger.execute(export, header.offset, request);
+            // Forced onto the medium: as good as a flush behind it.
+            match done {
+                Ok(()) if header.flags & flag::FUA != 0 => {
+                    ledger.execute(export, header.offset, Request::Flush)
+                }
+                done => done,
+            }
+        }
+        None => Err(Errno::INVAL),
+    };
+    if header.command != command::READ || result.is_err() {
+        data.truncate(wire::REPLY_BYTES);
+    }
+    let errno = result.err().map_or(0, |errno| errno.raw_os_error() as u32);
+    data[..wire::REPLY_BYTES].copy_from_slice(&wire::reply_head(errno, header.cookie));
+}
+
+async fn reply<W: AsyncWrite + Unpin>(
+    replies: &tokio::sync::Mutex<W>,
+    data: &[u8],
+) -> io::Result<()> {
+    let mut replies = replies.lock().await;
+    replies.write_all(data).await?;
+    replies.flush().await
 }
 
 #[cfg(test)]

@@ -111,6 +111,31 @@ fn go_tells_size_flags_and_block_sizes() {
     });
 }
 
+/// A request that is kept is overtaken, and answered when it is let go.
+#[test]
+fn what_is_kept_is_overtaken() {
+    run(async {
+        let ledger = ledger();
+        let (mut client, _) = Client::go(&ledger).await;
+        locked(&ledger).hold(Member::Leg(0), Command::Write, 1, Some(Errno::IO));
+        client.request(WRITE, 7, 512, 512).await;
+        client.stream.write_all(&[9; SECTOR]).await.unwrap();
+        client.request(WRITE, 8, 1024, 512).await;
+        client.stream.write_all(&[9; SECTOR]).await.unwrap();
+        assert_eq!(client.reply().await, (0, 8));
+        assert!(locked(&ledger).is_held());
+        locked(&ledger).release();
+        assert_eq!(client.reply().await, (5, 7));
+        client.request(WRITE, 9, 512, 512).await;
+        client.stream.write_all(&[9; SECTOR]).await.unwrap();
+        assert_eq!(client.reply().await, (0, 9));
+        let order: Vec<_> = (locked(&ledger).entries().iter())
+            .map(|entry| (entry.sector, entry.result))
+            .collect();
+        assert_eq!(order, [(2, Some(0)), (1, Some(-5)), (1, Some(0))]);
+    });
+}
+
 #[test]
 fn export_name_goes_straight_to_requests() {
     run(async {

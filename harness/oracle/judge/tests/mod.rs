@@ -12,8 +12,8 @@ use super::*;
 use crate::observation::{Command, Entry, Layer, Medium};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
-    Aside, Controller, Disk as Place, During, Fault, Io, Legs, Log, Multipath, PathGrouping,
-    PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
+    Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
+    Multipath, PathGrouping, PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, Op, OpReport, Path};
@@ -74,6 +74,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
+        hold: None,
         sabotage: None,
     }
 }
@@ -356,6 +357,7 @@ fn observe(case: &Case) -> Observation {
         refusal: None,
         set_up: Vec::new(),
         events_before: Some(0),
+        meanwhile: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

@@ -150,6 +150,23 @@ fn a_failure_is_told_of(
     assert_eq!(verdict.outcome, outcome, "{verdict:?}");
 }
 
+/// A request that was to be held and was not proves nothing.
+#[rstest]
+#[case::held(Some(Vec::new()), Outcome::Pass)]
+#[case::missed(None, Outcome::Inconclusive)]
+fn a_request_that_is_held(#[case] meanwhile: Option<Vec<String>>, #[case] outcome: Outcome) {
+    let mut case = case(Op::Read, Vec::new());
+    let mut seen = observe(&case);
+    case.hold = Some(Hold {
+        leg: 0,
+        sector: BAD,
+        then: Ending::Ok,
+        meanwhile: Meanwhile::Suspend,
+    });
+    seen.meanwhile = meanwhile;
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
 /// A write to a mirror whose log cannot be written, and is to be kept.
 fn log_failed() -> (Case, Observation) {
     let mut case = case(Op::Write, Vec::new());
