@@ -1,7 +1,7 @@
 // class: an error of the disk itself is taken for one of the path
 // module: dm-multipath
 // file: drivers/md/dm-mpath.c
-// scenarios: multipath/target-error, target
+// scenarios: multipath/controllers-read, multipath/controllers-write, target
 // kills: misjudged, wrong answer, wrong I/O
 
 @@

@@ -147,7 +147,7 @@ pub async fn prepare(
     };
     if let Some(control) = &control {
         let module = broken_module(control, &kernel, &cache, ctx).await?;
-        kernel.modules.replace(&control.module, module);
+        kernel.modules.replace(&control.module_name(), module);
     }
     let own = build_own_modules(needs, &mut kernel, &cache, ctx).await?;
     let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };

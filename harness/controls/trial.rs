@@ -174,6 +174,7 @@ mod tests {
             name: "m".to_owned(),
             class: "c".to_owned(),
             module: "dm-mirror".to_owned(),
+            replaces: None,
             file: Some("drivers/md/dm-raid1.c".to_owned()),
             scenarios: vec!["raid1".to_owned()],
             kills: [Symptom::WrongData].into(),

@@ -25,6 +25,9 @@ pub struct Control {
     pub class: String,
     /// The module's file without `.ko`, as in `dm-mirror`.
     pub module: String,
+    /// The module of the kernel that a module of our own takes the place of,
+    /// where it does.
+    pub replaces: Option<String>,
     /// The file that is patched, below the kernel's source; none for a module
     /// of our own.
     pub file: Option<String>,
@@ -126,6 +129,7 @@ impl Control {
             name: name.into_owned(),
             class: head.class,
             module: head.module,
+            replaces: head.replaces,
             file,
             scenarios: head.scenarios,
             kills: head.kills,
@@ -177,16 +181,20 @@ impl Control {
         self.patch.is_none() && self.parameters.is_empty()
     }
 
-    /// Its parameters as the kernel's command line has them.
+    /// Its parameters as the kernel's command line has them. One with a dot in
+    /// its name is another module's.
     pub fn kernel_parameters(&self) -> Vec<String> {
         let module = self.module_name();
-        let parameters = self.parameters.iter();
-        parameters.map(|one| format!("{module}.{one}")).collect()
+        let of = |one: &String| match one.split_once('=') {
+            Some((name, _)) if name.contains('.') => one.clone(),
+            _ => format!("{module}.{one}"),
+        };
+        self.parameters.iter().map(of).collect()
     }
 
-    /// The module's name as the kernel spells it.
+    /// The name of the module that it stands for, as the kernel spells it.
     pub fn module_name(&self) -> String {
-        canonical(&self.module)
+        canonical(self.replaces.as_ref().unwrap_or(&self.module))
     }
 
     /// How soon a scenario may show it: 0 for the scenarios to begin with;

@@ -55,6 +55,7 @@ pub(super) struct Head {
     pub(super) class: String,
     pub(super) module: String,
     pub(super) cause: Cause,
+    pub(super) replaces: Option<String>,
     pub(super) scenarios: Vec<String>,
     pub(super) kills: BTreeSet<Symptom>,
     pub(super) inspired_by: Option<String>,
@@ -105,11 +106,12 @@ pub enum HeadError {
     Parameter(String),
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "class",
     "module",
     "file",
     "parameters",
+    "replaces",
     "scenarios",
     "kills",
     "inspired-by",
@@ -127,6 +129,10 @@ impl Head {
             cause: match kind {
                 Kind::Patch => Cause::Patch(path(must("file")?)?),
                 Kind::Parameters => Cause::Parameters(parameters(&must("parameters")?)?),
+            },
+            replaces: match kind {
+                Kind::Patch => None,
+                Kind::Parameters => must("replaces").ok(),
             },
             scenarios: list(&must("scenarios")?),
             kills: symptoms(&must("kills")?)?,
@@ -238,6 +244,7 @@ mod tests {
                         .to_owned(),
                 module: "dm-mirror".to_owned(),
                 cause: Cause::Patch("drivers/md/dm-bio-record.h".to_owned()),
+                replaces: None,
                 scenarios: vec!["raid1/read-halfway".to_owned(), "raid1".to_owned()],
                 kills: [Symptom::Crash, Symptom::WrongData].into(),
                 inspired_by: None,
