@@ -263,6 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn a_module_of_our_own_may_take_the_place_of_the_kernels() {
+        let directory = tempfile::tempdir().unwrap();
+        let head = "// class: c\n// module: halfway-policy\n// replaces: dm-mirror\n\
+                    // parameters: policy=copy, halfway_leg.patch_vector=1\n\
+                    // scenarios: raid1\n// kills: hang\n";
+        fs::write(directory.path().join("p.control"), head).unwrap();
+        let control = Control::find("p", directory.path()).unwrap();
+        assert_eq!(control.module_name(), "dm_mirror");
+        assert!(!control.is_unmutated());
+        assert_eq!(
+            control.kernel_parameters(),
+            ["dm_mirror.policy=copy", "halfway_leg.patch_vector=1"]
+        );
+        let rebuilt = Control::find("unmutated-halfway-policy", directory.path()).unwrap();
+        assert!(rebuilt.is_unmutated());
+        assert_eq!(rebuilt.module_name(), "dm_mirror");
+    }
+
+    #[test]
     fn scenarios_are_ranked_by_whole_parts_of_their_names() {
         let directory = tempfile::tempdir().unwrap();
         put(directory.path(), "b.cocci", "m", "raid1/read, raid1");
