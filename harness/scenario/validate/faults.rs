@@ -1,6 +1,6 @@
 //! Each `[[fault]]`, and all of them together.
 
-use super::clash;
+use super::{clash, place};
 use crate::scenario::case::{Controller, Disk, During, Log, Sync, Times};
 use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
@@ -14,47 +14,18 @@ use std::collections::HashSet;
 const EIO: i32 = 5;
 
 pub(super) fn faults(file: &File, report: &mut Report) {
-    let fewest = file.legs.count.least(|count| *count);
-    let shortest = file.io.sectors.least(|sectors| *sectors);
     for (index, given) in file.fault.iter().enumerate() {
         let fault = &given.value;
-        if let Some(count) = fewest {
-            for leg in fault.leg.offenders(|leg| *leg >= count.value) {
-                let last = count.value.saturating_sub(1);
-                report
-                    .problem(format!("there is no leg {}", leg.value))
-                    .value(leg, "this leg")
-                    .value(count, "this many legs")
-                    .help(format!("{} legs are numbered 0 to {last}", count.value));
-            }
-        }
-        match (&fault.at, shortest) {
-            (At::Offsets(offsets), Some(sectors)) => {
-                let beyond =
-                    |at: &Offset| matches!(at, Offset::Sectors(at) if *at >= sectors.value);
-                for at in offsets
-                    .offenders(beyond)
-                    .iter()
-                    .filter(|_| sectors.value > 0)
-                {
-                    report
-                        .problem(format!(
-                            "sector {} is outside of an I/O of {} sectors",
-                            at.value.word(),
-                            sectors.value
-                        ))
-                        .value(at, "counted from the start of the I/O")
-                        .value(sectors, "this many sectors")
-                        .help(format!("its sectors are 0 to {}", sectors.value - 1));
-                }
-            }
-            (At::Same(span), _) if index == 0 => {
+        place::legs(&fault.leg, file, report);
+        match &fault.at {
+            At::Offsets(offsets) => place::sectors(offsets, file, report),
+            At::Same(span) if index == 0 => {
                 report
                     .problem("the first fault has none before it to be at the same sector as")
                     .at(span.clone(), "the same as what?")
                     .help("say `same` on a later fault");
             }
-            _ => {}
+            At::Same(_) | At::Every(_) => {}
         }
         clash(
             report,

@@ -1,10 +1,10 @@
 //! `[[hold]]`.
 
-use super::clash;
+use super::{clash, place};
 use crate::scenario::case::{Controller, Meanwhile};
 use crate::scenario::error::Report;
 use crate::scenario::file::File;
-use crate::scenario::value::{Offset, Target, Value};
+use crate::scenario::value::Target;
 use halfway_protocol::io::Op;
 
 pub(super) fn hold(file: &File, report: &mut Report) {
@@ -20,29 +20,8 @@ pub(super) fn hold(file: &File, report: &mut Report) {
         problem.help("give each a scenario of its own, or sweep over `at`");
     }
     let hold = &given.value;
-    if let Some(count) = file.legs.count.least(|count| *count) {
-        for leg in hold.leg.offenders(|leg| *leg >= count.value) {
-            report
-                .problem(format!("there is no leg {}", leg.value))
-                .value(leg, "this leg")
-                .value(count, "this many legs")
-                .help("legs are numbered from 0");
-        }
-    }
-    if let Some(sectors) = file.io.sectors.least(|sectors| *sectors) {
-        let beyond = |at: &Offset| matches!(at, Offset::Sectors(at) if *at >= sectors.value);
-        for at in hold.at.offenders(beyond) {
-            report
-                .problem(format!(
-                    "sector {} is outside of an I/O of {} sectors",
-                    at.value.word(),
-                    sectors.value
-                ))
-                .value(at, "counted from the start of the I/O")
-                .value(sectors, "this many sectors")
-                .help("hold a sector of the I/O");
-        }
-    }
+    place::legs(&hold.leg, file, report);
+    place::sectors(&hold.at, file, report);
     let of_paths =
         |deed: &Meanwhile| matches!(deed, Meanwhile::FailPath | Meanwhile::ReinstatePath);
     if let (Target::Raid1, Some(deed)) = (file.stack.target(), hold.meanwhile.find(of_paths)) {

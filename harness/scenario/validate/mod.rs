@@ -7,6 +7,7 @@
 mod faults;
 mod hold;
 mod io;
+mod place;
 mod stack;
 
 use super::case::Sabotage;

@@ -1,0 +1,41 @@
+//! Where something is to happen: on which leg, at which sector of the I/O.
+
+use crate::scenario::error::Report;
+use crate::scenario::file::File;
+use crate::scenario::sweep::Sweep;
+use crate::scenario::value::{Offset, Value};
+
+/// Names legs that there are not.
+pub(super) fn legs(legs: &Sweep<u8>, file: &File, report: &mut Report) {
+    let Some(count) = file.legs.count.least(|count| *count) else {
+        return;
+    };
+    for leg in legs.offenders(|leg| *leg >= count.value) {
+        let last = count.value.saturating_sub(1);
+        report
+            .problem(format!("there is no leg {}", leg.value))
+            .value(leg, "this leg")
+            .value(count, "this many legs")
+            .help(format!("{} legs are numbered 0 to {last}", count.value));
+    }
+}
+
+/// Names sectors that the shortest I/O does not have.
+pub(super) fn sectors(offsets: &Sweep<Offset>, file: &File, report: &mut Report) {
+    let shortest = file.io.sectors.least(|sectors| *sectors);
+    let Some(sectors) = shortest.filter(|sectors| sectors.value > 0) else {
+        return;
+    };
+    let beyond = |at: &Offset| matches!(at, Offset::Sectors(at) if *at >= sectors.value);
+    for at in offsets.offenders(beyond) {
+        report
+            .problem(format!(
+                "sector {} is outside of an I/O of {} sectors",
+                at.value.word(),
+                sectors.value
+            ))
+            .value(at, "counted from the start of the I/O")
+            .value(sectors, "this many sectors")
+            .help(format!("its sectors are 0 to {}", sectors.value - 1));
+    }
+}
