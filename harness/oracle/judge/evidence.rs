@@ -1,6 +1,6 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, contract, journal, progress, state};
+use super::{Scene, aside, contract, journal, progress, state};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
@@ -41,7 +41,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         }
     });
     Evidence {
-        journal: cut(lines),
+        journal: cut(aside::evidence(scene).chain(lines)),
         trace: cut(events.map(ToString::to_string)),
         status: state::line(scene)
             .map(|status| status.targets.join("; "))
@@ -84,7 +84,7 @@ pub fn shown(scene: &Scene<'_>) -> String {
             .filter(|entry| entry.result.is_some_and(|result| result != 0))
             .count()
     };
-    let legs: Vec<String> = (0..scene.case.legs.count)
+    let legs = (0..scene.case.legs.count)
         .filter(|leg| failed(*leg) > 0)
         .map(|leg| {
             let progress = match scene.conduct.progress {
@@ -92,12 +92,11 @@ pub fn shown(scene: &Scene<'_>) -> String {
                 false => String::new(),
             };
             format!("{lower} {leg} failed {} request(s){progress}", failed(leg))
-        })
-        .collect();
-    let failure = if legs.is_empty() {
-        format!("no {lower} failed")
-    } else {
-        legs.join(", ")
+        });
+    let failures: Vec<String> = aside::words(scene).chain(legs).collect();
+    let failure = match failures.is_empty() {
+        true => format!("no {lower} failed"),
+        false => failures.join(", "),
     };
     let told_error = scene
         .report()

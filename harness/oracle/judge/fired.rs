@@ -1,9 +1,9 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, contract, journal, progress};
+use super::{Scene, aside, contract, journal, progress};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::scenario::case::{Aside, Disk, During, Fault, Times};
+use crate::scenario::case::{Fault, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
@@ -25,52 +25,16 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if scene.case.hold.is_some() && scene.seen.meanwhile.is_none() {
         return Some("the request that was to be held never reached its disk".to_owned());
     }
-    if let Some(reason) = scene
-        .case
-        .aside
-        .iter()
-        .find_map(|aside| aside_missed(scene, aside))
-    {
-        return Some(reason);
-    }
     let faults = scene
         .expected
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
     let absorbed = scene.absorbed.iter();
-    faults
-        .into_iter()
-        .find_map(|fault| not_fired(scene, fault))
+    aside::missed(scene)
+        .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
         .or_else(|| contract::unchecked(scene))
-}
-
-/// A fault of the log, or one while the mirror was set up, must have been met.
-fn aside_missed(scene: &Scene<'_>, aside: &Aside) -> Option<String> {
-    let fault = &aside.fault;
-    let (member, offset) = match aside.disk {
-        Disk::Leg => (Member::Leg(fault.leg), model::offset(scene.case, fault.leg)),
-        Disk::Log => (Member::Log, 0),
-    };
-    let journal = match aside.during {
-        During::SetUp => &scene.seen.set_up,
-        During::Io => &scene.seen.journal,
-    };
-    let met = |entry: &Entry| {
-        let whole = aside.disk == Disk::Log && entry.command == fault.op.into();
-        let sector = entry.sector.wrapping_sub(offset);
-        entry.member == member
-            && entry.result.is_some_and(|result| result != 0)
-            && (whole
-                || entry.command == fault.op.into() && fault.meets(fault.op, sector, entry.sectors))
-    };
-    (!journal.iter().any(met)).then(|| {
-        format!(
-            "the fault did not fire: the journal has no {} that {member} failed",
-            journal::name(fault.op.into())
-        )
-    })
 }
 
 /// A fault that wears off beneath device-mapper must have been met all the

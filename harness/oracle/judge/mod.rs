@@ -4,6 +4,7 @@
 //! own here and returns the differences that it saw.
 
 mod answers;
+mod aside;
 mod content;
 mod contract;
 mod durable;

@@ -213,6 +213,17 @@ fn log_failed() -> (Case, Observation) {
     (case, seen)
 }
 
+#[test]
+fn a_verdict_cites_what_failed_aside() {
+    let (case, seen) = log_failed();
+    let verdict = judge(&case, &seen);
+    assert_eq!(
+        verdict.reason,
+        "the log failed 1 request(s); the application was told"
+    );
+    assert_eq!(verdict.evidence.journal, ["the log write 0+3 error -5"]);
+}
+
 #[rstest]
 #[case::sound(|_: &mut Observation| {}, Outcome::Pass, "")]
 #[case::log_looks_sound(
