@@ -6,7 +6,7 @@ use crate::oracle::model;
 use crate::oracle::status::{self, mirror::MirrorStatus};
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{During, Raid1, Stack};
+use crate::scenario::case::{Raid1, Stack};
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::DmStatus;
 
@@ -44,20 +44,17 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 }
 
 /// Whoever waits for an event of the device (dmeventd, multipathd) hears of each
-/// failure of a leg that is handled (`trigger_event` of either target). A disk
-/// log sends events of its own (`disk_flush`).
+/// failure of a leg that it is told of. A disk log sends events of its own
+/// (`disk_flush`).
 fn untold(scene: &Scene<'_>) -> Option<Difference> {
     let before = scene.seen.events_before?;
-    let case = scene.case;
-    let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
-    // What failed before the I/O was told of before it.
-    let early = case.aside.iter().any(|aside| aside.during == During::SetUp);
     let failed = scene
         .expected
         .health
         .iter()
         .any(|health| !health.contains('A'));
-    (!early && handled && failed && line(scene)?.event == before).then(|| {
+    let tells = model::tells_of_failures(scene.case);
+    (tells && failed && line(scene)?.event == before).then(|| {
         difference(
             Witness::Status,
             "a leg failed, and device-mapper sent no event of it",

@@ -50,6 +50,14 @@ impl Environment {
 /// An application's result: bytes, or an errno.
 pub type Answer = Result<u64, i32>;
 
+/// Whether device-mapper sends an event of each leg that the I/O makes fail
+/// (`trigger_event` of either target): of errors that a mirror does not handle it
+/// tells nobody, and of what failed before the I/O it told before it.
+pub fn tells_of_failures(case: &Case) -> bool {
+    let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
+    handled && !case.aside.iter().any(|aside| aside.during == During::SetUp)
+}
+
 /// What a correct kernel does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
