@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::answers::{Sight, answers};
-use super::subject::{BENEATH, CONTROLLERS, IO, LEFT_OUT, LEGS, RECIPES, Recipe, SECTORS};
+use super::subject::{BENEATH, IO, LEFT_OUT, LEGS, RECIPES, Recipe, SECTORS};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::machine::command::Boot;
@@ -43,7 +43,7 @@ pub struct Site<'a> {
 /// What the controllers' machines need.
 pub fn needs_of_controllers() -> Needs {
     Needs {
-        controllers: CONTROLLERS.into(),
+        controllers: Controller::EMULATED.into(),
         ..Needs::default()
     }
 }
@@ -96,7 +96,7 @@ impl Subject {
 /// Examines the drivers of all controllers; `say` hears each row.
 pub async fn controllers(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
     let mut rows = Vec::new();
-    for controller in CONTROLLERS {
+    for controller in Controller::EMULATED {
         rows.extend(on_machine(site, images, controller, &[Subject::Disk(controller)], say).await);
     }
     rows
@@ -259,11 +259,15 @@ async fn examined(
     };
     let count = legs_of(station_controller(subject));
     limit(station, count, None).await.map_err(said)?;
-    station
-        .storage
-        .disarm(station.machine.qmp())
-        .await
-        .map_err(stored)?;
+    let places = Legs {
+        controller: station_controller(subject),
+        count,
+        sectors: SECTORS,
+        offset: vec![0; usize::from(count)],
+        max_sectors_kb: None,
+        max_transfer: None,
+    };
+    station.arm(&places, &[], &[]).await.map_err(stored)?;
     station.storage.begin(seed, false).map_err(stored)?;
     let (device, dev) = match subject {
         Subject::Disk(_) => (serial(Member::Leg(0)), disk(station, 0)?),
@@ -283,18 +287,7 @@ async fn examined(
             report: None,
         })
         .collect();
-    let places = Legs {
-        controller: station_controller(subject),
-        count,
-        sectors: SECTORS,
-        offset: vec![0; usize::from(count)],
-        max_sectors_kb: None,
-        max_transfer: None,
-    };
-    let armed = station
-        .storage
-        .arm(station.machine.qmp(), &places, &faults, &[]);
-    armed.await.map_err(stored)?;
+    station.arm(&places, &faults, &[]).await.map_err(stored)?;
     let watching = station.guest.call(Request::Watch {
         bios: Some(IO.1 as u32 * 512 / PAGE),
     });
@@ -365,17 +358,7 @@ async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, String> {
 /// back.
 async fn limit(station: &Station, count: u8, kib: Option<u32>) -> Result<(), CallError> {
     for leg in 0..count {
-        let own = station
-            .disks
-            .iter()
-            .find(|(member, _)| *member == Member::Leg(leg));
-        let own = own.map_or(0, |(_, disk)| disk.limits.max_sectors_kb);
-        let attribute = Request::Attribute {
-            device: serial(Member::Leg(leg)),
-            attribute: "queue/max_sectors_kb".to_owned(),
-            value: Some(kib.unwrap_or(own).to_string()),
-        };
-        station.guest.call(attribute).await?;
+        station.limit(leg, kib).await?;
     }
     Ok(())
 }

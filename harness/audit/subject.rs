@@ -8,24 +8,6 @@ pub const SECTORS: u64 = 16384;
 /// First sector and length of the I/O.
 pub const IO: (u64, u64) = (2048, 512);
 
-/// All controllers of the catalogue.
-pub const CONTROLLERS: [Controller; 14] = [
-    Controller::VirtioBlk,
-    Controller::VirtioScsi,
-    Controller::Nvme,
-    Controller::Ahci,
-    Controller::Piix3Ide,
-    Controller::Lsi53c895a,
-    Controller::Pvscsi,
-    Controller::Megasas,
-    Controller::Mptsas1068,
-    Controller::Am53c974,
-    Controller::UsbStorage,
-    Controller::UsbUas,
-    Controller::Floppy,
-    Controller::SdCard,
-];
-
 /// What stacked drivers lie on: its failures are medium errors, a class that can
 /// be told from the I/O error that a driver makes up.
 pub const BENEATH: Controller = Controller::Nvme;

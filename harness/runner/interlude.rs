@@ -6,7 +6,6 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
-use crate::observation::Member;
 use crate::scenario::case::{Case, Hold, Meanwhile};
 use halfway_protocol::message::Request;
 use std::time::Duration;
@@ -39,18 +38,16 @@ pub async fn act(
 }
 
 async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>, Interruption> {
-    let path = |verb: &str| {
-        let of_leg = |(member, _): &&(Member, _)| *member == Member::Leg(hold.leg);
-        let disk = station.disks.iter().find(of_leg);
-        disk.map(|(_, disk)| format!("{verb} {}", disk.dev))
-    };
+    let path = stack::device(hold.leg);
     match hold.meanwhile {
         Meanwhile::Nothing => Ok(Vec::new()),
-        Meanwhile::FailPath => send(station, path("fail_path")).await,
+        Meanwhile::FailPath => send(station, [format!("fail_path {path}")]).await,
         Meanwhile::ReinstatePath => {
-            let mut told = send(station, path("fail_path")).await?;
-            told.extend(send(station, path("reinstate_path")).await?);
-            Ok(told)
+            let messages = [
+                format!("fail_path {path}"),
+                format!("reinstate_path {path}"),
+            ];
+            send(station, messages).await
         }
         Meanwhile::Suspend => suspended(station, false, None).await,
         Meanwhile::SuspendNoflush => suspended(station, true, None).await,
@@ -58,9 +55,11 @@ async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>
     }
 }
 
-async fn send(station: &Station, message: Option<String>) -> Result<Vec<String>, Interruption> {
-    let told: Vec<String> = message.into_iter().collect();
-    for message in &told {
+async fn send<const N: usize>(
+    station: &Station,
+    messages: [String; N],
+) -> Result<Vec<String>, Interruption> {
+    for message in &messages {
         let sent = station.guest.call(Request::DmMessage {
             name: NAME.to_owned(),
             sector: 0,
@@ -68,7 +67,7 @@ async fn send(station: &Station, message: Option<String>) -> Result<Vec<String>,
         });
         sent.await?;
     }
-    Ok(told)
+    Ok(messages.into())
 }
 
 /// Suspends, which waits for the request, lets it go once that has begun, and

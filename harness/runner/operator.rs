@@ -4,7 +4,7 @@
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::CallError;
-use crate::observation::{Member, Observation, Repair};
+use crate::observation::{Observation, Repair};
 use crate::oracle::status;
 use crate::scenario::case::{Case, Stack};
 use crate::storage::controller;
@@ -113,16 +113,8 @@ async fn reinstated(
     failed: &[u8],
     deadline: Duration,
 ) -> Result<Option<(Vec<String>, IoState)>, CallError> {
-    let paths = station
-        .disks
-        .iter()
-        .filter_map(|(member, disk)| match member {
-            Member::Leg(path) if failed.contains(path) => Some(&disk.serial),
-            _ => None,
-        });
-    let mut messages: Vec<String> = paths
-        .map(|serial| format!("reinstate_path {{{serial}}}"))
-        .collect();
+    let paths = failed.iter().map(|path| stack::device(*path));
+    let mut messages: Vec<String> = paths.map(|path| format!("reinstate_path {path}")).collect();
     messages.push("fail_if_no_path".to_owned());
     let last = messages.len() - 1;
     let mut deeds = Vec::new();

@@ -5,10 +5,10 @@ use super::station::Station;
 use super::{interlude, operator};
 use crate::guest::CallError;
 use crate::guest::client::strange;
-use crate::observation::{Entry, Liveness, Member, Observation};
+use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
 use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
-use crate::storage::{self, StorageError, controller};
+use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
@@ -272,7 +272,7 @@ fn limit_legs(
     if let Some(limit) = case.legs.max_sectors_kb {
         for leg in 0..case.legs.count {
             station.limited[usize::from(leg)] = Some(limit);
-            calls.push(station.guest.call(max_sectors(leg, limit)));
+            calls.push(station.limit(leg, Some(limit)));
         }
     }
     calls
@@ -283,24 +283,12 @@ fn limit_legs(
 fn restore_limits(
     station: &mut Station,
 ) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let mut calls = Vec::new();
-    for (member, disk) in &station.disks {
-        if let Member::Leg(leg) = *member
-            && station.limited[usize::from(leg)].take().is_some()
-        {
-            let limit = disk.limits.max_sectors_kb;
-            calls.push(station.guest.call(max_sectors(leg, limit)));
-        }
-    }
-    calls
-}
-
-fn max_sectors(leg: u8, limit: u32) -> Request {
-    Request::Attribute {
-        device: storage::serial(Member::Leg(leg)),
-        attribute: "queue/max_sectors_kb".to_owned(),
-        value: Some(limit.to_string()),
-    }
+    let limited = (0..).zip(&mut station.limited);
+    let limited = limited.filter_map(|(leg, limit)| limit.take().map(|_| leg));
+    let legs: Vec<u8> = limited.collect();
+    legs.into_iter()
+        .map(|leg| station.limit(leg, None))
+        .collect()
 }
 
 async fn steps(

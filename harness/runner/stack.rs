@@ -1,7 +1,9 @@
 //! Device-mapper tables of a case.
 
+use crate::observation::Member;
 use crate::oracle::model;
 use crate::scenario::case::{Case, Log, Multipath, PathGrouping, QueueMode, Raid1, Stack, Sync};
+use crate::storage;
 use halfway_protocol::message::Target;
 use halfway_protocol::trace::Dev;
 
@@ -26,6 +28,11 @@ pub fn spare<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Option<Target> {
             kind: "mirror".to_owned(),
             params: "core 2 8 nosync 2 {leg0} 0 {leg1} 0".to_owned(),
         })
+}
+
+/// A leg in a table or a message: the guest puts the device's number there.
+pub fn device(leg: u8) -> String {
+    format!("{{{}}}", storage::serial(Member::Leg(leg)))
 }
 
 /// The table of a case's dm device.
@@ -83,7 +90,7 @@ fn multipath(case: &Case, stack: &Multipath) -> Target {
     for group in groups {
         let selector = stack.path_selector.name();
         words.push(format!("{selector} 0 {} 1", group.len()));
-        words.extend(group.iter().map(|path| format!("{{leg{path}}} 1")));
+        words.extend(group.iter().map(|path| format!("{} 1", device(*path))));
     }
     target(case, "multipath", words)
 }
@@ -129,10 +136,7 @@ pub fn repaired(case: &Case, failed: &[u8]) -> Option<Target> {
     match left[..] {
         [] => None,
         [leg] => {
-            let words = vec![
-                format!("{{leg{leg}}}"),
-                model::offset(case, leg).to_string(),
-            ];
+            let words = vec![device(leg), model::offset(case, leg).to_string()];
             Some(target(case, "linear", words))
         }
         _ => {
@@ -148,7 +152,7 @@ pub fn repaired(case: &Case, failed: &[u8]) -> Option<Target> {
 fn legs(case: &Case, which: impl ExactSizeIterator<Item = u8>) -> Vec<String> {
     let mut words = vec![which.len().to_string()];
     for leg in which {
-        words.push(format!("{{leg{leg}}}"));
+        words.push(device(leg));
         words.push(model::offset(case, leg).to_string());
     }
     words

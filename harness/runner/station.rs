@@ -11,7 +11,7 @@ use crate::machine::{Booting, Machine, StartError};
 use crate::observation::Member;
 use crate::scenario::case::{Controller, Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
-use halfway_protocol::message::{Disk, Hello, Request, Target};
+use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -165,6 +165,23 @@ impl Station {
         let qmp = self.daemon.as_ref().map(Daemon::qmp);
         let qmp = qmp.unwrap_or_else(|| self.machine.qmp());
         self.storage.arm(qmp, legs, faults, log).await
+    }
+
+    /// Sets `max_sectors_kb` of a leg; `None` gives it its own back.
+    pub fn limit(
+        &self,
+        leg: u8,
+        kib: Option<u32>,
+    ) -> impl Future<Output = Result<Reply, CallError>> + use<> {
+        let member = Member::Leg(leg);
+        let mut disks = self.disks.iter();
+        let own = disks.find(|(known, _)| *known == member);
+        let own = own.map_or(0, |(_, disk)| disk.limits.max_sectors_kb);
+        self.guest.call(Request::Attribute {
+            device: storage::serial(member),
+            attribute: "queue/max_sectors_kb".to_owned(),
+            value: Some(kib.unwrap_or(own).to_string()),
+        })
     }
 
     /// What the storage daemon has said on its stderr.

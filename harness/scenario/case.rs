@@ -273,6 +273,26 @@ impl Controller {
     }
 }
 
+impl Controller {
+    /// Those that QEMU emulates, without a module of ours in the guest.
+    pub const EMULATED: [Controller; 14] = [
+        Controller::VirtioBlk,
+        Controller::VirtioScsi,
+        Controller::Nvme,
+        Controller::Ahci,
+        Controller::Piix3Ide,
+        Controller::Lsi53c895a,
+        Controller::Pvscsi,
+        Controller::Megasas,
+        Controller::Mptsas1068,
+        Controller::Am53c974,
+        Controller::UsbStorage,
+        Controller::UsbUas,
+        Controller::Floppy,
+        Controller::SdCard,
+    ];
+}
+
 /// The application's I/O.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {

@@ -99,7 +99,7 @@ pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultE
         .map(|fault| {
             Ok(Rule {
                 op: fault.op,
-                sector: place(legs, fault)?,
+                sector: place(legs, fault)? as i64,
                 times: fault.times,
                 errno: fault.errno,
             })
@@ -131,19 +131,21 @@ pub fn plays(fault: &Fault) -> bool {
 }
 
 /// Where a fault lies on its disk, if it is one that can be played.
-pub fn place(legs: &Legs, fault: &Fault) -> Result<i64, FaultError> {
-    let offset = legs
-        .offset
-        .get(usize::from(fault.leg))
-        .ok_or(FaultError::NoSuchLeg(fault.leg))?;
-    let sector = fault
-        .sector
-        .checked_add(*offset)
-        // blkdebug counts in bytes.
-        .filter(|sector| *sector <= i64::MAX as u64 / 512)
-        .ok_or(FaultError::Sector(fault.sector))?;
+pub fn place(legs: &Legs, fault: &Fault) -> Result<u64, FaultError> {
+    let sector = sector_on(legs, fault.leg, fault.sector)?;
     playable(fault)?;
-    Ok(sector as i64)
+    Ok(sector)
+}
+
+/// Where a sector of the dm device lies on a leg's disk; blkdebug counts in
+/// bytes, in 63 bits.
+pub fn sector_on(legs: &Legs, leg: u8, sector: u64) -> Result<u64, FaultError> {
+    let offset = legs.offset.get(usize::from(leg));
+    let offset = offset.ok_or(FaultError::NoSuchLeg(leg))?;
+    let moved = sector.checked_add(*offset);
+    moved
+        .filter(|sector| *sector <= i64::MAX as u64 / 512)
+        .ok_or(FaultError::Sector(sector))
 }
 
 fn playable(fault: &Fault) -> Result<(), FaultError> {

@@ -60,7 +60,7 @@ mod trace_pipe;
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
 use crate::observation::{self, Command, Entry, Member};
-use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs, Times};
+use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs};
 use account::Account;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
@@ -461,15 +461,7 @@ impl Storage {
     /// # Errors
     /// There is no such leg or sector.
     pub fn hold(&mut self, legs: &Legs, hold: &Hold, op: Op) -> Result<(), StorageError> {
-        let fault = Fault {
-            leg: hold.leg,
-            op,
-            sector: hold.sector,
-            times: Times::Always,
-            errno: Errno::IO.raw_os_error(),
-            report: None,
-        };
-        let sector = blkdebug::place(legs, &fault)? as u64;
+        let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
         let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
         locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
         Ok(())
@@ -483,15 +475,6 @@ impl Storage {
     /// Lets the request go that is being kept, and keeps none any more.
     pub fn release(&self) {
         locked(&self.ledger).release();
-    }
-
-    /// Takes all faults away; see [`Storage::arm`].
-    pub async fn disarm(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
-        locked(&self.ledger).refuse(Vec::new());
-        for arming in &mut self.arming {
-            arming.arm(qmp, Behaviour::default()).await?;
-        }
-        Ok(())
     }
 
     /// A case ends: what reached the disks since [`Storage::begin`], the
@@ -551,7 +534,7 @@ impl Storage {
 fn refusals(legs: &Legs, faults: &[Fault]) -> Result<Vec<Refusal>, FaultError> {
     let own = faults.iter().filter(|fault| !blkdebug::plays(fault));
     own.map(|fault| {
-        let sector = blkdebug::place(legs, fault)? as u64;
+        let sector = blkdebug::place(legs, fault)?;
         let covered = (fault.op != Op::Flush).then_some(sector);
         Ok(refusal(Member::Leg(fault.leg), fault, covered))
     })

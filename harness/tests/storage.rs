@@ -209,7 +209,7 @@ fn faults_come_and_go_on_a_running_qemu() {
                 ]
             );
             let start = Instant::now();
-            machine.storage.disarm(&machine.qmp).await.unwrap();
+            arm(&mut machine, Vec::new()).await;
             spent += start.elapsed();
             machine.io("leg0", read).await;
             assert_eq!(machine.reached(), reached);
@@ -375,7 +375,8 @@ fn an_unanswered_monitor_leaves_the_faults_unknown() {
             storage.arm(qmp, &case.legs, &case.faults, &[]),
         );
         armed.await.expect_err("QEMU cannot answer that fast");
-        let error = storage.disarm(qmp).await.unwrap_err();
+        let disarmed = storage.arm(qmp, &case.legs, &[], &[]).await;
+        let error = disarmed.unwrap_err();
         assert!(matches!(
             error,
             StorageError::Arm(ArmError::Unknown {

@@ -1,20 +1,16 @@
 //! The storage daemon.
 
-use halfway::machine::process;
+use halfway::machine;
 use halfway::observation::Member;
 use halfway::scenario::case::Times;
 use halfway::storage::blkdebug::{Arming, Behaviour, Rule, initial_nodes};
 use halfway_protocol::content::{Origin, SECTOR, Span, Stamp, classify};
 use halfway_protocol::io::Op;
 use halfway_target::{HbaConfig, Identity};
-use qapi::futures::{QapiService, QmpStreamTokio};
 use std::fs;
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::WriteHalf;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::process::{Child, Command};
 
 pub const DAEMON: &str = "qemu-storage-daemon";
 pub const QEMU: &str = "qemu-system-x86_64";
@@ -22,13 +18,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const SECTORS: u64 = 8192;
 pub const SEED: u64 = 11;
 
-type Monitor = QapiService<QmpStreamTokio<WriteHalf<UnixStream>>>;
-
 /// A storage daemon with a blkdebug node for each leg.
 pub struct Daemon {
-    qmp: Monitor,
+    process: machine::Daemon,
     arming: Vec<Arming>,
-    _process: Child,
     pub directory: TempDir,
 }
 
@@ -37,7 +30,7 @@ impl Daemon {
     pub async fn start(files: &[u8]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        let mut command = Command::new(DAEMON);
+        let mut args = Vec::new();
         let mut images = files.to_vec();
         images.dedup();
         for image in images {
@@ -46,51 +39,34 @@ impl Daemon {
         for (leg, image) in (0..).zip(files) {
             let member = Member::Leg(leg);
             let path = at(&format!("image{image}"));
-            command.arg("--blockdev").arg(format!(
+            args.push("--blockdev".to_owned());
+            args.push(format!(
                 "driver=file,node-name=leg{leg}-medium,filename={},locking=off",
                 path.display()
             ));
             // The nodes above the medium are those of any other leg.
             for node in &initial_nodes(member, "")[1..] {
                 let node = serde_json::to_string(node).unwrap();
-                command.args(["--blockdev", &node]);
+                args.extend(["--blockdev".to_owned(), node]);
             }
         }
-        let nbd = at("nbd");
-        command.arg("--nbd-server").arg(format!(
+        args.push("--nbd-server".to_owned());
+        args.push(format!(
             "addr.type=unix,addr.path={},max-connections=16",
-            nbd.display()
+            at("nbd").display()
         ));
         for leg in 0..files.len() {
-            command.arg("--export").arg(format!(
+            args.push("--export".to_owned());
+            args.push(format!(
                 "type=nbd,id=export{leg},node-name=leg{leg},name=leg{leg},writable=on"
             ));
         }
-        command
-            .arg("--chardev")
-            .arg(format!(
-                "socket,id=qmp,path={},server=off",
-                at("qmp").display()
-            ))
-            .args(["--monitor", "chardev=qmp"])
-            .stdin(Stdio::null());
-        // It comes to us: who came to it before its monitor is there is not
-        // greeted as he should be. Its exports are there before its monitor.
-        let listener = UnixListener::bind(at("qmp")).unwrap();
-        let child = process::bound_to_us(&mut command).spawn().unwrap();
-        let (stream, _) = tokio::time::timeout(PATIENCE, listener.accept())
-            .await
-            .unwrap()
-            .unwrap();
-        let (read, write) = tokio::io::split(stream);
-        let qmp = QmpStreamTokio::open_split(read, write).await.unwrap();
-        let (qmp, _) = qmp.negotiate().await.unwrap().spawn_tokio();
+        let process = machine::Daemon::start(Path::new(DAEMON), directory.path(), &args).await;
         Daemon {
-            qmp,
+            process: process.unwrap(),
             arming: (0..files.len() as u8)
                 .map(|leg| Arming::new(Member::Leg(leg)))
                 .collect(),
-            _process: child,
             directory,
         }
     }
@@ -107,7 +83,7 @@ impl Daemon {
             rules: rules.collect(),
             max_transfer: None,
         };
-        let armed = self.arming[leg].arm(&self.qmp, behaviour);
+        let armed = self.arming[leg].arm(self.process.qmp(), behaviour);
         tokio::time::timeout(PATIENCE, armed)
             .await
             .unwrap()
