@@ -2,7 +2,7 @@
 
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
-use super::{interlude, operator};
+use super::{interlude, operator, relief};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
@@ -63,6 +63,7 @@ pub async fn perform(
         set_up: Vec::new(),
         events_before: None,
         meanwhile: None,
+        relief: Vec::new(),
         io: None,
         status: None,
         repair: None,
@@ -332,6 +333,7 @@ async fn steps(
     if let Some(hold) = &case.hold {
         seen.meanwhile = interlude::act(station, case, hold).await?;
     }
+    seen.relief = relief::act(station, case).await?;
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
     let done = station.guest.io_wait(deadline, quiet);
     let events = as_status(before.await?)?.event;
@@ -348,6 +350,7 @@ async fn steps(
     }
 
     seen.status = Some(status_with_event(station, case, events).await?);
+    relief::undo(station, case).await?;
     let collected = station.guest.call(Request::Collect);
     let mut removed = Vec::new();
     if came_back {
@@ -439,7 +442,7 @@ fn io_request(case: &Case, seed: u64) -> IoRequest {
         .parts()
         .into_iter()
         .map(|(sector, sectors)| {
-            let (lies, segments) = case.io.vector.segments(sectors);
+            let (lies, segments) = case.io.vector.segments(sectors, case.legs.block());
             memory.get_or_insert(lies);
             IoOp { sector, segments }
         })
