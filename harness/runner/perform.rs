@@ -333,14 +333,21 @@ async fn steps(
     if let Some(hold) = &case.hold {
         seen.meanwhile = interlude::act(station, case, hold).await?;
     }
-    seen.relief = relief::act(station, case).await?;
+    let (deeds, ended) = relief::act(station, case).await?;
+    seen.relief = deeds;
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
-    let done = station.guest.io_wait(deadline, quiet);
+    let done = match ended {
+        None => Ok(station.guest.io_wait(deadline, quiet)),
+        Some(ended) => Err(ended),
+    };
     let events = as_status(before.await?)?.event;
     seen.events_before = Some(events);
     watching.await?;
     started.await?;
-    let mut state = done.await?;
+    let mut state = match done {
+        Ok(done) => done.await?,
+        Err(ended) => ended,
+    };
     if let IoState::Quiet { .. } = state {
         state = operator::act(station, case, deadline, seen).await?;
     }

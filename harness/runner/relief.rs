@@ -8,6 +8,7 @@ use crate::observation::Member;
 use crate::scenario::case::{Case, Fault, Times};
 use crate::scenario::reported::Reported;
 use crate::storage;
+use halfway_protocol::io::IoState;
 use halfway_protocol::message::Request;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,9 +17,10 @@ use tokio::time::Instant;
 const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_millis(10);
 
-/// How often a disk of `case` gives no answer.
+/// How often a disk of `case` gives no answer, at most: a part that is done first
+/// is told with one of a fault's times.
 fn silences(case: &Case) -> u32 {
     let silent = |fault: &&Fault| fault.report.is_some_and(Reported::is_silent);
     let times = |fault: &Fault| match fault.times {
@@ -30,17 +32,23 @@ fn silences(case: &Case) -> u32 {
 }
 
 /// Resets each disk that keeps a command without an answer, as often as that is
-/// to happen. Gives what was done.
-pub async fn act(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
+/// to happen. Gives what was done, and the I/O, where it came to an end meanwhile.
+pub async fn act(
+    station: &Station,
+    case: &Case,
+) -> Result<(Vec<String>, Option<IoState>), Interruption> {
     let mut deeds = Vec::new();
     for _ in 0..silences(case) {
         let since = Instant::now();
         let leg = loop {
-            match station.storage.silent().first() {
-                Some(leg) => break *leg,
+            if let Some(leg) = station.storage.silent().first() {
+                break *leg;
+            }
+            match station.guest.io_wait(LOOK, None).await? {
+                done @ IoState::Done(_) => return Ok((deeds, Some(done))),
                 // It never came, which the judge will see.
-                None if since.elapsed() > ARRIVAL => return Ok(deeds),
-                None => tokio::time::sleep(LOOK).await,
+                _ if since.elapsed() > ARRIVAL => return Ok((deeds, None)),
+                _ => {}
             }
         };
         let offline = takes_offline(case, leg);
@@ -50,7 +58,7 @@ pub async fn act(station: &Station, case: &Case) -> Result<Vec<String>, Interrup
         let reset = station.guest.call(Request::ScsiReset { disk, offline });
         reset.await?;
     }
-    Ok(deeds)
+    Ok((deeds, None))
 }
 
 fn takes_offline(case: &Case, leg: u8) -> bool {
@@ -64,7 +72,7 @@ pub async fn undo(station: &Station, case: &Case) -> Result<(), Interruption> {
         let running = station.guest.call(Request::Attribute {
             device: storage::serial(Member::Leg(leg)),
             attribute: "device/state".to_owned(),
-            value: Some("running".to_owned()),
+            value: Some("running\n".to_owned()),
         });
         running.await?;
     }

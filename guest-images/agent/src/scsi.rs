@@ -30,8 +30,9 @@ pub fn reset(disk: &str, offline: bool) -> Result<(), Refusal> {
         .open(&path)
         .refuse(|| format!("opening {path}"))?;
     if offline {
+        // Without the line's end no state is known (`store_state_field`).
         let state = format!("/sys/block/{disk}/device/state");
-        sysfs::write(&state, "offline").refuse(|| format!("taking {disk} offline"))?;
+        sysfs::write(&state, "offline\n").refuse(|| format!("taking {disk} offline"))?;
     }
     let mut what = DEVICE_ONLY;
     // SAFETY: the kernel reads an int there, and keeps nothing of it.
