@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn an_odd_vector_of_256_kib_fits_virtio_blk() {
         assert_eq!(Vector::Odd.segments(512, 1).1.len(), 74);
-        assert_eq!(Vector::Odd.segments(512, 8).1.len(), 10);
+        assert_eq!(Vector::Odd.segments(512, 8).1.len(), 11);
     }
 
     proptest! {

@@ -162,7 +162,10 @@ impl Display for Lower<'_, Fault> {
             return back(fault, f);
         }
         write!(f, "{lower} {} fails ", fault.leg)?;
-        match (fault.times, fault.op) {
+        // One that is gone is gone for all, until it is back.
+        let gone = fault.report.is_some_and(Reported::is_gone);
+        let times = if gone { Times::Always } else { fault.times };
+        match (times, fault.op) {
             (Times::Always, Op::Flush) => write!(f, "every {op}")?,
             (Times::Count(1), Op::Flush) => write!(f, "the first {op}")?,
             (Times::Count(n), Op::Flush) => write!(f, "the first {n} {op}es")?,

@@ -43,7 +43,10 @@ use rstest::{Context, rstest};
 #[case::block_of_no_disk("[legs]\ncontroller = \"target\"\nlogical_block_size = 1024")]
 #[case::blocks_on_another("[legs]\nlogical_block_size = [512, 4096]")]
 #[case::parts_of_blocks(
-    "[stack]\nlinear = 1020\n[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\nsize = 131068\noffset = 4\nmax_sectors_kb = 6\n[io]\nsector = { from = 2048, to = 2056 }\nsectors = 508"
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\n[io]\nsector = { from = 2048, to = 2056 }"
+)]
+#[case::split_into_parts_of_blocks(
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\nmax_sectors_kb = [64, 6]"
 )]
 #[case::requests_of_parts_of_blocks(
     "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\n[io]\nrequests = [8, 128]"
