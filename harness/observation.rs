@@ -178,6 +178,9 @@ pub struct Observation {
     /// What was done while a request was held; `None` if none was.
     #[serde(default)]
     pub meanwhile: Option<Vec<String>>,
+    /// What was done about disks that gave no answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relief: Vec<String>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

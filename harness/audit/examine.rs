@@ -216,7 +216,7 @@ async fn start(
         .collect();
     let blueprint = Blueprint {
         boot: &boot,
-        controller,
+        fitting: controller.into(),
         members: &members,
         patience: site.patience,
         spare: None,
@@ -261,6 +261,7 @@ async fn examined(
     limit(station, count, None).await.map_err(said)?;
     let places = Legs {
         controller: station_controller(subject),
+        logical_block_size: 512,
         count,
         sectors: SECTORS,
         offset: vec![0; usize::from(count)],

@@ -153,7 +153,9 @@ pub fn conduct(case: &Case) -> Conduct {
 /// failure goes up; `None` where it never does.
 fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
     match fault.report {
-        Some(_) => sense::commands(fault, case.io.sector),
+        // It is back once its path is reinstated, however often it was asked.
+        Some(report) if report.is_gone() => Some(1),
+        Some(_) => sense::commands(fault, case.io.sector + case.legs.block()),
         None => Some(conduct(case).attempts.0),
     }
 }

@@ -4,7 +4,7 @@ use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
 use crate::scenario::Lower;
-use crate::scenario::case::{Case, Stack};
+use crate::scenario::case::{Case, Stack, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -51,7 +51,12 @@ pub fn explain(case: &Case) -> String {
     for line in words(case, &expectation) {
         let _ = writeln!(text, "  A correct kernel: {line}");
     }
-    if case.io.vector == crate::scenario::case::Vector::Unaligned {
+    let within_a_block = match case.io.vector {
+        Vector::Unaligned => true,
+        Vector::Offset => case.legs.block() > 1,
+        Vector::Contiguous | Vector::Pages | Vector::Odd => false,
+    };
+    if within_a_block {
         let _ = writeln!(
             text,
             "  A kernel before 6.0, or a device with a larger dma_alignment, must answer EINVAL \

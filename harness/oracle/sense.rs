@@ -97,7 +97,9 @@ pub fn reading(failure: Failure) -> Reading {
             commands: None,
             ..counted
         },
-        // `virtscsi_eh_timed_out` starts the timer anew, for ever.
+        // `virtscsi_eh_timed_out` starts the timer anew, for ever; what an
+        // operator's reset gives back is `DID_RESET`, which `scsi_io_completion`
+        // has tried again without counting (ACTION_RETRY).
         Failure::NoAnswer => Reading {
             commands: None,
             ..counted
@@ -110,31 +112,36 @@ pub fn reading(failure: Failure) -> Reading {
 pub fn of(fault: &Fault) -> Option<Reading> {
     Some(match fault.report? {
         Reported::Answer(answer) => reading(answer.failure),
-        Reported::Gone => reading(Failure::BadTarget),
+        // What the reset gives back (`DID_RESET`) is tried again, and refused by a
+        // disk that is offline (`scsi_device_state_check` in `scsi_queue_rq`).
+        Reported::Offline(_) | Reported::Gone(_) => reading(Failure::BadTarget),
     })
 }
 
-/// How many commands of a request that begins at `start` get an answer that is
-/// not wholly good, before the request fails. `None`: it never does.
-pub fn commands(fault: &Fault, start: u64) -> Option<u32> {
+/// How many commands of a request whose first logical block ends before `second`
+/// get an answer that is not wholly good, before the request fails. `None`: it
+/// never does.
+pub fn commands(fault: &Fault, second: u64) -> Option<u32> {
     let failing = of(fault)?.commands?;
-    let short =
-        matches!(fault.report, Some(Reported::Answer(answer)) if answer.part != Part::Nothing);
-    Some(failing + u32::from(short && fault.sector > start))
+    let short = is_short(fault);
+    Some(failing + u32::from(short && fault.sector >= second))
+}
+
+/// Whether a part is done with status GOOD before the failure.
+fn is_short(fault: &Fault) -> bool {
+    let answer = fault.report.and_then(Reported::answer);
+    answer.is_some_and(|answer| answer.part != Part::Nothing)
 }
 
 /// Whether the kernel completes what was done before the fault's sector, on
 /// that release, where anything was.
 pub fn completes_progress(fault: &Fault, release: (u32, u32)) -> bool {
-    match (fault.report, of(fault)) {
-        (Some(Reported::Answer(answer)), Some(_)) if answer.part != Part::Nothing => true,
-        (_, Some(reading)) => match reading.progress {
+    is_short(fault)
+        || of(fault).is_some_and(|reading| match reading.progress {
             Progress::Never => false,
             Progress::Always => true,
             Progress::Before(fixed) => release < fixed,
-        },
-        (_, None) => false,
-    }
+        })
 }
 
 /// What the kernel does about an answer.
@@ -163,6 +170,8 @@ pub fn decision(answer: Said) -> Decision {
             _ => Decision::Fail,
         },
         Said::Response(Response::TransportFailure) => Decision::Retry,
+        // Once somebody has reset the unit.
+        Said::Nothing => Decision::Again,
         _ => Decision::Fail,
     }
 }
@@ -170,7 +179,7 @@ pub fn decision(answer: Said) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfway_target::scsi::report::{Failed, Told};
+    use halfway_target::scsi::report::Failed;
     use rstest::rstest;
 
     /// What is known of reports and what is known of answers are the same.
@@ -187,8 +196,6 @@ mod tests {
             let expected = match reading(failure).commands {
                 Some(1) => Decision::Fail,
                 Some(_) => Decision::Retry,
-                // Nothing is decided of no answer.
-                None if told == Told::Nothing => continue,
                 None => Decision::Again,
             };
             assert_eq!(decision(told.into()), expected, "{failure:?}");
@@ -203,6 +210,9 @@ mod tests {
     #[case("short-good+transport-failure", 100, Some(7))]
     #[case("busy", 100, None)]
     #[case("gone", 100, Some(1))]
+    #[case("short-good+gone", 100, Some(2))]
+    #[case("no-answer", 100, None)]
+    #[case("short-good+no-answer-offline", 100, Some(2))]
     fn how_many_commands_it_takes(
         #[case] report: &str,
         #[case] at: u64,
@@ -216,7 +226,7 @@ mod tests {
             errno: 5,
             report: Some(report.parse().unwrap()),
         };
-        assert_eq!(commands(&fault, 2048), expected);
+        assert_eq!(commands(&fault, 2049), expected);
     }
 
     #[rstest]
@@ -225,6 +235,8 @@ mod tests {
     #[case("short-good+residual-too-large", (6, 1), true)]
     #[case("medium-error", (6, 1), true)]
     #[case("bad-target", (6, 1), false)]
+    #[case("no-answer-offline", (6, 1), false)]
+    #[case("short-good+gone", (6, 1), true)]
     fn which_releases_complete_what_was_done(
         #[case] report: &str,
         #[case] release: (u32, u32),

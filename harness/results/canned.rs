@@ -53,6 +53,7 @@ pub fn case(id: &str) -> Case {
         linear: None,
         legs: Legs {
             controller: Controller::VirtioBlk,
+            logical_block_size: 512,
             count: 2,
             sectors: 65536,
             offset: vec![0, 0],
@@ -95,6 +96,7 @@ pub fn details(id: &str) -> Details {
             set_up: Vec::new(),
             events_before: None,
             meanwhile: None,
+            relief: Vec::new(),
             io: None,
             status: None,
             repair: None,

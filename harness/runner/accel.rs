@@ -54,7 +54,7 @@ async fn try_kvm(boot: &Boot, workshop: &Workshop) -> Result<(), String> {
     };
     let blueprint = Blueprint {
         boot: &boot,
-        controller: Controller::VirtioBlk,
+        fitting: Controller::VirtioBlk.into(),
         members: &[],
         patience: TRIAL,
         spare: None,

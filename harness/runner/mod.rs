@@ -18,6 +18,7 @@ mod operator;
 mod perform;
 mod place;
 pub mod plan;
+mod relief;
 pub mod stack;
 pub mod station;
 

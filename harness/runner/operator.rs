@@ -1,12 +1,14 @@
 //! What somebody must do for an I/O that the target holds: the part of a
 //! system's operator, of dmeventd, or of multipathd.
 
+use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::CallError;
 use crate::observation::{Observation, Repair};
 use crate::oracle::status;
-use crate::scenario::case::{Case, Stack};
+use crate::scenario::case::{Case, Fault, Stack, Times};
+use crate::scenario::reported::Reported;
 use crate::storage::controller;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{DmStatus, Request};
@@ -29,7 +31,7 @@ pub async fn act(
     case: &Case,
     deadline: Duration,
     seen: &mut Observation,
-) -> Result<IoState, CallError> {
+) -> Result<IoState, Interruption> {
     let quiet = controller::quiet(case.legs.controller);
     let since = tokio::time::Instant::now();
     let (status, failed) = loop {
@@ -49,7 +51,7 @@ pub async fn act(
         Stack::Multipath(_) => reinstated(station, case, &failed, deadline).await?,
     };
     let Some((deeds, io)) = acted else {
-        return station.guest.io_wait(deadline, None).await;
+        return Ok(station.guest.io_wait(deadline, None).await?);
     };
     seen.repair = Some(Repair {
         status,
@@ -105,20 +107,35 @@ async fn without_failed(
     Ok(Some((vec![deed], done.await?)))
 }
 
+/// Whether the HBA of `path` was lost, and is to be found again.
+fn comes_back(fault: &Fault, path: u8) -> bool {
+    let gone = fault.report.is_some_and(Reported::is_gone);
+    gone && fault.leg == path && fault.times != Times::Always
+}
+
 /// Reinstates one failed path after the other, each once and only while the I/O
 /// still waits, and then gives up.
 async fn reinstated(
-    station: &Station,
+    station: &mut Station,
     case: &Case,
     failed: &[u8],
     deadline: Duration,
-) -> Result<Option<(Vec<String>, IoState)>, CallError> {
+) -> Result<Option<(Vec<String>, IoState)>, Interruption> {
     let paths = failed.iter().map(|path| stack::device(*path));
     let mut messages: Vec<String> = paths.map(|path| format!("reinstate_path {path}")).collect();
     messages.push("fail_if_no_path".to_owned());
     let last = messages.len() - 1;
     let mut deeds = Vec::new();
+    let mut faults = case.faults.clone();
     for (index, message) in messages.into_iter().enumerate() {
+        if let Some(path) = failed.get(index)
+            && let Some(lost) = (faults.iter()).position(|fault| comes_back(fault, *path))
+        {
+            // The HBA is there again, and its faults are over.
+            faults.swap_remove(lost);
+            station.arm(&case.legs, &faults, &[]).await?;
+            deeds.push(format!("the HBA of path {path} is back"));
+        }
         deeds.push(message.clone());
         let sent = station.guest.call(Request::DmMessage {
             name: NAME.to_owned(),

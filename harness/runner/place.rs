@@ -11,8 +11,7 @@ use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
-use crate::scenario::Case;
-use crate::scenario::case::Controller;
+use crate::scenario::{Case, Fitting};
 use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use std::cell::{Cell, RefCell};
@@ -93,19 +92,19 @@ impl Shared {
         *self.tally.borrow_mut().entry(outcome).or_default() += 1;
     }
 
-    /// Whether the whole plan is on that controller.
-    fn is_all_on(&self, controller: Controller) -> bool {
+    /// Whether the whole plan is on such legs.
+    fn is_all_on(&self, fitting: Fitting) -> bool {
         let mut cases = self.plan.cases.iter();
-        cases.all(|case| case.legs.controller == controller)
+        cases.all(|case| Fitting::of(case) == fitting)
     }
 
-    /// Takes the cases on that controller out of the queue.
-    fn take_all_on(&self, controller: Controller) -> Vec<Case> {
+    /// Takes the cases on such legs out of the queue.
+    fn take_all_on(&self, fitting: Fitting) -> Vec<Case> {
         let mut queue = self.queue.borrow_mut();
         let all = std::mem::take(&mut *queue);
         let (lost, left) = all
             .into_iter()
-            .partition::<VecDeque<_>, _>(|queued| queued.case.legs.controller == controller);
+            .partition::<VecDeque<_>, _>(|queued| Fitting::of(&queued.case) == fitting);
         *queue = left;
         lost.into_iter().map(|queued| queued.case).collect()
     }
@@ -148,7 +147,7 @@ pub async fn run(
 ) -> Result<BTreeMap<Outcome, u64>, RunError> {
     let jobs = plan.jobs.clamp(1, plan.cases.len().max(1));
     let shared = Rc::new(Shared {
-        queue: RefCell::new(by_controller(&plan.cases)),
+        queue: RefCell::new(by_fitting(&plan.cases)),
         events,
         stop,
         started: Instant::now(),
@@ -184,16 +183,16 @@ pub async fn run(
     result.map(|()| tally)
 }
 
-/// The cases of one controller together, since they share machines, and the
-/// controllers in the order in which the cases name them first.
-fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
-    let mut order: Vec<Controller> = Vec::new();
-    for case in cases {
-        if !order.contains(&case.legs.controller) {
-            order.push(case.legs.controller);
+/// The cases on like legs together, since they share machines, and these in the
+/// order in which the cases name them first.
+fn by_fitting(cases: &[Case]) -> VecDeque<Queued> {
+    let mut order: Vec<Fitting> = Vec::new();
+    for fitting in cases.iter().map(Fitting::of) {
+        if !order.contains(&fitting) {
+            order.push(fitting);
         }
     }
-    let place = |case: &&Case| order.iter().position(|one| *one == case.legs.controller);
+    let place = |case: &&Case| order.iter().position(|one| *one == Fitting::of(case));
     let mut cases: Vec<&Case> = cases.iter().collect();
     cases.sort_by_key(place);
     cases.into_iter().cloned().map(Queued::new).collect()
@@ -203,7 +202,7 @@ fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
 struct Placed {
     station: Station,
     number: u32,
-    controller: Controller,
+    fitting: Fitting,
 }
 
 async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
@@ -215,7 +214,7 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        let controller = queued.case.legs.controller;
+        let fitting = Fitting::of(&queued.case);
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
@@ -223,23 +222,23 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 continue;
             }
         };
-        if let Some(other) = placed.take_if(|placed| placed.controller != controller) {
-            let reason = format!("the next case is on {controller}");
+        if let Some(other) = placed.take_if(|placed| placed.fitting != fitting) {
+            let reason = format!("the next case is on {fitting}");
             end(&shared, other, reason, true).await;
         }
         let mut current = match placed.take() {
             Some(current) => current,
-            None => match new_machine(&shared, &boot, controller).await {
+            None => match new_machine(&shared, &boot, fitting).await {
                 Ok(Some(current)) => current,
                 Ok(None) => break,
-                Err(error) if shared.is_all_on(controller) => {
+                Err(error) if shared.is_all_on(fitting) => {
                     // The others would fare no better.
                     shared.queue.borrow_mut().clear();
                     return Err(error);
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    for case in std::iter::once(queued.case).chain(shared.take_all_on(controller)) {
+                    for case in std::iter::once(queued.case).chain(shared.take_all_on(fitting)) {
                         without_machine(&shared, case, Outcome::Infrastructure, reason.clone());
                     }
                     continue;
@@ -248,8 +247,11 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         };
         let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
-            None if controller::remembers(controller) => {
-                let reason = format!("the driver of {controller} remembers what it read");
+            None if controller::remembers(fitting.controller) => {
+                let reason = format!(
+                    "the driver of {} remembers what it read",
+                    fitting.controller
+                );
                 end(&shared, current, reason, true).await;
             }
             None => placed = Some(current),
@@ -275,10 +277,10 @@ async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
 async fn new_machine(
     shared: &Shared,
     boot: &Boot,
-    controller: Controller,
+    fitting: Fitting,
 ) -> Result<Option<Placed>, RunError> {
     let cases = shared.plan.cases.iter();
-    let members = plan::members(cases.filter(|case| case.legs.controller == controller));
+    let members = plan::members(cases.filter(|case| Fitting::of(case) == fitting));
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -290,7 +292,7 @@ async fn new_machine(
             verbose: attempt == BOOTS,
             ..boot.clone()
         };
-        let blueprint = shared.plan.blueprint(&boot, controller, &members);
+        let blueprint = shared.plan.blueprint(&boot, fitting, &members);
         let started = match shared.plan.workshop.directory() {
             Err(error) => Err(StationError::Directory(error)),
             Ok(directory) => {
@@ -314,7 +316,7 @@ async fn new_machine(
                 return Ok(Some(Placed {
                     station,
                     number,
-                    controller,
+                    fitting,
                 }));
             }
             Err(source) if attempt == BOOTS || !source.may_pass() => {

@@ -9,7 +9,8 @@ use crate::machine::daemon::{self, Daemon};
 use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::observation::Member;
-use crate::scenario::case::{Controller, Fault, Legs};
+use crate::scenario::Fitting;
+use crate::scenario::case::{Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
 use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
 use std::path::Path;
@@ -90,8 +91,8 @@ pub struct Station {
 pub struct Blueprint<'a> {
     /// What it boots.
     pub boot: &'a Boot,
-    /// What its legs are attached to.
-    pub controller: Controller,
+    /// What its legs are.
+    pub fitting: Fitting,
     /// Its disks.
     pub members: &'a [(Member, u64)],
     /// How long the guest may show no progress, and keep a call waiting.
@@ -110,7 +111,7 @@ impl Station {
         directory: tempfile::TempDir,
         starting: impl FnOnce(Vec<String>),
     ) -> Result<Self, StationError> {
-        let mut storage = Storage::new(directory.path(), blueprint.controller, blueprint.members)?;
+        let mut storage = Storage::new(directory.path(), blueprint.fitting, blueprint.members)?;
         let daemon = match storage.daemon_args() {
             None => None,
             Some(args) => {
@@ -237,12 +238,12 @@ impl Plan {
     pub fn blueprint<'a>(
         &self,
         boot: &'a Boot,
-        controller: Controller,
+        fitting: Fitting,
         members: &'a [(Member, u64)],
     ) -> Blueprint<'a> {
         Blueprint {
             boot,
-            controller,
+            fitting,
             members,
             patience: self.patience,
             spare: stack::spare(&self.cases),

@@ -193,6 +193,9 @@ pub struct Legs {
     pub controller: Controller,
     /// How many: 2 to 4.
     pub count: u8,
+    /// Bytes of a logical block: what a disk reads and writes at least.
+    #[serde(default = "sector_bytes")]
+    pub logical_block_size: u32,
     /// Sectors of the dm device; a leg has `offset` more.
     pub sectors: u64,
     /// Where the mirror starts on each leg, in sectors (one entry a leg);
@@ -204,6 +207,10 @@ pub struct Legs {
     /// Sectors that a disk moves at a time: what comes before a failing one is
     /// done when the request fails (a torn write). `None`: all or nothing.
     pub max_transfer: Option<u32>,
+}
+
+fn sector_bytes() -> u32 {
+    halfway_protocol::content::SECTOR as u32
 }
 
 /// A disk controller with its disk: one that QEMU emulates, or our own.

@@ -189,6 +189,7 @@ impl Scenario {
         let legs = Legs {
             controller,
             count,
+            logical_block_size: picker.pick("logical_block_size", &file.legs.logical_block_size),
             sectors: picker.pick("size", &file.legs.size),
             offset: file.legs.offset.each(count),
             max_sectors_kb: picker.pick_any("max_sectors_kb", &file.legs.max_sectors_kb),

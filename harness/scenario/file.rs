@@ -158,6 +158,9 @@ Legs {
     controller: Sweep<Controller> = Sweep::of(Controller::VirtioBlk),
     /// How many: 2 to 4.
     count: Sweep<u8> = Sweep::of(2),
+    /// Bytes of a logical block: 512, or 4096, which `target` can have; all of
+    /// the I/O is in whole blocks then.
+    logical_block_size: Sweep<u32> = Sweep::of(512),
     /// Sectors of the dm device.
     size: Sweep<u64> = Sweep::of(131_072),
     /// raid1: where the mirror starts on each leg, in sectors: one number for
@@ -171,6 +174,14 @@ Legs {
     /// done all or not at all.
     max_transfer: Option<Sweep<u32>> = None,
 }
+}
+
+impl Legs {
+    /// Sectors of the smallest logical block.
+    pub(super) fn block(&self) -> u64 {
+        let smallest = self.logical_block_size.values().min().copied();
+        u64::from(smallest.unwrap_or(512) / 512).max(1)
+    }
 }
 
 table! {

@@ -11,11 +11,20 @@ pub const LEGS: RangeInclusive<u8> = 2..=4;
 /// machine whose legs are that large can run every case.
 pub const LEG_SECTORS: u64 = 1 << 22;
 
+/// The same of the SCSI target of our own, whose medium is computed: 32 TiB, which
+/// is beyond what 32 bits count of 4096-byte blocks.
+pub const TARGET_SECTORS: u64 = 1 << 36;
+
+/// Regions of a mirror: as many as the smallest ones of [`LEG_SECTORS`] are. The
+/// kernel keeps bits of each, and the guest is small.
+pub const REGIONS: u64 = LEG_SECTORS / REGION_SECTORS as u64;
+
 /// Legs and their sectors on that controller.
 pub fn of(controller: Controller) -> (u8, u64) {
     match controller {
         // Two drives (`MAX_FD` in hw/block/fdc-internal.h) of 2.88 MB.
         Controller::Floppy => (2, 5760),
+        Controller::Target => (*LEGS.end(), TARGET_SECTORS),
         _ => (*LEGS.end(), LEG_SECTORS),
     }
 }

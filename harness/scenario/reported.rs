@@ -11,10 +11,16 @@ use std::str::FromStr;
 pub enum Reported {
     /// A command that covers the bad sector is answered so.
     Answer(halfway_target::Report),
-    /// The HBA is gone: all commands to the leg are answered with a bad target.
-    Gone,
+    /// The command is not answered, and an operator takes the disk offline before
+    /// he resets it. (Where he only resets it, `no-answer` is an answer as above.)
+    Offline(Part),
+    /// The HBA is gone: all commands to the leg are answered with a bad target; with
+    /// a part from the first one on that covers the bad sector, a part of which is
+    /// done.
+    Gone(Part),
 }
 
+const OFFLINE: &str = "no-answer-offline";
 const GONE: &str = "gone";
 
 impl Default for Reported {
@@ -25,12 +31,32 @@ impl Default for Reported {
 }
 
 impl Reported {
-    /// The answer, where the leg gives one of its own.
+    /// What a command that covers the bad sector is answered with, where it is not
+    /// that of any command.
     pub fn answer(self) -> Option<halfway_target::Report> {
+        let failing = |part, failure| Some(halfway_target::Report { part, failure });
         match self {
             Reported::Answer(report) => Some(report),
-            Reported::Gone => None,
+            Reported::Offline(part) => failing(part, Failure::NoAnswer),
+            Reported::Gone(Part::Nothing) => None,
+            Reported::Gone(part) => failing(part, Failure::BadTarget),
         }
+    }
+
+    /// Whether the HBA is, or will be, gone.
+    pub fn is_gone(self) -> bool {
+        matches!(self, Reported::Gone(_))
+    }
+
+    /// Whether an operator takes the disk offline.
+    pub fn is_offline(self) -> bool {
+        matches!(self, Reported::Offline(_))
+    }
+
+    /// Whether there is a command without an answer.
+    pub fn is_silent(self) -> bool {
+        let answer = self.answer();
+        answer.is_some_and(|answer| answer.failure == Failure::NoAnswer)
     }
 
     /// All that there are.
@@ -38,7 +64,12 @@ impl Reported {
         let answers = Part::ALL.into_iter().flat_map(|part| {
             Failure::ALL.map(|failure| halfway_target::Report { part, failure }.to_string())
         });
-        answers.chain([GONE.to_owned()]).collect()
+        let others = Part::ALL
+            .into_iter()
+            .flat_map(|part| [Reported::Offline(part), Reported::Gone(part)]);
+        answers
+            .chain(others.map(|other| other.to_string()))
+            .collect()
     }
 }
 
@@ -46,7 +77,8 @@ impl fmt::Display for Reported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reported::Answer(report) => report.fmt(f),
-            Reported::Gone => f.write_str(GONE),
+            Reported::Offline(part) => write!(f, "{}{OFFLINE}", part.prefix()),
+            Reported::Gone(part) => write!(f, "{}{GONE}", part.prefix()),
         }
     }
 }
@@ -60,8 +92,10 @@ impl FromStr for Reported {
     type Err = NoSuchReport;
 
     fn from_str(text: &str) -> Result<Self, NoSuchReport> {
-        if text == GONE {
-            return Ok(Reported::Gone);
+        match Part::split(text) {
+            (part, OFFLINE) => return Ok(Reported::Offline(part)),
+            (part, GONE) => return Ok(Reported::Gone(part)),
+            _ => {}
         }
         let answer = text.parse().map_err(|_| NoSuchReport(text.to_owned()))?;
         Ok(Reported::Answer(answer))
@@ -88,7 +122,7 @@ mod tests {
     #[test]
     fn every_word_is_read_as_what_it_was_written_as() {
         let words = Reported::words();
-        assert_eq!(words.len(), 3 * 17 + 1);
+        assert_eq!(words.len(), 3 * (17 + 2));
         for word in words {
             let report: Reported = word.parse().unwrap();
             assert_eq!(report.to_string(), word);

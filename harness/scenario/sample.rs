@@ -91,7 +91,7 @@ impl Scenario {
         let requests = file.io.requests.values().max().copied().unwrap_or(1);
         let each = sectors.div_ceil(u64::from(requests.max(1)));
         let segments = file.io.vector.values().map(|vector| {
-            let lengths = vector.segments(each).1;
+            let lengths = vector.segments(each, file.legs.block()).1;
             let ends = lengths.iter().scan(0, |end, segment| {
                 *end += u64::from(segment.bytes) / 512;
                 Some(*end)

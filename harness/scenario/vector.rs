@@ -7,7 +7,7 @@ use halfway_protocol::io::{Memory, Segment};
 /// Sectors of a page of the guest (x86-64).
 const PAGE_SECTORS: u64 = 8;
 
-/// Sectors of the segments of [`Vector::Odd`], over and over. Their mean is 7:
+/// Logical blocks of the segments of [`Vector::Odd`], over and over. Their mean is 7:
 /// a 256 KiB request has 74 of them, and virtio-blk takes 126 at once (QEMU's
 /// `seg_max` of its 128-entry queue), so that the vector reaches the leg whole.
 const ODD: [u64; 7] = [1, 7, 3, 13, 5, 9, 11];
@@ -15,13 +15,17 @@ const ODD: [u64; 7] = [1, 7, 3, 13, 5, 9, 11];
 impl Vector {
     /// The memory of a request of that many sectors (at most
     /// [`limits::IO_SECTORS`](super::limits::IO_SECTORS)) and its segments,
-    /// whose lengths add up to it.
-    pub fn segments(self, sectors: u64) -> (Memory, Vec<Segment>) {
+    /// whose lengths add up to it; `block`: sectors of a logical block, of which a
+    /// segment has a whole number (`bdev_iter_is_aligned` in block/fops.c).
+    pub fn segments(self, sectors: u64, block: u64) -> (Memory, Vec<Segment>) {
         let one = |page_offset| vec![segment(page_offset, sectors)];
         match self {
             Vector::Contiguous => (Memory::Contiguous, one(0)),
             Vector::Pages => (Memory::Scattered, cut(sectors, &[PAGE_SECTORS])),
-            Vector::Odd => (Memory::Contiguous, cut(sectors, &ODD)),
+            Vector::Odd => (
+                Memory::Contiguous,
+                cut(sectors, &ODD.map(|blocks| blocks * block)),
+            ),
             Vector::Offset => (Memory::Contiguous, one(512)),
             Vector::Unaligned => (Memory::Contiguous, one(4)),
         }
@@ -80,18 +84,19 @@ mod tests {
             page_offset: *page_offset,
             bytes: sectors * 512,
         });
-        assert_eq!(vector.segments(20), (memory, expected.collect()));
+        assert_eq!(vector.segments(20, 1), (memory, expected.collect()));
     }
 
     #[test]
     fn an_odd_vector_of_256_kib_fits_virtio_blk() {
-        assert_eq!(Vector::Odd.segments(512).1.len(), 74);
+        assert_eq!(Vector::Odd.segments(512, 1).1.len(), 74);
+        assert_eq!(Vector::Odd.segments(512, 8).1.len(), 11);
     }
 
     proptest! {
         #[test]
         fn lengths_add_up(which in 0..ALL.len(), sectors in 1..=limits::IO_SECTORS) {
-            let (_, segments) = ALL[which].segments(sectors);
+            let (_, segments) = ALL[which].segments(sectors, 1);
             prop_assert!(segments.iter().all(|segment| segment.bytes > 0));
             let bytes: u64 = segments.iter().map(|segment| u64::from(segment.bytes)).sum();
             prop_assert_eq!(bytes, sectors * 512);
@@ -99,7 +104,7 @@ mod tests {
 
         #[test]
         fn up_to_7162_sectors_are_one_iovec(which in 0..ALL.len(), sectors in 1u64..=7162) {
-            prop_assert!(ALL[which].segments(sectors).1.len() <= limits::SEGMENTS);
+            prop_assert!(ALL[which].segments(sectors, 1).1.len() <= limits::SEGMENTS);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::errno::errno_name;
 use super::reported::Reported;
 use super::value::Value;
 use halfway_protocol::io::{Op, Path};
+use halfway_target::Part;
 use std::fmt::{Display, Formatter, Result};
 
 /// Something about lower devices, and what the stack calls one.
@@ -96,6 +97,9 @@ impl Display for Lower<'_, Legs> {
         if legs.controller != Controller::default() {
             write!(f, " on {}", legs.controller)?;
         }
+        if legs.block() > 1 {
+            write!(f, ", {}-byte blocks", legs.logical_block_size)?;
+        }
         if let Some(kib) = legs.max_sectors_kb {
             write!(f, ", split at {kib} KiB")?;
         }
@@ -153,11 +157,15 @@ impl Display for Lower<'_, Fault> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Lower(fault, lower) = *self;
         let op = op(fault.op);
-        if fault.report == Some(Reported::Gone) {
-            return write!(f, "{lower} {} is gone", fault.leg);
+        if fault.report == Some(Reported::Gone(Part::Nothing)) {
+            write!(f, "{lower} {} is gone", fault.leg)?;
+            return back(fault, f);
         }
         write!(f, "{lower} {} fails ", fault.leg)?;
-        match (fault.times, fault.op) {
+        // One that is gone is gone for all, until it is back.
+        let gone = fault.report.is_some_and(Reported::is_gone);
+        let times = if gone { Times::Always } else { fault.times };
+        match (times, fault.op) {
             (Times::Always, Op::Flush) => write!(f, "every {op}")?,
             (Times::Count(1), Op::Flush) => write!(f, "the first {op}")?,
             (Times::Count(n), Op::Flush) => write!(f, "the first {n} {op}es")?,
@@ -169,10 +177,22 @@ impl Display for Lower<'_, Fault> {
             write!(f, " sector {}", fault.sector)?;
         }
         match (fault.report, errno_name(fault.errno)) {
-            (Some(report), _) => write!(f, " with {report}"),
+            (Some(report), _) => {
+                write!(f, " with {report}")?;
+                back(fault, f)
+            }
             (None, Some(name)) => write!(f, " with {name}"),
             (None, None) => write!(f, " with errno {}", fault.errno),
         }
+    }
+}
+
+/// Whether an HBA that is gone comes back.
+fn back(fault: &Fault, f: &mut Formatter<'_>) -> Result {
+    let gone = fault.report.is_some_and(Reported::is_gone);
+    match gone && fault.times != Times::Always {
+        true => f.write_str(" until it is reinstated"),
+        false => Ok(()),
     }
 }
 

@@ -36,6 +36,7 @@ impl From<&Case> for File {
             legs: Legs {
                 controller: Sweep::of(case.legs.controller),
                 count: Sweep::of(case.legs.count),
+                logical_block_size: Sweep::of(case.legs.logical_block_size),
                 size: Sweep::of(case.legs.sectors),
                 offset: List::of(case.legs.offset.iter().copied()),
                 max_sectors_kb: case.legs.max_sectors_kb.map(Sweep::of),

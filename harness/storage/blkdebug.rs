@@ -382,6 +382,7 @@ mod tests {
     fn legs() -> Legs {
         Legs {
             controller: Controller::VirtioBlk,
+            logical_block_size: 512,
             count: 2,
             sectors: 4096,
             offset: vec![100, 200],

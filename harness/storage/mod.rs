@@ -60,6 +60,7 @@ mod trace_pipe;
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
 use crate::observation::{self, Command, Entry, Member};
+use crate::scenario::Fitting;
 use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs};
 use account::Account;
 use halfway_protocol::content::SECTOR;
@@ -187,7 +188,7 @@ pub fn needs_daemon(controller: Controller) -> bool {
 }
 
 impl Storage {
-    /// Makes disks of that many sectors, the legs on `controller`, and begins
+    /// Makes disks of that many sectors, the legs as `fitting` says, and begins
     /// to serve them: QEMU may be started as soon as this returns. Its socket
     /// and its FIFO are made in `private_dir`, which is the machine's own.
     ///
@@ -195,9 +196,11 @@ impl Storage {
     /// Outside of a tokio runtime.
     pub fn new(
         private_dir: &Path,
-        controller: Controller,
+        fitting: impl Into<Fitting>,
         members: &[(Member, u64)],
     ) -> Result<Self, StorageError> {
+        let fitting = fitting.into();
+        let controller = fitting.controller;
         check_directory(private_dir)?;
         check_members(members)?;
         let media: Vec<Medium> = members
@@ -227,7 +230,8 @@ impl Storage {
         let front = match needs_daemon(controller) {
             true => {
                 let members = members.iter().map(|(member, _)| *member);
-                Front::Target(TargetFront::new(private_dir, members))
+                let block = fitting.logical_block_size;
+                Front::Target(TargetFront::new(private_dir, block, members))
             }
             false => {
                 let fifo = private_dir.join(FIFO);
@@ -465,6 +469,14 @@ impl Storage {
         let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
         locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
         Ok(())
+    }
+
+    /// The legs that keep a command without an answer.
+    pub fn silent(&self) -> Vec<u8> {
+        match &self.front {
+            Front::Emulated { .. } => Vec::new(),
+            Front::Target(front) => front.silent(),
+        }
     }
 
     /// Whether a request is being kept.

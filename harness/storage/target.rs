@@ -16,7 +16,6 @@ use super::blkdebug::FaultError;
 use super::serial;
 use crate::observation::{Command, Entry, Layer, Member, Told};
 use crate::scenario::case::{Fault, Times};
-use crate::scenario::reported::Reported;
 use halfway_protocol::content::SECTOR;
 use halfway_target::scsi::report::{Status, errno};
 use halfway_target::{
@@ -27,9 +26,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
-/// Bytes of a logical block.
-const BLOCK: BlockSize = BlockSize::B512;
-
 /// Where the storage daemon serves the target, below the private directory.
 const DAEMON_SOCKET: &str = "legs.sock";
 
@@ -37,6 +33,7 @@ const DAEMON_SOCKET: &str = "legs.sock";
 pub struct TargetFront {
     directory: PathBuf,
     legs: Vec<u8>,
+    block: BlockSize,
     running: Option<(Target, Receiver<halfway_target::Entry>)>,
 }
 
@@ -50,9 +47,13 @@ impl fmt::Debug for TargetFront {
 }
 
 impl TargetFront {
-    /// The front of these disks, which are legs, with its sockets in
-    /// `directory`. It serves nothing yet.
-    pub fn new(directory: &Path, members: impl Iterator<Item = Member>) -> Self {
+    /// The front of these disks, which are legs of such logical blocks, with its
+    /// sockets in `directory`. It serves nothing yet.
+    pub fn new(
+        directory: &Path,
+        logical_block_size: u32,
+        members: impl Iterator<Item = Member>,
+    ) -> Self {
         let legs = members.filter_map(|member| match member {
             Member::Leg(leg) => Some(leg),
             Member::Log => None,
@@ -60,6 +61,10 @@ impl TargetFront {
         TargetFront {
             directory: directory.to_owned(),
             legs: legs.collect(),
+            block: match logical_block_size {
+                4096 => BlockSize::B4096,
+                _ => BlockSize::B512,
+            },
             running: None,
         }
     }
@@ -90,7 +95,7 @@ impl TargetFront {
             .map(|leg| {
                 let export = serial(Member::Leg(*leg));
                 let unit = Identity {
-                    block: BLOCK,
+                    block: self.block,
                     ..Identity::new(export.clone())
                 };
                 HbaConfig {
@@ -149,9 +154,18 @@ impl TargetFront {
         };
         let of = |entry: halfway_target::Entry| {
             let leg = self.legs.get(entry.hba)?;
-            as_entry(Member::Leg(*leg), &entry)
+            as_entry(Member::Leg(*leg), self.block, &entry)
         };
         entries.try_iter().filter_map(of).collect()
+    }
+
+    /// The legs that keep a command without an answer.
+    pub fn silent(&self) -> Vec<u8> {
+        let target = self.running.iter().flat_map(|(target, _)| target.hbas());
+        let legs = self.legs.iter().zip(target);
+        legs.filter(|(_, hba)| hba.unanswered() > 0)
+            .map(|(leg, _)| *leg)
+            .collect()
     }
 
     /// What went wrong between QEMU and the target.
@@ -190,13 +204,12 @@ impl Plan {
         let mut reports = Reports::default();
         let of_leg = || faults.iter().filter(|fault| fault.leg == leg);
         for fault in of_leg() {
-            let report = match fault.report.unwrap_or_default() {
-                Reported::Answer(report) => report,
-                Reported::Gone => {
-                    plan.presence = Presence::Gone;
-                    continue;
-                }
+            let reported = fault.report.unwrap_or_default();
+            let Some(report) = reported.answer() else {
+                plan.presence = Presence::Gone;
+                continue;
             };
+            plan.policy.then_gone |= reported.is_gone();
             let number = match reports.errno(report) {
                 Some(number) => number,
                 None => {
@@ -213,11 +226,17 @@ impl Plan {
                 }
             };
             taken.push(number);
+            let times = match reported.is_gone() {
+                // It is disarmed when its HBA comes back.
+                true => Times::Always,
+                false => fault.times,
+            };
             plan.faults.push(Fault {
                 errno: number as i32,
+                times,
                 ..fault.clone()
             });
-            if fault.times != Times::Always {
+            if times != Times::Always {
                 // A rule that wears off must be met by one block at a time.
                 plan.policy.search = Search::Stepwise;
             }
@@ -231,7 +250,7 @@ impl Plan {
 ///
 /// Its result is 0 where all was done and said to be; else the storage's own
 /// errno, or EIO where the target failed it without asking the storage.
-fn as_entry(member: Member, entry: &halfway_target::Entry) -> Option<Entry> {
+fn as_entry(member: Member, block: BlockSize, entry: &halfway_target::Entry) -> Option<Entry> {
     let command = match entry.opcode {
         0x08 | 0x28 | 0xa8 | 0x88 => Command::Read,
         0x0a | 0x2a | 0xaa | 0x8a => Command::Write,
@@ -240,7 +259,7 @@ fn as_entry(member: Member, entry: &halfway_target::Entry) -> Option<Entry> {
         0x41 | 0x93 => Command::WriteZeroes,
         _ => return None,
     };
-    let sectors = u64::from(BLOCK.bytes()) / SECTOR as u64;
+    let sectors = u64::from(block.bytes()) / SECTOR as u64;
     let result = match (entry.errno, entry.answer) {
         (Some(errno), _) => -(errno as i32),
         (None, Said::Status(Status::Good, _)) => 0,
@@ -320,6 +339,14 @@ mod tests {
         ];
         let plan = Plan::of(&faults, 0).unwrap();
         assert_eq!((plan.presence, plan.faults.len()), (Presence::Gone, 0));
+        let lost = [fault(0, "short-good+gone", Times::Count(1))];
+        let plan = Plan::of(&lost, 0).unwrap();
+        assert_eq!(
+            (plan.presence, plan.policy.then_gone),
+            (Presence::Here, true)
+        );
+        assert_eq!(played(&plan), [(1, "short-good+bad-target".to_owned())]);
+        assert_eq!(plan.faults[0].times, Times::Always);
         assert_eq!(Plan::of(&faults, 2).unwrap(), Plan::default());
     }
 
@@ -356,7 +383,7 @@ mod tests {
             answer,
             residual: 0,
         };
-        let found = as_entry(Member::Leg(0), &entry);
+        let found = as_entry(Member::Leg(0), BlockSize::B512, &entry);
         let found = found.map(|entry| (entry.command, entry.result.unwrap()));
         assert_eq!(found, expected);
     }

@@ -139,6 +139,7 @@ fn case(faults: Vec<Fault>) -> Case {
         linear: None,
         legs: Legs {
             controller: Controller::VirtioBlk,
+            logical_block_size: 512,
             count: 2,
             sectors: 4096,
             offset: vec![100, 200],

@@ -8,8 +8,8 @@
 //!
 //! * [`boot`]: mounts, modules, the greeting. [`serve`]: from call to answer.
 //! * [`port`]: the line to the harness.
-//! * [`dm`], [`disks`], [`io`]: the stack, what lies beneath it, and what is
-//!   done to it.
+//! * [`dm`], [`disks`], [`scsi`], [`io`]: the stack, what lies beneath it, and
+//!   what is done to it.
 //! * [`trace`], [`watch`], [`kmsg`]: what the kernel says of it.
 //! * [`shell`], [`end`]: for a person, and for the guest's end.
 
@@ -21,6 +21,7 @@ mod io;
 mod kmsg;
 mod port;
 mod refuse;
+mod scsi;
 mod serve;
 mod shell;
 mod sysfs;

@@ -8,7 +8,7 @@ use crate::port::Port;
 use crate::refuse::{Refuse, refusal};
 use crate::trace::Tracer;
 use crate::watch::Watcher;
-use crate::{end, shell, sysfs};
+use crate::{end, scsi, shell, sysfs};
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::io::IoRequest;
 use halfway_protocol::message::{Answer, Call, Refusal, Reply, Request, Seen};
@@ -90,6 +90,9 @@ impl Agent {
                 return self
                     .attribute(&device, &attribute, value.as_deref())
                     .map(Reply::Text);
+            }
+            Request::ScsiReset { disk, offline } => {
+                scsi::reset(&self.block_device(&disk)?, offline)?;
             }
             Request::Watch { bios } => {
                 self.kmsg()?.forget()?;

@@ -142,6 +142,14 @@ pub enum Request {
         /// What to write.
         value: Option<String>,
     },
+    /// Reset a SCSI disk's logical unit (`SG_SCSI_RESET`), which gives back what it
+    /// has not answered. Answer: [`Reply::Done`].
+    ScsiReset {
+        /// Serial of the disk.
+        disk: String,
+        /// Take it offline first.
+        offline: bool,
+    },
     /// Forget all trace events and kernel messages up to now and watch from
     /// here. Answer: [`Reply::Done`].
     Watch {

@@ -72,7 +72,7 @@ async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, Strin
 
     let blueprint = Blueprint {
         boot: &guest.boot,
-        controller: Controller::default(),
+        fitting: Controller::default().into(),
         members: &[],
         patience: Duration::from_secs(30),
         spare: None,

@@ -9,6 +9,7 @@ use crate::oracle;
 use crate::runner::stack;
 use crate::runner::{Needs, Station, StationError, case_seed, plan, set_up, station::Blueprint};
 use crate::scenario::Case;
+use crate::scenario::Fitting;
 use halfway_protocol::message::Request;
 use miette::Diagnostic;
 use rustix::termios::{self, OptionalActions, Termios};
@@ -62,11 +63,10 @@ async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
         eprintln!("{note}");
     }
     let members = plan::members([case]);
-    let controller = case.legs.controller;
     let boot = plan::boot(&guest.boot, &guest.images, case).map_err(ShellError::Skipped)?;
     let blueprint = Blueprint {
         boot: &boot,
-        controller,
+        fitting: Fitting::of(case),
         members: &members,
         patience: Duration::from_secs(30),
         spare: stack::spare([case]),

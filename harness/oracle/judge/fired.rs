@@ -6,6 +6,7 @@ use crate::oracle::model;
 use crate::scenario::case::{Fault, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
+use halfway_target::Said;
 
 /// Why the case proves nothing, if it does not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
@@ -34,6 +35,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     aside::missed(scene)
         .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
+        .or_else(|| unrelieved(scene))
         .or_else(|| contract::unchecked(scene))
 }
 
@@ -75,6 +77,16 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
                 journal::words(&first)
             )
         })
+    })
+}
+
+/// Every command without an answer was given back by a reset of its disk.
+fn unrelieved(scene: &Scene<'_>) -> Option<String> {
+    let told = scene.seen.journal.iter().filter_map(|entry| entry.told);
+    let unanswered = told.filter(|told| told.answer == Said::Nothing).count();
+    let resets = scene.seen.relief.len();
+    (unanswered != resets).then(|| {
+        format!("{unanswered} commands were not answered, and disks were reset {resets} times")
     })
 }
 

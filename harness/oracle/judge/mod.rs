@@ -30,6 +30,7 @@ use crate::crash::Crash;
 use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
 use crate::scenario::Case;
 use crate::scenario::case::Fault;
+use crate::scenario::reported::Reported;
 use halfway_protocol::io::{IoReport, IoState};
 use halfway_protocol::trace::Dev;
 use requests::Request;
@@ -78,7 +79,8 @@ impl Scene<'_> {
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
                     commands.partition(|entry| entry.told.is_some());
-                let requests = requests::of(&told).into_iter().map(|one| one.entry());
+                let requests = requests::of(&told, self.offline(leg)).into_iter();
+                let requests = requests.map(|one| one.entry());
                 requests.chain(others).collect()
             }
         };
@@ -87,7 +89,14 @@ impl Scene<'_> {
 
     /// The same, with what became of each part; of devices that tell.
     fn requests(&self, leg: u8) -> Vec<Request> {
-        requests::of(&self.commands(leg).collect::<Vec<_>>())
+        let commands: Vec<Entry> = self.commands(leg).collect();
+        requests::of(&commands, self.offline(leg))
+    }
+
+    /// Whether a leg was taken offline, since it gave no answer.
+    fn offline(&self, leg: u8) -> bool {
+        let mut faults = self.case.faults.iter().filter(|fault| fault.leg == leg);
+        faults.any(|fault| fault.report.is_some_and(Reported::is_offline))
     }
 
     /// The journal of one leg, at the device, with sectors as on the dm device

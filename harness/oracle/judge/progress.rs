@@ -7,6 +7,7 @@ use crate::oracle::sense;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::{Fault, Times};
+use crate::scenario::reported::Reported;
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -112,9 +113,10 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     })
 }
 
-/// A target that moves more or less than the sectors before the bad one plays
+/// A target that moves more or less than the blocks before the bad one plays
 /// another fault.
 fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
+    let block = scene.case.legs.block();
     let of_leg = scene.case.faults.iter().filter(|other| {
         other.leg == fault.leg && other.op == fault.op && other.times == Times::Always
     });
@@ -127,14 +129,17 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .report
         .and_then(|report| report.answer())
         .is_some_and(|answer| answer.moves_what_is_good(reads));
+    // An HBA that is gone does nothing of anything.
+    let lost = fault.report.is_some_and(Reported::is_gone);
     let mut commands = scene
         .commands(fault.leg)
-        .filter(|entry| entry.command == Command::from(fault.op) && hit(entry, fault));
+        .filter(|entry| entry.command == Command::from(fault.op) && hit(entry, fault))
+        .take(if lost { 1 } else { usize::MAX });
     let wrong = commands.find(|entry| {
         let first = of_leg
             .clone()
             .filter(|other| hit(entry, other))
-            .map(|other| other.sector - entry.sector)
+            .map(|other| (other.sector - entry.sector) / block * block)
             .min();
         let expected = if located { first } else { Some(0) };
         entry.told.map(|told| told.good) != expected

@@ -5,6 +5,7 @@
 use crate::observation::{Command, Entry, Told};
 use crate::oracle::sense::{self, Decision};
 use crate::oracle::units::Unit;
+use halfway_target::Said;
 
 /// A request of the driver, as its commands show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +57,17 @@ impl Request {
         }
     }
 
-    /// Takes in the answer to its next command.
-    fn answered(&mut self, entry: &Entry, told: Told) {
+    /// Takes in the answer to its next command; of a disk that is `offline` from
+    /// the first one on that has none.
+    fn answered(&mut self, entry: &Entry, told: Told, offline: bool) {
         self.told = told;
         let rest = self.rest().sectors;
         let good = told.good.min(rest);
-        match sense::decision(told.answer) {
+        let decision = match told.answer {
+            Said::Nothing if offline => Decision::Fail,
+            answer => sense::decision(answer),
+        };
+        match decision {
             Decision::Done if good == rest => {
                 self.part(rest, true);
                 self.result = Some(0);
@@ -90,8 +96,9 @@ impl Request {
     }
 }
 
-/// The requests that these commands to one leg belong to, by their first one.
-pub fn of(commands: &[Entry]) -> Vec<Request> {
+/// The requests that these commands to one leg belong to, by their first one;
+/// `offline`: the leg is taken offline when it gives no answer.
+pub fn of(commands: &[Entry], offline: bool) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     for entry in commands {
         let Some(told) = entry.told else {
@@ -105,7 +112,7 @@ pub fn of(commands: &[Entry]) -> Vec<Request> {
             request.result.is_none() && request.command == entry.command && request.rest() == range
         };
         match requests.iter_mut().find(goes_on) {
-            Some(request) => request.answered(entry, told),
+            Some(request) => request.answered(entry, told, offline),
             None => {
                 let mut request = Request {
                     command: entry.command,
@@ -116,7 +123,7 @@ pub fn of(commands: &[Entry]) -> Vec<Request> {
                     told,
                     counted: 0,
                 };
-                request.answered(entry, told);
+                request.answered(entry, told, offline);
                 requests.push(request);
             }
         }
@@ -128,8 +135,8 @@ pub fn of(commands: &[Entry]) -> Vec<Request> {
 mod tests {
     use super::*;
     use crate::observation::{Layer, Member};
+    use halfway_target::Failure;
     use halfway_target::scsi::report::{Failed, Part, Report, Told as Answered};
-    use halfway_target::{Failure, Said};
     use rstest::rstest;
 
     /// A command that a bad block at 2300 meets, and how it is answered.
@@ -179,7 +186,7 @@ mod tests {
         let entries: Vec<Entry> = numbered
             .map(|((sector, report), order)| command(order, *sector, *report))
             .collect();
-        of(&entries)
+        of(&entries, false)
             .into_iter()
             .map(|request| {
                 let parts = request.parts.iter();
@@ -227,6 +234,7 @@ mod tests {
     #[case("busy", 20)]
     #[case("unit-attention", 1)]
     #[case("transport-failure", 5)]
+    #[case("no-answer", 2)]
     fn what_passes_is_no_failure(#[case] report: &str, #[case] times: usize) {
         let mut commands = vec![(2048, Some(report)); times];
         assert_eq!(found(&commands), [(vec![], None)]);

@@ -206,7 +206,12 @@ enum Alignment {
 /// to the device's `dma_alignment` since (`blkdev_iov_iter_unaligned`,
 /// `bdev_iter_is_aligned` in block/fops.c).
 fn alignment(case: &Case, environment: &Environment) -> Alignment {
-    if case.io.path != Path::Direct || case.io.vector != Vector::Unaligned {
+    let offset = match case.io.vector {
+        Vector::Unaligned => u32::from(UNALIGNED),
+        Vector::Offset => SECTOR as u32,
+        Vector::Contiguous | Vector::Pages | Vector::Odd => 0,
+    };
+    if case.io.path != Path::Direct || offset.is_multiple_of(case.legs.logical_block_size) {
         return Alignment::Accepted;
     }
     if environment.release < (6, 0) {
@@ -214,7 +219,7 @@ fn alignment(case: &Case, environment: &Environment) -> Alignment {
     }
     match environment.dma_alignment {
         None => Alignment::Either,
-        Some(mask) if mask & u32::from(UNALIGNED) != 0 => Alignment::Refused,
+        Some(mask) if mask & offset != 0 => Alignment::Refused,
         Some(_) => Alignment::Accepted,
     }
 }

@@ -458,6 +458,38 @@ mod tests {
         assert_eq!(expected.units[0].asked, counts);
     }
 
+    /// An HBA that was lost in mid-request is back when its path is reinstated,
+    /// however many of its commands failed before.
+    #[rstest]
+    #[case::found_again(true, "once", true)]
+    #[case::nobody_reinstates_it(false, "once", false)]
+    #[case::lost_for_good(true, "always", true)]
+    fn an_hba_comes_back(#[case] queue: bool, #[case] times: &str, #[case] known: bool) {
+        let text = format!(
+            "question = \"?\"\n[stack]\ntarget = \"multipath\"\nqueue_if_no_path = {queue}\n\
+             [legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"short-good+gone\"\n\
+             times = \"{times}\"\n[[fault]]\nleg = 1\nreport = \"bad-target\"\n"
+        );
+        let case = Scenario::parse("test", &text).unwrap().expand().next();
+        let (case, absorbed) = controller::as_dm_meets(&case.unwrap());
+        assert_eq!(
+            (super::super::knows(&case).is_ok(), absorbed.len()),
+            (known, 0)
+        );
+        let unit = whole(&case);
+        let multipath = stack(Failover, queue);
+        let course = course(&case, &multipath, unit, Op::Read);
+        let asked: &[u8] = match (queue, times) {
+            (false, _) => &[0, 1],
+            (true, "once") => &[0, 1, 0],
+            (true, _) => &[0, 1, 0, 1],
+        };
+        assert_eq!(
+            (course.asked.as_slice(), course.answered),
+            (asked, asked.len() == 3)
+        );
+    }
+
     /// An error of the disk's own medium fails no path.
     #[test]
     fn an_error_of_the_disk_goes_up() {

@@ -2,7 +2,7 @@
 
 use super::Unknown;
 use crate::oracle::units;
-use crate::scenario::case::{Case, Times};
+use crate::scenario::case::{Case, Fault, Stack, Times};
 use crate::scenario::reported::Reported;
 use halfway_protocol::io::Path;
 
@@ -35,14 +35,43 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
                  for one fault on the leg",
             ));
         }
-        let gone = first.report == Some(Reported::Gone);
+        let is = |what: fn(Reported) -> bool| first.report.is_some_and(what);
+        let gone = is(Reported::is_gone) || is(Reported::is_offline);
         let more = case.io.dsync || all.any(|fault| fault.op != case.io.op);
         if gone && (!one_command || more) {
             return Err(Unknown(
-                "an HBA that is gone fails all that it is asked for, not a sector of it: ask for \
-                 one direct request of at most 800 sectors, without `dsync`",
+                "an HBA that is gone, or a disk that is offline, fails all that it is asked for, \
+                 not a sector of it: ask for one direct request of at most 800 sectors, without \
+                 `dsync`",
             ));
         }
+    }
+    back(case)
+}
+
+/// HBAs that come back, which is what [`Times::Count`] says of one that is gone.
+fn back(case: &Case) -> Result<(), Unknown> {
+    let gone = |fault: &&Fault| fault.report.is_some_and(Reported::is_gone);
+    let counted = |fault: &Fault| fault.times != Times::Always;
+    if !case.faults.iter().filter(gone).any(counted) {
+        return Ok(());
+    }
+    let waits = match &case.stack {
+        Stack::Multipath(multipath) => multipath.queue_if_no_path,
+        Stack::Raid1(_) => false,
+    };
+    if !waits {
+        return Err(Unknown(
+            "an HBA comes back when an operator reinstates its path: take multipath with \
+             `queue_if_no_path`",
+        ));
+    }
+    let other = case.faults.iter().filter(|fault| !gone(fault));
+    if other.into_iter().any(counted) {
+        return Err(Unknown(
+            "an HBA comes back while the fault of another path wears off, which is armed anew \
+             then",
+        ));
     }
     Ok(())
 }

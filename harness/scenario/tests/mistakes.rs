@@ -37,6 +37,21 @@ use rstest::{Context, rstest};
 #[case::gone_for_a_while(
     "[legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"gone\"\ntimes = 3"
 )]
+#[case::offline_for_a_while(
+    "[legs]\ncontroller = \"target\"\n[[fault]]\nreport = \"no-answer-offline\"\ntimes = 2"
+)]
+#[case::block_of_no_disk("[legs]\ncontroller = \"target\"\nlogical_block_size = 1024")]
+#[case::blocks_on_another("[legs]\nlogical_block_size = [512, 4096]")]
+#[case::parts_of_blocks(
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\n[io]\nsector = { from = 2048, to = 2056 }"
+)]
+#[case::split_into_parts_of_blocks(
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\nmax_sectors_kb = [64, 6]"
+)]
+#[case::requests_of_parts_of_blocks(
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\n[io]\nrequests = [8, 128]"
+)]
+#[case::more_regions_than_memory("[legs]\ncontroller = \"target\"\nsize = 4294967296")]
 #[case::errno_of_a_target("[legs]\ncontroller = \"target\"\n[[fault]]\nerrno = \"ENOSPC\"")]
 #[case::target_in_recovery(
     "[stack]\nsync = \"synced\"\n[legs]\ncontroller = \"target\"\nsize = 8192\n[[fault]]\nduring = \"set-up\""

@@ -4,7 +4,6 @@ use super::{clash, place};
 use crate::scenario::case::{Controller, Disk, During, Log, Sync, Times};
 use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
-use crate::scenario::reported::Reported;
 use crate::scenario::sweep::{At, Given, Sweep};
 use crate::scenario::value::{Offset, Target, Value};
 use halfway_protocol::io::Op;
@@ -139,15 +138,22 @@ fn reports(file: &File, fault: &Fault, report: &mut Report) {
     let answers = |wanted: fn(Failure) -> bool| {
         reports.find(move |one| one.answer().is_some_and(|answer| wanted(answer.failure)))
     };
-    if let Some(silent) = answers(|failure| failure == Failure::NoAnswer) {
-        report
-            .problem("a command without an answer would hang for ever")
-            .value(silent, "this report")
-            .help(
-                "virtio_scsi gives its device all the time in the world (`virtscsi_eh_timed_out` \
-                 starts the timer anew): no error handler ever comes",
-            );
-    }
+    clash(
+        report,
+        reports.find(|one| one.is_silent() && !one.is_offline()),
+        fault.times.find(|times| *times == Times::Always),
+        "a command that is never answered, however often its disk is reset, hangs for ever",
+        "say how often, `times = 1`: virtio_scsi gives its device all the time in the world \
+         (`virtscsi_eh_timed_out` starts the timer anew), and an operator resets the disk each \
+         time; or take `no-answer-offline`",
+    );
+    clash(
+        report,
+        reports.find(|one| one.is_offline()),
+        fault.times.find(|times| *times != Times::Always),
+        "a disk that is offline is asked no more",
+        "leave `times` at `always`, or take `no-answer`",
+    );
     clash(
         report,
         answers(|failure| {
@@ -162,10 +168,11 @@ fn reports(file: &File, fault: &Fault, report: &mut Report) {
     );
     clash(
         report,
-        reports.find(|one| *one == Reported::Gone),
-        fault.times.find(|times| *times != Times::Always),
-        "an HBA that is gone is gone for all of the case",
-        "leave `times` at `always`, or take `bad-target`",
+        reports.find(|one| one.is_gone()),
+        (fault.times).find(|times| !matches!(times, Times::Always | Times::Count(1))),
+        "an HBA that is gone comes back once at most",
+        "`always`: it stays away; `once`: it is back when its path is reinstated; or take \
+         `bad-target`",
     );
 }
 

@@ -114,7 +114,7 @@ pub(super) fn io(file: &File, report: &mut Report) {
         let most = longest.value.min(limits::IO_SECTORS);
         let each = most.div_ceil(u64::from(requests.value.max(1)));
         for vector in &io.vector.0 {
-            let segments = vector.value.segments(each).1.len();
+            let segments = vector.value.segments(each, file.legs.block()).1.len();
             if segments > limits::SEGMENTS {
                 report
                     .problem(format!(

@@ -4,6 +4,7 @@
 //! many that a sweep yields: cases are never left out silently. The message
 //! names the values that clash; whoever wants the others splits the file.
 
+mod blocks;
 mod faults;
 mod hold;
 mod io;
@@ -20,6 +21,8 @@ use super::value::{Offset, Value};
 
 /// Turns `every` into the offsets that it stands for.
 pub(super) fn resolve(file: &mut File, report: &mut Report) {
+    // One of 1 and 8, or of a mistake that `blocks` tells.
+    let step = file.legs.block() as usize;
     for fault in &mut file.fault {
         let At::Every(span) = &fault.value.at else {
             continue;
@@ -36,7 +39,7 @@ pub(super) fn resolve(file: &mut File, report: &mut Report) {
                 0
             }
         };
-        let offsets = (0..sectors).map(|at| Given {
+        let offsets = (0..sectors).step_by(step).map(|at| Given {
             value: Offset::Sectors(at),
             span: Some(span.clone()),
         });
@@ -49,6 +52,7 @@ pub(super) fn check(file: &File, report: &mut Report) {
     texts(file, report);
     stack::stack(file, report);
     stack::legs(file, report);
+    blocks::blocks(file, report);
     io::io(file, report);
     faults::faults(file, report);
     hold::hold(file, report);

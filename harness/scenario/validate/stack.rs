@@ -151,6 +151,7 @@ fn raid1(file: &File, report: &mut Report) {
                 limits::REGION_SECTORS
             ));
     }
+    regions(file, report);
     clash(
         report,
         (stack.keep_log.as_ref()).and_then(|sweep| sweep.find(|keep| *keep)),
@@ -171,6 +172,31 @@ fn raid1(file: &File, report: &mut Report) {
             .help(format!(
                 "set `size` in `[legs]` to {} or less",
                 limits::SYNCED_SECTORS
+            ));
+    }
+}
+
+/// A mirror has no more regions than the guest has memory for.
+fn regions(file: &File, report: &mut Report) {
+    let smallest = file.stack.region_sizes().into_iter().min().map(u64::from);
+    let (Some(region), Some(size)) = (
+        smallest.filter(|region| *region > 0),
+        file.legs.size.least(|size| u64::MAX - size),
+    ) else {
+        return;
+    };
+    let least = size.value.div_ceil(limits::REGIONS).next_power_of_two();
+    if region < least && limits::LEG_SECTORS < size.value {
+        report
+            .problem(format!(
+                "{} sectors are too many regions of {region}",
+                size.value
+            ))
+            .value(size, "this many sectors")
+            .help(format!(
+                "a mirror has at most {} regions here: set `region_size` in `[stack]` to {least}, \
+                 or reach far sectors by `offset` in `[legs]`",
+                limits::REGIONS
             ));
     }
 }
@@ -203,8 +229,10 @@ pub(super) fn legs(file: &File, report: &mut Report) {
             .help("give one offset for all legs, or one for each");
     }
     let most = offsets.iter().max_by_key(|offset| offset.value);
+    let largest = legs.controller.values().map(|one| limits::of(*one).1).max();
+    let largest = largest.unwrap_or(limits::LEG_SECTORS);
     if let (Some(offset), Some(size)) = (most, legs.size.least(|size| u64::MAX - size))
-        && size.value.saturating_add(offset.value) > limits::LEG_SECTORS
+        && size.value.saturating_add(offset.value) > largest
     {
         report
             .problem(format!(
@@ -213,7 +241,7 @@ pub(super) fn legs(file: &File, report: &mut Report) {
             ))
             .value(size, "this many sectors")
             .value(offset, "from here on")
-            .help(format!("a leg has {} sectors here", limits::LEG_SECTORS));
+            .help(format!("a leg has {largest} sectors here"));
     }
     let bad = |sectors: &u32| !(1..=limits::IO_SECTORS).contains(&u64::from(*sectors));
     let transfers = legs.max_transfer.iter();
@@ -283,7 +311,7 @@ pub(super) fn legs(file: &File, report: &mut Report) {
                 .help(format!("it takes {most_legs}"));
         }
         let large = |size: &u64| size.saturating_add(most) > sectors;
-        if let Some(size) = (legs.size).find(|size| sectors < limits::LEG_SECTORS && large(size)) {
+        if let Some(size) = (legs.size).find(|size| sectors < largest && large(size)) {
             report
                 .problem(format!(
                     "a mirror of {} sectors does not fit on `{word}`",

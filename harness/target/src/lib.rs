@@ -48,6 +48,7 @@
 //! target.hbas()[0].set_policy(Policy {
 //!     reports: Reports::default().with(5, "short-good+transport-failure".parse()?),
 //!     search: Search::Bisect,
+//!     ..Policy::default()
 //! });
 //! for entry in journal.try_iter() {
 //!     println!("{entry}");

@@ -92,6 +92,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         hba.set_policy(Policy {
             reports: reports.clone(),
             search,
+            ..Policy::default()
         });
     }
     let mut qemu = Target::shared_memory_args(args.memory).to_vec();

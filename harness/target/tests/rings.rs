@@ -9,7 +9,7 @@ use halfway_target::vhost::Memory;
 use halfway_target::vhost::device::Device;
 use halfway_target::vhost::ring::Ring;
 use halfway_target::vhost::worker::Worker;
-use halfway_target::{Entry, Identity, Policy, Presence, Reports, Said};
+use halfway_target::{BlockSize, Entry, Identity, Policy, Presence, Reports, Said};
 use memory::Bytes;
 use proptest::prelude::*;
 use std::io::Read as _;
@@ -35,9 +35,9 @@ const RESPONSE: u64 = 0x4000;
 const DATA: u64 = 0x10000;
 const GUARD: u8 = 0x5c;
 
-/// Blocks of the unit, one of which is bad.
-const BLOCKS: u64 = 256;
-const BAD: u64 = 100;
+/// Bytes of the unit, one of which is bad.
+const BYTES: u64 = 256 * 512;
+const BAD_BYTE: u64 = 100 * 512;
 
 struct Guest {
     device: Device<Bytes>,
@@ -54,15 +54,19 @@ const WRITABLE: u16 = 2;
 const INDIRECT: u16 = 4;
 
 impl Guest {
-    fn new() -> Self {
+    /// Whose unit has such blocks, and `BAD_BYTE` in one of them.
+    fn new(block: BlockSize) -> Self {
         let range = [(GuestAddress(0), MEMORY as usize)];
         let memory = Memory::from_ranges(&range).unwrap();
         let (journal, entries) = Journal::new();
-        let mut storage = Bytes::new(BLOCKS as usize * 512);
-        storage.bad = vec![(BAD * 512, 5)];
+        let mut storage = Bytes::new(BYTES as usize);
+        storage.bad = vec![(BAD_BYTE, 5)];
         let unit = Unit {
-            identity: Identity::new("leg0"),
-            blocks: BLOCKS,
+            identity: Identity {
+                block,
+                ..Identity::new("leg0")
+            },
+            blocks: BYTES / u64::from(block.bytes()),
         };
         let worker = Worker {
             unit,
@@ -190,7 +194,7 @@ proptest! {
         header in header(),
         queue in prop::sample::select(vec![0u16, 1, 2, 11, 9999]),
     ) {
-        let guest = Guest::new();
+        let guest = Guest::new(BlockSize::B512);
         guest.memory.write_slice(&header, GuestAddress(HEADER)).unwrap();
         guest.describe(HEADER + 0x200, &indirect);
         guest.describe(TABLE, &table);
@@ -208,12 +212,13 @@ proptest! {
         out in prop_oneof![3 => Just(0u32), 2 => 0..4096u32, 2 => (0..128u32).prop_map(|blocks| blocks * 512)],
         room in prop_oneof![3 => Just(0u32), 2 => 0..4096u32, 2 => (0..256u32).prop_map(|blocks| blocks * 512)],
         indirect: bool,
+        block in prop::sample::select(vec![BlockSize::B512, BlockSize::B4096]),
         report in prop::sample::select(vec![
             "medium-error", "short-good+medium-error", "busy", "bad-target", "residual-unaligned",
             "without-information", "no-answer",
         ]),
     ) {
-        let guest = Guest::new();
+        let guest = Guest::new(block);
         guest.device.set(|setting| setting.policy = Policy {
             reports: Reports::default().with(5, report.parse().unwrap()),
             ..Policy::default()
@@ -275,14 +280,14 @@ proptest! {
 
 /// READ (10) of the bad block, whose answer is kept back.
 fn held() -> Guest {
-    let guest = Guest::new();
+    let guest = Guest::new(BlockSize::B512);
     guest.device.set(|setting| {
         setting.policy.reports = Reports::default().with(5, "no-answer".parse().unwrap());
     });
     let mut header = vec![1, 0, 0x40, 0, 0, 0, 0, 0];
     header.extend(77u64.to_le_bytes());
     header.extend([0; 3]);
-    header.extend([0x28, 0, 0, 0, 0, BAD as u8, 0, 0, 1, 0]);
+    header.extend([0x28, 0, 0, 0, 0, (BAD_BYTE / 512) as u8, 0, 0, 1, 0]);
     header.resize(51, 0);
     guest
         .memory
@@ -318,7 +323,7 @@ fn a_request_that_is_not_answered_can_be_managed(
     #[case] released: Option<u8>,
 ) {
     let guest = held();
-    let control = Guest::new();
+    let control = Guest::new(BlockSize::B512);
     // The control queue has memory and rings of its own; the device is one.
     let request = HEADER;
     control.put(request, 0u32);
@@ -361,7 +366,7 @@ fn a_silent_device_takes_nothing_until_it_is_back() {
 /// QEMU names the guest's call after it has started the ring.
 #[test]
 fn a_completion_reaches_a_call_that_is_named_after_it() {
-    let guest = Guest::new();
+    let guest = Guest::new(BlockSize::B512);
     guest.describe(
         TABLE,
         &[(HEADER, 51, NEXT, 1), (RESPONSE, 108, WRITABLE, 0)],
@@ -382,7 +387,7 @@ fn a_ring_that_is_stopped_or_disabled_is_left_alone() {
         |ring: &Ring| ring.set_queue_ready(false),
         |ring: &Ring| ring.set_enabled(false),
     ] {
-        let guest = Guest::new();
+        let guest = Guest::new(BlockSize::B512);
         guest.describe(TABLE, &[(HEADER, 51, 0, 0)]);
         guest.offer(&[0], 1);
         stop(&guest.rings[2]);

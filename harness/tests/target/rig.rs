@@ -46,6 +46,12 @@ impl Rig {
 
     pub async fn two_paths() -> (Daemon, Vec<HbaConfig>) {
         let daemon = Daemon::start(&[0, 0]).await;
+        let configs = Rig::ports(&daemon);
+        (daemon, configs)
+    }
+
+    /// The daemon's first two legs as ports of one unit.
+    pub fn ports(daemon: &Daemon) -> Vec<HbaConfig> {
         let paths = (0..2).map(|leg| {
             let unit = Identity {
                 name: "unit".to_owned(),
@@ -55,8 +61,7 @@ impl Rig {
             };
             daemon.config(leg, unit)
         });
-        let configs = paths.collect();
-        (daemon, configs)
+        paths.collect()
     }
 
     pub async fn start(daemon: Daemon, configs: Vec<HbaConfig>) -> Self {
@@ -243,6 +248,7 @@ impl Rig {
         self.target.hbas()[hba].set_policy(Policy {
             reports: Reports::default().with(errno, report.parse().unwrap()),
             search,
+            ..Policy::default()
         });
     }
 }

@@ -1,12 +1,13 @@
 //! sg3_utils against the target.
 
+use crate::daemon::Daemon;
 use crate::rig::{Rig, run};
 use crate::tools::tools;
 use halfway::machine::command::SHELL_PORT;
 use halfway::scenario::case::Times;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::Request;
-use halfway_target::{Said, Target};
+use halfway_target::{BlockSize, Identity, Said, Target};
 use std::time::Duration;
 
 /// What sg3_utils says of a unit with two ports: a command, a part of what it
@@ -44,6 +45,30 @@ const SG3_UTILS: [(&str, &str, i32); 24] = [
     ("sg_logs", "Invalid opcode", 9),
 ];
 
+/// The same of a unit of 4096-byte blocks, whose block 287 has the bad sector.
+const OF_4096: [(&str, &str, i32); 12] = [
+    ("sg_inq", "version=0x06  [SPC-4]", 0),
+    ("sg_inq", "MultiP=0", 0),
+    ("sg_vpd -p sn", "Unit serial number: leg2", 0),
+    ("sg_vpd -p bl", "Maximum transfer length: 8192 blocks", 0),
+    ("sg_readcap", "Number of logical blocks=1024", 0),
+    ("sg_readcap", "Logical block length=4096 bytes", 0),
+    ("sg_readcap -l", "Logical block length=4096 bytes", 0),
+    ("sg_opcodes -o 0x88", "conforming to SCSI standard", 0),
+    ("sg_rtpg -d", "(active/optimized)", 0),
+    ("sg_verify --lba=0 --count=287 --bpc=287", "", 0),
+    (
+        "sg_verify --16 --lba=256 --count=64 --bpc=64",
+        "reported lba=0x11f",
+        18,
+    ),
+    (
+        "sg_write_same --16 --lba=16 --num=8 --xferlen=4096 --in=/dev/zero",
+        "",
+        0,
+    ),
+];
+
 #[test]
 fn sg3_utils_agree_with_what_is_claimed() {
     let names = [
@@ -72,18 +97,29 @@ fn sg3_utils_agree_with_what_is_claimed() {
         return;
     };
     run(async {
-        let (daemon, configs) = Rig::two_paths().await;
+        let daemon = Daemon::start(&[0, 0, 1]).await;
+        let mut configs = Rig::ports(&daemon);
+        let large = Identity {
+            block: BlockSize::B4096,
+            ..Identity::new("leg2")
+        };
+        configs.push(daemon.config(2, large));
         let (target, journal) = Target::start(configs).unwrap();
         let mut rig = Rig::boot(daemon, target, journal, tools, &[]).await;
         let fault = (Op::Read, 2300, Times::Always, 5);
         rig.daemon.arm(0, &[fault]).await;
+        rig.daemon.arm(2, &[fault]).await;
         let shell = Request::Shell {
             port: SHELL_PORT.to_owned(),
         };
         let _ended = rig.guest.guest.call_within(shell, Duration::MAX);
-        let disk = format!("/dev/{}", rig.disks[0].name);
+        let disks = [0, 2].map(|leg| format!("/dev/{}", rig.disks[leg].name));
+        let of = |disk: usize| move |(command, expected, status)| (disk, command, expected, status);
         let mut failed = String::new();
-        for (command, expected, status) in SG3_UTILS {
+        for (disk, command, expected, status) in
+            (SG3_UTILS.into_iter().map(of(0))).chain(OF_4096.into_iter().map(of(1)))
+        {
+            let disk = &disks[disk];
             let (text, found) = rig.sh(&format!("{command} {disk}")).await;
             if !text.contains(expected) || found != status {
                 failed += &format!("{command}: not {status}, {expected:?} but {found}\n{text}\n");
@@ -97,6 +133,7 @@ fn sg3_utils_agree_with_what_is_claimed() {
         let fault = (Op::Read, 2300, Times::Count(1), 5);
         rig.daemon.arm(0, &[fault]).await;
         rig.journal.try_iter().for_each(drop);
+        let disk = &disks[0];
         let read = format!("dd if={disk} of=/dev/null bs=256k skip=4 count=1 iflag=direct");
         let reset = format!("{read} & sleep 1; sg_reset -d {disk}; wait $!");
         let (text, status) = rig.sh(&reset).await;

@@ -57,6 +57,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         linear: None,
         legs: Legs {
             controller: Controller::VirtioBlk,
+            logical_block_size: 512,
             count: 2,
             sectors: 131_072,
             offset: vec![0, 8],
@@ -358,6 +359,7 @@ fn observe(case: &Case) -> Observation {
         set_up: Vec::new(),
         events_before: Some(0),
         meanwhile: None,
+        relief: Vec::new(),
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

@@ -381,3 +381,70 @@ fn an_error_of_the_disk_is_told_as_it_is(#[case] report: &str, #[case] errno: i3
     super::report(&mut told).result = Err(5);
     is(&case, &told, Outcome::Fail, "was answered with");
 }
+
+/// A disk that gives no answer is reset, and answers then, or is offline.
+#[rstest]
+#[case::tried_again("no-answer", Times::Count(1), 0, 1, Outcome::Pass, "")]
+#[case::offline("no-answer-offline", Times::Always, 5, 1, Outcome::Pass, "")]
+#[case::nobody_came(
+    "no-answer",
+    Times::Count(1),
+    0,
+    0,
+    Outcome::Inconclusive,
+    "reset 0 times"
+)]
+#[case::no_end(
+    "no-answer-offline",
+    Times::Always,
+    0,
+    1,
+    Outcome::Fail,
+    "did not do sector"
+)]
+fn what_gives_no_answer_is_given_back(
+    #[case] report: &str,
+    #[case] times: Times,
+    #[case] errno: i32,
+    #[case] resets: usize,
+    #[case] outcome: Outcome,
+    #[case] says: &str,
+) {
+    let case = with(report, times, case(Op::Read, vec![fault(0, Op::Read)]));
+    let mut leg = Leg::new(&case, 0);
+    leg.command(FROM, 0, Said::Nothing, 5);
+    if times != Times::Always {
+        leg.whole(FROM);
+    }
+    leg.ends(FROM, SECTORS, errno);
+    let mut seen = match times {
+        Times::Always => seen(&case, vec![leg, other(&case)]),
+        Times::Count(_) => {
+            let mut healthy = case.clone();
+            healthy.faults.clear();
+            seen(&healthy, vec![leg])
+        }
+    };
+    seen.relief = vec!["reset leg0".to_owned(); resets];
+    is(&case, &seen, outcome, says);
+}
+
+/// Of 4096-byte blocks those before the fault's own are done, wherever it lies in
+/// that.
+#[rstest]
+#[case::its_block(GOOD / 8 * 8, Outcome::Pass, "248 of 512 sectors done before")]
+#[case::its_sector(GOOD, Outcome::Inconclusive, "the target did another part")]
+fn a_fault_within_a_block_fails_the_block(
+    #[case] good: u64,
+    #[case] outcome: Outcome,
+    #[case] says: &str,
+) {
+    let mut case = read("medium-error");
+    case.legs.logical_block_size = 4096;
+    let answer = partial(&case).journal[0].told.unwrap().answer;
+    let mut leg = Leg::new(&case, 0);
+    leg.command(FROM, good, answer, 5);
+    leg.ends(FROM, good, 0);
+    leg.ends(FROM + good, SECTORS - good, 61);
+    is(&case, &seen(&case, vec![leg, other(&case)]), outcome, says);
+}

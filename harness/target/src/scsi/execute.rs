@@ -14,6 +14,9 @@ pub struct Policy {
     pub reports: Reports,
     /// How the first bad block is found.
     pub search: Search,
+    /// The HBA is lost as it reports a failure: that is the last that is heard of
+    /// it ([`Presence::Gone`](crate::Presence::Gone)).
+    pub then_gone: bool,
 }
 
 /// What a command is answered with.

@@ -110,6 +110,25 @@ impl Part {
     pub const ALL: [Part; 3] = [Part::Nothing, Part::ShortGood, Part::ShortGoodUnaligned];
 }
 
+impl Part {
+    /// What a report's text begins with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Part::Nothing => "",
+            Part::ShortGood => SHORT_GOOD,
+            Part::ShortGoodUnaligned => SHORT_GOOD_UNALIGNED,
+        }
+    }
+
+    /// What `text` begins with, and the rest of it.
+    pub fn split(text: &str) -> (Self, &str) {
+        let named = [Part::ShortGood, Part::ShortGoodUnaligned].into_iter();
+        let mut found =
+            named.filter_map(|part| text.strip_prefix(part.prefix()).map(|rest| (part, rest)));
+        found.next().unwrap_or((Part::Nothing, text))
+    }
+}
+
 impl Report {
     /// The failure alone.
     pub const fn of(failure: Failure) -> Self {
@@ -158,11 +177,7 @@ const SHORT_GOOD_UNALIGNED: &str = "short-good-unaligned+";
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.part {
-            Part::Nothing => "",
-            Part::ShortGood => SHORT_GOOD,
-            Part::ShortGoodUnaligned => SHORT_GOOD_UNALIGNED,
-        })?;
+        f.write_str(self.part.prefix())?;
         self.failure.serialize(f)
     }
 }
@@ -181,13 +196,7 @@ impl FromStr for Report {
     type Err = NoSuchReport;
 
     fn from_str(text: &str) -> Result<Self, NoSuchReport> {
-        let (part, failure) = if let Some(rest) = text.strip_prefix(SHORT_GOOD) {
-            (Part::ShortGood, rest)
-        } else if let Some(rest) = text.strip_prefix(SHORT_GOOD_UNALIGNED) {
-            (Part::ShortGoodUnaligned, rest)
-        } else {
-            (Part::Nothing, text)
-        };
+        let (part, failure) = Part::split(text);
         let failure =
             serde_json::from_value(failure.into()).map_err(|_| NoSuchReport(text.to_owned()))?;
         Ok(Report { part, failure })

@@ -8,6 +8,7 @@ use crate::scsi::execute::Policy;
 use crate::scsi::report::Response;
 use crate::scsi::transfer::Storage;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use vhost::vhost_user::message::VhostUserProtocolFeatures;
 use vhost::vhost_user::message::VhostUserVirtioFeatures;
@@ -62,6 +63,8 @@ pub struct Setting {
 pub struct Device<S> {
     inner: Mutex<Inner<S>>,
     setting: Mutex<Setting>,
+    /// Requests in `inner.held`, without its lock.
+    unanswered: AtomicUsize,
     wake: (EventConsumer, EventNotifier),
 }
 
@@ -90,6 +93,7 @@ impl<S: Storage> Device<S> {
                 held: Vec::new(),
             }),
             setting: Mutex::default(),
+            unanswered: AtomicUsize::new(0),
             wake: new_event_consumer_and_notifier(flags)?,
         })
     }
@@ -106,6 +110,11 @@ impl<S: Storage> Device<S> {
         let _ = self.wake.1.notify();
     }
 
+    /// How many requests wait for an answer that does not come. Never waits.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::SeqCst)
+    }
+
     /// The setting.
     pub fn setting(&self) -> Setting {
         locked(&self.setting).clone()
@@ -115,6 +124,7 @@ impl<S: Storage> Device<S> {
     pub fn disconnected(&self) {
         let mut inner = locked(&self.inner);
         inner.held.clear();
+        self.unanswered.store(0, Ordering::SeqCst);
         inner.memory = None;
     }
 
@@ -154,7 +164,9 @@ impl<S: Storage> Device<S> {
         let head = chain.head_index();
         let guard = memory.memory();
         let done = if queue < FIRST_REQUEST_QUEUE {
-            Done::Used(control(inner, &guard, chain.clone()))
+            let used = control(inner, &guard, chain.clone());
+            self.unanswered.store(inner.held.len(), Ordering::SeqCst);
+            Done::Used(used)
         } else {
             let Setting { policy, presence } = self.setting();
             let gone = presence == Presence::Gone;
@@ -162,12 +174,19 @@ impl<S: Storage> Device<S> {
         };
         match done {
             Done::Used(bytes) => put_back(vring, head, bytes),
-            Done::Held(tag) => inner.held.push(Held {
-                tag,
-                queue: queue.into(),
-                vring: vring.clone(),
-                chain,
-            }),
+            Done::Last(bytes) => {
+                locked(&self.setting).presence = Presence::Gone;
+                put_back(vring, head, bytes);
+            }
+            Done::Held(tag) => {
+                inner.held.push(Held {
+                    tag,
+                    queue: queue.into(),
+                    vring: vring.clone(),
+                    chain,
+                });
+                self.unanswered.fetch_add(1, Ordering::SeqCst);
+            }
         }
     }
 }
@@ -265,6 +284,7 @@ impl<S: Storage + Send> VhostUserBackend for Device<S> {
         release(&mut inner, Response::Reset, |held| {
             held.queue == queue as usize
         });
+        self.unanswered.store(inner.held.len(), Ordering::SeqCst);
         Ok(())
     }
 

@@ -94,6 +94,12 @@ impl Hba {
         }
     }
 
+    /// How many requests wait for an answer that does not come. Never waits for the
+    /// one under way.
+    pub fn unanswered(&self) -> usize {
+        self.shared.device.unanswered()
+    }
+
     /// Whether QEMU is connected.
     pub fn is_connected(&self) -> bool {
         locked(&self.shared.connection).is_some()

@@ -18,6 +18,8 @@ use virtio_queue::DescriptorChain;
 pub enum Done {
     /// It is answered, with that many bytes.
     Used(u32),
+    /// The same, and the HBA is gone from now on.
+    Last(u32),
     /// It is kept back; this is its tag.
     Held(u64),
 }
@@ -77,7 +79,11 @@ impl<S: Storage> Worker<S> {
         }
         let format = self.unit.sense_format();
         let used = request.answer(answer.told, residual, &answer.data, format);
-        Done::Used(used.unwrap_or(0))
+        let used = used.unwrap_or(0);
+        match policy.then_gone && answer.errno.is_some() {
+            true => Done::Last(used),
+            false => Done::Used(used),
+        }
     }
 
     fn carry_out(&mut self, request: &mut Request<'_>, policy: &Policy) -> Answer {

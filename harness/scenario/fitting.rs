@@ -1,0 +1,83 @@
+//! What a machine's legs are: cases whose legs are alike share machines.
+
+use super::case::{Case, Controller, Legs};
+use super::limits;
+use halfway_protocol::content::SECTOR;
+use std::fmt;
+
+/// What a machine's legs are attached to, and what kind of disks they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fitting {
+    /// The controller.
+    pub controller: Controller,
+    /// Bytes of a logical block.
+    pub logical_block_size: u32,
+    /// They are larger than any that other cases need: a disk of more than 2^32
+    /// blocks is spoken to in longer commands (`use_16_for_rw` in
+    /// drivers/scsi/sd.c), which smaller ones are not to be spared.
+    pub large: bool,
+}
+
+impl Fitting {
+    /// What `case` needs.
+    pub fn of(case: &Case) -> Self {
+        let legs = &case.legs;
+        let offset = legs.offset.iter().copied().max().unwrap_or(0);
+        Fitting {
+            controller: legs.controller,
+            logical_block_size: legs.logical_block_size,
+            large: legs.sectors.saturating_add(offset) > limits::LEG_SECTORS,
+        }
+    }
+}
+
+/// Small disks of 512-byte blocks.
+impl From<Controller> for Fitting {
+    fn from(controller: Controller) -> Self {
+        Fitting {
+            controller,
+            logical_block_size: SECTOR as u32,
+            large: false,
+        }
+    }
+}
+
+impl fmt::Display for Fitting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.controller)?;
+        if self.logical_block_size != SECTOR as u32 {
+            write!(f, " with {}-byte blocks", self.logical_block_size)?;
+        }
+        f.write_str(if self.large { " with large disks" } else { "" })
+    }
+}
+
+impl Legs {
+    /// Sectors of a logical block.
+    pub fn block(&self) -> u64 {
+        u64::from(self.logical_block_size / SECTOR as u32).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::{Fitting, Scenario};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::plain("controller = \"nvme\"", "nvme")]
+    #[case::blocks(
+        "controller = \"target\"\nlogical_block_size = 4096",
+        "target with 4096-byte blocks"
+    )]
+    #[case::by_offset(
+        "controller = \"target\"\noffset = 4294967296",
+        "target with large disks"
+    )]
+    fn what_a_machine_must_have(#[case] legs: &str, #[case] words: &str) {
+        let text = format!("question = \"?\"\n[legs]\n{legs}\n");
+        let scenario = Scenario::parse("test", &text).unwrap();
+        let case = scenario.expand().next().unwrap();
+        assert_eq!(Fitting::of(&case).to_string(), words);
+    }
+}
