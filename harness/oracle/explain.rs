@@ -12,21 +12,21 @@ use std::fmt::Write;
 pub fn explain(case: &Case) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", case.id);
-    let lower = case.stack.lower();
-    let legs = Lower(&case.legs, lower);
+    let stack = &case.stack;
+    let legs = Lower(&case.legs, stack);
     let _ = writeln!(text, "  The stack: {}; {legs}.", case.stack);
     if let Some(sectors) = case.linear {
         let _ = writeln!(text, "  On top: linear segments of {sectors} sectors.");
     }
     let _ = writeln!(text, "  The application: {}.", case.io);
     for fault in &case.faults {
-        let _ = writeln!(text, "  Injected: {}.", Lower(fault, lower));
+        let _ = writeln!(text, "  Injected: {}.", Lower(fault, stack));
     }
     for aside in &case.aside {
-        let _ = writeln!(text, "  Injected: {}.", Lower(aside, lower));
+        let _ = writeln!(text, "  Injected: {}.", Lower(aside, stack));
     }
     if let Some(hold) = &case.hold {
-        let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, lower));
+        let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, stack));
     }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");
@@ -42,8 +42,9 @@ pub fn explain(case: &Case) -> String {
     for fault in absorbed {
         let _ = writeln!(
             text,
-            "  {} tries again until {lower} {} answers; device-mapper hears of no failure.",
-            case.legs.controller, fault.leg
+            "  {} tries again until {} answers; device-mapper hears of no failure.",
+            case.legs.controller,
+            stack.disk_name(fault.leg)
         );
     }
     let units = units::nominal(&case.io.parts(), &case.boundaries());
@@ -64,7 +65,9 @@ pub fn explain(case: &Case) -> String {
 fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
     let lower = case.stack.lower();
     let named = |legs: &[u8]| {
-        let names: Vec<String> = legs.iter().map(|leg| format!("{lower} {leg}")).collect();
+        let names: Vec<String> = (legs.iter())
+            .map(|leg| case.stack.disk_name(*leg))
+            .collect();
         names.join(", ")
     };
     let mut lines = Vec::new();
@@ -112,5 +115,11 @@ fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
         "shows the {lower}s as {}.",
         expectation.health.join(" ")
     ));
+    if !expectation.beneath.is_empty() {
+        lines.push(format!(
+            "shows the paths beneath as {}.",
+            expectation.beneath.join(" ")
+        ));
+    }
     lines
 }

@@ -11,6 +11,35 @@ pub const LEGS: RangeInclusive<u8> = 2..=4;
 /// machine whose legs are that large can run every case.
 pub const LEG_SECTORS: u64 = 1 << 22;
 
+/// How many disks a machine has at most, where each leg is several paths to one.
+pub const DISKS: u8 = 8;
+
+/// How many paths a nested multipath may have.
+pub const PATHS: RangeInclusive<u8> = 2..=4;
+
+/// `pg_init_retries` (`parse_features` in drivers/md/dm-mpath.c).
+pub const PG_INIT_RETRIES: RangeInclusive<u32> = 1..=50;
+
+/// `pg_init_delay_msecs` (the same).
+pub const PG_INIT_DELAY: RangeInclusive<u32> = 0..=60_000;
+
+/// Disks that a controller has room for, the log's not among them.
+pub fn room(controller: Controller) -> u8 {
+    match controller {
+        // Two drives on each of two buses, `MAX_IDE_DEVS` in
+        // include/hw/ide/internal.h.
+        Controller::Piix3Ide => 4,
+        // `AHCI_MAX_PORTS`-free ports of ich9-ahci, `hw/ide/ich.c`.
+        Controller::Ahci => 6,
+        // Seven devices on a narrow bus, the adapter's own among them.
+        Controller::Am53c974 | Controller::Lsi53c895a => 7,
+        // Four ports of each speed (`p3` of qemu-xhci).
+        Controller::UsbStorage | Controller::UsbUas => 4,
+        Controller::Floppy => 2,
+        _ => DISKS,
+    }
+}
+
 /// Legs and their sectors on that controller.
 pub fn of(controller: Controller) -> (u8, u64) {
     match controller {

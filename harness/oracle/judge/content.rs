@@ -121,8 +121,9 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64) -> Result<u8, String> {
         .find(|unit| unit.unit.covers(sector));
     match unit {
         Some(unit) if !unit.good.contains(&leg) => Err(format!(
-            "came from leg {leg}, and a correct kernel takes it from {}",
-            legs(&unit.good)
+            "came from {}, and a correct kernel takes it from {}",
+            legs(&scene.legs(&[leg])),
+            legs(&scene.legs(&unit.good))
         )),
         _ => Ok(leg),
     }

@@ -39,6 +39,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         _ => {}
     }
     found.extend(status(scene));
+    found.extend(beneath(scene));
+    found.extend(initialising(scene));
     found.extend(untold(scene));
     found
 }
@@ -111,6 +113,54 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
                 let (active, correct) = (group(active), group(correct));
                 found.push(of_status(format!(
                     "the active priority group is {active}, correct is {correct}"
+                )));
+            }
+        }
+    }
+    found
+}
+
+/// The kernel shows how it was told to initialise priority groups. Without a
+/// hardware handler there is nothing else to be seen of it.
+fn initialising(scene: &Scene<'_>) -> Option<Difference> {
+    let features = scene.case.stack.multipath()?.initialising();
+    let table = scene.seen.table.as_deref().unwrap_or("there is none");
+    let missing = features.iter().find(|feature| !table.contains(*feature))?;
+    Some(difference(
+        Witness::Status,
+        format!("the table as the kernel shows it lacks {missing}: {table}"),
+    ))
+}
+
+/// What the multipaths beneath a mirror concluded: a path that failed is failed,
+/// and no other.
+fn beneath(scene: &Scene<'_>) -> Vec<Difference> {
+    let Some(paths) = scene.case.stack.nested() else {
+        return Vec::new();
+    };
+    let of_status = |text: String| difference(Witness::Status, text);
+    let mut found = Vec::new();
+    for (leg, correct) in scene
+        .expected
+        .beneath
+        .chunks(paths.count.into())
+        .enumerate()
+    {
+        let line = scene.seen.beneath.get(leg);
+        let text = (line.and_then(|status| status.targets.first()))
+            .map_or("there is none", String::as_str);
+        let health = status::multipath::parse(text).map(|status| status.health());
+        let Some(health) = health.filter(|health| health.len() == correct.len()) else {
+            found.push(of_status(format!(
+                "the status of leg {leg}'s multipath cannot be read: {text}"
+            )));
+            continue;
+        };
+        for (path, (health, correct)) in health.iter().zip(correct).enumerate() {
+            if !correct.contains(*health) {
+                let correct = either(correct);
+                found.push(of_status(format!(
+                    "leg {leg} path {path} is {health}, correct is {correct}"
                 )));
             }
         }

@@ -36,7 +36,7 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
         ));
     }
     let flushes_fail = case.faults.iter().any(|fault| fault.op == Op::Flush);
-    if flushes_fail && multipath.path_grouping == PathGrouping::Multibus {
+    if flushes_fail && multipath.path_grouping != PathGrouping::Failover {
         return Err(Unknown(
             "which path of a group is told to flush depends on what its selector chose before",
         ));
@@ -74,7 +74,7 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
              path failed depends on the read-ahead",
         ));
     }
-    if !failing.is_empty() && multipath.path_grouping == PathGrouping::Multibus {
+    if !failing.is_empty() && multipath.path_grouping != PathGrouping::Failover {
         return Err(Unknown(
             "which path of a group gets the bad sector of an I/O of several pieces depends on \
              timing",
@@ -145,6 +145,7 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
         health: vec!["A"; usize::from(case.legs.count)],
         active_group: Some(0),
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires: vec![0],
         partial: false,
@@ -182,13 +183,28 @@ fn flush(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
 
 /// What happens to a unit that is alone: which paths are asked, in which order,
 /// until one answers.
-struct Course {
-    asked: Vec<u8>,
-    answered: bool,
+pub(super) struct Course {
+    /// The paths that were asked, in order.
+    pub(super) asked: Vec<u8>,
+    pub(super) answered: bool,
     /// What the application is told otherwise.
     error: i32,
     held: bool,
-    failed: Vec<bool>,
+    /// Of each path, whether it has failed.
+    pub(super) failed: Vec<bool>,
+}
+
+impl Course {
+    /// Nothing has been asked of so many paths.
+    pub(super) fn new(paths: u8) -> Self {
+        Course {
+            asked: Vec::new(),
+            answered: false,
+            error: EIO,
+            held: false,
+            failed: vec![false; paths.into()],
+        }
+    }
 }
 
 /// The first path that works is chosen, since groups are tried in their order
@@ -201,16 +217,21 @@ struct Course {
 /// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
 /// operator then reinstates one path at a time, each once, and in the end gives
 /// up (`fail_if_no_path`).
-fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
-    let paths = usize::from(case.legs.count);
-    let mut course = Course {
-        asked: Vec::new(),
-        answered: false,
-        error: EIO,
-        held: false,
-        failed: vec![false; paths],
-    };
-    let mut to_reinstate = 0..paths;
+pub(super) fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
+    let course = Course::new(case.legs.count);
+    go_on(case, multipath, unit, op, course)
+}
+
+/// The same for a unit that is asked for after the paths have gone so far.
+pub(super) fn go_on(
+    case: &Case,
+    multipath: &Multipath,
+    unit: Unit,
+    op: Op,
+    mut course: Course,
+) -> Course {
+    course.answered = false;
+    let mut to_reinstate = 0..course.failed.len();
     loop {
         let Some(path) = course.failed.iter().position(|failed| !failed) else {
             if !multipath.queue_if_no_path {
@@ -248,6 +269,11 @@ fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
     }
 }
 
+/// Index of the priority group that a path is in.
+fn group_of(multipath: &Multipath, path: u8) -> u8 {
+    path / multipath.path_grouping.size()
+}
+
 /// The faults of `op` decide which paths fail.
 fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectation {
     let course = course(case, multipath, unit, op);
@@ -263,10 +289,8 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         answers = vec![vec![Err(course.error)]; answers.len()];
     }
     let once_each = (0..case.legs.count).all(|path| times(path) <= 1);
-    let active_group = match multipath.path_grouping {
-        PathGrouping::Multibus => 0,
-        PathGrouping::Failover => course.asked.last().copied().map_or(0, usize::from),
-    };
+    let last = course.asked.last().copied().unwrap_or(0);
+    let active_group = usize::from(group_of(multipath, last));
     Expectation {
         answers,
         refused: false,
@@ -277,6 +301,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         active_group: (course.answered || course.error != EIO).then_some(active_group),
         loses_sync: false,
         log: None,
+        beneath: Vec::new(),
         partial: !fires.is_empty() && op != Op::Flush && splits(case, &[unit]),
         fires,
         units: vec![UnitExpectation {
@@ -318,8 +343,8 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         }
     }
     let used = |path: u8| {
-        let earlier_work = (0..path).any(|earlier| !failing.contains(&earlier));
-        multipath.path_grouping == PathGrouping::Multibus || !earlier_work
+        let group = group_of(multipath, path);
+        !(0..path).any(|one| group_of(multipath, one) < group && !failing.contains(&one))
     };
     let most = match case.io.path {
         Path::Direct => 1,
@@ -345,6 +370,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
             .collect(),
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires,
         partial: false,
@@ -408,6 +434,8 @@ mod tests {
             path_selector: PathSelector::RoundRobin,
             path_grouping,
             queue_if_no_path,
+            pg_init_retries: None,
+            pg_init_delay_msecs: None,
         }
     }
 

@@ -53,6 +53,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             sync: Sync::Nosync,
             handle_errors: true,
             keep_log: op != Op::Read,
+            paths: None,
         }),
         linear: None,
         legs: Legs {
@@ -101,6 +102,8 @@ fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
         path_selector: PathSelector::ServiceTime,
         path_grouping: PathGrouping::Failover,
         queue_if_no_path,
+        pg_init_retries: None,
+        pg_init_delay_msecs: None,
     });
     case.legs.offset = vec![0, 0];
     case
@@ -364,6 +367,8 @@ fn observe(case: &Case) -> Observation {
             event: 1,
             suspended: false,
         }),
+        beneath: Vec::new(),
+        table: None,
         repair: None,
         seen: Seen {
             trace: mirror.trace,
