@@ -173,23 +173,28 @@ fn answer(controller: Controller, errno: i32) -> Option<Answer> {
         attempts: 1,
         target_error,
     };
-    match (controller, errno) {
+    match errno {
         // 4/44/00, a hardware error: `BLK_STS_TARGET`.
-        (Controller::VirtioScsi | Controller::Pvscsi, ENOMEM) => Some(of_disk(EREMOTEIO)),
+        ENOMEM if passes_sense(controller) => Some(of_disk(EREMOTEIO)),
         // 7/27/07: `BLK_STS_NOSPC`.
-        (Controller::VirtioScsi | Controller::Pvscsi, ENOSPC) => Some(of_disk(ENOSPC)),
+        ENOSPC if passes_sense(controller) => Some(of_disk(ENOSPC)),
         _ => None,
     }
+}
+
+/// Whether sd hears of a failure in the words of QEMU's SCSI disk, as has been
+/// measured.
+fn passes_sense(controller: Controller) -> bool {
+    matches!(
+        controller,
+        Controller::VirtioScsi | Controller::Pvscsi | Controller::Megasas | Controller::Mptsas1068
+    )
 }
 
 /// Whether it is known what the controllers of `case` make of its errors.
 pub fn knows(case: &Case) -> Result<(), &'static str> {
     const EINVAL: i32 = 22;
-    let of_scsi = matches!(
-        case.legs.controller,
-        Controller::VirtioScsi | Controller::Pvscsi
-    );
-    if of_scsi && case.faults.iter().any(|fault| fault.errno == EINVAL) {
+    if passes_sense(case.legs.controller) && case.faults.iter().any(|fault| fault.errno == EINVAL) {
         return Err(
             "QEMU's SCSI disk answers EINVAL with INVALID FIELD, after which the kernel gives up \
              ten-byte commands of that disk for good (`use_10_for_rw` in \

@@ -37,6 +37,7 @@ pub fn explain(case: &Case) -> String {
     let environment = Environment {
         release: (u32::MAX, 0),
         dma_alignment: None,
+        max_segments: None,
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
     for fault in absorbed {

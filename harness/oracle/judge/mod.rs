@@ -143,6 +143,10 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
             .dm
             .as_ref()
             .and_then(|(_, limits)| limits.dma_alignment),
+        max_segments: (seen.disks.iter())
+            .find(|(member, _)| *member == Member::Leg(0))
+            .map(|(_, disk)| disk.limits.max_segments)
+            .filter(|most| *most > 0),
     };
     let units = match &seen.dm {
         Some((dev, _)) => units::traced(&seen.seen.trace, *dev),

@@ -37,6 +37,8 @@ pub struct Environment {
     /// `queue/dma_alignment` of the dm device, where the kernel shows it
     /// (since 6.0).
     pub dma_alignment: Option<u32>,
+    /// `queue/max_segments` of the legs.
+    pub max_segments: Option<u32>,
 }
 
 impl Environment {
@@ -146,10 +148,25 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         },
         Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
     };
-    match &case.hold {
+    let mut expected = match &case.hold {
         None => on_target(case),
         Some(hold) => hold::expect(case, hold, on_target(&hold::without(case, hold))),
-    }
+    };
+    expected.partial |= !expected.fires.is_empty() && exceeds_segments(case, environment, units);
+    expected
+}
+
+/// Whether the one fault lies in a unit of more segments than a leg takes at once
+/// (`bio_split_rw` in block/blk-merge.c), so that another piece of it goes well.
+fn exceeds_segments(case: &Case, environment: &Environment, units: &[Unit]) -> bool {
+    let ([fault], Some(most)) = (case.faults.as_slice(), environment.max_segments) else {
+        return false;
+    };
+    let apart = case.io.path == Path::Direct && case.io.vector == Vector::Pages;
+    let over = |unit: &&Unit| unit.sectors.div_ceil(PAGE) > most.into();
+    let cut = matches!(fault.op, Op::Read | Op::Write);
+    let mut units = units.iter().filter(over);
+    apart && cut && units.any(|unit| unit.covers(fault.sector))
 }
 
 /// The member whose content a disk shows, and the number that a sector there

@@ -77,8 +77,11 @@ fn tells_errnos(controller: Controller) -> bool {
         Controller::VirtioBlk
             | Controller::VirtioScsi
             | Controller::Pvscsi
+            | Controller::Megasas
+            | Controller::Mptsas1068
             | Controller::Nvme
             | Controller::Piix3Ide
+            | Controller::Ahci
     )
 }
 
