@@ -92,10 +92,10 @@ fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
     }
     if expectation.held {
         lines.push(match &case.stack {
-            Stack::Raid1(_) => {
+            Stack::Raid1(_) if case.io.op != Op::Read => {
                 "holds the write until an operator loads a table without the failed leg;".into()
             }
-            Stack::Multipath(_) => {
+            Stack::Raid1(_) | Stack::Multipath(_) => {
                 "holds the I/O until an operator reinstates a path, or gives up;".into()
             }
         });

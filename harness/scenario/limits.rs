@@ -26,15 +26,14 @@ pub const PG_INIT_DELAY: RangeInclusive<u32> = 0..=60_000;
 /// Disks that a controller has room for, the log's not among them.
 pub fn room(controller: Controller) -> u8 {
     match controller {
-        // Two drives on each of two buses, `MAX_IDE_DEVS` in
-        // include/hw/ide/internal.h.
+        // Two drives on each of two buses.
         Controller::Piix3Ide => 4,
-        // `AHCI_MAX_PORTS`-free ports of ich9-ahci, `hw/ide/ich.c`.
+        // Ports of ich9-ahci (hw/ide/ich.c).
         Controller::Ahci => 6,
-        // Seven devices on a narrow bus, the adapter's own among them.
+        // A narrow bus has eight addresses, one of them the adapter's own.
         Controller::Am53c974 | Controller::Lsi53c895a => 7,
-        // Four ports of each speed (`p3` of qemu-xhci).
-        Controller::UsbStorage | Controller::UsbUas => 4,
+        // Eight ports, of which QEMU keeps one for a hub.
+        Controller::UsbStorage | Controller::UsbUas => 7,
         Controller::Floppy => 2,
         _ => DISKS,
     }

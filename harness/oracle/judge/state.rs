@@ -14,9 +14,16 @@ use halfway_protocol::message::DmStatus;
 /// repaired, whose table then is another one.
 pub fn line<'a>(scene: &'a Scene<'_>) -> Option<&'a DmStatus> {
     match (&scene.seen.repair, &scene.case.stack) {
+        // Of a multipath beneath that was tended to the mirror knows nothing.
+        (Some(_), Stack::Raid1(_)) if waits_beneath(scene) => scene.seen.status.as_ref(),
         (Some(repair), Stack::Raid1(_)) => Some(&repair.status),
         _ => scene.seen.status.as_ref(),
     }
+}
+
+fn waits_beneath(scene: &Scene<'_>) -> bool {
+    let paths = scene.case.stack.nested();
+    paths.is_some_and(|paths| paths.multipath.queue_if_no_path)
 }
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {

@@ -12,13 +12,16 @@ use super::{
 use crate::oracle::controller;
 use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
+use crate::scenario::case::{Case, Controller, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of a request that is handled as one piece whatever the paths' own
 /// limits are: half of what the smallest of them takes (`BLK_DEF_MAX_SECTORS`,
 /// 1280 KiB).
 const ONE_PIECE: u64 = 1280;
+
+/// Sectors of a request to a megasas (`max_sectors` of its host, as measured).
+const MEGASAS: u64 = 256;
 
 pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
@@ -47,11 +50,18 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
              how the path joins their flushes",
         ));
     }
+    let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
+    let cut = case.legs.controller == Controller::Megasas && case.io.sectors > MEGASAS;
+    if cut && case.faults.iter().any(of_disk) {
+        return Err(Unknown(
+            "this controller is asked for 256 sectors at most, and the error is the disk's own; which \
+             pieces of the I/O share it depends on how the kernel cuts them",
+        ));
+    }
     if one_piece {
         return Ok(());
     }
     let failing = legs_with(case, case.op_on_legs(), whole(case));
-    let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
     if !failing.is_empty() && case.faults.iter().any(of_disk) {
         if disk_error_among_units(case, multipath).is_some() {
             return Ok(());
@@ -189,7 +199,7 @@ pub(super) struct Course {
     pub(super) answered: bool,
     /// What the application is told otherwise.
     error: i32,
-    held: bool,
+    pub(super) held: bool,
     /// Of each path, whether it has failed.
     pub(super) failed: Vec<bool>,
 }
@@ -400,7 +410,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
-    use crate::scenario::case::{Controller, Fault, PathSelector, QueueMode, Stack};
+    use crate::scenario::case::{Fault, PathSelector, QueueMode, Stack};
     use rstest::rstest;
 
     fn fault(leg: u8, sector: u64, times: Times) -> Fault {

@@ -32,12 +32,6 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
              meets the fault depends on timing",
         ));
     }
-    if paths.multipath.queue_if_no_path {
-        return Err(Unknown(
-            "a multipath without a path waits, and the mirror above it hears of nothing: what an \
-             operator is to do, and when, is not worked out",
-        ));
-    }
     let fails = !case.faults.is_empty();
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_piece = pieces.len() == 1 && case.io.path == Path::Direct;
@@ -52,6 +46,12 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
         return Err(Unknown(
             "a leg fails the mirror while others of its requests are in flight, or is asked again; \
              how many of them fail with it depends on timing",
+        ));
+    }
+    if !lost.is_empty() && paths.multipath.queue_if_no_path && case.io.op != Op::Read {
+        return Err(Unknown(
+            "a multipath without a path waits, and then the mirror does: what an operator is to do \
+             about both is not worked out",
         ));
     }
     let failing = (0..case.members()).filter(|leg| {
@@ -165,6 +165,7 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     let mut asked = Vec::new();
     let mut beneath = Vec::new();
     let mut in_turn: Vec<Vec<u8>> = Vec::new();
+    let mut waits = false;
     let of_mirror = expected.units.first();
     for (leg, inner) in (0..).zip(&inner) {
         let times = of_mirror.map_or(0, |unit| unit.asked[usize::from(leg)].1);
@@ -172,6 +173,7 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
         for _ in 0..times {
             course = multipath::go_on(inner, multipath, unit, op, course);
         }
+        waits |= course.held;
         for path in 0..paths.count {
             let times = course.asked.iter().filter(|one| **one == path).count() as u32;
             asked.push((times, times));
@@ -195,11 +197,14 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     // Of several rules on one path the first that is met answers.
     fires.dedup_by_key(|index| case.faults[*index].leg);
     let units = expected.units.into_iter().map(|of_mirror| UnitExpectation {
-        order: (of_mirror.order).map(|order| {
-            let legs = order.into_iter();
-            legs.flat_map(|leg| in_turn[usize::from(leg)].clone())
-                .collect()
-        }),
+        // A path that was reinstated is asked twice.
+        order: (of_mirror.order)
+            .map(|order| {
+                let legs = order.into_iter();
+                legs.flat_map(|leg| in_turn[usize::from(leg)].clone())
+                    .collect()
+            })
+            .filter(|_| !waits),
         good: media(case, &of_mirror.good),
         one_of: media(case, &of_mirror.one_of),
         asked: asked.clone(),
@@ -208,6 +213,7 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     Expectation {
         units: units.collect(),
         beneath,
+        held: expected.held || waits,
         partial: !fires.is_empty() && splits(case, &[unit]),
         fires,
         ..expected
@@ -348,6 +354,34 @@ mod tests {
         assert_eq!(expected.held, held);
     }
 
+    /// A leg without a path keeps the mirror waiting, and does not fail it before
+    /// somebody has given up.
+    #[rstest]
+    #[case::reinstated("once", &[2, 1, 0, 0], "AA", "AFAA", Some(0))]
+    #[case::given_up("always", &[2, 2, 1, 0], "RA", "FFAA", Some(2))]
+    fn a_leg_without_a_path_waits(
+        #[case] times: &str,
+        #[case] asked: &[u32],
+        #[case] health: &str,
+        #[case] beneath: &str,
+        #[case] good: Option<u8>,
+    ) {
+        let mut case = case("queue_if_no_path = true", "read", &[0, 1]);
+        if times == "once" {
+            for fault in &mut case.faults {
+                fault.times = Times::Count(1);
+            }
+        }
+        let expected = expected(&case);
+        let asked: Vec<_> = asked.iter().map(|times| (*times, *times)).collect();
+        assert_eq!(expected.units[0].asked, asked);
+        assert!(expected.held);
+        assert_eq!(expected.health.concat(), health);
+        assert_eq!(expected.beneath.concat(), beneath);
+        assert_eq!(expected.units[0].good, good.into_iter().collect::<Vec<_>>());
+        assert_eq!(expected.answers, [vec![Ok(512 * 512)]]);
+    }
+
     /// An error of the disk itself fails no path, and the mirror hears of it.
     #[test]
     fn an_error_of_the_disk_goes_up_to_the_mirror() {
@@ -374,7 +408,8 @@ mod tests {
     #[rstest]
     #[case::leg_lost("", "read", &[0, 1], 1, true)]
     #[case::leg_lost_among_many("", "read", &[0, 1], 4, false)]
-    #[case::waits_for_ever("queue_if_no_path = true", "read", &[0], 1, false)]
+    #[case::read_waits("queue_if_no_path = true", "read", &[0, 1], 1, true)]
+    #[case::write_waits("queue_if_no_path = true", "write", &[0, 1], 1, false)]
     #[case::cut_by_dm_io("", "odd-write", &[0], 1, false)]
     #[case::group_asked_again("path_grouping = \"multibus\"", "write", &[0, 1], 1, false)]
     fn what_depends_on_timing_is_not_known(
