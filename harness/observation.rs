@@ -185,6 +185,13 @@ pub struct Observation {
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.
     pub status: Option<DmStatus>,
+    /// The same of the multipaths that a mirror's legs are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beneath: Vec<DmStatus>,
+    /// The table of a multipath as the kernel shows it, where a feature of it is
+    /// seen nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// What was done about a held write.
     pub repair: Option<Repair>,
     /// The guest's traces and kernel messages.

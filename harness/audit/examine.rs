@@ -269,7 +269,7 @@ async fn examined(
         max_transfer: None,
     };
     station.arm(&places, &[], &[]).await.map_err(stored)?;
-    station.storage.begin(seed, false).map_err(stored)?;
+    station.storage.begin(seed, 1).map_err(stored)?;
     let (device, dev) = match subject {
         Subject::Disk(_) => (serial(Member::Leg(0)), disk(station, 0)?),
         Subject::Stack(recipe) => (NAME.to_owned(), create(station, recipe).await?),

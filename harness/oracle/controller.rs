@@ -2,13 +2,13 @@
 //! again before device-mapper hears of a failure, and its device model asks its
 //! medium in other pieces than the driver asked it.
 //!
-//! Failures are `EIO` of the medium; what the device models make of other
-//! errors is not known here, and scenarios that ask for them are refused. What
-//! the target of our own reports is in [`sense`].
+//! Failures are `EIO` of the medium where nothing else is said; what is known of
+//! other errors is in [`answer`], and scenarios that ask for more are refused.
+//! What the target of our own reports is in [`sense`].
 
 use super::sense;
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, Stack, Times};
+use crate::scenario::case::{Controller, Fault, Times};
 
 /// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
 const ENODATA: i32 = 61;
@@ -116,9 +116,9 @@ pub fn conduct(case: &Case) -> Conduct {
         // `nvme_decide_disposition`). The errors are those of a medium
         // (`nvme_aio_err` in hw/nvme/ctrl.c, `nvme_error_status`).
         Controller::Nvme => Conduct {
-            attempts: match case.stack {
-                Stack::Raid1(_) => (6, 6),
-                Stack::Multipath(_) => (1, 1),
+            attempts: match case.stack.multipath() {
+                None => (6, 6),
+                Some(_) => (1, 1),
             },
             target_error: Some(ENODATA),
             remarks: &["aio failed: "],
@@ -149,6 +149,70 @@ pub fn conduct(case: &Case) -> Conduct {
     }
 }
 
+/// What a medium's error is to the driver of a controller and to what is above it,
+/// where that is not what `EIO` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Answer {
+    /// How often the driver asks.
+    attempts: u32,
+    /// As [`Conduct::target_error`].
+    target_error: i32,
+}
+
+/// What QEMU's SCSI disk makes of an errno (`scsi_sense_from_errno` in
+/// scsi/utils.c), and Linux of that (`scsi_check_sense`): errors of the disk, which
+/// are final. All others are 0B/00/06, as `EIO` is.
+///
+/// QEMU's NVMe has one status for all of them (`nvme_aio_err` in hw/nvme/ctrl.c),
+/// and so has its IDE (`ide_rw_error` in hw/ide/core.c).
+fn answer(controller: Controller, errno: i32) -> Option<Answer> {
+    const ENOMEM: i32 = 12;
+    const ENOSPC: i32 = 28;
+    const EREMOTEIO: i32 = 121;
+    let of_disk = |target_error| Answer {
+        attempts: 1,
+        target_error,
+    };
+    match errno {
+        // 4/44/00, a hardware error: `BLK_STS_TARGET`.
+        ENOMEM if passes_sense(controller) => Some(of_disk(EREMOTEIO)),
+        // 7/27/07: `BLK_STS_NOSPC`.
+        ENOSPC if passes_sense(controller) => Some(of_disk(ENOSPC)),
+        _ => None,
+    }
+}
+
+/// Whether sd hears of a failure in the words of QEMU's SCSI disk, as has been
+/// measured.
+fn passes_sense(controller: Controller) -> bool {
+    matches!(
+        controller,
+        Controller::VirtioScsi | Controller::Pvscsi | Controller::Megasas | Controller::Mptsas1068
+    )
+}
+
+/// Whether it is known what the controllers of `case` make of its errors.
+pub fn knows(case: &Case) -> Result<(), &'static str> {
+    const EINVAL: i32 = 22;
+    if passes_sense(case.legs.controller) && case.faults.iter().any(|fault| fault.errno == EINVAL) {
+        return Err(
+            "QEMU's SCSI disk answers EINVAL with INVALID FIELD, after which the kernel gives up \
+             ten-byte commands of that disk for good (`use_10_for_rw` in \
+             `scsi_io_completion_action`): the next case would find another disk",
+        );
+    }
+    Ok(())
+}
+
+/// How often the driver asks for what `fault` fails each time, before the failure
+/// goes up: least and most. Of a target's reports `attempts` tells.
+pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
+    match answer(case.legs.controller, fault.errno) {
+        Some(Answer { attempts, .. }) => (attempts, attempts),
+        None => conduct(case).attempts,
+    }
+}
+
 /// How often the driver asks for what `fault` fails each time, before the
 /// failure goes up; `None` where it never does.
 fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
@@ -156,15 +220,16 @@ fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
         // It is back once its path is reinstated, however often it was asked.
         Some(report) if report.is_gone() => Some(1),
         Some(_) => sense::commands(fault, case.io.sector + case.legs.block()),
-        None => Some(conduct(case).attempts.0),
+        None => Some(asked(case, fault).0),
     }
 }
 
 /// The errno of a fault, where it is one that no other path could avoid.
 pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
-    match sense::of(fault) {
-        Some(reading) => (!reading.of_path).then_some(reading.errno),
-        None => conduct(case).target_error,
+    match (sense::of(fault), answer(case.legs.controller, fault.errno)) {
+        (Some(reading), _) => (!reading.of_path).then_some(reading.errno),
+        (None, Some(answer)) => Some(answer.target_error),
+        (None, None) => conduct(case).target_error,
     }
 }
 
@@ -193,6 +258,44 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
     use rstest::rstest;
+
+    /// What is asked before the error goes up, and the errno of an error that is
+    /// the disk's own.
+    #[rstest]
+    #[case("virtio-scsi", "EIO", (6, 6), None)]
+    #[case("virtio-scsi", "EPERM", (6, 6), None)]
+    #[case("virtio-scsi", "ENOMEM", (1, 1), Some(121))]
+    #[case("pvscsi", "ENOSPC", (1, 1), Some(28))]
+    #[case("nvme", "ENOSPC", (6, 6), Some(61))]
+    #[case("piix3-ide", "ENOMEM", (6, 6), None)]
+    #[case("virtio-blk", "ENOSPC", (1, 1), None)]
+    fn what_an_errno_is(
+        #[case] controller: &str,
+        #[case] errno: &str,
+        #[case] times: (u32, u32),
+        #[case] of_disk: Option<i32>,
+    ) {
+        let text = format!(
+            "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\nerrno = \"{errno}\"\n"
+        );
+        let scenario = Scenario::parse("test", &text).unwrap();
+        let case = scenario.expand().next().unwrap();
+        let fault = &case.faults[0];
+        assert_eq!(asked(&case, fault), times);
+        assert_eq!(target_error(&case, fault), of_disk);
+        assert!(knows(&case).is_ok());
+    }
+
+    #[rstest]
+    #[case("virtio-scsi", false)]
+    #[case("nvme", true)]
+    fn an_errno_that_changes_the_disk_is_not_known(#[case] controller: &str, #[case] known: bool) {
+        let text = format!(
+            "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\nerrno = \"EINVAL\"\n"
+        );
+        let scenario = Scenario::parse("test", &text).unwrap();
+        assert_eq!(knows(&scenario.expand().next().unwrap()).is_ok(), known);
+    }
 
     #[rstest]
     #[case::always("virtio-scsi", "\"always\"", Some(Times::Always))]

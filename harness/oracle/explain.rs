@@ -12,21 +12,21 @@ use std::fmt::Write;
 pub fn explain(case: &Case) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", case.id);
-    let lower = case.stack.lower();
-    let legs = Lower(&case.legs, lower);
+    let stack = &case.stack;
+    let legs = Lower(&case.legs, stack);
     let _ = writeln!(text, "  The stack: {}; {legs}.", case.stack);
     if let Some(sectors) = case.linear {
         let _ = writeln!(text, "  On top: linear segments of {sectors} sectors.");
     }
     let _ = writeln!(text, "  The application: {}.", case.io);
     for fault in &case.faults {
-        let _ = writeln!(text, "  Injected: {}.", Lower(fault, lower));
+        let _ = writeln!(text, "  Injected: {}.", Lower(fault, stack));
     }
     for aside in &case.aside {
-        let _ = writeln!(text, "  Injected: {}.", Lower(aside, lower));
+        let _ = writeln!(text, "  Injected: {}.", Lower(aside, stack));
     }
     if let Some(hold) = &case.hold {
-        let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, lower));
+        let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, stack));
     }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");
@@ -37,13 +37,15 @@ pub fn explain(case: &Case) -> String {
     let environment = Environment {
         release: (u32::MAX, 0),
         dma_alignment: None,
+        max_segments: None,
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
     for fault in absorbed {
         let _ = writeln!(
             text,
-            "  {} tries again until {lower} {} answers; device-mapper hears of no failure.",
-            case.legs.controller, fault.leg
+            "  {} tries again until {} answers; device-mapper hears of no failure.",
+            case.legs.controller,
+            stack.disk_name(fault.leg)
         );
     }
     let units = units::nominal(&case.io.parts(), &case.boundaries());
@@ -69,7 +71,9 @@ pub fn explain(case: &Case) -> String {
 fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
     let lower = case.stack.lower();
     let named = |legs: &[u8]| {
-        let names: Vec<String> = legs.iter().map(|leg| format!("{lower} {leg}")).collect();
+        let names: Vec<String> = (legs.iter())
+            .map(|leg| case.stack.disk_name(*leg))
+            .collect();
         names.join(", ")
     };
     let mut lines = Vec::new();
@@ -93,10 +97,10 @@ fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
     }
     if expectation.held {
         lines.push(match &case.stack {
-            Stack::Raid1(_) => {
+            Stack::Raid1(_) if case.io.op != Op::Read => {
                 "holds the write until an operator loads a table without the failed leg;".into()
             }
-            Stack::Multipath(_) => {
+            Stack::Raid1(_) | Stack::Multipath(_) => {
                 "holds the I/O until an operator reinstates a path, or gives up;".into()
             }
         });
@@ -117,5 +121,11 @@ fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
         "shows the {lower}s as {}.",
         expectation.health.join(" ")
     ));
+    if !expectation.beneath.is_empty() {
+        lines.push(format!(
+            "shows the paths beneath as {}.",
+            expectation.beneath.join(" ")
+        ));
+    }
     lines
 }

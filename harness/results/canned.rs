@@ -49,6 +49,7 @@ pub fn case(id: &str) -> Case {
             sync: Sync::Nosync,
             handle_errors: true,
             keep_log: false,
+            paths: None,
         }),
         linear: None,
         legs: Legs {
@@ -99,6 +100,8 @@ pub fn details(id: &str) -> Details {
             relief: Vec::new(),
             io: None,
             status: None,
+            beneath: Vec::new(),
+            table: None,
             repair: None,
             seen: Default::default(),
             journal: Vec::new(),

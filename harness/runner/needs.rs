@@ -1,7 +1,7 @@
 //! What machines must have to serve cases.
 
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, PathSelector, Stack};
+use crate::scenario::case::{Controller, Multipath, PathSelector, Stack};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
@@ -28,14 +28,19 @@ impl Needs {
 }
 
 /// The modules of a case's stack, without those that they depend on.
-pub fn modules(case: &Case) -> &'static [&'static str] {
+pub fn modules(case: &Case) -> Vec<&'static str> {
+    let of = |multipath: &Multipath| match multipath.path_selector {
+        PathSelector::RoundRobin => ["dm_multipath", "dm_round_robin"],
+        PathSelector::QueueLength => ["dm_multipath", "dm_queue_length"],
+        PathSelector::ServiceTime => ["dm_multipath", "dm_service_time"],
+        PathSelector::HistoricalServiceTime => ["dm_multipath", "dm_historical_service_time"],
+    };
     match &case.stack {
-        Stack::Raid1(_) => &["dm_mirror"],
-        Stack::Multipath(multipath) => match multipath.path_selector {
-            PathSelector::RoundRobin => &["dm_multipath", "dm_round_robin"],
-            PathSelector::QueueLength => &["dm_multipath", "dm_queue_length"],
-            PathSelector::ServiceTime => &["dm_multipath", "dm_service_time"],
-            PathSelector::HistoricalServiceTime => &["dm_multipath", "dm_historical_service_time"],
-        },
+        Stack::Raid1(mirror) => {
+            let paths = mirror.paths.iter();
+            let beneath = paths.flat_map(|paths| of(&paths.multipath));
+            ["dm_mirror"].into_iter().chain(beneath).collect()
+        }
+        Stack::Multipath(multipath) => of(multipath).into(),
     }
 }

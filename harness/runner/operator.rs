@@ -17,9 +17,16 @@ use std::time::Duration;
 /// Whether the target of `case` is one that holds I/O.
 pub fn is_needed(case: &Case) -> bool {
     match &case.stack {
+        Stack::Raid1(_) if waits_beneath(case) => true,
         Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op != Op::Read,
         Stack::Multipath(multipath) => multipath.queue_if_no_path,
     }
+}
+
+/// Whether a multipath beneath the mirror of `case` waits for a path.
+fn waits_beneath(case: &Case) -> bool {
+    let paths = case.stack.nested();
+    paths.is_some_and(|paths| paths.multipath.queue_if_no_path)
 }
 
 /// No disk has anything to do, and the I/O has not come back. Acts once lower
@@ -32,6 +39,9 @@ pub async fn act(
     deadline: Duration,
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
+    if waits_beneath(case) {
+        return beneath(station, case, deadline, seen).await;
+    }
     let quiet = controller::quiet(case.legs.controller);
     let since = tokio::time::Instant::now();
     let (status, failed) = loop {
@@ -48,7 +58,11 @@ pub async fn act(
     };
     let acted = match &case.stack {
         Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
-        Stack::Multipath(_) => reinstated(station, case, &failed, deadline).await?,
+        Stack::Multipath(_) => {
+            let quiet = controller::quiet(case.legs.controller);
+            let waits = (deadline, quiet);
+            Some(reinstated(station, case, NAME, &failed, waits, None).await?)
+        }
     };
     let Some((deeds, io)) = acted else {
         return Ok(station.guest.io_wait(deadline, None).await?);
@@ -114,22 +128,27 @@ fn comes_back(fault: &Fault, path: u8) -> bool {
 }
 
 /// Reinstates one failed path after the other, each once and only while the I/O
-/// still waits, and then gives up.
+/// still waits, and then gives up. The I/O waits when it has been `quiet` for so
+/// long; whether it does after the last deed is asked with `at_last`.
 async fn reinstated(
     station: &mut Station,
     case: &Case,
+    name: &str,
     failed: &[u8],
-    deadline: Duration,
-) -> Result<Option<(Vec<String>, IoState)>, Interruption> {
-    let paths = failed.iter().map(|path| stack::device(*path));
-    let mut messages: Vec<String> = paths.map(|path| format!("reinstate_path {path}")).collect();
-    messages.push("fail_if_no_path".to_owned());
-    let last = messages.len() - 1;
-    let mut deeds = Vec::new();
+    (deadline, quiet): (Duration, Duration),
+    at_last: Option<Duration>,
+) -> Result<(Vec<String>, IoState), Interruption> {
+    let reinstate = failed.iter().map(|path| {
+        let message = format!("reinstate_path {}", stack::device(*path));
+        (Some(*path), message, Some(quiet))
+    });
+    let give_up = (None, "fail_if_no_path".to_owned(), at_last);
     let mut faults = case.faults.clone();
-    for (index, message) in messages.into_iter().enumerate() {
-        if let Some(path) = failed.get(index)
-            && let Some(lost) = (faults.iter()).position(|fault| comes_back(fault, *path))
+    let mut deeds = Vec::new();
+    let mut state = IoState::Quiet { pending: 0 };
+    for (path, message, quiet) in reinstate.chain([give_up]) {
+        if let Some(path) = path
+            && let Some(lost) = (faults.iter()).position(|fault| comes_back(fault, path))
         {
             // The HBA is there again, and its faults are over.
             faults.swap_remove(lost);
@@ -138,17 +157,63 @@ async fn reinstated(
         }
         deeds.push(message.clone());
         let sent = station.guest.call(Request::DmMessage {
-            name: NAME.to_owned(),
+            name: name.to_owned(),
             sector: 0,
             message,
         });
-        let quiet = (index < last).then(|| controller::quiet(case.legs.controller));
         let done = station.guest.io_wait(deadline, quiet);
         sent.await?;
-        let state = done.await?;
-        if index == last || !matches!(state, IoState::Quiet { .. }) {
-            return Ok(Some((deeds, state)));
+        state = done.await?;
+        if !matches!(state, IoState::Quiet { .. }) {
+            break;
         }
     }
-    Ok(None)
+    Ok((deeds, state))
+}
+
+/// The same for the multipaths beneath a mirror: for the one that has no path left,
+/// and where the mirror then comes to another such leg, for that.
+async fn beneath(
+    station: &Station,
+    case: &Case,
+    deadline: Duration,
+    seen: &mut Observation,
+) -> Result<IoState, Interruption> {
+    let quiet = controller::quiet(case.legs.controller);
+    let since = tokio::time::Instant::now();
+    let status = station.guest.status(NAME).await?;
+    let mut given_up: Vec<u8> = Vec::new();
+    let mut deeds = Vec::new();
+    loop {
+        let mut waiting = None;
+        for (leg, (name, _)) in (0..).zip(stack::beneath(case)) {
+            let status = station.guest.status(&name).await?;
+            let line = status.targets.first().map_or("", String::as_str);
+            let lost = status::multipath::parse(line)
+                .is_some_and(|paths| paths.health().iter().all(|path| *path == 'F'));
+            if lost && !given_up.contains(&leg) {
+                waiting = Some((leg, name));
+                break;
+            }
+        }
+        let left = deadline.saturating_sub(since.elapsed());
+        let state = match waiting {
+            Some((leg, name)) => {
+                let paths: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
+                let waits = (deadline, quiet);
+                let (done, state) = reinstated(station, case, &name, &paths, waits, Some(quiet)).await?;
+                deeds.extend(done.iter().map(|deed| format!("{name}: {deed}")));
+                given_up.push(leg);
+                state
+            }
+            None => station.guest.io_wait(left, Some(quiet)).await?,
+        };
+        if !matches!(state, IoState::Quiet { .. }) || left.is_zero() {
+            if !deeds.is_empty() {
+                let io = state.clone();
+                seen.repair = Some(Repair { status, deeds, io });
+            }
+            return Ok(state);
+        }
+    }
 }

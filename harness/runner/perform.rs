@@ -7,7 +7,7 @@ use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
-use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
+use crate::scenario::case::{Case, Disk, During, Fault, Log, Multipath, Sabotage, Stack, Sync};
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
@@ -66,6 +66,8 @@ pub async fn perform(
         relief: Vec::new(),
         io: None,
         status: None,
+        beneath: Vec::new(),
+        table: None,
         repair: None,
         seen: Seen::default(),
         journal: Vec::new(),
@@ -128,7 +130,7 @@ async fn prepare(
     faults: &[Fault],
     set_up: &mut Vec<Entry>,
 ) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
-    station.storage.begin(seed, case.stack.shares_medium())?;
+    station.storage.begin(seed, case.ways())?;
     let create = |station: &Station| {
         let table = vec![stack::table(case)];
         station.guest.call(Request::DmCreate {
@@ -146,6 +148,7 @@ async fn prepare(
     let created = if synced || !case.aside.is_empty() {
         station.arm(&case.legs, &early, &early_log).await?;
         all(restored).await?;
+        all(create_beneath(station, case)).await?;
         let created = create(station).await?;
         if synced {
             in_sync(station, model::unrecovered(case).len() as u64).await?;
@@ -163,6 +166,7 @@ async fn prepare(
         created
     } else {
         // The legs are left alone until the I/O.
+        let beneath = create_beneath(station, case);
         let created = create(station);
         let settled = match case.stack {
             Stack::Raid1(_) => settle(station),
@@ -174,6 +178,7 @@ async fn prepare(
         let (armed, created) = tokio::join!(station.arm(&case.legs, faults, &[]), created);
         armed?;
         all(restored).await?;
+        all(beneath).await?;
         let created = created?;
         all(settled).await?;
         created
@@ -202,6 +207,21 @@ async fn prepare(
     }
     all(limited).await?;
     Ok((dev, limits))
+}
+
+/// Makes the multipaths that the legs of a mirror are.
+fn create_beneath(
+    station: &Station,
+    case: &Case,
+) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let beneath = stack::beneath(case).into_iter();
+    let create = |(name, table)| {
+        station.guest.call(Request::DmCreate {
+            name,
+            table: vec![table],
+        })
+    };
+    beneath.map(create).collect()
 }
 
 /// Waits for the answers to calls.
@@ -357,12 +377,25 @@ async fn steps(
     }
 
     seen.status = Some(status_with_event(station, case, events).await?);
+    let beneath: Vec<String> = (stack::beneath(case).into_iter())
+        .map(|(name, _)| name)
+        .collect();
+    let of_table = |multipath: &Multipath| !multipath.initialising().is_empty();
+    if case.stack.multipath().is_some_and(of_table)
+        && let Some(name) = stack::a_multipath(case)
+    {
+        let table = as_status(station.guest.call(Request::DmTable { name }).await?)?;
+        seen.table = table.targets.into_iter().next();
+    }
+    for name in &beneath {
+        seen.beneath.push(station.guest.status(name).await?);
+    }
     let collected = station.guest.call(Request::Collect);
     let mut removed = Vec::new();
     if came_back {
         let top = case.linear.map(|_| TOP);
-        for name in top.into_iter().chain([NAME]) {
-            let name = name.to_owned();
+        let names = top.into_iter().chain([NAME]).map(str::to_owned);
+        for name in names.chain(beneath) {
             removed.push(station.guest.call(Request::DmRemove { name }));
         }
     }

@@ -66,7 +66,7 @@ pub struct Plan {
 /// What a machine boots that serves `case`; the error says why there can be
 /// none.
 pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
-    let mut modules = needs::modules(case).iter();
+    let mut modules = needs::modules(case).into_iter();
     if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
         return Err(why.clone());
     }

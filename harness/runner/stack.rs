@@ -2,7 +2,7 @@
 
 use crate::observation::Member;
 use crate::oracle::model;
-use crate::scenario::case::{Case, Log, Multipath, PathGrouping, QueueMode, Raid1, Stack, Sync};
+use crate::scenario::case::{Case, Log, Multipath, QueueMode, Raid1, Stack, Sync};
 use crate::storage;
 use halfway_protocol::message::Target;
 use halfway_protocol::trace::Dev;
@@ -30,16 +30,60 @@ pub fn spare<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Option<Target> {
         })
 }
 
-/// A leg in a table or a message: the guest puts the device's number there.
-pub fn device(leg: u8) -> String {
-    format!("{{{}}}", storage::serial(Member::Leg(leg)))
+/// A disk in a table or a message: the guest puts the device's number there.
+pub fn device(disk: u8) -> String {
+    format!("{{{}}}", storage::serial(Member::Leg(disk)))
+}
+
+/// The same for a leg of a mirror: a disk, or the multipath over its paths.
+fn leg(case: &Case, leg: u8) -> String {
+    match case.stack.nested() {
+        Some(_) => format!("{{{}}}", beneath_name(leg)),
+        None => device(leg),
+    }
+}
+
+/// Name of a multipath of the case, if it has any.
+pub fn a_multipath(case: &Case) -> Option<String> {
+    case.stack.multipath()?;
+    Some(match case.stack.nested() {
+        Some(_) => beneath_name(0),
+        None => NAME.to_owned(),
+    })
+}
+
+/// Name of the multipath that a mirror's leg is.
+fn beneath_name(leg: u8) -> String {
+    format!("{NAME}-leg{leg}")
+}
+
+/// The multipaths that must be there before the mirror over them is, with their
+/// names; empty where its legs are disks.
+pub fn beneath(case: &Case) -> Vec<(String, Target)> {
+    let Some(paths) = case.stack.nested() else {
+        return Vec::new();
+    };
+    let legs = 0..case.members();
+    legs.map(|leg| {
+        let disks: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
+        let sectors = case.legs.sectors + model::offset(case, disks[0]);
+        let table = Target {
+            sectors,
+            ..multipath(case, &paths.multipath, &disks)
+        };
+        (beneath_name(leg), table)
+    })
+    .collect()
 }
 
 /// The table of a case's dm device.
 pub fn table(case: &Case) -> Target {
     match &case.stack {
         Stack::Raid1(stack) => mirror(case, stack),
-        Stack::Multipath(stack) => multipath(case, stack),
+        Stack::Multipath(stack) => {
+            let paths: Vec<u8> = (0..case.legs.count).collect();
+            multipath(case, stack, &paths)
+        }
     }
 }
 
@@ -69,7 +113,7 @@ pub fn linear(case: &Case, dev: Dev) -> Vec<Target> {
 /// hardware handler, the priority groups, the first one to use; for each its
 /// selector without arguments, and for each path after how many I/Os the
 /// selector chooses anew.
-fn multipath(case: &Case, stack: &Multipath) -> Target {
+fn multipath(case: &Case, stack: &Multipath, paths: &[u8]) -> Target {
     let mode = match stack.queue_mode {
         QueueMode::Bio => "bio",
         QueueMode::Rq => "rq",
@@ -79,11 +123,9 @@ fn multipath(case: &Case, stack: &Multipath) -> Target {
     if stack.queue_if_no_path {
         features.push("queue_if_no_path");
     }
-    let paths: Vec<u8> = (0..case.legs.count).collect();
-    let groups: Vec<&[u8]> = match stack.path_grouping {
-        PathGrouping::Failover => paths.chunks(1).collect(),
-        PathGrouping::Multibus => vec![&paths],
-    };
+    let groups: Vec<&[u8]> = paths.chunks(stack.path_grouping.size().into()).collect();
+    let initialising = stack.initialising();
+    features.extend(initialising.iter().flat_map(|feature| feature.split(' ')));
     let mut words = vec![features.len().to_string()];
     words.extend(features.iter().map(ToString::to_string));
     words.extend(["0".to_owned(), groups.len().to_string(), "1".to_owned()]);
@@ -119,7 +161,7 @@ fn mirror(case: &Case, stack: &Raid1) -> Target {
     }
     let mut words = vec![kind.to_owned(), log.len().to_string()];
     words.extend(log);
-    words.extend(legs(case, 0..case.legs.count));
+    words.extend(legs(case, 0..case.members()));
     if !features.is_empty() {
         words.push(features.len().to_string());
         words.extend(features.iter().map(ToString::to_string));
@@ -130,13 +172,13 @@ fn mirror(case: &Case, stack: &Raid1) -> Target {
 /// The table without the `failed` legs, as lvconvert --repair would load it: a
 /// smaller mirror, or what is left of it. `None` when no leg is left.
 pub fn repaired(case: &Case, failed: &[u8]) -> Option<Target> {
-    let left: Vec<u8> = (0..case.legs.count)
+    let left: Vec<u8> = (0..case.members())
         .filter(|leg| !failed.contains(leg))
         .collect();
     match left[..] {
         [] => None,
-        [leg] => {
-            let words = vec![device(leg), model::offset(case, leg).to_string()];
+        [_] => {
+            let words = legs(case, left.into_iter()).split_off(1);
             Some(target(case, "linear", words))
         }
         _ => {
@@ -151,9 +193,9 @@ pub fn repaired(case: &Case, failed: &[u8]) -> Option<Target> {
 
 fn legs(case: &Case, which: impl ExactSizeIterator<Item = u8>) -> Vec<String> {
     let mut words = vec![which.len().to_string()];
-    for leg in which {
-        words.push(device(leg));
-        words.push(model::offset(case, leg).to_string());
+    for index in which {
+        words.push(leg(case, index));
+        words.push(model::offset(case, case.disk(index, 0)).to_string());
     }
     words
 }

@@ -63,7 +63,7 @@ impl Stack {
         }
     }
 
-    /// What a lower device is called.
+    /// What a lower device of the stack's own target is called.
     pub fn lower(&self) -> &'static str {
         match self {
             Stack::Raid1(_) => "leg",
@@ -74,6 +74,31 @@ impl Stack {
     /// Whether the lower devices are ways to one disk.
     pub fn shares_medium(&self) -> bool {
         matches!(self, Stack::Multipath(_))
+    }
+
+    /// The multipaths that a mirror's legs are, if they are.
+    pub fn nested(&self) -> Option<&Paths> {
+        self.raid1().and_then(|mirror| mirror.paths.as_ref())
+    }
+
+    /// The multipath that I/O reaches the disks through, if it does: the stack
+    /// itself, or what each leg is.
+    pub fn multipath(&self) -> Option<&Multipath> {
+        match self {
+            Stack::Multipath(multipath) => Some(multipath),
+            Stack::Raid1(_) => self.nested().map(|paths| &paths.multipath),
+        }
+    }
+
+    /// What the disk with this number is called ([`Fault::leg`]).
+    pub fn disk_name(&self, disk: u8) -> String {
+        match self.nested() {
+            Some(paths) => {
+                let (leg, path) = (disk / paths.count, disk % paths.count);
+                format!("leg {leg} path {path}")
+            }
+            None => format!("{} {disk}", self.lower()),
+        }
     }
 }
 
@@ -88,6 +113,24 @@ pub struct Multipath {
     pub path_grouping: PathGrouping,
     /// `queue_if_no_path`: with no path left the I/O waits for an operator.
     pub queue_if_no_path: bool,
+    /// `pg_init_retries`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pg_init_retries: Option<u32>,
+    /// `pg_init_delay_msecs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pg_init_delay_msecs: Option<u32>,
+}
+
+impl Multipath {
+    /// The features of the table that say how a priority group is initialised, as
+    /// they stand in it. Without a hardware handler none ever is (`__pg_init_all_paths`
+    /// in drivers/md/dm-mpath.c).
+    pub fn initialising(&self) -> Vec<String> {
+        let named = |name: &str, value: Option<u32>| value.map(|value| format!("{name} {value}"));
+        let retries = named("pg_init_retries", self.pg_init_retries);
+        let delay = named("pg_init_delay_msecs", self.pg_init_delay_msecs);
+        retries.into_iter().chain(delay).collect()
+    }
 }
 
 /// What dm-multipath works on (`parse_features` in drivers/md/dm-mpath.c).
@@ -143,8 +186,22 @@ pub enum PathGrouping {
     /// Each path is a group of its own; the first one is used as long as it
     /// works.
     Failover,
+    /// Two paths, one behind the other, are a group; of an odd number the last is
+    /// alone.
+    Pairs,
     /// All paths are one group.
     Multibus,
+}
+
+impl PathGrouping {
+    /// Paths of a group.
+    pub fn size(self) -> u8 {
+        match self {
+            PathGrouping::Failover => 1,
+            PathGrouping::Pairs => 2,
+            PathGrouping::Multibus => u8::MAX,
+        }
+    }
 }
 
 /// A dm-raid1 (`mirror`) target.
@@ -162,6 +219,19 @@ pub struct Raid1 {
     /// `keep_log`; only with `handle_errors` (`parse_features` in
     /// drivers/md/dm-raid1.c).
     pub keep_log: bool,
+    /// Each leg is a dm-multipath of its own; without it, a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Paths>,
+}
+
+/// What each leg of a mirror is, where it is no disk: a dm-multipath over several
+/// paths to one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    /// How many paths each leg has: 2 to 4.
+    pub count: u8,
+    /// How they are put together.
+    pub multipath: Multipath,
 }
 
 /// Type of the mirror's dirty log.
@@ -191,14 +261,15 @@ pub struct Legs {
     /// What they are attached to, all of them.
     #[serde(default)]
     pub controller: Controller,
-    /// How many: 2 to 4.
+    /// How many disks, by whichever way they are reached: 2 to 4, and with nested
+    /// multipaths that many for each path of a leg.
     pub count: u8,
     /// Bytes of a logical block: what a disk reads and writes at least.
     #[serde(default = "sector_bytes")]
     pub logical_block_size: u32,
     /// Sectors of the dm device; a leg has `offset` more.
     pub sectors: u64,
-    /// Where the mirror starts on each leg, in sectors (one entry a leg);
+    /// Where the mirror starts on each leg, in sectors (one entry a disk);
     /// multipath always starts at 0.
     pub offset: Vec<u64>,
     /// `queue/max_sectors_kb` of the legs, set after the table is loaded so
@@ -326,6 +397,29 @@ impl Case {
         self.aside.iter().filter(of).map(|aside| &aside.fault)
     }
 
+    /// How many disks, one behind the other, are ways to the same medium.
+    pub fn ways(&self) -> u8 {
+        match self.stack.nested() {
+            Some(paths) => paths.count,
+            None if self.stack.shares_medium() => self.legs.count,
+            None => 1,
+        }
+    }
+
+    /// Number of the disk behind a path of a leg; of a stack that is not nested
+    /// there is but path 0.
+    pub fn disk(&self, leg: u8, path: u8) -> u8 {
+        let paths = self.stack.nested().map_or(1, |paths| paths.count);
+        leg * paths + path
+    }
+
+    /// Legs of the mirror, or paths of the multipath, that the application's I/O
+    /// meets first.
+    pub fn members(&self) -> u8 {
+        let paths = self.stack.nested().map_or(1, |paths| paths.count);
+        self.legs.count / paths.max(1)
+    }
+
     /// Sectors between the boundaries that no unit crosses: a mirror's regions
     /// (multipath has none, see `multipath_ctr`), and the segments on top.
     pub fn boundaries(&self) -> Vec<NonZeroU64> {
@@ -384,7 +478,8 @@ pub enum Vector {
 /// A fault at one sector of one leg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which leg.
+    /// Which disk: the leg's or path's number, and in a nested stack that of a
+    /// path among those of all legs ([`Case::disk`]).
     pub leg: u8,
     /// Which operation fails.
     pub op: Op,

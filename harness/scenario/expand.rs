@@ -6,10 +6,10 @@
 
 use super::case::{
     Aside, Case, Controller, Fault, Hold, Io, Legs, Log, Multipath, PathGrouping, PathSelector,
-    QueueMode, Raid1, Stack, Sync,
+    Paths, QueueMode, Raid1, Stack, Sync,
 };
 use super::error::{Report, ScenarioError};
-use super::file::{File, REGION_SIZE};
+use super::file::{self, File, REGION_SIZE};
 use super::reported::Reported;
 use super::sweep::{At, Sweep};
 use super::value::{Target, Value};
@@ -163,35 +163,31 @@ impl Scenario {
                 sync: picker.pick_or("sync", &file.stack.sync, Sync::Nosync),
                 handle_errors: picker.pick_or("handle_errors", &file.stack.handle_errors, true),
                 keep_log: picker.pick_or("keep_log", &file.stack.keep_log, false),
+                paths: (picker.pick_any("paths", &file.stack.paths)).map(|count| Paths {
+                    count,
+                    multipath: picker.multipath(&file.stack),
+                }),
             }),
-            Target::Multipath => Stack::Multipath(Multipath {
-                queue_mode: picker.pick_or("queue_mode", &file.stack.queue_mode, QueueMode::Mq),
-                path_selector: picker.pick_or(
-                    "path_selector",
-                    &file.stack.path_selector,
-                    PathSelector::ServiceTime,
-                ),
-                path_grouping: picker.pick_or(
-                    "path_grouping",
-                    &file.stack.path_grouping,
-                    PathGrouping::Failover,
-                ),
-                queue_if_no_path: picker.pick_or(
-                    "queue_if_no_path",
-                    &file.stack.queue_if_no_path,
-                    false,
-                ),
-            }),
+            Target::Multipath => Stack::Multipath(picker.multipath(&file.stack)),
         };
         let linear = picker.pick_any("linear", &file.stack.linear);
         let controller = picker.pick("controller", &file.legs.controller);
+        let paths = match &stack {
+            Stack::Raid1(Raid1 {
+                paths: Some(paths), ..
+            }) => paths.count,
+            _ => 1,
+        };
         let count = picker.pick("count", &file.legs.count);
+        let each_leg = file.legs.offset.each(count).into_iter();
         let legs = Legs {
             controller,
-            count,
+            count: count.saturating_mul(paths),
             logical_block_size: picker.pick("logical_block_size", &file.legs.logical_block_size),
             sectors: picker.pick("size", &file.legs.size),
-            offset: file.legs.offset.each(count),
+            offset: (each_leg)
+                .flat_map(|offset| std::iter::repeat_n(offset, paths.into()))
+                .collect(),
             max_sectors_kb: picker.pick_any("max_sectors_kb", &file.legs.max_sectors_kb),
             max_transfer: picker.pick_any("max_transfer", &file.legs.max_transfer),
         };
@@ -215,7 +211,11 @@ impl Scenario {
                 _ => format!("{key}{}", index + 1),
             };
             let fault = Fault {
-                leg: picker.pick(&name("leg"), &fault.leg),
+                leg: {
+                    let leg = picker.pick(&name("leg"), &fault.leg);
+                    let path = picker.pick_any(&name("fault_path"), &fault.path);
+                    leg.saturating_mul(paths).saturating_add(path.unwrap_or(0))
+                },
                 op: match &fault.op {
                     Some(sweep) => picker.pick(&name("fault_op"), sweep),
                     None => io.op,
@@ -278,6 +278,26 @@ struct Picker<'a> {
 }
 
 impl Picker<'_> {
+    /// The keys of multipath.
+    fn multipath(&mut self, stack: &file::Stack) -> Multipath {
+        Multipath {
+            queue_mode: self.pick_or("queue_mode", &stack.queue_mode, QueueMode::Mq),
+            path_selector: self.pick_or(
+                "path_selector",
+                &stack.path_selector,
+                PathSelector::ServiceTime,
+            ),
+            path_grouping: self.pick_or(
+                "path_grouping",
+                &stack.path_grouping,
+                PathGrouping::Failover,
+            ),
+            queue_if_no_path: self.pick_or("queue_if_no_path", &stack.queue_if_no_path, false),
+            pg_init_retries: self.pick_any("pg_init_retries", &stack.pg_init_retries),
+            pg_init_delay_msecs: self.pick_any("pg_init_delay_msecs", &stack.pg_init_delay_msecs),
+        }
+    }
+
     /// The same for a key that may be left out.
     fn pick_any<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>) -> Option<T> {
         sweep.as_ref().map(|sweep| self.pick(name, sweep))

@@ -119,6 +119,9 @@ Stack {
     /// raid1: the table has `keep_log`, only with `handle_errors`; `false` if
     /// left out.
     keep_log: Option<Sweep<bool>> = None,
+    /// raid1: each leg is a dm-multipath of that many paths to the leg's disk,
+    /// which the keys of multipath are for; without it, a leg is a disk.
+    paths: Option<Sweep<u8>> = None,
     /// multipath: what it works on; `mq` if left out.
     queue_mode: Option<Sweep<QueueMode>> = None,
     /// multipath: how a path of a group is chosen; `service-time` if left out.
@@ -128,6 +131,12 @@ Stack {
     /// multipath: with no path left, I/O waits for an operator; `false` if left
     /// out.
     queue_if_no_path: Option<Sweep<bool>> = None,
+    /// multipath: `pg_init_retries` of the table, 1 to 50. Of no effect without a
+    /// hardware handler, which there is none of; it must be taken and shown.
+    pg_init_retries: Option<Sweep<u32>> = None,
+    /// multipath: `pg_init_delay_msecs` of the table, up to 60000; as the one
+    /// before.
+    pg_init_delay_msecs: Option<Sweep<u32>> = None,
 }
 }
 
@@ -215,6 +224,9 @@ Fault {
     during: Option<Given<During>> = Some(During::Io.into()),
     /// Which leg, from 0.
     leg: Sweep<u8> = Sweep::of(0),
+    /// Which path of the leg, from 0, where the stack has `paths`; 0 if left
+    /// out.
+    path: Option<Sweep<u8>> = None,
     /// Which operation fails; the I/O's own if left out.
     op: Option<Sweep<Op>> = None,
     /// Which sector, counted from the start of the I/O; `every` sector of the

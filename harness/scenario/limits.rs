@@ -18,6 +18,33 @@ pub const TARGET_SECTORS: u64 = 1 << 36;
 /// Regions of a mirror: as many as the smallest ones of [`LEG_SECTORS`] are. The
 /// kernel keeps bits of each, and the guest is small.
 pub const REGIONS: u64 = LEG_SECTORS / REGION_SECTORS as u64;
+/// How many disks a machine has at most, where each leg is several paths to one.
+pub const DISKS: u8 = 8;
+
+/// How many paths a nested multipath may have.
+pub const PATHS: RangeInclusive<u8> = 2..=4;
+
+/// `pg_init_retries` (`parse_features` in drivers/md/dm-mpath.c).
+pub const PG_INIT_RETRIES: RangeInclusive<u32> = 1..=50;
+
+/// `pg_init_delay_msecs` (the same).
+pub const PG_INIT_DELAY: RangeInclusive<u32> = 0..=60_000;
+
+/// Disks that a controller has room for, the log's not among them.
+pub fn room(controller: Controller) -> u8 {
+    match controller {
+        // Two drives on each of two buses.
+        Controller::Piix3Ide => 4,
+        // Ports of ich9-ahci (hw/ide/ich.c).
+        Controller::Ahci => 6,
+        // A narrow bus has eight addresses, one of them the adapter's own.
+        Controller::Am53c974 | Controller::Lsi53c895a => 7,
+        // Eight ports, of which QEMU keeps one for a hub.
+        Controller::UsbStorage | Controller::UsbUas => 7,
+        Controller::Floppy => 2,
+        _ => DISKS,
+    }
+}
 
 /// Legs and their sectors on that controller.
 pub fn of(controller: Controller) -> (u8, u64) {

@@ -11,8 +11,8 @@ use halfway_protocol::io::{Op, Path};
 use halfway_target::Part;
 use std::fmt::{Display, Formatter, Result};
 
-/// Something about lower devices, and what the stack calls one.
-pub struct Lower<'a, T>(pub &'a T, pub &'static str);
+/// Something about lower devices, and the stack that gives them their names.
+pub struct Lower<'a, T>(pub &'a T, pub &'a Stack);
 
 impl Display for Stack {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -32,14 +32,16 @@ impl Display for Multipath {
         };
         let grouping = match self.path_grouping {
             PathGrouping::Failover => "each path a priority group",
+            PathGrouping::Pairs => "two paths a priority group",
             PathGrouping::Multibus => "all paths in one priority group",
         };
         let selector = self.path_selector.name();
         write!(f, "dm-multipath in {mode} mode with {selector}, {grouping}")?;
-        match self.queue_if_no_path {
-            true => f.write_str(", queue_if_no_path"),
-            false => Ok(()),
+        if self.queue_if_no_path {
+            f.write_str(", queue_if_no_path")?;
         }
+        let mut features = self.initialising().into_iter();
+        features.try_for_each(|feature| write!(f, ", {feature}"))
     }
 }
 
@@ -55,6 +57,10 @@ impl Display for Raid1 {
             (true, true) => f.write_str(", handle_errors, keep_log"),
             (true, false) => f.write_str(", handle_errors"),
             (false, _) => f.write_str(", no error handling"),
+        }?;
+        match &self.paths {
+            Some(paths) => write!(f, ", each leg {} paths of {}", paths.count, paths.multipath),
+            None => Ok(()),
         }
     }
 }
@@ -77,11 +83,13 @@ impl Display for Sync {
     }
 }
 
-/// The lower devices, called as `Stack::lower` calls them.
+/// The lower devices, called as [`Stack::lower`] calls them.
 impl Display for Lower<'_, Legs> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Lower(legs, lower) = *self;
-        write!(f, "{} {lower}s of {} sectors", legs.count, legs.sectors)?;
+        let Lower(legs, stack) = *self;
+        let paths = stack.nested().map_or(1, |paths| paths.count);
+        let (count, lower) = (legs.count / paths, stack.lower());
+        write!(f, "{count} {lower}s of {} sectors", legs.sectors)?;
         match legs.offset.as_slice() {
             [] | [0] => {}
             [first, rest @ ..] if rest.iter().all(|offset| offset == first) => {
@@ -155,13 +163,13 @@ impl Display for Vector {
 
 impl Display for Lower<'_, Fault> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Lower(fault, lower) = *self;
-        let op = op(fault.op);
+        let Lower(fault, stack) = *self;
+        let (op, lower) = (op(fault.op), stack.disk_name(fault.leg));
         if fault.report == Some(Reported::Gone(Part::Nothing)) {
-            write!(f, "{lower} {} is gone", fault.leg)?;
+            write!(f, "{lower} is gone")?;
             return back(fault, f);
         }
-        write!(f, "{lower} {} fails ", fault.leg)?;
+        write!(f, "{lower} fails ")?;
         // One that is gone is gone for all, until it is back.
         let gone = fault.report.is_some_and(Reported::is_gone);
         let times = if gone { Times::Always } else { fault.times };
@@ -199,9 +207,9 @@ fn back(fault: &Fault, f: &mut Formatter<'_>) -> Result {
 /// A fault that the I/O's own requests to the legs do not meet.
 impl Display for Lower<'_, Aside> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Lower(aside, lower) = *self;
+        let Lower(aside, stack) = *self;
         match aside.disk {
-            Disk::Leg => Lower(&aside.fault, lower).fmt(f)?,
+            Disk::Leg => Lower(&aside.fault, stack).fmt(f)?,
             Disk::Log => write!(f, "the log fails its {}s", op(aside.fault.op))?,
         }
         f.write_str(match aside.during {
@@ -214,11 +222,12 @@ impl Display for Lower<'_, Aside> {
 /// A request that is held.
 impl Display for Lower<'_, Hold> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Lower(hold, lower) = *self;
+        let Lower(hold, stack) = *self;
         write!(
             f,
-            "{lower} {} holds what covers sector {}",
-            hold.leg, hold.sector
+            "{} holds what covers sector {}",
+            stack.disk_name(hold.leg),
+            hold.sector
         )?;
         f.write_str(match hold.meanwhile {
             Meanwhile::Nothing => "",
@@ -249,7 +258,7 @@ impl Display for Sabotage {
 /// The whole case in one line.
 impl Display for Case {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let legs = Lower(&self.legs, self.stack.lower());
+        let legs = Lower(&self.legs, &self.stack);
         write!(f, "{}", self.stack)?;
         if let Some(sectors) = self.linear {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
@@ -259,13 +268,13 @@ impl Display for Case {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
-            write!(f, "; {}", Lower(fault, self.stack.lower()))?;
+            write!(f, "; {}", Lower(fault, &self.stack))?;
         }
         for aside in &self.aside {
-            write!(f, "; {}", Lower(aside, self.stack.lower()))?;
+            write!(f, "; {}", Lower(aside, &self.stack))?;
         }
         if let Some(hold) = &self.hold {
-            write!(f, "; {}", Lower(hold, self.stack.lower()))?;
+            write!(f, "; {}", Lower(hold, &self.stack))?;
         }
         match &self.sabotage {
             Some(sabotage) => write!(f, "; {sabotage}"),

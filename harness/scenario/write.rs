@@ -35,10 +35,13 @@ impl From<&Case> for File {
             },
             legs: Legs {
                 controller: Sweep::of(case.legs.controller),
-                count: Sweep::of(case.legs.count),
+                count: Sweep::of(case.members()),
                 logical_block_size: Sweep::of(case.legs.logical_block_size),
                 size: Sweep::of(case.legs.sectors),
-                offset: List::of(case.legs.offset.iter().copied()),
+                offset: List::of(
+                    (case.legs.offset.iter().copied())
+                        .step_by(case.stack.nested().map_or(1, |paths| paths.count.into())),
+                ),
                 max_sectors_kb: case.legs.max_sectors_kb.map(Sweep::of),
                 max_transfer: case.legs.max_transfer.map(Sweep::of),
             },
@@ -74,23 +77,30 @@ impl From<&case::Stack> for Stack {
         fn given<T>(value: T) -> Option<Sweep<T>> {
             Some(Sweep::of(value))
         }
+        let of_paths = |multipath: &case::Multipath| Stack {
+            queue_mode: given(multipath.queue_mode),
+            path_selector: given(multipath.path_selector),
+            path_grouping: given(multipath.path_grouping),
+            queue_if_no_path: given(multipath.queue_if_no_path),
+            pg_init_retries: multipath.pg_init_retries.map(Sweep::of),
+            pg_init_delay_msecs: multipath.pg_init_delay_msecs.map(Sweep::of),
+            ..Stack::default()
+        };
         match stack {
             case::Stack::Raid1(mirror) => Stack {
                 target: Some(Target::Raid1.into()),
+                paths: mirror.paths.as_ref().map(|paths| Sweep::of(paths.count)),
                 log: given(mirror.log),
                 region_size: given(mirror.region_size),
                 sync: given(mirror.sync),
                 handle_errors: given(mirror.handle_errors),
                 keep_log: given(mirror.keep_log),
-                ..Stack::default()
+                ..(mirror.paths.as_ref())
+                    .map_or_else(Stack::default, |paths| of_paths(&paths.multipath))
             },
             case::Stack::Multipath(multipath) => Stack {
                 target: Some(Target::Multipath.into()),
-                queue_mode: given(multipath.queue_mode),
-                path_selector: given(multipath.path_selector),
-                path_grouping: given(multipath.path_grouping),
-                queue_if_no_path: given(multipath.queue_if_no_path),
-                ..Stack::default()
+                ..of_paths(multipath)
             },
         }
     }
@@ -98,8 +108,10 @@ impl From<&case::Stack> for Stack {
 
 fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
     let offset = fault.sector.saturating_sub(case.io.sector);
+    let paths = case.stack.nested().map(|paths| paths.count);
     Given::from(Fault {
-        leg: Sweep::of(fault.leg),
+        leg: Sweep::of(fault.leg / paths.unwrap_or(1)),
+        path: paths.map(|paths| Sweep::of(fault.leg % paths)),
         op: Some(Sweep::of(fault.op)),
         at: At::Offsets(Sweep::of(Offset::Sectors(offset))),
         times: Sweep::of(fault.times),

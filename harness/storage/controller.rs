@@ -182,7 +182,9 @@ fn shared(controller: Controller) -> Option<&'static str> {
         Controller::Megasas => "megasas,id=hba",
         Controller::Mptsas1068 => "mptsas1068,id=hba",
         Controller::Am53c974 => "am53c974,id=hba",
-        Controller::UsbStorage | Controller::UsbUas => "qemu-xhci,id=hba",
+        // The last free port would get a hub that SuperSpeed cannot use
+        // (`usb_claim_port` in hw/usb/bus.c).
+        Controller::UsbStorage | Controller::UsbUas => "qemu-xhci,id=hba,p2=8,p3=8",
         Controller::Floppy => "isa-fdc,id=hba",
     })
 }

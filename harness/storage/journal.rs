@@ -81,8 +81,8 @@ pub struct Ledger {
     media: Vec<Medium>,
     refusals: Vec<Refusal>,
     holding: Option<Holding>,
-    /// The legs are ways to leg 0's medium.
-    shared: bool,
+    /// How many legs, one behind the other, are ways to the first one's medium.
+    ways: u8,
     entries: Vec<Entry>,
 }
 
@@ -93,7 +93,7 @@ impl Ledger {
             media,
             refusals: Vec::new(),
             holding: None,
-            shared: false,
+            ways: 1,
             entries: Vec::new(),
         }
     }
@@ -222,15 +222,19 @@ impl Ledger {
 
     /// Index of the medium that a member leads to, where it is not its own.
     fn medium_of(&self, member: Member) -> Option<usize> {
-        let shares = self.shared && matches!(member, Member::Leg(_));
-        let is_first = |medium: &Medium| medium.member() == Member::Leg(0);
-        shares.then(|| self.media.iter().position(is_first))?
+        let Member::Leg(leg) = member else {
+            return None;
+        };
+        let ways = self.ways.max(1);
+        let first = Member::Leg(leg / ways * ways);
+        let is_first = |medium: &Medium| medium.member() == first;
+        (first != member).then(|| self.media.iter().position(is_first))?
     }
 
-    /// A new case: fresh disks of this seed, no entries. With `shared` all legs
-    /// lead to leg 0's medium.
-    pub fn reset(&mut self, seed: u64, shared: bool) {
-        self.shared = shared;
+    /// A new case: fresh disks of this seed, no entries. Of each `ways` legs, one
+    /// behind the other, all lead to the first one's medium.
+    pub fn reset(&mut self, seed: u64, ways: u8) {
+        self.ways = ways.max(1);
         self.holding = None;
         self.entries.clear();
         for medium in &mut self.media {
@@ -331,7 +335,7 @@ mod tests {
     #[test]
     fn a_request_is_kept_once() {
         let mut ledger = Ledger::new(vec![Medium::new(Member::Leg(1), 8, 1)]);
-        ledger.reset(1, false);
+        ledger.reset(1, 1);
         ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
         let data = [0; 1024];
         assert!(ledger.stops(0, 0, &Request::Write(&data)).is_none());
@@ -353,7 +357,7 @@ mod tests {
     fn a_way_to_a_medium_refuses_what_it_was_told_to() {
         let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));
         let mut ledger = Ledger::new(legs.into());
-        ledger.reset(1, true);
+        ledger.reset(1, 2);
         ledger.refuse(vec![
             refusal(Command::Discard, Some(3), Times::Always),
             refusal(Command::Flush, None, Times::Count(1)),
@@ -375,7 +379,7 @@ mod tests {
     fn a_new_case_starts_at_zero() {
         let mut ledger = Ledger::new(vec![Medium::new(Member::Log, 8, 1)]);
         assert_eq!(ledger.execute(0, 0, Request::Flush), Ok(()));
-        ledger.reset(2, false);
+        ledger.reset(2, 1);
         assert_eq!(ledger.execute(0, 0, Request::WriteZeroes(512)), Ok(()));
         let entries = ledger.entries();
         assert_eq!(entries.len(), 1);

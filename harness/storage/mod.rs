@@ -389,17 +389,18 @@ impl Storage {
     }
 
     /// A case begins: the disks hold what `seed` says, and the journals are
-    /// empty. With `shared`, all legs are ways to leg 0's content, each with
-    /// faults and a journal of its own, as paths to one disk are. The faults
+    /// empty. Of each `ways` legs, one behind the other, all are ways to the first
+    /// one's content, each with faults and a journal of its own, as paths to one
+    /// disk are. The faults
     /// stay as they are; armed before this, the flush that QEMU does when it
     /// swaps nodes is not taken for the guest's.
-    pub fn begin(&mut self, seed: u64, shared: bool) -> Result<(), StorageError> {
+    pub fn begin(&mut self, seed: u64, ways: u8) -> Result<(), StorageError> {
         self.drain()?;
         match &self.front {
             Front::Emulated { trace, .. } => locked(trace).log.clear(),
             Front::Target(front) => front.begin(),
         }
-        locked(&self.ledger).reset(seed, shared);
+        locked(&self.ledger).reset(seed, ways);
         Ok(())
     }
 

@@ -73,7 +73,7 @@ impl Machine {
         let qmp = QmpStreamTokio::open_split(read, write);
         let qmp = qmp.await.unwrap().negotiate().await.unwrap();
         let (qmp, _) = qmp.spawn_tokio();
-        storage.begin(SEED, false).unwrap();
+        storage.begin(SEED, 1).unwrap();
         Machine {
             storage,
             qmp,
@@ -135,6 +135,7 @@ fn case(faults: Vec<Fault>) -> Case {
             sync: Sync::Nosync,
             handle_errors: false,
             keep_log: false,
+            paths: None,
         }),
         linear: None,
         legs: Legs {
@@ -302,7 +303,7 @@ fn what_was_written_is_found_on_the_medium() {
         assert_eq!(media[1].spans, [(0, 512, computed(1, 2248))].map(span));
         assert_eq!((media[2].member, media[2].spans.len()), (Member::Log, 0));
 
-        machine.storage.begin(SEED, false).unwrap();
+        machine.storage.begin(SEED, 1).unwrap();
         let (entries, media) = machine.storage.collect(&case(vec![])).unwrap();
         assert_eq!(entries, []);
         assert_eq!(media[0].spans, [(0, 512, computed(0, 2148))].map(span));
@@ -331,7 +332,7 @@ fn the_device_journal_names_the_disk_and_the_error(
             .arm(qmp, &case.legs, &case.faults, &[])
             .await
             .unwrap();
-        storage.begin(SEED, false).unwrap();
+        storage.begin(SEED, 1).unwrap();
 
         // A stop waits for all that is in flight and then flushes
         // (`do_vm_stop` in QEMU's softmmu/cpus.c).

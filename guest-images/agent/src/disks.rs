@@ -170,6 +170,16 @@ fn is_stacked(name: &str, path: &Path) -> bool {
     name.starts_with(STACKED) || below.next().is_some()
 }
 
+/// Number of the dm device with that name (`dm_attr_name_show` in
+/// drivers/md/dm-sysfs.c).
+pub fn stacked(name: &str) -> Option<Dev> {
+    let entries = fs::read_dir("/sys/block").ok()?.flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    let is_it =
+        |path: &PathBuf| sysfs::read(path.join("dm/name")).is_ok_and(|found| found.trim() == name);
+    number(&paths.find(is_it)?)
+}
+
 /// The number of what lies at `/sys/block/X`.
 fn number(path: &Path) -> Option<Dev> {
     let text = sysfs::read(path.join("dev")).ok()?;

@@ -81,6 +81,7 @@ impl Agent {
                 self.control()?.message(&name, sector, &message)?;
             }
             Request::DmStatus { name } => return self.control()?.status(&name).map(Reply::Status),
+            Request::DmTable { name } => return self.control()?.table(&name).map(Reply::Status),
             Request::DmRemove { name } => self.control()?.remove(&name)?,
             Request::Attribute {
                 device,

@@ -127,6 +127,11 @@ pub enum Request {
         /// Name of the device.
         name: String,
     },
+    /// Ask for the table, as `dmsetup table` shows it. Answer: [`Reply::Status`].
+    DmTable {
+        /// Name of the device.
+        name: String,
+    },
     /// Remove the device. Answer: [`Reply::Done`].
     DmRemove {
         /// Name of the device.

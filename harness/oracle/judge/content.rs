@@ -4,6 +4,7 @@ use super::{Scene, difference};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::{Case, Paths};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{Op, OpReport};
 
@@ -100,13 +101,22 @@ fn judge_sector(
         }
         What::Prefill if !arrived => Ok(None),
         What::Prefill => Err("was never filled: it holds what the buffer held before".to_owned()),
-        What::Zero if !arrived && scene.conduct.pads => Ok(None),
+        What::Zero if !arrived && (scene.conduct.pads || zeroed(case)) => Ok(None),
         What::Zero => Err("is all zeros, which lie on no leg".to_owned()),
         What::Damaged { good } => Err(format!(
             "is a mixture: only its first {good} bytes are what it claims to be"
         )),
         What::Foreign => Err("holds bytes that lie on no leg".to_owned()),
     }
+}
+
+/// Whether the kernel itself may fill with zeros what could not be read: dm-io does
+/// what is left of a bio that failed (`endio` in drivers/md/dm-io.c), which is all of
+/// it where the leg is a dm device that takes bios; a driver of requests has moved
+/// on through it.
+fn zeroed(case: &Case) -> bool {
+    let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
+    case.stack.nested().is_some_and(takes_bios)
 }
 
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64) -> Result<u8, String> {
@@ -121,8 +131,9 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64) -> Result<u8, String> {
         .find(|unit| unit.unit.covers(sector));
     match unit {
         Some(unit) if !unit.good.contains(&leg) => Err(format!(
-            "came from leg {leg}, and a correct kernel takes it from {}",
-            legs(&unit.good)
+            "came from {}, and a correct kernel takes it from {}",
+            legs(&scene.legs(&[leg])),
+            legs(&scene.legs(&unit.good))
         )),
         _ => Ok(leg),
     }

@@ -27,7 +27,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 
 /// A leg that has failed is not relied on.
 fn is_sound(scene: &Scene<'_>, leg: u8) -> bool {
-    scene.expected.health[usize::from(leg)] == "A"
+    scene.expected.health[usize::from(leg / scene.case.ways())] == "A"
 }
 
 fn unflushed(scene: &Scene<'_>, leg: u8) -> Option<Difference> {

@@ -19,9 +19,13 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         .collect();
     // The layers have no common clock.
     entries.sort_by_key(|entry| (entry.layer == Layer::Medium, entry.order));
-    let lines = entries
-        .iter()
-        .map(|entry| format!("{} {}", entry.member, journal::words(entry)));
+    let lines = entries.iter().map(|entry| {
+        let name = match entry.member {
+            Member::Leg(disk) => scene.name(disk),
+            Member::Log => entry.member.to_string(),
+        };
+        format!("{name} {}", journal::words(entry))
+    });
     let trace = scene.seen.seen.trace.iter();
     let events = trace.filter(|event| {
         if event.is_passthrough() {
@@ -95,7 +99,8 @@ pub fn shown(scene: &Scene<'_>) -> String {
                 true => progress::words(scene, leg),
                 false => String::new(),
             };
-            format!("{lower} {leg} failed {} request(s){progress}", failed(leg))
+            let name = scene.case.stack.disk_name(leg);
+            format!("{name} failed {} request(s){progress}", failed(leg))
         });
     let failures: Vec<String> = aside::words(scene).chain(legs).collect();
     let failure = match failures.is_empty() {
@@ -117,7 +122,10 @@ pub fn shown(scene: &Scene<'_>) -> String {
             let mut from: Vec<u8> = from.copied().collect();
             from.sort_unstable();
             from.dedup();
-            format!("the data came whole from {}", super::content::legs(&from))
+            format!(
+                "the data came whole from {}",
+                super::content::legs(&scene.legs(&from))
+            )
         }
         (Op::Flush, false) => "a good one was flushed before the application went on".to_owned(),
         (Op::Discard, false) => "the rest was discarded, and nothing was given up".to_owned(),

@@ -49,8 +49,9 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     answers.peek()?;
     if answers.all(|entry| entry.result == Some(0)) {
         return Some(format!(
-            "the fault on leg {} at sector {} did not fire, and its driver had nothing to repeat",
-            fault.leg, fault.sector
+            "the fault on {} at sector {} did not fire, and its driver had nothing to repeat",
+            scene.name(fault.leg),
+            fault.sector
         ));
     }
     progress::not_shown(scene, fault)
@@ -71,8 +72,8 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
         let first = answers.next().filter(|entry| entry.result == Some(0))?;
         answers.all(|entry| entry.result == Some(0)).then(|| {
             format!(
-                "the fault on leg {} at sector {} did not fire: the leg answered {}",
-                fault.leg,
+                "the fault on {} at sector {} did not fire: the leg answered {}",
+                scene.name(fault.leg),
                 fault.sector,
                 journal::words(&first)
             )
@@ -118,7 +119,11 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if fault.op == Op::Flush {
         return flush_not_fired(scene, fault);
     }
-    let what = format!("the fault on leg {} at sector {}", fault.leg, fault.sector);
+    let what = format!(
+        "the fault on {} at sector {}",
+        scene.name(fault.leg),
+        fault.sector
+    );
     let command = Command::from(fault.op);
     let failed = scene
         .asked(fault.leg)

@@ -20,7 +20,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         if let Some(open) = entries.iter().find(|entry| entry.result.is_none()) {
             found.push(difference(
                 Witness::Journal,
-                format!("leg {leg}: {} was never answered", words(open)),
+                format!("{}: {} was never answered", scene.name(leg), words(open)),
             ));
         }
     }
@@ -92,7 +92,8 @@ fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> 
     Some(difference(
         Witness::Journal,
         format!(
-            "leg {leg}: {} reached it, which the I/O does not need",
+            "{}: {} reached it, which the I/O does not need",
+            scene.name(leg),
             words(stray)
         ),
     ))
@@ -129,7 +130,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
             return Some(difference(
                 Witness::Journal,
                 format!(
-                    "leg {leg}: {}+{} was not asked for whole: sector {} {}, sector {} {}",
+                    "{}: {}+{} was not asked for whole: sector {} {}, sector {} {}",
+                    scene.name(leg),
                     unit.sector,
                     unit.sectors,
                     name(0),
@@ -149,7 +151,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
             return Some(difference(
                 Witness::Journal,
                 format!(
-                    "leg {leg}: {}+{} was asked for {}, correct is {correct}",
+                    "{}: {}+{} was asked for {}, correct is {correct}",
+                    scene.name(leg),
                     unit.sector,
                     unit.sectors,
                     times(first)
@@ -230,8 +233,9 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
                 return Some(difference(
                     Witness::Journal,
                     format!(
-                        "leg {} was asked before leg {} had failed",
-                        pair[1], pair[0]
+                        "{} was asked before {} had failed",
+                        scene.name(pair[1]),
+                        scene.name(pair[0])
                     ),
                 ));
             }

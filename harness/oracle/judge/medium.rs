@@ -38,7 +38,7 @@ fn lost(scene: &Scene<'_>) -> Option<Difference> {
         .filter(|(_, op)| op.result.is_ok())
         .map(|((sector, sectors), _)| Unit { sector, sectors })
         .collect();
-    let written: Vec<HashSet<u64>> = model::media(scene.case)
+    let written: Vec<HashSet<u64>> = (0..scene.case.legs.count)
         .map(|leg| written(scene, leg))
         .collect();
     scene

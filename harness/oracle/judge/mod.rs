@@ -70,6 +70,20 @@ impl Scene<'_> {
         (0..self.case.legs.count).find(|leg| self.leg_dev(*leg) == Some(dev))
     }
 
+    /// What a disk is called: a leg, and of a nested stack the path too.
+    fn name(&self, disk: u8) -> String {
+        match self.case.stack.nested() {
+            Some(_) => self.case.stack.disk_name(disk),
+            None => format!("leg {disk}"),
+        }
+    }
+
+    /// The legs that the media of these disks are.
+    fn legs(&self, disks: &[u8]) -> Vec<u8> {
+        let paths = self.case.stack.nested().map_or(1, |paths| paths.count);
+        disks.iter().map(|disk| disk / paths).collect()
+    }
+
     /// What the guest's driver asked of one leg, with sectors as on the dm
     /// device.
     fn asked(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
@@ -138,6 +152,10 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
             .dm
             .as_ref()
             .and_then(|(_, limits)| limits.dma_alignment),
+        max_segments: (seen.disks.iter())
+            .find(|(member, _)| *member == Member::Leg(0))
+            .map(|(_, disk)| disk.limits.max_segments)
+            .filter(|most| *most > 0),
     };
     let units = match &seen.dm {
         Some((dev, _)) => units::traced(&seen.seen.trace, *dev),

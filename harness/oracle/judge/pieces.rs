@@ -3,6 +3,7 @@
 
 use super::{Scene, difference, journal, trace};
 use crate::observation::{Command, Entry};
+use crate::oracle::controller;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::Times;
@@ -89,7 +90,8 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
                 && !trace::completions(scene, leg).any(|done| done.range.meets(range(entry)))
         })?;
         Some(format!(
-            "leg {leg}: its medium refused a request ({}), and it did not tell the kernel of it",
+            "{}: its medium refused a request ({}), and it did not tell the kernel of it",
+            scene.name(leg),
             journal::words(&untold)
         ))
     })
@@ -130,43 +132,49 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                 .iter()
                 .filter(|entry| range(entry).covers(sector))
                 .count() as u32;
-            let always = scene.case.faults.iter().any(|fault| {
+            let always = scene.case.faults.iter().find(|fault| {
                 fault.leg == leg
                     && fault.sector == sector
                     && Command::from(fault.op) == wanted
                     && fault.times == Times::Always
             });
             let again = most.saturating_mul(conduct.attempts.1);
-            let (from, to) = match () {
-                () if always && count > 0 => (least.max(1) * conduct.attempts.0, again),
-                () if is_troubled(sector) => (0, again),
-                () if conduct.reads_ahead => (least, u32::MAX),
-                () if conduct.disturbs && !troubled.is_empty() => (least, again),
-                () => {
-                    let first = *sound.get_or_insert((sector, count));
-                    if first.1 != count {
-                        return Some(difference(
-                            Witness::Journal,
-                            format!(
-                                "leg {leg}: {}+{} was not asked for whole: sector {} {}, sector \
-                                 {sector} {}",
-                                unit.sector,
-                                unit.sectors,
-                                first.0,
-                                journal::times(first.1),
-                                journal::times(count)
-                            ),
-                        ));
-                    }
-                    (least, most)
+            let (from, to) = match always.filter(|_| count > 0) {
+                Some(fault) => {
+                    let (fewest, most_often) = controller::asked(scene.case, fault);
+                    (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
+                None => match () {
+                    () if is_troubled(sector) => (0, again),
+                    () if conduct.reads_ahead => (least, u32::MAX),
+                    () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                    () => {
+                        let first = *sound.get_or_insert((sector, count));
+                        if first.1 != count {
+                            return Some(difference(
+                                Witness::Journal,
+                                format!(
+                                    "{}: {}+{} was not asked for whole: sector {} {}, sector \
+                                     {sector} {}",
+                                    scene.name(leg),
+                                    unit.sector,
+                                    unit.sectors,
+                                    first.0,
+                                    journal::times(first.1),
+                                    journal::times(count)
+                                ),
+                            ));
+                        }
+                        (least, most)
+                    }
+                },
             };
             if !(from..=to).contains(&count) {
                 return Some(difference(
                     Witness::Journal,
                     format!(
-                        "leg {leg}: sector {sector} was asked for {}, correct is {from} to {to} \
-                         times",
+                        "{}: sector {sector} was asked for {}, correct is {from} to {to} times",
+                        scene.name(leg),
                         journal::times(count)
                     ),
                 ));
@@ -180,7 +188,12 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let entries: Vec<Entry> = scene.asked(leg).collect();
     let done: Vec<_> = trace::completions(scene, leg).collect();
-    let told = |text: String| Some(difference(Witness::Trace, format!("leg {leg}: {text}")));
+    let told = |text: String| {
+        Some(difference(
+            Witness::Trace,
+            format!("{}: {text}", scene.name(leg)),
+        ))
+    };
     for done in &done {
         let of_range =
             |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);

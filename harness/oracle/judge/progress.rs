@@ -21,7 +21,12 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let completions: Vec<_> = trace::completions(scene, leg)
         .filter(|seen| seen.range.sectors > 0)
         .collect();
-    let told = |text: String| Some(difference(Witness::Trace, format!("leg {leg}: {text}")));
+    let told = |text: String| {
+        Some(difference(
+            Witness::Trace,
+            format!("{}: {text}", scene.name(leg)),
+        ))
+    };
     let covers = |command: Command, done: bool, sector: u64| {
         let of_command = requests.iter().filter(move |one| one.command == command);
         let mut parts = of_command.flat_map(|one| one.parts.iter());
@@ -69,7 +74,11 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if !scene.conduct.progress {
         return None;
     }
-    let what = format!("the fault on leg {} at sector {}", fault.leg, fault.sector);
+    let what = format!(
+        "the fault on {} at sector {}",
+        scene.name(fault.leg),
+        fault.sector
+    );
     let requests = scene.requests(fault.leg);
     let met =
         |one: &&Request| one.command == Command::from(fault.op) && one.range.covers(fault.sector);

@@ -14,9 +14,16 @@ use halfway_protocol::message::DmStatus;
 /// repaired, whose table then is another one.
 pub fn line<'a>(scene: &'a Scene<'_>) -> Option<&'a DmStatus> {
     match (&scene.seen.repair, &scene.case.stack) {
+        // Of a multipath beneath that was tended to the mirror knows nothing.
+        (Some(_), Stack::Raid1(_)) if waits_beneath(scene) => scene.seen.status.as_ref(),
         (Some(repair), Stack::Raid1(_)) => Some(&repair.status),
         _ => scene.seen.status.as_ref(),
     }
+}
+
+fn waits_beneath(scene: &Scene<'_>) -> bool {
+    let paths = scene.case.stack.nested();
+    paths.is_some_and(|paths| paths.multipath.queue_if_no_path)
 }
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
@@ -39,6 +46,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         _ => {}
     }
     found.extend(status(scene));
+    found.extend(beneath(scene));
+    found.extend(initialising(scene));
     found.extend(untold(scene));
     found
 }
@@ -111,6 +120,54 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
                 let (active, correct) = (group(active), group(correct));
                 found.push(of_status(format!(
                     "the active priority group is {active}, correct is {correct}"
+                )));
+            }
+        }
+    }
+    found
+}
+
+/// The kernel shows how it was told to initialise priority groups. Without a
+/// hardware handler there is nothing else to be seen of it.
+fn initialising(scene: &Scene<'_>) -> Option<Difference> {
+    let features = scene.case.stack.multipath()?.initialising();
+    let table = scene.seen.table.as_deref().unwrap_or("there is none");
+    let missing = features.iter().find(|feature| !table.contains(*feature))?;
+    Some(difference(
+        Witness::Status,
+        format!("the table as the kernel shows it lacks {missing}: {table}"),
+    ))
+}
+
+/// What the multipaths beneath a mirror concluded: a path that failed is failed,
+/// and no other.
+fn beneath(scene: &Scene<'_>) -> Vec<Difference> {
+    let Some(paths) = scene.case.stack.nested() else {
+        return Vec::new();
+    };
+    let of_status = |text: String| difference(Witness::Status, text);
+    let mut found = Vec::new();
+    for (leg, correct) in scene
+        .expected
+        .beneath
+        .chunks(paths.count.into())
+        .enumerate()
+    {
+        let line = scene.seen.beneath.get(leg);
+        let text = (line.and_then(|status| status.targets.first()))
+            .map_or("there is none", String::as_str);
+        let health = status::multipath::parse(text).map(|status| status.health());
+        let Some(health) = health.filter(|health| health.len() == correct.len()) else {
+            found.push(of_status(format!(
+                "the status of leg {leg}'s multipath cannot be read: {text}"
+            )));
+            continue;
+        };
+        for (path, (health, correct)) in health.iter().zip(correct).enumerate() {
+            if !correct.contains(*health) {
+                let correct = either(correct);
+                found.push(of_status(format!(
+                    "leg {leg} path {path} is {health}, correct is {correct}"
                 )));
             }
         }

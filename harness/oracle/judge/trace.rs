@@ -144,5 +144,8 @@ fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
             happened.len()
         ),
     };
-    Some(difference(Witness::Trace, format!("leg {leg}: {text}")))
+    Some(difference(
+        Witness::Trace,
+        format!("{}: {text}", scene.name(leg)),
+    ))
 }

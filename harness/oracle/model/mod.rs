@@ -9,11 +9,13 @@
 
 mod hold;
 mod multipath;
+mod nested;
 mod raid1;
 mod reports;
 #[cfg(test)]
 mod tests;
 
+use super::controller;
 use super::units::Unit;
 use crate::scenario::case::{Case, Disk, During, Fault, Sabotage, Stack, Sync, Times, Vector};
 use halfway_protocol::content::{Origin, SECTOR};
@@ -35,6 +37,8 @@ pub struct Environment {
     /// `queue/dma_alignment` of the dm device, where the kernel shows it
     /// (since 6.0).
     pub dma_alignment: Option<u32>,
+    /// `queue/max_segments` of the legs.
+    pub max_segments: Option<u32>,
 }
 
 impl Environment {
@@ -72,6 +76,9 @@ pub struct Expectation {
     pub units: Vec<UnitExpectation>,
     /// For each leg, the characters that its health may show.
     pub health: Vec<&'static str>,
+    /// Multipaths beneath a mirror: for each path of each leg, the characters that
+    /// its health may show. Empty without them.
+    pub beneath: Vec<&'static str>,
     /// Multipath: index of the priority group that must be the active one,
     /// where that does not depend on timing.
     pub active_group: Option<usize>,
@@ -113,10 +120,14 @@ pub struct Unknown(pub &'static str);
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
+    controller::knows(case).map_err(Unknown)?;
     reports::knows(case)?;
     hold::knows(case)?;
     match &case.stack {
-        Stack::Raid1(mirror) => raid1::knows(case, mirror),
+        Stack::Raid1(mirror) => match &mirror.paths {
+            Some(paths) => nested::knows(case, mirror, paths),
+            None => raid1::knows(case, mirror),
+        },
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
     }
 }
@@ -131,19 +142,40 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         Alignment::Either => {}
     }
     let on_target = |case: &Case| match &case.stack {
-        Stack::Raid1(mirror) => raid1::expect(case, mirror, units),
+        Stack::Raid1(mirror) => match &mirror.paths {
+            Some(paths) => nested::expect(case, mirror, paths, units),
+            None => raid1::expect(case, mirror, units),
+        },
         Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
     };
-    match &case.hold {
+    let mut expected = match &case.hold {
         None => on_target(case),
         Some(hold) => hold::expect(case, hold, on_target(&hold::without(case, hold))),
-    }
+    };
+    expected.partial |= !expected.fires.is_empty() && exceeds_segments(case, environment, units);
+    expected
 }
 
-/// The member whose content a leg shows, and the number that a sector there
+/// Whether the one fault lies in a unit of more segments than a leg takes at once
+/// (`bio_split_rw` in block/blk-merge.c), so that another piece of it goes well.
+fn exceeds_segments(case: &Case, environment: &Environment, units: &[Unit]) -> bool {
+    let ([fault], Some(most)) = (case.faults.as_slice(), environment.max_segments) else {
+        return false;
+    };
+    let apart = case.io.path == Path::Direct && case.io.vector == Vector::Pages;
+    let over = |unit: &&Unit| unit.sectors.div_ceil(PAGE) > most.into();
+    let cut = matches!(fault.op, Op::Read | Op::Write);
+    let mut units = units.iter().filter(over);
+    apart && cut && units.any(|unit| unit.covers(fault.sector))
+}
+
+/// The member whose content a disk shows, and the number that a sector there
 /// gives itself.
 pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
-    let from = if alike(case) { 0 } else { leg };
+    let from = match alike(case) {
+        true => 0,
+        false => ways_to(case, leg).start,
+    };
     (Origin::Leg(from), sector + offset(case, from))
 }
 
@@ -156,20 +188,17 @@ pub fn alike(case: &Case) -> bool {
     }
 }
 
-/// The legs that have a medium of their own.
-pub fn media(case: &Case) -> std::ops::Range<u8> {
-    match case.stack.shares_medium() {
-        true => 0..1,
-        false => 0..case.legs.count,
-    }
+/// The disks that stand for a medium of their own: of several ways to one the
+/// first.
+pub fn media(case: &Case) -> impl Iterator<Item = u8> + use<> {
+    (0..case.legs.count).step_by(case.ways().max(1).into())
 }
 
-/// The legs that lead to the medium of leg `leg`.
+/// The disks that lead to the medium of disk `leg`.
 pub fn ways_to(case: &Case, leg: u8) -> std::ops::Range<u8> {
-    match case.stack.shares_medium() {
-        true => 0..case.legs.count,
-        false => leg..leg + 1,
-    }
+    let ways = case.ways().max(1);
+    let first = leg / ways * ways;
+    first..first + ways
 }
 
 /// The regions that the mirror could not recover while it was set up.
@@ -234,9 +263,13 @@ fn refused(case: &Case) -> Expectation {
         refused: true,
         held: false,
         units: Vec::new(),
-        health: vec!["A"; legs],
+        health: vec!["A"; case.members().into()],
         active_group: None,
         log: None,
+        beneath: match case.stack.nested() {
+            Some(_) => vec!["A"; legs],
+            None => Vec::new(),
+        },
         loses_sync: false,
         fires: Vec::new(),
         partial: false,

@@ -12,13 +12,16 @@ use super::{
 use crate::oracle::controller;
 use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
+use crate::scenario::case::{Case, Controller, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of a request that is handled as one piece whatever the paths' own
 /// limits are: half of what the smallest of them takes (`BLK_DEF_MAX_SECTORS`,
 /// 1280 KiB).
 const ONE_PIECE: u64 = 1280;
+
+/// Sectors of a request to a megasas (`max_sectors` of its host, as measured).
+const MEGASAS: u64 = 256;
 
 pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
@@ -36,7 +39,7 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
         ));
     }
     let flushes_fail = case.faults.iter().any(|fault| fault.op == Op::Flush);
-    if flushes_fail && multipath.path_grouping == PathGrouping::Multibus {
+    if flushes_fail && multipath.path_grouping != PathGrouping::Failover {
         return Err(Unknown(
             "which path of a group is told to flush depends on what its selector chose before",
         ));
@@ -47,11 +50,18 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
              how the path joins their flushes",
         ));
     }
+    let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
+    let cut = case.legs.controller == Controller::Megasas && case.io.sectors > MEGASAS;
+    if cut && case.faults.iter().any(of_disk) {
+        return Err(Unknown(
+            "this controller is asked for 256 sectors at most, and the error is the disk's own; which \
+             pieces of the I/O share it depends on how the kernel cuts them",
+        ));
+    }
     if one_piece {
         return Ok(());
     }
     let failing = legs_with(case, case.op_on_legs(), whole(case));
-    let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
     if !failing.is_empty() && case.faults.iter().any(of_disk) {
         if disk_error_among_units(case, multipath).is_some() {
             return Ok(());
@@ -74,7 +84,7 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
              path failed depends on the read-ahead",
         ));
     }
-    if !failing.is_empty() && multipath.path_grouping == PathGrouping::Multibus {
+    if !failing.is_empty() && multipath.path_grouping != PathGrouping::Failover {
         return Err(Unknown(
             "which path of a group gets the bad sector of an I/O of several pieces depends on \
              timing",
@@ -145,6 +155,7 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
         health: vec!["A"; usize::from(case.legs.count)],
         active_group: Some(0),
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires: vec![0],
         partial: false,
@@ -182,13 +193,28 @@ fn flush(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
 
 /// What happens to a unit that is alone: which paths are asked, in which order,
 /// until one answers.
-struct Course {
-    asked: Vec<u8>,
-    answered: bool,
+pub(super) struct Course {
+    /// The paths that were asked, in order.
+    pub(super) asked: Vec<u8>,
+    pub(super) answered: bool,
     /// What the application is told otherwise.
     error: i32,
-    held: bool,
-    failed: Vec<bool>,
+    pub(super) held: bool,
+    /// Of each path, whether it has failed.
+    pub(super) failed: Vec<bool>,
+}
+
+impl Course {
+    /// Nothing has been asked of so many paths.
+    pub(super) fn new(paths: u8) -> Self {
+        Course {
+            asked: Vec::new(),
+            answered: false,
+            error: EIO,
+            held: false,
+            failed: vec![false; paths.into()],
+        }
+    }
 }
 
 /// The first path that works is chosen, since groups are tried in their order
@@ -201,16 +227,21 @@ struct Course {
 /// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
 /// operator then reinstates one path at a time, each once, and in the end gives
 /// up (`fail_if_no_path`).
-fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
-    let paths = usize::from(case.legs.count);
-    let mut course = Course {
-        asked: Vec::new(),
-        answered: false,
-        error: EIO,
-        held: false,
-        failed: vec![false; paths],
-    };
-    let mut to_reinstate = 0..paths;
+pub(super) fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
+    let course = Course::new(case.legs.count);
+    go_on(case, multipath, unit, op, course)
+}
+
+/// The same for a unit that is asked for after the paths have gone so far.
+pub(super) fn go_on(
+    case: &Case,
+    multipath: &Multipath,
+    unit: Unit,
+    op: Op,
+    mut course: Course,
+) -> Course {
+    course.answered = false;
+    let mut to_reinstate = 0..course.failed.len();
     loop {
         let Some(path) = course.failed.iter().position(|failed| !failed) else {
             if !multipath.queue_if_no_path {
@@ -248,6 +279,11 @@ fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
     }
 }
 
+/// Index of the priority group that a path is in.
+fn group_of(multipath: &Multipath, path: u8) -> u8 {
+    path / multipath.path_grouping.size()
+}
+
 /// The faults of `op` decide which paths fail.
 fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectation {
     let course = course(case, multipath, unit, op);
@@ -263,10 +299,8 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         answers = vec![vec![Err(course.error)]; answers.len()];
     }
     let once_each = (0..case.legs.count).all(|path| times(path) <= 1);
-    let active_group = match multipath.path_grouping {
-        PathGrouping::Multibus => 0,
-        PathGrouping::Failover => course.asked.last().copied().map_or(0, usize::from),
-    };
+    let last = course.asked.last().copied().unwrap_or(0);
+    let active_group = usize::from(group_of(multipath, last));
     Expectation {
         answers,
         refused: false,
@@ -277,6 +311,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         active_group: (course.answered || course.error != EIO).then_some(active_group),
         loses_sync: false,
         log: None,
+        beneath: Vec::new(),
         partial: !fires.is_empty() && op != Op::Flush && splits(case, &[unit]),
         fires,
         units: vec![UnitExpectation {
@@ -318,8 +353,8 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         }
     }
     let used = |path: u8| {
-        let earlier_work = (0..path).any(|earlier| !failing.contains(&earlier));
-        multipath.path_grouping == PathGrouping::Multibus || !earlier_work
+        let group = group_of(multipath, path);
+        !(0..path).any(|one| group_of(multipath, one) < group && !failing.contains(&one))
     };
     let most = match case.io.path {
         Path::Direct => 1,
@@ -345,6 +380,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
             .collect(),
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires,
         partial: false,
@@ -374,7 +410,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
-    use crate::scenario::case::{Controller, Fault, PathSelector, QueueMode, Stack};
+    use crate::scenario::case::{Fault, PathSelector, QueueMode, Stack};
     use rstest::rstest;
 
     fn fault(leg: u8, sector: u64, times: Times) -> Fault {
@@ -408,6 +444,8 @@ mod tests {
             path_selector: PathSelector::RoundRobin,
             path_grouping,
             queue_if_no_path,
+            pg_init_retries: None,
+            pg_init_delay_msecs: None,
         }
     }
 

@@ -122,6 +122,7 @@ fn discard(case: &Case, units: &[Unit]) -> Expectation {
         health: vec!["A"; legs],
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires: indices(case, met).collect(),
         partial: false,
@@ -251,6 +252,7 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         health,
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires,
     }
@@ -310,6 +312,7 @@ fn buffered_read(case: &Case, units: &[Unit]) -> Expectation {
         health,
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         partial: false,
         fires,
@@ -418,6 +421,7 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         health,
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: fails,
         partial: fails
             && exact

@@ -16,6 +16,7 @@ pub(super) fn faults(file: &File, report: &mut Report) {
     for (index, given) in file.fault.iter().enumerate() {
         let fault = &given.value;
         place::legs(&fault.leg, file, report);
+        place::paths(fault, file, report);
         match &fault.at {
             At::Offsets(offsets) => place::sectors(offsets, file, report),
             At::Same(span) if index == 0 => {
@@ -28,9 +29,7 @@ pub(super) fn faults(file: &File, report: &mut Report) {
         }
         clash(
             report,
-            file.legs
-                .controller
-                .find(|one| *one != Controller::VirtioBlk),
+            (file.legs.controller).find(|one| !tells_errnos(*one)),
             fault.errno.find(|errno| errno.0 != EIO),
             "what this controller makes of this error is not known",
             "leave `errno` at `EIO`: most device models have their own idea of the others",
@@ -68,6 +67,21 @@ pub(super) fn faults(file: &File, report: &mut Report) {
             meet(file, earlier, given, report);
         }
     }
+}
+
+/// Whether what the device model makes of other errors than EIO has been measured.
+fn tells_errnos(controller: Controller) -> bool {
+    matches!(
+        controller,
+        Controller::VirtioBlk
+            | Controller::VirtioScsi
+            | Controller::Pvscsi
+            | Controller::Megasas
+            | Controller::Mptsas1068
+            | Controller::Nvme
+            | Controller::Piix3Ide
+            | Controller::Ahci
+    )
 }
 
 /// What lies on the log, or is armed while the mirror is set up.
@@ -184,8 +198,11 @@ fn meet(file: &File, one: &Given<Fault>, again: &Given<Fault>, report: &mut Repo
         (At::Offsets(offsets), _) | (_, Some(At::Offsets(offsets))) => offsets.clone(),
         _ => Sweep(Vec::new()),
     };
-    let (Some(leg), Some(op), Some(at)) = (
+    let first = Sweep::of(0);
+    let path = |fault: &Fault| fault.path.clone().unwrap_or_else(|| first.clone());
+    let (Some(leg), Some(_), Some(op), Some(at)) = (
         common(&a.leg, &b.leg),
+        common(&path(a), &path(b)),
         common(&op(a), &op(b)),
         common_sector(&offsets(a), &offsets(b), &file.io.sectors),
     ) else {

@@ -1,7 +1,7 @@
 //! Where something is to happen: on which leg, at which sector of the I/O.
 
 use crate::scenario::error::Report;
-use crate::scenario::file::File;
+use crate::scenario::file::{Fault, File};
 use crate::scenario::sweep::Sweep;
 use crate::scenario::value::{Offset, Value};
 
@@ -17,6 +17,34 @@ pub(super) fn legs(legs: &Sweep<u8>, file: &File, report: &mut Report) {
             .value(leg, "this leg")
             .value(count, "this many legs")
             .help(format!("{} legs are numbered 0 to {last}", count.value));
+    }
+}
+
+/// Names paths that there are not.
+pub(super) fn paths(fault: &Fault, file: &File, report: &mut Report) {
+    let Some(given) = &fault.path else {
+        return;
+    };
+    let paths = file.stack.paths.as_ref();
+    let Some(count) = paths.and_then(|paths| paths.least(|count| *count)) else {
+        if let Some(first) = given.0.first() {
+            report
+                .problem("the legs have no paths")
+                .value(first, "this path")
+                .help("`paths` in `[stack]` makes a multipath of each leg of a mirror");
+        }
+        return;
+    };
+    for path in given.offenders(|path| *path >= count.value) {
+        report
+            .problem(format!("there is no path {}", path.value))
+            .value(path, "this path")
+            .value(count, "this many paths for each leg")
+            .help(format!(
+                "{} paths are numbered 0 to {}",
+                count.value,
+                count.value.saturating_sub(1)
+            ));
     }
 }
 

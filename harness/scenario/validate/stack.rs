@@ -3,7 +3,7 @@
 use super::clash;
 use crate::scenario::case::{Controller, Log, Sync};
 use crate::scenario::error::Report;
-use crate::scenario::file::File;
+use crate::scenario::file::{self, File};
 use crate::scenario::limits;
 use crate::scenario::sweep::Sweep;
 use crate::scenario::value::{Target, Value};
@@ -56,6 +56,16 @@ fn foreign<T: Value>(key: &str, sweep: &Option<Sweep<T>>, target: Target, report
 
 fn multipath(file: &File, report: &mut Report) {
     let stack = &file.stack;
+    if let Some(paths) = stack.paths.as_ref().and_then(|sweep| sweep.0.first()) {
+        report
+            .problem("multipath cannot lie above mirrors")
+            .value(paths, "this makes multipaths of the legs of a mirror")
+            .help(
+                "paths are ways to one disk, and mirrors are disks of their own, each of which \
+                 would not know what was written through the others. The other way round, \
+                 `target = \"raid1\"`, each leg of a mirror is a multipath",
+            );
+    }
     foreign("log", &stack.log, Target::Raid1, report);
     foreign("region_size", &stack.region_size, Target::Raid1, report);
     foreign("sync", &stack.sync, Target::Raid1, report);
@@ -73,7 +83,36 @@ fn multipath(file: &File, report: &mut Report) {
             .value(offset, "this value")
             .help("dm-multipath starts at sector 0 of every path: leave `offset` out");
     }
-    let mode = match &stack.queue_mode {
+    modes(file, report);
+}
+
+/// What multipath does not take, above or beneath a mirror.
+fn modes(file: &File, report: &mut Report) {
+    for (key, sweep, range) in [
+        (
+            "pg_init_retries",
+            &file.stack.pg_init_retries,
+            limits::PG_INIT_RETRIES,
+        ),
+        (
+            "pg_init_delay_msecs",
+            &file.stack.pg_init_delay_msecs,
+            limits::PG_INIT_DELAY,
+        ),
+    ] {
+        let bad = |value: &u32| !range.contains(value);
+        for value in sweep.iter().flat_map(|sweep| sweep.offenders(bad)) {
+            report
+                .problem(format!("`{key}` cannot be {}", value.value))
+                .value(value, "this value")
+                .help(format!(
+                    "the kernel takes {} to {}",
+                    range.start(),
+                    range.end()
+                ));
+        }
+    }
+    let mode = match &file.stack.queue_mode {
         None => None,
         Some(modes) => match modes.find(|mode| mode.is_request_based()) {
             Some(mode) => Some(mode.clone()),
@@ -107,25 +146,10 @@ fn multipath(file: &File, report: &mut Report) {
 
 fn raid1(file: &File, report: &mut Report) {
     let stack = &file.stack;
-    foreign("queue_mode", &stack.queue_mode, Target::Multipath, report);
-    foreign(
-        "path_selector",
-        &stack.path_selector,
-        Target::Multipath,
-        report,
-    );
-    foreign(
-        "path_grouping",
-        &stack.path_grouping,
-        Target::Multipath,
-        report,
-    );
-    foreign(
-        "queue_if_no_path",
-        &stack.queue_if_no_path,
-        Target::Multipath,
-        report,
-    );
+    match &stack.paths {
+        Some(paths) => nested(file, paths, report),
+        None => of_multipath(stack, report),
+    }
     let bad = |size: &u32| !size.is_power_of_two() || *size < limits::REGION_SECTORS;
     for size in stack
         .region_size
@@ -198,6 +222,49 @@ fn regions(file: &File, report: &mut Report) {
                  or reach far sectors by `offset` in `[legs]`",
                 limits::REGIONS
             ));
+    }
+}
+
+/// Keys of multipath, where there is none.
+fn of_multipath(stack: &file::Stack, report: &mut Report) {
+    let owner = Target::Multipath;
+    foreign("queue_mode", &stack.queue_mode, owner, report);
+    foreign("path_selector", &stack.path_selector, owner, report);
+    foreign("path_grouping", &stack.path_grouping, owner, report);
+    foreign("queue_if_no_path", &stack.queue_if_no_path, owner, report);
+    foreign("pg_init_retries", &stack.pg_init_retries, owner, report);
+    let delay = &stack.pg_init_delay_msecs;
+    foreign("pg_init_delay_msecs", delay, owner, report);
+}
+
+/// Multipaths beneath a mirror.
+fn nested(file: &File, paths: &Sweep<u8>, report: &mut Report) {
+    for count in paths.offenders(|count| !limits::PATHS.contains(count)) {
+        let (least, most) = (limits::PATHS.start(), limits::PATHS.end());
+        report
+            .problem(format!("a leg cannot have {} paths", count.value))
+            .value(count, "this value")
+            .help(format!("a multipath has {least} to {most} paths here"));
+    }
+    modes(file, report);
+    let least_room = |controller: &Controller| u8::MAX - limits::room(*controller);
+    let most = |count: &u8| u8::MAX - count;
+    if let (Some(paths), Some(legs), Some(controller)) = (
+        paths.least(most),
+        file.legs.count.least(most),
+        file.legs.controller.least(least_room),
+    ) && u16::from(paths.value) * u16::from(legs.value)
+        > u16::from(limits::room(controller.value))
+    {
+        report
+            .problem(format!(
+                "{} legs of {} paths are more disks than there is room for",
+                legs.value, paths.value
+            ))
+            .value(paths, "this many paths for each leg")
+            .value(legs, "this many legs")
+            .value(controller, "on this controller")
+            .help(format!("it takes {}", limits::room(controller.value)));
     }
 }
 

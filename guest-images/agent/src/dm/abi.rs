@@ -27,6 +27,8 @@ const KIND_LEN: usize = 16;
 
 /// `DM_SUSPEND_FLAG`.
 pub const SUSPEND: u32 = 1 << 1;
+/// `DM_STATUS_TABLE_FLAG`.
+pub const TABLE: u32 = 1 << 4;
 /// `DM_BUFFER_FULL_FLAG`.
 pub const BUFFER_FULL: u32 = 1 << 8;
 /// `DM_NOFLUSH_FLAG`.

@@ -1,6 +1,6 @@
 //! The control device, and what can be done to dm devices through it.
 
-use super::abi::{Buffer, Command, NOFLUSH, SUSPEND};
+use super::abi::{Buffer, Command, NOFLUSH, SUSPEND, TABLE};
 use crate::kmsg::Kmsg;
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::{DmStatus, Refusal, Target};
@@ -115,9 +115,21 @@ impl Control {
     /// # Errors
     /// No such device.
     pub fn status(&mut self, name: &str) -> Result<DmStatus, Refusal> {
+        self.told(name, NOFLUSH)
+    }
+
+    /// The same with the table of each target in its place.
+    ///
+    /// # Errors
+    /// No such device.
+    pub fn table(&mut self, name: &str) -> Result<DmStatus, Refusal> {
+        self.told(name, TABLE)
+    }
+
+    fn told(&mut self, name: &str, flags: u32) -> Result<DmStatus, Refusal> {
         let mut room = 4 << 10;
         loop {
-            let buffer = Buffer::new(name, NOFLUSH).map(|buffer| buffer.with_room(room));
+            let buffer = Buffer::new(name, flags).map(|buffer| buffer.with_room(room));
             let answer = self.call(Command::TableStatus, buffer, || {
                 format!("asking for the status of {name}")
             })?;

@@ -1,15 +1,15 @@
-//! Disks by serial number in a table's parameters.
+//! Disks by serial number, and dm devices by name, in a table's parameters.
 
-use crate::disks::Disks;
+use crate::disks::{self, Disks};
 use crate::refuse::refusal;
 use halfway_protocol::message::{Refusal, Target};
 use halfway_protocol::trace::Dev;
 
 /// Replaces each `{SERIAL}` in the table's parameters by the number of what a
-/// stack is built on for that disk.
+/// stack is built on for that disk, or by that of the dm device with that name.
 ///
 /// # Errors
-/// No disk has that serial.
+/// No disk has that serial, and no dm device that name.
 pub fn resolve(table: Vec<Target>, disks: &mut Disks) -> Result<Vec<Target>, Refusal> {
     let mut resolved = table;
     for target in &mut resolved {
@@ -24,6 +24,11 @@ pub fn resolve(table: Vec<Target>, disks: &mut Disks) -> Result<Vec<Target>, Ref
 /// No disk has that serial.
 pub fn numbered(text: &str, disks: &mut Disks) -> Result<String, Refusal> {
     substitute(text, |serial| {
+        if disks.known(serial).is_none()
+            && let Some(dev) = disks::stacked(serial)
+        {
+            return Ok(dev);
+        }
         if let Some(dev) = disks.upper(serial)? {
             return Ok(dev);
         }

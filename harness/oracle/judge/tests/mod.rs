@@ -5,6 +5,7 @@
 mod contract;
 mod controllers;
 mod multipath;
+mod nested;
 mod operations;
 mod target;
 
@@ -53,6 +54,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             sync: Sync::Nosync,
             handle_errors: true,
             keep_log: op != Op::Read,
+            paths: None,
         }),
         linear: None,
         legs: Legs {
@@ -102,6 +104,8 @@ fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
         path_selector: PathSelector::ServiceTime,
         path_grouping: PathGrouping::Failover,
         queue_if_no_path,
+        pg_init_retries: None,
+        pg_init_delay_msecs: None,
     });
     case.legs.offset = vec![0, 0];
     case
@@ -154,17 +158,14 @@ impl Sound<'_> {
             completion.rwbs = letters.into();
             self.trace.push(completion);
             if op != Op::Read && !hit {
-                let medium = if self.case.stack.shares_medium() {
-                    0
-                } else {
-                    leg
-                };
+                let medium = model::ways_to(self.case, leg).start;
                 self.written[usize::from(medium)].extend(from..from + 128);
             }
             sound &= !hit;
         }
         if !sound {
             self.health[usize::from(leg)] = match (&self.case.stack, op) {
+                (stack, _) if stack.multipath().is_some() => 'F',
                 (Stack::Multipath(_), _) => 'F',
                 (Stack::Raid1(_), Op::Read) => 'R',
                 (Stack::Raid1(_), Op::Discard) => 'A',
@@ -200,11 +201,30 @@ impl Sound<'_> {
 
     /// Asks one after the other until one has it all.
     fn ask_in_turn(&mut self) -> Option<u8> {
-        (0..2).find(|leg| self.ask(*leg))
+        (0..self.case.legs.count).find(|leg| self.ask(*leg))
+    }
+
+    /// Asks a leg, over its paths if it has several.
+    fn ask_leg(&mut self, leg: u8) -> bool {
+        (self.case.disk(leg, 0)..self.case.disk(leg + 1, 0)).any(|disk| self.ask(disk))
+    }
+
+    /// Of a mirror's legs, what its status shows.
+    fn letters(&self) -> String {
+        let Some(paths) = self.case.stack.nested() else {
+            return self.health.iter().collect();
+        };
+        let lost = match self.case.io.op {
+            Op::Read => 'R',
+            _ => 'D',
+        };
+        let legs = self.health.chunks(paths.count.into());
+        legs.map(|paths| if paths.contains(&'A') { 'A' } else { lost })
+            .collect()
     }
 
     fn status(&self) -> String {
-        let letters: String = self.health.iter().collect();
+        let letters = self.letters();
         let lost = letters.contains('D') && self.case.io.op == Op::Write;
         match &self.case.stack {
             Stack::Raid1(mirror) => {
@@ -215,18 +235,21 @@ impl Sound<'_> {
                 };
                 format!("2 254:0 254:16 {in_sync}/128 1 {letters} {log}")
             }
-            Stack::Multipath(_) => {
-                let active = self.health.iter().position(|health| *health == 'A');
-                let state = |group| if active == Some(group) { 'A' } else { 'E' };
-                let [one, two] = [0, 1].map(|path| self.health[path]);
-                format!(
-                    "2 0 0 0 2 1 {} 0 1 2 254:0 {one} 0 0 1 {} 0 1 2 254:16 {two} 0 0 1 ",
-                    state(0),
-                    state(1)
-                )
-            }
+            Stack::Multipath(_) => paths_status(&self.health),
         }
     }
+}
+
+/// The status line of a multipath of two paths.
+fn paths_status(health: &[char]) -> String {
+    let active = health.iter().position(|health| *health == 'A');
+    let state = |group| if active == Some(group) { 'A' } else { 'E' };
+    let [one, two] = [0, 1].map(|path| health[path]);
+    format!(
+        "2 0 0 0 2 1 {} 0 1 2 254:0 {one} 0 0 1 {} 0 1 2 254:16 {two} 0 0 1 ",
+        state(0),
+        state(1)
+    )
 }
 
 fn observe(case: &Case) -> Observation {
@@ -239,13 +262,16 @@ fn observe(case: &Case) -> Observation {
             .map(|&(sector, sectors)| event(Kind::BioQueue, DM, sector, sectors, 0))
             .collect(),
         journal: Vec::new(),
-        health: vec!['A'; 2],
-        written: vec![Vec::new(); 2],
+        health: vec!['A'; case.legs.count.into()],
+        written: vec![Vec::new(); case.legs.count.into()],
     };
     let (answer, content) = match case.io.op {
         Op::Read => match mirror.ask_in_turn() {
             Some(leg) => {
-                let leg = if model::alike(case) { 0 } else { leg };
+                let leg = match model::alike(case) {
+                    true => 0,
+                    false => model::ways_to(case, leg).start,
+                };
                 let sector = FROM + case.legs.offset[usize::from(leg)];
                 let origin = Origin::Leg(leg);
                 let what = What::Stamp {
@@ -273,7 +299,7 @@ fn observe(case: &Case) -> Observation {
         },
         op => {
             let mut sound = match &case.stack {
-                Stack::Raid1(_) => [mirror.ask(0), mirror.ask(1)].contains(&true),
+                Stack::Raid1(_) => [mirror.ask_leg(0), mirror.ask_leg(1)].contains(&true),
                 Stack::Multipath(_) => mirror.ask_in_turn().is_some(),
             };
             if op == Op::Flush {
@@ -322,6 +348,16 @@ fn observe(case: &Case) -> Observation {
         })
         .collect();
     let status = mirror.status();
+    let paths = case.stack.nested().into_iter().flat_map(|paths| {
+        let legs = mirror.health.chunks(paths.count.into());
+        legs.map(paths_status).collect::<Vec<_>>()
+    });
+    let beneath: Vec<DmStatus> = paths
+        .map(|line| DmStatus {
+            targets: vec![line],
+            ..DmStatus::default()
+        })
+        .collect();
     let whole = OpReport {
         result: answer,
         content,
@@ -336,7 +372,7 @@ fn observe(case: &Case) -> Observation {
     Observation {
         seed: 1,
         release: "6.1.0-50-cloud-amd64".into(),
-        disks: (0..2)
+        disks: (0..case.legs.count)
             .map(|leg| {
                 let disk = Disk {
                     serial: format!("leg{leg}"),
@@ -366,6 +402,8 @@ fn observe(case: &Case) -> Observation {
             event: 1,
             suspended: false,
         }),
+        beneath,
+        table: None,
         repair: None,
         seen: Seen {
             trace: mirror.trace,

@@ -123,6 +123,7 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         health,
         active_group: None,
         log: None,
+        beneath: Vec::new(),
         loses_sync: false,
         fires: Vec::new(),
         partial: false,
