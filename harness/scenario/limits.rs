@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 pub const LEGS: RangeInclusive<u8> = 2..=4;
 
 /// Sectors that the mirror may take of a leg, offset included: 2 GiB. A
-/// machine whose legs are that large can run every case.
+/// machine whose legs are that large can run every case that is not for large
+/// ones.
 pub const LEG_SECTORS: u64 = 1 << 22;
 
 /// The same of the SCSI target of our own, whose medium is computed: 32 TiB, which
