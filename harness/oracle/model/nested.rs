@@ -7,7 +7,7 @@
 //! fail the mirror, the mirror says how often it asks which leg.
 
 use super::multipath::{self, Course};
-use super::{Expectation, UnitExpectation, Unknown, fault_meets, raid1, splits};
+use super::{Expectation, PAGE, UnitExpectation, Unknown, fault_meets, raid1, splits};
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
@@ -64,16 +64,33 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
         Op::Write => fails || grouped,
         _ => !lost.is_empty() && failing.count() > 1,
     };
-    if case.io.vector == Vector::Odd && by_dm_io {
+    if by_dm_io && cut_by_dm_io(case, &pieces) {
         return Err(Unknown(
-            "dm-io makes several bios of so many segments (`do_region`); which of them a path is \
-             asked for, and fails, depends on how it cut them",
+            "dm-io makes several bios of memory that begins within a page, or lies apart in parts \
+             of pages (`do_region`); which of them a path is asked for, and fails, depends on how \
+             it cut them",
         ));
     }
     for leg in 0..case.members() {
         multipath::knows(&beneath(case, paths, leg), &paths.multipath)?;
     }
     raid1::knows(&above(case, mirror, &lost), mirror)
+}
+
+/// Whether dm-io makes more than one bio of a unit: it counts on a page a segment
+/// (`do_region` in drivers/md/dm-io.c), which memory that lies apart and does not
+/// begin with a page has not.
+fn cut_by_dm_io(case: &Case, pieces: &[Unit]) -> bool {
+    let within_a_page = |piece: &Unit| {
+        let parts = case.io.parts();
+        let part = parts.iter().rfind(|(sector, _)| *sector <= piece.sector);
+        part.is_some_and(|(sector, _)| (piece.sector - sector) % PAGE != 0)
+    };
+    match case.io.vector {
+        Vector::Odd => true,
+        Vector::Pages => pieces.iter().any(within_a_page),
+        Vector::Contiguous | Vector::Offset | Vector::Unaligned => false,
+    }
 }
 
 pub fn expect(case: &Case, mirror: &Raid1, paths: &Paths, units: &[Unit]) -> Expectation {
@@ -411,6 +428,9 @@ mod tests {
     #[case::read_waits("queue_if_no_path = true", "read", &[0, 1], 1, true)]
     #[case::write_waits("queue_if_no_path = true", "write", &[0, 1], 1, false)]
     #[case::cut_by_dm_io("", "odd-write", &[0], 1, false)]
+    #[case::begins_with_a_page("linear = 256", "write", &[0], 1, true)]
+    #[case::begins_within_a_page("linear = 250", "write", &[0], 1, false)]
+    #[case::read_as_it_is("linear = 250", "read", &[0], 1, true)]
     #[case::group_asked_again("path_grouping = \"multibus\"", "write", &[0, 1], 1, false)]
     fn what_depends_on_timing_is_not_known(
         #[case] stack: &str,
