@@ -84,7 +84,7 @@ fn cut_by_dm_io(case: &Case, pieces: &[Unit]) -> bool {
     let within_a_page = |piece: &Unit| {
         let parts = case.io.parts();
         let part = parts.iter().rfind(|(sector, _)| *sector <= piece.sector);
-        part.is_some_and(|(sector, _)| (piece.sector - sector) % PAGE != 0)
+        part.is_some_and(|(sector, _)| !(piece.sector - sector).is_multiple_of(PAGE))
     };
     match case.io.vector {
         Vector::Odd => true,
