@@ -25,8 +25,11 @@ pub fn explain(case: &Case) -> String {
     for aside in &case.aside {
         let _ = writeln!(text, "  Injected: {}.", Lower(aside, lower));
     }
-    if let Some(hold) = &case.hold {
+    for hold in &case.holds {
         let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, lower));
+    }
+    if let Some(order) = case.let_go() {
+        let _ = writeln!(text, "  They are {order}.");
     }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");

@@ -77,7 +77,7 @@ pub fn case(id: &str) -> Case {
             report: None,
         }],
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }

@@ -1,7 +1,8 @@
-//! What is done to the stack while a request is in flight.
+//! What is done to the stack while requests are in flight.
 //!
-//! The disk keeps the request (`Storage::hold`), so that the order of events is
-//! ours: it has come, the deed is done or has begun, it is let go.
+//! The disks keep the requests (`Storage::hold`), so that the order of events is
+//! ours: all have come, the deed is done or has begun, they are let go, one
+//! after the other.
 
 use super::perform::Interruption;
 use super::stack::{self, NAME};
@@ -10,36 +11,53 @@ use crate::scenario::case::{Case, Hold, Meanwhile};
 use halfway_protocol::message::Request;
 use std::time::Duration;
 
-/// How long a request may take to reach its disk.
+/// How long requests may take to reach their disks.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// How long a suspension is given to come to its wait for what is in flight.
 const WAIT: Duration = Duration::from_millis(150);
 
-/// Waits for the request, does the deed, lets the request go. Gives what was
-/// done, or `None` if the request never came.
-pub async fn act(
-    station: &Station,
-    case: &Case,
-    hold: &Hold,
-) -> Result<Option<Vec<String>>, Interruption> {
+/// How long the guest is given to see a request end before the next is let go.
+/// Where it takes longer the judge sees by its tracepoints that the order was
+/// another one.
+const APART: Duration = Duration::from_millis(25);
+
+/// Waits for the requests, does the deed, lets them go in their order. Gives
+/// what was done, or `None` if not all of them came.
+pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, Interruption> {
     let since = tokio::time::Instant::now();
-    while !station.storage.is_held() {
+    while !station.storage.all_held() {
         if since.elapsed() > ARRIVAL {
-            station.storage.release();
+            station.storage.release_all();
             return Ok(None);
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let done = deed(station, case, hold).await;
+    let done = deed(station, case).await;
+    if done.is_ok() {
+        let_go(station, case).await;
+    }
     // Also where the deed failed: a request that is kept keeps QEMU.
-    station.storage.release();
+    station.storage.release_all();
     done.map(Some)
 }
 
-async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>, Interruption> {
-    let path = stack::device(hold.leg);
-    match hold.meanwhile {
+/// Lets all go, each after the guest has had time to see the one before it end.
+async fn let_go(station: &Station, case: &Case) {
+    for (turn, index) in Hold::order(&case.holds).into_iter().enumerate() {
+        if turn > 0 {
+            tokio::time::sleep(APART).await;
+        }
+        station.storage.release(index);
+    }
+}
+
+async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
+    let Some(first) = case.holds.first() else {
+        return Ok(Vec::new());
+    };
+    let path = stack::device(first.leg);
+    match first.meanwhile {
         Meanwhile::Nothing => Ok(Vec::new()),
         Meanwhile::FailPath => send(station, [format!("fail_path {path}")]).await,
         Meanwhile::ReinstatePath => {
@@ -49,9 +67,8 @@ async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>
             ];
             send(station, messages).await
         }
-        Meanwhile::Suspend => suspended(station, false, None).await,
-        Meanwhile::SuspendNoflush => suspended(station, true, None).await,
-        Meanwhile::Reload => suspended(station, true, Some(case)).await,
+        Meanwhile::Suspend => suspended(station, case, false).await,
+        Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,
     }
 }
 
@@ -70,16 +87,16 @@ async fn send<const N: usize>(
     Ok(messages.into())
 }
 
-/// Suspends, which waits for the request, lets it go once that has begun, and
-/// resumes, with the table of `reload` if it is to be loaded.
+/// Suspends, which waits for the requests, lets them go once that has begun, and
+/// resumes, with the table anew if it is to be loaded.
 async fn suspended(
     station: &Station,
+    case: &Case,
     noflush: bool,
-    reload: Option<&Case>,
 ) -> Result<Vec<String>, Interruption> {
     let name = || NAME.to_owned();
     let mut deeds = Vec::new();
-    if let Some(case) = reload {
+    if (case.holds.first()).is_some_and(|hold| hold.meanwhile == Meanwhile::Reload) {
         let table = vec![stack::table(case)];
         let loaded = station.guest.call(Request::DmLoad {
             name: name(),
@@ -94,7 +111,7 @@ async fn suspended(
     });
     let resumed = station.guest.call(Request::DmResume { name: name() });
     tokio::time::sleep(WAIT).await;
-    station.storage.release();
+    let_go(station, case).await;
     suspended.await?;
     resumed.await?;
     let how = if noflush {

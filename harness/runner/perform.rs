@@ -305,9 +305,7 @@ async fn steps(
     };
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
-    if let Some(hold) = &case.hold {
-        station.storage.hold(&case.legs, hold, case.io.op)?;
-    }
+    station.storage.hold(&case.legs, &case.holds, case.io.op)?;
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
@@ -329,8 +327,8 @@ async fn steps(
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
     }
-    if let Some(hold) = &case.hold {
-        seen.meanwhile = interlude::act(station, case, hold).await?;
+    if !case.holds.is_empty() {
+        seen.meanwhile = interlude::act(station, case).await?;
     }
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
     let done = station.guest.io_wait(deadline, quiet);

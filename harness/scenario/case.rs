@@ -7,7 +7,7 @@
 use super::reported::Reported;
 use halfway_protocol::io::{Op, Path};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU64;
 
 /// One case.
@@ -37,9 +37,10 @@ pub struct Case {
     /// Faults of other disks than the legs, and of other times than the I/O's.
     #[serde(default)]
     pub aside: Vec<Aside>,
-    /// A request that is held in flight while something is done to the stack.
-    #[serde(default)]
-    pub hold: Option<Hold>,
+    /// Requests that are held in flight together, and let go one by one; the
+    /// first says what is done to the stack meanwhile.
+    #[serde(default, alias = "hold", deserialize_with = "one_or_many")]
+    pub holds: Vec<Hold>,
     /// The harness's own proof that it notices: breaks the guest or QEMU.
     pub sabotage: Option<Sabotage>,
 }
@@ -446,8 +447,38 @@ pub struct Hold {
     pub sector: u64,
     /// How the disk ends it then.
     pub then: Ending,
-    /// What is done before that.
+    /// What is done before that, while all are held.
     pub meanwhile: Meanwhile,
+    /// In which place among the holds before it, and itself, it is let go: 0 is
+    /// before all of them, its own index after all. Every order of letting go is
+    /// one combination of places, and no combination is impossible.
+    #[serde(default)]
+    pub place: u8,
+}
+
+impl Hold {
+    /// Indices of `holds` in the order in which they are let go.
+    pub fn order(holds: &[Hold]) -> Vec<usize> {
+        let mut order = Vec::with_capacity(holds.len());
+        for (index, hold) in holds.iter().enumerate() {
+            order.insert(usize::from(hold.place).min(index), index);
+        }
+        order
+    }
+}
+
+/// A record of before 2026-11-25 has at most one hold, or null.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hold>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Many(Vec<Hold>),
+        One(Option<Hold>),
+    }
+    Ok(match Given::deserialize(from)? {
+        Given::Many(holds) => holds,
+        Given::One(hold) => hold.into_iter().collect(),
+    })
 }
 
 /// How a disk ends a request that it held.

@@ -76,8 +76,7 @@ File {
     /// The faults, all armed before the I/O; without any, the case is a
     /// contrast.
     fault: Vec<Given<Fault>> = Vec::new(),
-    /// A request that is held in flight while something is done to the stack;
-    /// at most one.
+    /// Requests that are held in flight together, and then let go one by one.
     hold: Vec<Given<Hold>> = Vec::new(),
 }
 }
@@ -92,8 +91,11 @@ Hold {
     at: Sweep<Offset> = Sweep::of(Offset::Middle),
     /// How the disk ends it.
     then: Sweep<Ending> = Sweep::of(Ending::Ok),
-    /// What is done before that.
+    /// What is done before that; of several holds the first one says it.
     meanwhile: Sweep<Meanwhile> = Sweep::of(Meanwhile::Nothing),
+    /// In which place among the holds above it, and itself, it is let go: 0 is
+    /// before all of them; after all of them if left out.
+    place: Option<Sweep<u8>> = None,
 }
 }
 

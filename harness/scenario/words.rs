@@ -226,6 +226,20 @@ impl Display for Sabotage {
     }
 }
 
+impl Case {
+    /// The order in which several requests that are held are let go.
+    pub fn let_go(&self) -> Option<String> {
+        let order = Hold::order(&self.holds).into_iter();
+        let sectors: Vec<String> = order
+            .map(|index| {
+                let hold = &self.holds[index];
+                format!("{} of {} {}", hold.sector, self.stack.lower(), hold.leg)
+            })
+            .collect();
+        (sectors.len() > 1).then(|| format!("let go in this order: {}", sectors.join(", ")))
+    }
+}
+
 /// The whole case in one line.
 impl Display for Case {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -235,7 +249,7 @@ impl Display for Case {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
         }
         write!(f, "; {legs}; {}", self.io)?;
-        if self.faults.is_empty() && self.aside.is_empty() && self.hold.is_none() {
+        if self.faults.is_empty() && self.aside.is_empty() && self.holds.is_empty() {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
@@ -244,8 +258,11 @@ impl Display for Case {
         for aside in &self.aside {
             write!(f, "; {}", Lower(aside, self.stack.lower()))?;
         }
-        if let Some(hold) = &self.hold {
+        for hold in &self.holds {
             write!(f, "; {}", Lower(hold, self.stack.lower()))?;
+        }
+        if let Some(order) = self.let_go() {
+            write!(f, "; {order}")?;
         }
         match &self.sabotage {
             Some(sabotage) => write!(f, "; {sabotage}"),

@@ -53,7 +53,7 @@ impl From<&Case> for File {
             fault: (case.faults.iter().map(|fault| of(fault, case)))
                 .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
                 .collect(),
-            hold: (case.hold.iter())
+            hold: (case.holds.iter())
                 .map(|hold| {
                     let offset = hold.sector.saturating_sub(case.io.sector);
                     Given::from(Hold {
@@ -61,6 +61,7 @@ impl From<&Case> for File {
                         at: Sweep::of(Offset::Sectors(offset)),
                         then: Sweep::of(hold.then),
                         meanwhile: Sweep::of(hold.meanwhile),
+                        place: Some(Sweep::of(hold.place)),
                     })
                 })
                 .collect(),

@@ -455,26 +455,33 @@ impl Storage {
         Ok(())
     }
 
-    /// The first request that `hold` is about is to be kept at its disk until
-    /// [`Storage::release`].
+    /// The first request that each of `holds` is about is to be kept at its disk
+    /// until [`Storage::release`] or [`Storage::release_all`].
     ///
     /// # Errors
     /// There is no such leg or sector.
-    pub fn hold(&mut self, legs: &Legs, hold: &Hold, op: Op) -> Result<(), StorageError> {
-        let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
-        let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
-        locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+    pub fn hold(&mut self, legs: &Legs, holds: &[Hold], op: Op) -> Result<(), StorageError> {
+        for hold in holds {
+            let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
+            let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
+            locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+        }
         Ok(())
     }
 
-    /// Whether a request is being kept.
-    pub fn is_held(&self) -> bool {
-        locked(&self.ledger).is_held()
+    /// Whether all requests are being kept that are to be.
+    pub fn all_held(&self) -> bool {
+        locked(&self.ledger).all_held()
     }
 
-    /// Lets the request go that is being kept, and keeps none any more.
-    pub fn release(&self) {
-        locked(&self.ledger).release();
+    /// Lets the request go that the hold with this index is about.
+    pub fn release(&self, index: usize) {
+        locked(&self.ledger).release(index);
+    }
+
+    /// Lets all requests go that are being kept, and keeps none any more.
+    pub fn release_all(&self) {
+        locked(&self.ledger).release_all();
     }
 
     /// A case ends: what reached the disks since [`Storage::begin`], the

@@ -156,7 +156,7 @@ fn case(faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }

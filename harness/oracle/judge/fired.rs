@@ -1,6 +1,6 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, aside, contract, journal, progress};
+use super::{Scene, aside, contract, hold, journal, progress};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::scenario::case::{Fault, Times};
@@ -22,8 +22,8 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.faults.is_empty() && scene.expected.fires.is_empty() {
         return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
     }
-    if scene.case.hold.is_some() && scene.seen.meanwhile.is_none() {
-        return Some("the request that was to be held never reached its disk".to_owned());
+    if let Some(reason) = hold::missing(scene) {
+        return Some(reason);
     }
     let faults = scene
         .expected

@@ -10,6 +10,7 @@ mod contract;
 mod durable;
 mod evidence;
 mod fired;
+mod hold;
 mod journal;
 mod kernel_log;
 mod medium;

@@ -114,7 +114,7 @@ pub struct Unknown(pub &'static str);
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
     reports::knows(case)?;
-    hold::knows(case)?;
+    hold::knows(case, on_target)?;
     match &case.stack {
         Stack::Raid1(mirror) => raid1::knows(case, mirror),
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
@@ -130,13 +130,17 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         Alignment::Either if units.is_empty() => return refused(case),
         Alignment::Either => {}
     }
-    let on_target = |case: &Case| match &case.stack {
+    match case.holds.is_empty() {
+        true => on_target(case, units),
+        false => hold::expect(case, units, on_target),
+    }
+}
+
+/// What the target of `case` does with units that nobody holds.
+fn on_target(case: &Case, units: &[Unit]) -> Expectation {
+    match &case.stack {
         Stack::Raid1(mirror) => raid1::expect(case, mirror, units),
         Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
-    };
-    match &case.hold {
-        None => on_target(case),
-        Some(hold) => hold::expect(case, hold, on_target(&hold::without(case, hold))),
     }
 }
 

@@ -74,7 +74,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }
