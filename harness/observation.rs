@@ -178,6 +178,9 @@ pub struct Observation {
     /// What was done while a request was held; `None` if none was.
     #[serde(default)]
     pub meanwhile: Option<Vec<String>>,
+    /// How often the machine stopped because a disk failed.
+    #[serde(default)]
+    pub stops: u32,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

@@ -8,7 +8,7 @@
 
 use super::sense;
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, Stack, Times};
+use crate::scenario::case::{Controller, Fault, OnError, Stack, Times};
 
 /// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
 const ENODATA: i32 = 61;
@@ -152,6 +152,9 @@ pub fn conduct(case: &Case) -> Conduct {
 /// How often the driver asks for what `fault` fails each time, before the
 /// failure goes up; `None` where it never does.
 fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
+    if case.legs.on_error == OnError::Stop {
+        return None;
+    }
     match fault.report {
         Some(_) => sense::commands(fault, case.io.sector),
         None => Some(conduct(case).attempts.0),

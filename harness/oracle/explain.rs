@@ -4,7 +4,7 @@ use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
 use crate::scenario::Lower;
-use crate::scenario::case::{Case, Stack};
+use crate::scenario::case::{Case, OnError, Stack};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -43,6 +43,15 @@ pub fn explain(case: &Case) -> String {
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
     for fault in absorbed {
+        if case.legs.on_error == OnError::Stop {
+            let _ = writeln!(
+                text,
+                "  QEMU stops the machine each time, the fault is mended after the last, and QEMU \
+                 asks {lower} {} again; device-mapper hears of no failure.",
+                fault.leg
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "  {} tries again until {lower} {} answers; device-mapper hears of no failure.",

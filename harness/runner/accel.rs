@@ -5,7 +5,7 @@ use crate::machine::accel::{Known, Memory, TRIAL};
 use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
 use crate::machine::{Accel, AccelChoice};
-use crate::scenario::case::Controller;
+use crate::scenario::case::{Controller, OnError};
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ async fn try_kvm(boot: &Boot, workshop: &Workshop) -> Result<(), String> {
     let blueprint = Blueprint {
         boot: &boot,
         controller: Controller::VirtioBlk,
+        on_error: OnError::Report,
         members: &[],
         patience: TRIAL,
         spare: None,

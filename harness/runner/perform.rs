@@ -2,6 +2,7 @@
 
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
+use super::stops::{self, Attendant};
 use super::{interlude, operator};
 use crate::guest::CallError;
 use crate::guest::client::strange;
@@ -63,6 +64,7 @@ pub async fn perform(
         set_up: Vec::new(),
         events_before: None,
         meanwhile: None,
+        stops: 0,
         io: None,
         status: None,
         repair: None,
@@ -303,6 +305,7 @@ async fn steps(
         Some(Sabotage::FaultMissed) => missed(case),
         _ => case.faults.clone(),
     };
+    let faults = stops::lasting(case, faults);
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
     station.storage.hold(&case.legs, &case.holds, case.io.op)?;
@@ -310,6 +313,7 @@ async fn steps(
         name: NAME.to_owned(),
     });
     let request = io_request(case, seed);
+    let attendant = Attendant::of(station);
     let bios = manner.watched.then(|| entries(&request));
     let watching = station.guest.call(Request::Watch { bios });
     let started = station.guest.call(Request::IoStart(request));
@@ -332,11 +336,15 @@ async fn steps(
     }
     let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
     let done = station.guest.io_wait(deadline, quiet);
-    let events = as_status(before.await?)?.event;
+    let flow = async {
+        let events = as_status(before.await?)?.event;
+        watching.await?;
+        started.await?;
+        Ok((events, done.await?))
+    };
+    let attended = attendant.attend(station, case, &mut seen.stops, flow);
+    let (events, mut state) = attended.await?;
     seen.events_before = Some(events);
-    watching.await?;
-    started.await?;
-    let mut state = done.await?;
     if let IoState::Quiet { .. } = state {
         state = operator::act(station, case, deadline, seen).await?;
     }

@@ -12,7 +12,7 @@ use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
-use crate::scenario::case::Controller;
+use crate::scenario::case::{Controller, OnError};
 use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use std::cell::{Cell, RefCell};
@@ -184,7 +184,7 @@ pub async fn run(
     result.map(|()| tally)
 }
 
-/// The cases of one controller together, since they share machines, and the
+/// The cases of one kind together, since they share machines, and the
 /// controllers in the order in which the cases name them first.
 fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
     let mut order: Vec<Controller> = Vec::new();
@@ -193,7 +193,10 @@ fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
             order.push(case.legs.controller);
         }
     }
-    let place = |case: &&Case| order.iter().position(|one| *one == case.legs.controller);
+    let place = |case: &&Case| {
+        let controller = order.iter().position(|one| *one == case.legs.controller);
+        (controller, case.legs.on_error)
+    };
     let mut cases: Vec<&Case> = cases.iter().collect();
     cases.sort_by_key(place);
     cases.into_iter().cloned().map(Queued::new).collect()
@@ -203,7 +206,14 @@ fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
 struct Placed {
     station: Station,
     number: u32,
-    controller: Controller,
+    kind: Kind,
+}
+
+/// What all cases of a machine have in common.
+type Kind = (Controller, OnError);
+
+fn kind(case: &Case) -> Kind {
+    (case.legs.controller, case.legs.on_error)
 }
 
 async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
@@ -223,13 +233,17 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 continue;
             }
         };
-        if let Some(other) = placed.take_if(|placed| placed.controller != controller) {
-            let reason = format!("the next case is on {controller}");
+        let kind = kind(&queued.case);
+        if let Some(other) = placed.take_if(|placed| placed.kind != kind) {
+            let reason = match kind.1 {
+                OnError::Report => format!("the next case is on {controller}"),
+                OnError::Stop => format!("the next case is on {controller} that stops on errors"),
+            };
             end(&shared, other, reason, true).await;
         }
         let mut current = match placed.take() {
             Some(current) => current,
-            None => match new_machine(&shared, &boot, controller).await {
+            None => match new_machine(&shared, &boot, kind).await {
                 Ok(Some(current)) => current,
                 Ok(None) => break,
                 Err(error) if shared.is_all_on(controller) => {
@@ -275,10 +289,10 @@ async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
 async fn new_machine(
     shared: &Shared,
     boot: &Boot,
-    controller: Controller,
+    kind: Kind,
 ) -> Result<Option<Placed>, RunError> {
     let cases = shared.plan.cases.iter();
-    let members = plan::members(cases.filter(|case| case.legs.controller == controller));
+    let members = plan::members(cases.filter(|case| self::kind(case) == kind));
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -290,7 +304,7 @@ async fn new_machine(
             verbose: attempt == BOOTS,
             ..boot.clone()
         };
-        let blueprint = shared.plan.blueprint(&boot, controller, &members);
+        let blueprint = shared.plan.blueprint(&boot, kind, &members);
         let started = match shared.plan.workshop.directory() {
             Err(error) => Err(StationError::Directory(error)),
             Ok(directory) => {
@@ -314,7 +328,7 @@ async fn new_machine(
                 return Ok(Some(Placed {
                     station,
                     number,
-                    controller,
+                    kind,
                 }));
             }
             Err(source) if attempt == BOOTS || !source.may_pass() => {

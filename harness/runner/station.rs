@@ -9,7 +9,7 @@ use crate::machine::daemon::{self, Daemon};
 use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::observation::Member;
-use crate::scenario::case::{Controller, Fault, Legs};
+use crate::scenario::case::{Controller, Fault, Legs, OnError};
 use crate::storage::{self, Storage, StorageError};
 use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
 use std::path::Path;
@@ -92,6 +92,8 @@ pub struct Blueprint<'a> {
     pub boot: &'a Boot,
     /// What its legs are attached to.
     pub controller: Controller,
+    /// What QEMU does when a disk fails a request.
+    pub on_error: OnError,
     /// Its disks.
     pub members: &'a [(Member, u64)],
     /// How long the guest may show no progress, and keep a call waiting.
@@ -111,6 +113,7 @@ impl Station {
         starting: impl FnOnce(Vec<String>),
     ) -> Result<Self, StationError> {
         let mut storage = Storage::new(directory.path(), blueprint.controller, blueprint.members)?;
+        storage.on_error(blueprint.on_error);
         let daemon = match storage.daemon_args() {
             None => None,
             Some(args) => {
@@ -237,12 +240,13 @@ impl Plan {
     pub fn blueprint<'a>(
         &self,
         boot: &'a Boot,
-        controller: Controller,
+        (controller, on_error): (Controller, OnError),
         members: &'a [(Member, u64)],
     ) -> Blueprint<'a> {
         Blueprint {
             boot,
             controller,
+            on_error,
             members,
             patience: self.patience,
             spare: stack::spare(&self.cases),

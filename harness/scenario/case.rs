@@ -205,6 +205,34 @@ pub struct Legs {
     /// Sectors that a disk moves at a time: what comes before a failing one is
     /// done when the request fails (a torn write). `None`: all or nothing.
     pub max_transfer: Option<u32>,
+    /// What QEMU does when a disk fails a request.
+    #[serde(default)]
+    pub on_error: OnError,
+}
+
+/// What QEMU does when a disk fails a request (`rerror`, `werror`).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It tells the guest.
+    #[default]
+    Report,
+    /// It stops the machine and keeps the request; when the machine goes on, the
+    /// disk is asked for it again. The guest hears nothing.
+    Stop,
 }
 
 /// A disk controller with its disk: one that QEMU emulates, or our own.

@@ -193,6 +193,7 @@ impl Scenario {
             offset: file.legs.offset.each(count),
             max_sectors_kb: picker.pick_any("max_sectors_kb", &file.legs.max_sectors_kb),
             max_transfer: picker.pick_any("max_transfer", &file.legs.max_transfer),
+            on_error: picker.pick("on_error", &file.legs.on_error),
         };
         let io = Io {
             op: picker.pick("op", &file.io.op),

@@ -2,7 +2,7 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Ending, Log, Meanwhile, PathGrouping, PathSelector, QueueMode,
+    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector, QueueMode,
     Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
@@ -172,6 +172,10 @@ Legs {
     /// in part: what comes before the failing piece. Without it a request is
     /// done all or not at all.
     max_transfer: Option<Sweep<u32>> = None,
+    /// What QEMU does when a disk fails a request: it reports it to the guest; or
+    /// it stops the machine, and asks the disk again when it goes on. The fault is
+    /// mended after as many stops as its `times` says.
+    on_error: Sweep<OnError> = Sweep::of(OnError::Report),
 }
 }
 

@@ -2,7 +2,7 @@
 
 use super::case::{
     Aside, Case, Controller, Disk, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
-    Multipath, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
+    Multipath, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
 use super::reported::Reported;
@@ -99,9 +99,12 @@ impl Display for Lower<'_, Legs> {
         if let Some(kib) = legs.max_sectors_kb {
             write!(f, ", split at {kib} KiB")?;
         }
-        match legs.max_transfer {
-            Some(sectors) => write!(f, ", done {sectors} sectors at a time"),
-            None => Ok(()),
+        if let Some(sectors) = legs.max_transfer {
+            write!(f, ", done {sectors} sectors at a time")?;
+        }
+        match legs.on_error {
+            OnError::Report => Ok(()),
+            OnError::Stop => f.write_str(", whose errors stop the machine"),
         }
     }
 }

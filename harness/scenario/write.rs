@@ -40,6 +40,7 @@ impl From<&Case> for File {
                 offset: List::of(case.legs.offset.iter().copied()),
                 max_sectors_kb: case.legs.max_sectors_kb.map(Sweep::of),
                 max_transfer: case.legs.max_transfer.map(Sweep::of),
+                on_error: Sweep::of(case.legs.on_error),
             },
             io: Io {
                 op: Sweep::of(case.io.op),

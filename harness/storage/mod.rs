@@ -60,7 +60,7 @@ mod trace_pipe;
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
 use crate::observation::{self, Command, Entry, Member};
-use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs};
+use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs, OnError};
 use account::Account;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
@@ -125,6 +125,9 @@ pub enum StorageError {
         #[source]
         source: ExecuteError,
     },
+    /// The machine stopped because a disk failed, and stands still.
+    #[error("the machine stopped because a disk failed, and does not go on")]
+    GoOn(#[source] ExecuteError),
     /// A disk could not be found in the trace log.
     #[error("cannot find out which of QEMU's block backends is {member}: {why}")]
     Identify {
@@ -152,6 +155,7 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Storage {
     controller: Controller,
+    on_error: OnError,
     socket: PathBuf,
     ledger: Arc<Mutex<Ledger>>,
     front: Front,
@@ -179,6 +183,13 @@ pub fn serial(member: Member) -> String {
         Member::Leg(leg) => format!("leg{leg}"),
         Member::Log => "log".to_owned(),
     }
+}
+
+/// Lets a machine go on that stopped because a disk failed; QEMU then asks the
+/// disk again.
+pub async fn go_on(qmp: &impl Qmp) -> Result<(), StorageError> {
+    let done = qmp.execute(qapi::qmp::cont {}).await;
+    done.map(drop).map_err(StorageError::GoOn)
 }
 
 /// Whether legs on `controller` need a storage daemon.
@@ -239,6 +250,7 @@ impl Storage {
         };
         let mut storage = Storage {
             controller,
+            on_error: OnError::Report,
             socket: private_dir.join(SOCKET),
             ledger: Arc::new(Mutex::new(Ledger::new(media))),
             front,
@@ -263,6 +275,12 @@ impl Storage {
         let violations = storage.violations.clone();
         storage.spawn(nbd::serve(listener, exports, ledger, violations));
         Ok(storage)
+    }
+
+    /// What QEMU is to do when a disk fails a request; before
+    /// [`Storage::qemu_args`].
+    pub fn on_error(&mut self, on_error: OnError) {
+        self.on_error = on_error;
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -308,7 +326,7 @@ impl Storage {
             return front.qemu_args();
         }
         let members: Vec<Member> = self.arming.iter().map(Arming::member).collect();
-        let devices = controller::arguments(self.controller, &members);
+        let devices = controller::arguments(self.controller, self.on_error, &members);
         let devices = devices
             .into_iter()
             .flat_map(|device| ["-device".to_owned(), device]);

@@ -4,7 +4,7 @@ use crate::cli::args::DoctorArgs;
 use crate::cli::{CliError, Context, Exit, guest, output};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
-use crate::scenario::case::Controller;
+use crate::scenario::case::{Controller, OnError};
 use halfway_builder::Cache;
 use std::time::Duration;
 use tokio::task::LocalSet;
@@ -73,6 +73,7 @@ async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, Strin
     let blueprint = Blueprint {
         boot: &guest.boot,
         controller: Controller::default(),
+        on_error: OnError::Report,
         members: &[],
         patience: Duration::from_secs(30),
         spare: None,

@@ -9,6 +9,7 @@ use crate::oracle;
 use crate::runner::stack;
 use crate::runner::{Needs, Station, StationError, case_seed, plan, set_up, station::Blueprint};
 use crate::scenario::Case;
+use crate::scenario::case::OnError;
 use halfway_protocol::message::Request;
 use miette::Diagnostic;
 use rustix::termios::{self, OptionalActions, Termios};
@@ -67,6 +68,8 @@ async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
     let blueprint = Blueprint {
         boot: &boot,
         controller,
+        // Nobody would let it go on.
+        on_error: OnError::Report,
         members: &members,
         patience: Duration::from_secs(30),
         spare: stack::spare([case]),

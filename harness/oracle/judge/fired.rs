@@ -1,9 +1,9 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, aside, contract, hold, journal, progress};
+use super::{Scene, aside, contract, hold, journal, progress, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::scenario::case::{Fault, Times};
+use crate::scenario::case::{Fault, OnError, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
@@ -30,8 +30,11 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
-    let absorbed = scene.absorbed.iter();
-    aside::missed(scene)
+    // What stopped the machine is no error that its driver has seen.
+    let told = scene.case.legs.on_error == OnError::Report;
+    let absorbed = scene.absorbed.iter().filter(|_| told);
+    (stop::missing(scene))
+        .or_else(|| aside::missed(scene))
         .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
         .or_else(|| contract::unchecked(scene))

@@ -18,6 +18,7 @@ mod pieces;
 mod progress;
 mod requests;
 mod state;
+mod stop;
 mod trace;
 
 #[cfg(test)]
@@ -107,6 +108,7 @@ impl Scene<'_> {
                 };
                 entry.member == Member::Leg(leg) && entry.layer == told
             })
+            .filter(|entry| !stop::was_repeated(self, entry))
             .map(move |entry| {
                 let mut entry = *entry;
                 entry.sector = entry.sector.wrapping_sub(offset);

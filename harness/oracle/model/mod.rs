@@ -11,6 +11,7 @@ mod hold;
 mod multipath;
 mod raid1;
 mod reports;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -114,6 +115,7 @@ pub struct Unknown(pub &'static str);
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
     reports::knows(case)?;
+    stop::knows(case)?;
     hold::knows(case, on_target)?;
     match &case.stack {
         Stack::Raid1(mirror) => raid1::knows(case, mirror),
