@@ -7,6 +7,7 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
 use halfway_protocol::message::Request;
 use std::time::Duration;
@@ -22,16 +23,20 @@ const WAIT: Duration = Duration::from_millis(150);
 /// another one.
 const APART: Duration = Duration::from_millis(25);
 
+/// How long an I/O is given to meet the recovery that is held. Where it takes
+/// longer the judge sees by the guest's tracepoints that they did not meet.
+const MEETING: Duration = Duration::from_millis(300);
+
 /// Waits for the requests, does the deed, lets them go in their order. Gives
 /// what was done, or `None` if not all of them came.
 pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, Interruption> {
-    let since = tokio::time::Instant::now();
-    while !station.storage.all_held() {
-        if since.elapsed() > ARRIVAL {
-            station.storage.release_all();
-            return Ok(None);
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    arrival(station).await;
+    if !station.storage.all_held() {
+        station.storage.release_all();
+        return Ok(None);
+    }
+    if model::races_recovery(case) {
+        tokio::time::sleep(MEETING).await;
     }
     let done = deed(station, case).await;
     if done.is_ok() {
@@ -40,6 +45,14 @@ pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, 
     // Also where the deed failed: a request that is kept keeps QEMU.
     station.storage.release_all();
     done.map(Some)
+}
+
+/// Waits until all requests are held that are to be, or until none comes any more.
+pub async fn arrival(station: &Station) {
+    let since = tokio::time::Instant::now();
+    while !station.storage.all_held() && since.elapsed() < ARRIVAL {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// Lets all go, each after the guest has had time to see the one before it end.

@@ -8,7 +8,7 @@ use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
-use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
+use crate::scenario::case::{Case, Disk, During, Fault, Hold, Log, Sabotage, Stack, Sync};
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
@@ -116,6 +116,11 @@ pub async fn perform(
 ///
 /// What the guest or the host refused, in words.
 pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<(), String> {
+    // Nobody would let anything go.
+    let case = &Case {
+        holds: Vec::new(),
+        ..case.clone()
+    };
     prepare(station, case, seed, &case.faults, &mut Vec::new())
         .await
         .map(drop)
@@ -130,6 +135,13 @@ async fn prepare(
     set_up: &mut Vec<Entry>,
 ) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
     station.storage.begin(seed, case.stack.shares_medium())?;
+    let syncing = model::races_recovery(case);
+    if syncing {
+        // Leg 0 is read, the others are written.
+        let op = |hold: &Hold| if hold.leg == 0 { Op::Read } else { Op::Write };
+        let op = case.holds.first().map_or(Op::Read, op);
+        station.storage.hold(&case.legs, &case.holds, op)?;
+    }
     let create = |station: &Station| {
         let table = vec![stack::table(case)];
         station.guest.call(Request::DmCreate {
@@ -166,8 +178,9 @@ async fn prepare(
         // The legs are left alone until the I/O.
         let created = create(station);
         let settled = match case.stack {
-            Stack::Raid1(_) => settle(station),
-            Stack::Multipath(_) => Vec::new(),
+            // A suspension would wait for the recovery.
+            Stack::Raid1(_) if !syncing => settle(station),
+            Stack::Raid1(_) | Stack::Multipath(_) => Vec::new(),
         };
         if case.linear.is_none() {
             limited = limit_legs(station, case);
@@ -308,7 +321,10 @@ async fn steps(
     let faults = stops::lasting(case, faults);
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
-    station.storage.hold(&case.legs, &case.holds, case.io.op)?;
+    match model::races_recovery(case) {
+        true => interlude::arrival(station).await,
+        false => station.storage.hold(&case.legs, &case.holds, case.io.op)?,
+    }
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
@@ -353,6 +369,9 @@ async fn steps(
         seen.io = Some(state);
     }
 
+    if model::races_recovery(case) && came_back {
+        in_sync(station, 0).await?;
+    }
     seen.status = Some(status_with_event(station, case, events).await?);
     let collected = station.guest.call(Request::Collect);
     let mut removed = Vec::new();

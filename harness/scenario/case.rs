@@ -184,6 +184,10 @@ pub enum Sync {
     Nosync,
     /// The kernel copied leg 0 to the others first, and finished.
     Synced,
+    /// The kernel copies leg 0 to the others, and the I/O meets it at its own
+    /// region, the recovery of which is held: on leg 0 its read, on another leg
+    /// its write.
+    Syncing,
 }
 
 /// The lower devices.

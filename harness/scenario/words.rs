@@ -72,6 +72,7 @@ impl Display for Sync {
         f.write_str(match self {
             Sync::Nosync => "nosync",
             Sync::Synced => "synchronised first",
+            Sync::Syncing => "in recovery, of which a request is held",
         })
     }
 }

@@ -2,7 +2,8 @@
 //! they were let go? If not, another case was played than the one that was asked
 //! for.
 
-use super::{Scene, trace};
+use super::{Scene, race, trace};
+use crate::oracle::model;
 use crate::scenario::case::{Ending, Hold};
 
 /// Why the holds of the case prove nothing, if they do not.
@@ -13,6 +14,9 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     }
     if scene.seen.meanwhile.is_none() {
         return Some("a request that was to be held never reached its disk".to_owned());
+    }
+    if model::races_recovery(case) {
+        return race::missing(scene);
     }
     let order = Hold::order(&case.holds);
     let ends = order.iter().map(|index| (index, end(scene, *index)));

@@ -16,6 +16,7 @@ mod kernel_log;
 mod medium;
 mod pieces;
 mod progress;
+mod race;
 mod requests;
 mod state;
 mod stop;
@@ -25,8 +26,8 @@ mod trace;
 mod tests;
 
 use super::controller::{self, Conduct};
-use super::model::{self, Environment, Expectation};
-use super::units;
+use super::model::{self, Environment, Expectation, races};
+use super::units::{self, Unit};
 use super::verdict::{Difference, Outcome, Verdict, Witness};
 use crate::crash::Crash;
 use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
@@ -113,6 +114,14 @@ impl Scene<'_> {
                 let mut entry = *entry;
                 entry.sector = entry.sector.wrapping_sub(offset);
                 entry
+            })
+            // The recovery's are not the I/O's.
+            .filter(|entry| {
+                let range = Unit {
+                    sector: entry.sector,
+                    sectors: entry.sectors,
+                };
+                !races::is_copy(self.case, range)
             })
     }
 }
@@ -229,6 +238,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(medium::differences(&scene));
     differences.extend(durable::differences(&scene));
     differences.extend(journal::differences(&scene));
+    differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));
     differences.extend(trace::differences(&scene));
     if let Some(first) = differences.first() {

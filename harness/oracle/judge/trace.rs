@@ -87,11 +87,12 @@ pub fn completions<'a>(
             Some('N') => Command::WriteZeroes,
             _ => return None,
         };
-        Some(Completion {
-            range: Unit {
-                sector: event.sector.wrapping_sub(offset),
-                sectors: event.sectors,
-            },
+        let range = Unit {
+            sector: event.sector.wrapping_sub(offset),
+            sectors: event.sectors,
+        };
+        (!model::races::is_copy(scene.case, range)).then_some(Completion {
+            range,
             command,
             ok: event.error == 0,
             place,

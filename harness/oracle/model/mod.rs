@@ -15,6 +15,8 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+pub use raid1::race as races;
+
 use super::units::Unit;
 use crate::scenario::case::{Case, Disk, During, Fault, Sabotage, Stack, Sync, Times, Vector};
 use halfway_protocol::content::{Origin, SECTOR};
@@ -132,7 +134,7 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         Alignment::Either if units.is_empty() => return refused(case),
         Alignment::Either => {}
     }
-    match case.holds.is_empty() {
+    match case.holds.is_empty() || races_recovery(case) {
         true => on_target(case, units),
         false => hold::expect(case, units, on_target),
     }
@@ -153,11 +155,16 @@ pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
     (Origin::Leg(from), sector + offset(case, from))
 }
 
+/// Whether the I/O meets the recovery of its own region.
+pub fn races_recovery(case: &Case) -> bool {
+    (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)
+}
+
 /// Whether all legs show leg 0's content: a resynchronisation copied it
 /// (`do_recovery` in dm-raid1.c), or they are paths to it.
 pub fn alike(case: &Case) -> bool {
     match &case.stack {
-        Stack::Raid1(mirror) => mirror.sync == Sync::Synced,
+        Stack::Raid1(mirror) => mirror.sync != Sync::Nosync,
         Stack::Multipath(_) => true,
     }
 }

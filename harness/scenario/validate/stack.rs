@@ -158,7 +158,7 @@ fn raid1(file: &File, report: &mut Report) {
         "`keep_log` needs `handle_errors`",
         "a dm-raid1 table with keep_log alone is refused by the kernel",
     );
-    let synced = (stack.sync.as_ref()).and_then(|sweep| sweep.find(|sync| *sync == Sync::Synced));
+    let synced = (stack.sync.as_ref()).and_then(|sweep| sweep.find(|sync| *sync != Sync::Nosync));
     let large = file.legs.size.find(|size| *size > limits::SYNCED_SECTORS);
     if let (Some(synced), Some(large)) = (synced, large) {
         report
