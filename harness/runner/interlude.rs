@@ -7,9 +7,13 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use crate::guest::client::strange;
+use crate::observation::Member;
 use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
-use halfway_protocol::message::Request;
+use crate::storage;
+use halfway_protocol::io::Op;
+use halfway_protocol::message::{Reply, Request};
 use std::time::Duration;
 
 /// How long requests may take to reach their disks.
@@ -23,9 +27,17 @@ const WAIT: Duration = Duration::from_millis(150);
 /// another one.
 const APART: Duration = Duration::from_millis(25);
 
-/// How long an I/O is given to meet the recovery that is held. Where it takes
-/// longer the judge sees by the guest's tracepoints that they did not meet.
+/// How long an I/O is given to meet the recovery that is held, after what can be
+/// seen of it from the host. Where it takes longer the judge sees by the guest's
+/// tracepoints that they did not meet.
 const MEETING: Duration = Duration::from_millis(300);
+
+/// The guest's timeout where it is to give a request up, in milliseconds, and how
+/// long the request is held then: the block layer's timer goes off up to a second
+/// late (`blk_rq_timeout`), and the driver has not given up a second time.
+const TIMEOUT: &str = "3000";
+const PATIENCE: Duration = Duration::from_millis(4700);
+const ATTRIBUTE: &str = "queue/io_timeout";
 
 /// Waits for the requests, does the deed, lets them go in their order. Gives
 /// what was done, or `None` if not all of them came.
@@ -36,7 +48,7 @@ pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, 
         return Ok(None);
     }
     if model::races_recovery(case) {
-        tokio::time::sleep(MEETING).await;
+        meet(station, case).await?;
     }
     let done = deed(station, case).await;
     if done.is_ok() {
@@ -52,6 +64,59 @@ pub async fn arrival(station: &Station) {
     let since = tokio::time::Instant::now();
     while !station.storage.all_held() && since.elapsed() < ARRIVAL {
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Gives the I/O the time to come upon the recovery that is held.
+async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
+    let since = tokio::time::Instant::now();
+    while case.io.op == Op::Read && !station.storage.has_read(case) && since.elapsed() < ARRIVAL {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tokio::time::sleep(MEETING).await;
+    // A guest that answers has had its turn.
+    station.guest.status(NAME).await?;
+    Ok(())
+}
+
+/// Before the I/O: makes the leg's driver impatient if it is to give a request up.
+/// Gives how patient it was.
+pub async fn prepare(station: &Station, case: &Case) -> Result<Option<String>, Interruption> {
+    match case.holds.first() {
+        Some(hold) if hold.meanwhile == Meanwhile::Timeout => {
+            let before = timeout(station, hold, None).await?;
+            timeout(station, hold, Some(TIMEOUT.to_owned())).await?;
+            Ok(Some(before))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// After the I/O: makes the driver as patient as it was.
+pub async fn restore(
+    station: &Station,
+    case: &Case,
+    before: Option<String>,
+) -> Result<(), Interruption> {
+    if let (Some(hold), Some(before)) = (case.holds.first(), before) {
+        timeout(station, hold, Some(before.trim().to_owned())).await?;
+    }
+    Ok(())
+}
+
+async fn timeout(
+    station: &Station,
+    hold: &Hold,
+    value: Option<String>,
+) -> Result<String, Interruption> {
+    let answer = station.guest.call(Request::Attribute {
+        device: storage::serial(Member::Leg(hold.leg)),
+        attribute: ATTRIBUTE.to_owned(),
+        value,
+    });
+    match answer.await? {
+        Reply::Text(text) => Ok(text),
+        other => Err(strange(other).into()),
     }
 }
 
@@ -79,6 +144,10 @@ async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruptio
                 format!("reinstate_path {path}"),
             ];
             send(station, messages).await
+        }
+        Meanwhile::Timeout => {
+            tokio::time::sleep(PATIENCE).await;
+            Ok(vec!["wait until the driver gives up".to_owned()])
         }
         Meanwhile::Suspend => suspended(station, case, false).await,
         Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,

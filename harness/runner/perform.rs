@@ -325,6 +325,7 @@ async fn steps(
         true => interlude::arrival(station).await,
         false => station.storage.hold(&case.legs, &case.holds, case.io.op)?,
     }
+    let patience = interlude::prepare(station, case).await?;
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
@@ -369,6 +370,7 @@ async fn steps(
         seen.io = Some(state);
     }
 
+    interlude::restore(station, case, patience).await?;
     if model::races_recovery(case) && came_back {
         in_sync(station, 0).await?;
     }

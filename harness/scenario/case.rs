@@ -540,6 +540,9 @@ pub enum Meanwhile {
     SuspendNoflush,
     /// The same table is loaded again: suspended without flush, resumed.
     Reload,
+    /// The driver beneath gives the request up (its timeout passes, and it asks
+    /// the disk to abort it), and the disk ends it all the same, late.
+    Timeout,
 }
 
 /// How often a fault fires.

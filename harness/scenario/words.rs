@@ -211,6 +211,7 @@ impl Display for Lower<'_, Hold> {
             Meanwhile::Suspend => " while the device is suspended",
             Meanwhile::SuspendNoflush => " while the device is suspended without flush",
             Meanwhile::Reload => " while the table is loaded again",
+            Meanwhile::Timeout => " until the driver has given it up",
         })?;
         f.write_str(match hold.then {
             Ending::Ok => ", and then does it",

@@ -492,6 +492,16 @@ impl Storage {
         locked(&self.ledger).all_held()
     }
 
+    /// Whether leg 0 has read what `case` reads, whole, since the case began.
+    pub fn has_read(&self, case: &Case) -> bool {
+        let offset = case.legs.offset.first().copied().unwrap_or(0);
+        let range = (case.io.sector + offset, case.io.sectors);
+        locked(&self.ledger).entries().iter().any(|entry| {
+            (entry.member, entry.command) == (Member::Leg(0), Command::Read)
+                && (entry.sector, entry.sectors) == range
+        })
+    }
+
     /// Lets the request go that the hold with this index is about.
     pub fn release(&self, index: usize) {
         locked(&self.ledger).release(index);

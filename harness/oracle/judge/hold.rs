@@ -4,7 +4,7 @@
 
 use super::{Scene, race, trace};
 use crate::oracle::model;
-use crate::scenario::case::{Ending, Hold};
+use crate::scenario::case::{Ending, Hold, Meanwhile};
 
 /// Why the holds of the case prove nothing, if they do not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
@@ -17,6 +17,9 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     }
     if model::races_recovery(case) {
         return race::missing(scene);
+    }
+    if case.holds[0].meanwhile == Meanwhile::Timeout && !was_given_up(scene) {
+        return Some("the kernel's log does not tell of a driver that gave a request up".to_owned());
     }
     let order = Hold::order(&case.holds);
     let ends = order.iter().map(|index| (index, end(scene, *index)));
@@ -48,4 +51,10 @@ fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
         .filter(|end| end.command == command && end.range.covers(hold.sector));
     ends.find(|end| end.ok == (hold.then == Ending::Ok))
         .map(|end| end.place)
+}
+
+/// `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
+fn was_given_up(scene: &Scene<'_>) -> bool {
+    let mut log = scene.seen.seen.log.iter();
+    log.any(|message| message.text.contains("timeout, aborting"))
 }

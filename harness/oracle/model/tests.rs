@@ -308,6 +308,58 @@ fn a_resubmission_in_flight(
     assert_eq!((expected.fires.as_slice(), expected.partial), (&[0][..], false));
 }
 
+/// A read of a region in recovery does not wait, a write does and goes to all.
+#[rstest]
+#[case::read("read", &[(1, 1), (0, 0)], Some(vec![0]))]
+#[case::write("write", &[(1, 1), (1, 1)], None)]
+fn an_io_that_meets_the_recovery_of_its_region(
+    #[case] op: &str,
+    #[case] asked: &[(u32, u32)],
+    #[case] order: Option<Vec<u8>>,
+) {
+    let case = case(
+        "region_size = 64\nsync = \"syncing\"\n[legs]\nsize = 2048",
+        &format!("op = \"{op}\"\nsector = 1024\nsectors = 48"),
+        "[[hold]]",
+    );
+    knows(&case).unwrap();
+    let expected = expected(&case);
+    assert_eq!(expected.answers, [[Ok(48 * 512)]]);
+    assert_eq!(expected.units[0].asked, asked);
+    assert_eq!(expected.units[0].order, order);
+    assert!(!expected.loses_sync && !expected.held);
+}
+
+const SYNCING: &str = "region_size = 64\nsync = \"syncing\"\n[legs]\nsize = 2048";
+
+#[rstest]
+#[case::not_held(SYNCING, "sectors = 48\nsector = 1024", "")]
+#[case::fails(SYNCING, "sectors = 48\nsector = 1024", "[[hold]]\nthen = \"EIO\"")]
+#[case::suspended(SYNCING, "sectors = 48\nsector = 1024", "[[hold]]\nmeanwhile = \"suspend\"")]
+#[case::faulty(SYNCING, "sectors = 48\nsector = 1024", "[[fault]]\n[[hold]]")]
+#[case::whole_region(SYNCING, "sectors = 64\nsector = 1024", "[[hold]]")]
+#[case::two_regions(SYNCING, "sectors = 48\nsector = 1060", "[[hold]]")]
+#[case::several(SYNCING, "sectors = 48\nsector = 1024\nrequests = 2", "[[hold]]")]
+#[case::lasting_stop("[legs]\non_error = \"stop\"", "op = \"read\"", "[[fault]]")]
+#[case::two_stops(
+    "[legs]\non_error = \"stop\"",
+    "op = \"read\"",
+    "[[fault]]\ntimes = 1\n[[fault]]\nleg = 1\ntimes = 1"
+)]
+#[case::held_stop("[legs]\non_error = \"stop\"", "op = \"read\"", "[[hold]]")]
+#[case::given_up_and_failed(
+    "[legs]\ncontroller = \"nvme\"",
+    "op = \"read\"",
+    "[[hold]]\nthen = \"EIO\"\nmeanwhile = \"timeout\""
+)]
+fn what_is_not_known_of_recoveries_and_stops(
+    #[case] stack: &str,
+    #[case] io: &str,
+    #[case] rest: &str,
+) {
+    assert!(knows(&case(stack, io, rest)).is_err());
+}
+
 #[rstest]
 #[case::with_a_fault("", "op = \"read\"", "[[fault]]\n[[hold]]")]
 #[case::with_a_fault_of_no_path(MQ, "op = \"read\"", "[[fault]]\nleg = 1\n[[hold]]\nleg = 1")]

@@ -97,9 +97,16 @@ fn of_all(file: &File, report: &mut Report) {
     clash(
         report,
         (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
-        first.meanwhile.find(|_| true),
+        (first.meanwhile).find(|deed| *deed != Meanwhile::Timeout),
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
+    );
+    clash(
+        report,
+        (file.legs.controller).find(|one| *one != Controller::Nvme),
+        (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
+        "this driver gives no request up that its disk could still end",
+        "take `nvme`: the others wait for ever, or reset a device model that waits itself",
     );
     clash(
         report,
