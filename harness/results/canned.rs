@@ -8,7 +8,9 @@ use crate::oracle::{Outcome, Verdict};
 use crate::runner::Event;
 use crate::runner::event::{Details, Stamped};
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector};
+use crate::scenario::case::{
+    Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
+};
 use halfway_protocol::io::{Op, Path};
 use std::sync::Arc;
 use time::macros::datetime;

@@ -286,11 +286,7 @@ async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
 }
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
-async fn new_machine(
-    shared: &Shared,
-    boot: &Boot,
-    kind: Kind,
-) -> Result<Option<Placed>, RunError> {
+async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
     let cases = shared.plan.cases.iter();
     let members = plan::members(cases.filter(|case| self::kind(case) == kind));
     for attempt in 1.. {

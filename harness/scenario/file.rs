@@ -2,8 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector, QueueMode,
-    Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector,
+    QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
 use super::read::Read;

@@ -19,7 +19,9 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         return race::missing(scene);
     }
     if case.holds[0].meanwhile == Meanwhile::Timeout && !was_given_up(scene) {
-        return Some("the kernel's log does not tell of a driver that gave a request up".to_owned());
+        return Some(
+            "the kernel's log does not tell of a driver that gave a request up".to_owned(),
+        );
     }
     let order = Hold::order(&case.holds);
     let ends = order.iter().map(|index| (index, end(scene, *index)));

@@ -82,8 +82,8 @@ fn stale(scene: &Scene<'_>) -> Option<Difference> {
         _ => false,
     };
     let legs = 0..scene.case.legs.count;
-    let mut media =
-        (scene.seen.media.iter()).filter(|medium| legs.clone().any(|leg| medium.member == Member::Leg(leg)));
+    let mut media = (scene.seen.media.iter())
+        .filter(|medium| legs.clone().any(|leg| medium.member == Member::Leg(leg)));
     media.find_map(|medium| {
         let mut spans = medium.spans.iter();
         let span = spans.find(|span| of_itself(medium.member, &span.what))?;
@@ -111,9 +111,8 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
             event.kind == kind
                 && event.dev == of
                 && event.sectors > 0
-                && sector.is_none_or(|sector| {
-                    (event.sector, event.sectors) == (sector, region.sectors)
-                })
+                && sector
+                    .is_none_or(|sector| (event.sector, event.sectors) == (sector, region.sectors))
         })
     };
     let Some(recovered) = place(Kind::RqComplete, dev, Some(first)) else {

@@ -227,10 +227,12 @@ pub fn expect(
 fn answers_of(case: &Case, unit: Unit, one: &Expectation) -> Vec<Vec<Answer>> {
     let parts = case.io.parts();
     let of = parts.iter().zip(&one.answers);
-    of.map(|(&(sector, sectors), answers)| match unit.meets(Unit { sector, sectors }) {
-        true => answers.clone(),
-        false => Vec::new(),
-    })
+    of.map(
+        |(&(sector, sectors), answers)| match unit.meets(Unit { sector, sectors }) {
+            true => answers.clone(),
+            false => Vec::new(),
+        },
+    )
     .collect()
 }
 

@@ -297,15 +297,17 @@ fn a_resubmission_in_flight(
     #[case] well: bool,
     #[case] health: &str,
 ) {
-    let holds =
-        format!("[[fault]]\n[[hold]]\nleg = 1\nthen = \"{then}\"\nmeanwhile = \"suspend\"");
+    let holds = format!("[[fault]]\n[[hold]]\nleg = 1\nthen = \"{then}\"\nmeanwhile = \"suspend\"");
     let case = case(stack, "op = \"read\"", &holds);
     knows(&case).unwrap();
     let expected = expected(&case);
     let answer = if well { Ok(512 * 512) } else { Err(5) };
     assert_eq!(expected.answers, [[answer]]);
     assert_eq!(expected.health.concat(), health);
-    assert_eq!((expected.fires.as_slice(), expected.partial), (&[0][..], false));
+    assert_eq!(
+        (expected.fires.as_slice(), expected.partial),
+        (&[0][..], false)
+    );
 }
 
 /// A read of a region in recovery does not wait, a write does and goes to all.
@@ -335,7 +337,11 @@ const SYNCING: &str = "region_size = 64\nsync = \"syncing\"\n[legs]\nsize = 2048
 #[rstest]
 #[case::not_held(SYNCING, "sectors = 48\nsector = 1024", "")]
 #[case::fails(SYNCING, "sectors = 48\nsector = 1024", "[[hold]]\nthen = \"EIO\"")]
-#[case::suspended(SYNCING, "sectors = 48\nsector = 1024", "[[hold]]\nmeanwhile = \"suspend\"")]
+#[case::suspended(
+    SYNCING,
+    "sectors = 48\nsector = 1024",
+    "[[hold]]\nmeanwhile = \"suspend\""
+)]
 #[case::faulty(SYNCING, "sectors = 48\nsector = 1024", "[[fault]]\n[[hold]]")]
 #[case::whole_region(SYNCING, "sectors = 64\nsector = 1024", "[[hold]]")]
 #[case::two_regions(SYNCING, "sectors = 48\nsector = 1060", "[[hold]]")]
@@ -370,7 +376,11 @@ fn what_is_not_known_of_recoveries_and_stops(
     "op = \"read\"\nrequests = 3",
     "[[hold]]\nat = 0\n[[hold]]\nat = 200\n[[hold]]\nat = 400"
 )]
-#[case::two_paths(MQ, "op = \"read\"\nrequests = 2", "[[hold]]\nat = 0\n[[hold]]\nleg = 1")]
+#[case::two_paths(
+    MQ,
+    "op = \"read\"\nrequests = 2",
+    "[[hold]]\nat = 0\n[[hold]]\nleg = 1"
+)]
 #[case::reloaded_elsewhere(
     MQ,
     "op = \"read\"",

@@ -67,7 +67,9 @@ use rstest::{Context, rstest};
 #[case::log_discards("[stack]\nlog = \"disk\"\n[[fault]]\ndisk = \"log\"\nop = \"discard\"")]
 #[case::nothing_to_set_up("[[fault]]\nduring = \"set-up\"")]
 #[case::two_holds_of_one_request("[[hold]]\nleg = [0, 1]\n[[hold]]\nleg = 1")]
-#[case::five_holds("[[hold]]\nat = 0\n[[hold]]\nat = 1\n[[hold]]\nat = 2\n[[hold]]\nat = 3\n[[hold]]\nat = 4")]
+#[case::five_holds(
+    "[[hold]]\nat = 0\n[[hold]]\nat = 1\n[[hold]]\nat = 2\n[[hold]]\nat = 3\n[[hold]]\nat = 4"
+)]
 #[case::no_such_place("[[hold]]\nat = 0\n[[hold]]\nplace = 2")]
 #[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
 #[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]

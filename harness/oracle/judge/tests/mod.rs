@@ -6,6 +6,7 @@ mod contract;
 mod controllers;
 mod multipath;
 mod operations;
+mod order;
 mod target;
 
 use super::*;
