@@ -87,7 +87,9 @@ pub fn expect(case: &Case, units: &[Unit]) -> Expectation {
 pub fn is_copy(case: &Case, range: Unit) -> bool {
     (case.stack.raid1()).is_some_and(|mirror| {
         let region = u64::from(mirror.region_size);
-        mirror.sync == Sync::Syncing && range.sectors == region && range.sector % region == 0
+        mirror.sync == Sync::Syncing
+            && range.sectors == region
+            && range.sector.is_multiple_of(region)
     })
 }
 
