@@ -181,6 +181,9 @@ pub struct Observation {
     /// What was done about disks that gave no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relief: Vec<String>,
+    /// How often the machine stopped because a disk failed.
+    #[serde(default)]
+    pub stops: u32,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

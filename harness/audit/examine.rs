@@ -11,7 +11,7 @@ use crate::observation::Member;
 use crate::runner::plan::{self, Images, case_seed};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
-use crate::scenario::case::{Controller, Fault, Legs, Times};
+use crate::scenario::case::{Controller, Fault, Legs, OnError, Times};
 use crate::storage::{controller, serial};
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Memory, Op, Path, Segment};
 use halfway_protocol::message::{Reply, Request, Target};
@@ -267,6 +267,7 @@ async fn examined(
         offset: vec![0; usize::from(count)],
         max_sectors_kb: None,
         max_transfer: None,
+        on_error: OnError::Report,
     };
     station.arm(&places, &[], &[]).await.map_err(stored)?;
     station.storage.begin(seed, 1).map_err(stored)?;

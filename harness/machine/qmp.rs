@@ -2,13 +2,15 @@
 //! a harness must not hang with it.
 
 use crate::storage;
+use futures_util::StreamExt;
 use qapi::ExecuteResult;
 use qapi::futures::{QapiService, QmpStreamTokio};
-use qapi::qmp::QmpCommand;
+use qapi::qmp::{Event, QmpCommand};
 use std::io;
 use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long a monitor command may take before QEMU counts as stuck. Commands
@@ -32,6 +34,8 @@ type Writer = QmpStreamTokio<WriteHalf<UnixStream>>;
 pub struct Qmp {
     service: QapiService<Writer>,
     events: JoinHandle<()>,
+    /// How often the machine has stopped.
+    stops: watch::Receiver<u32>,
     /// QEMU's version, such as `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)`.
     pub version: String,
 }
@@ -53,14 +57,29 @@ impl Qmp {
             .map_err(|_| GreetError::Stuck)?
             .map_err(GreetError::Handshake)?;
         let (service, events) = stream.into_parts();
+        let (stopped, stops) = watch::channel(0);
         let events = tokio::task::spawn_local(async move {
-            let _ = events.into_future().await;
+            let mut events = std::pin::pin!(events);
+            while let Some(Ok(event)) = events.next().await {
+                if matches!(event, Event::STOP { .. }) {
+                    stopped.send_modify(|count| *count += 1);
+                }
+            }
         });
         Ok(Qmp {
             service,
             events,
+            stops,
             version,
         })
+    }
+}
+
+impl Qmp {
+    /// How often the machine has stopped, now and whenever that changes. Not how
+    /// often a disk has failed: those events QEMU limits in their rate.
+    pub fn stops(&self) -> watch::Receiver<u32> {
+        self.stops.clone()
     }
 }
 

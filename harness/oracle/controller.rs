@@ -8,7 +8,7 @@
 
 use super::sense;
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, Times};
+use crate::scenario::case::{Controller, Fault, OnError, Times};
 
 /// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
 const ENODATA: i32 = 61;
@@ -216,6 +216,9 @@ pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
 /// How often the driver asks for what `fault` fails each time, before the
 /// failure goes up; `None` where it never does.
 fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
+    if case.legs.on_error == OnError::Stop {
+        return None;
+    }
     match fault.report {
         // It is back once its path is reinstated, however often it was asked.
         Some(report) if report.is_gone() => Some(1),

@@ -4,7 +4,7 @@ use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
 use crate::scenario::Lower;
-use crate::scenario::case::{Case, Stack, Vector};
+use crate::scenario::case::{Case, OnError, Stack, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -25,8 +25,11 @@ pub fn explain(case: &Case) -> String {
     for aside in &case.aside {
         let _ = writeln!(text, "  Injected: {}.", Lower(aside, stack));
     }
-    if let Some(hold) = &case.hold {
+    for hold in &case.holds {
         let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, stack));
+    }
+    if let Some(order) = case.let_go() {
+        let _ = writeln!(text, "  They are {order}.");
     }
     if let Err(unknown) = model::knows(case) {
         let _ = writeln!(text, "  {unknown}");
@@ -41,6 +44,15 @@ pub fn explain(case: &Case) -> String {
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
     for fault in absorbed {
+        if case.legs.on_error == OnError::Stop {
+            let _ = writeln!(
+                text,
+                "  QEMU stops the machine each time, the fault is mended after the last, and QEMU \
+                 asks {} again; device-mapper hears of no failure.",
+                stack.disk_name(fault.leg)
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "  {} tries again until {} answers; device-mapper hears of no failure.",

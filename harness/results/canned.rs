@@ -8,7 +8,9 @@ use crate::oracle::{Outcome, Verdict};
 use crate::runner::Event;
 use crate::runner::event::{Details, Stamped};
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, Io, Legs, Log, Raid1, Stack, Sync, Times, Vector};
+use crate::scenario::case::{
+    Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
+};
 use halfway_protocol::io::{Op, Path};
 use std::sync::Arc;
 use time::macros::datetime;
@@ -60,6 +62,7 @@ pub fn case(id: &str) -> Case {
             offset: vec![0, 0],
             max_sectors_kb: Some(64),
             max_transfer: None,
+            on_error: OnError::Report,
         },
         io: Io {
             op: Op::Read,
@@ -79,7 +82,7 @@ pub fn case(id: &str) -> Case {
             report: None,
         }],
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }
@@ -98,6 +101,7 @@ pub fn details(id: &str) -> Details {
             events_before: None,
             meanwhile: None,
             relief: Vec::new(),
+            stops: 0,
             io: None,
             status: None,
             beneath: Vec::new(),

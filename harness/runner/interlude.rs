@@ -1,45 +1,141 @@
-//! What is done to the stack while a request is in flight.
+//! What is done to the stack while requests are in flight.
 //!
-//! The disk keeps the request (`Storage::hold`), so that the order of events is
-//! ours: it has come, the deed is done or has begun, it is let go.
+//! The disks keep the requests (`Storage::hold`), so that the order of events is
+//! ours: all have come, the deed is done or has begun, they are let go, one
+//! after the other.
 
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use crate::guest::client::strange;
+use crate::observation::Member;
+use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
-use halfway_protocol::message::Request;
+use crate::storage;
+use halfway_protocol::io::Op;
+use halfway_protocol::message::{Reply, Request};
 use std::time::Duration;
 
-/// How long a request may take to reach its disk.
+/// How long requests may take to reach their disks.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// How long a suspension is given to come to its wait for what is in flight.
 const WAIT: Duration = Duration::from_millis(150);
 
-/// Waits for the request, does the deed, lets the request go. Gives what was
-/// done, or `None` if the request never came.
-pub async fn act(
-    station: &Station,
-    case: &Case,
-    hold: &Hold,
-) -> Result<Option<Vec<String>>, Interruption> {
-    let since = tokio::time::Instant::now();
-    while !station.storage.is_held() {
-        if since.elapsed() > ARRIVAL {
-            station.storage.release();
-            return Ok(None);
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+/// How long the guest is given to see a request end before the next is let go.
+/// Where it takes longer the judge sees by its tracepoints that the order was
+/// another one.
+const APART: Duration = Duration::from_millis(25);
+
+/// How long an I/O is given to meet the recovery that is held, after what can be
+/// seen of it from the host. Where it takes longer the judge sees by the guest's
+/// tracepoints that they did not meet.
+const MEETING: Duration = Duration::from_millis(300);
+
+/// The guest's timeout where it is to give a request up, in milliseconds, and how
+/// long the request is held then: the block layer's timer goes off up to a second
+/// late (`blk_rq_timeout`), and the driver has not given up a second time.
+const TIMEOUT: &str = "3000";
+const PATIENCE: Duration = Duration::from_millis(4700);
+const ATTRIBUTE: &str = "queue/io_timeout";
+
+/// Waits for the requests, does the deed, lets them go in their order. Gives
+/// what was done, or `None` if not all of them came.
+pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, Interruption> {
+    arrival(station).await;
+    if !station.storage.all_held() {
+        station.storage.release_all();
+        return Ok(None);
     }
-    let done = deed(station, case, hold).await;
+    if model::races_recovery(case) {
+        meet(station, case).await?;
+    }
+    let done = deed(station, case).await;
+    if done.is_ok() {
+        let_go(station, case).await;
+    }
     // Also where the deed failed: a request that is kept keeps QEMU.
-    station.storage.release();
+    station.storage.release_all();
     done.map(Some)
 }
 
-async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>, Interruption> {
-    let path = stack::device(hold.leg);
-    match hold.meanwhile {
+/// Waits until all requests are held that are to be, or until none comes any more.
+pub async fn arrival(station: &Station) {
+    let since = tokio::time::Instant::now();
+    while !station.storage.all_held() && since.elapsed() < ARRIVAL {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Gives the I/O the time to come upon the recovery that is held.
+async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
+    let since = tokio::time::Instant::now();
+    while case.io.op == Op::Read && !station.storage.has_read(case) && since.elapsed() < ARRIVAL {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tokio::time::sleep(MEETING).await;
+    // A guest that answers has had its turn.
+    station.guest.status(NAME).await?;
+    Ok(())
+}
+
+/// Before the I/O: makes the leg's driver impatient if it is to give a request up.
+/// Gives how patient it was.
+pub async fn prepare(station: &Station, case: &Case) -> Result<Option<String>, Interruption> {
+    match case.holds.first() {
+        Some(hold) if hold.meanwhile == Meanwhile::Timeout => {
+            let before = timeout(station, hold, None).await?;
+            timeout(station, hold, Some(TIMEOUT.to_owned())).await?;
+            Ok(Some(before))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// After the I/O: makes the driver as patient as it was.
+pub async fn restore(
+    station: &Station,
+    case: &Case,
+    before: Option<String>,
+) -> Result<(), Interruption> {
+    if let (Some(hold), Some(before)) = (case.holds.first(), before) {
+        timeout(station, hold, Some(before.trim().to_owned())).await?;
+    }
+    Ok(())
+}
+
+async fn timeout(
+    station: &Station,
+    hold: &Hold,
+    value: Option<String>,
+) -> Result<String, Interruption> {
+    let answer = station.guest.call(Request::Attribute {
+        device: storage::serial(Member::Leg(hold.leg)),
+        attribute: ATTRIBUTE.to_owned(),
+        value,
+    });
+    match answer.await? {
+        Reply::Text(text) => Ok(text),
+        other => Err(strange(other).into()),
+    }
+}
+
+/// Lets all go, each after the guest has had time to see the one before it end.
+async fn let_go(station: &Station, case: &Case) {
+    for (turn, index) in Hold::order(&case.holds).into_iter().enumerate() {
+        if turn > 0 {
+            tokio::time::sleep(APART).await;
+        }
+        station.storage.release(index);
+    }
+}
+
+async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
+    let Some(first) = case.holds.first() else {
+        return Ok(Vec::new());
+    };
+    let path = stack::device(first.leg);
+    match first.meanwhile {
         Meanwhile::Nothing => Ok(Vec::new()),
         Meanwhile::FailPath => send(station, [format!("fail_path {path}")]).await,
         Meanwhile::ReinstatePath => {
@@ -49,9 +145,12 @@ async fn deed(station: &Station, case: &Case, hold: &Hold) -> Result<Vec<String>
             ];
             send(station, messages).await
         }
-        Meanwhile::Suspend => suspended(station, false, None).await,
-        Meanwhile::SuspendNoflush => suspended(station, true, None).await,
-        Meanwhile::Reload => suspended(station, true, Some(case)).await,
+        Meanwhile::Timeout => {
+            tokio::time::sleep(PATIENCE).await;
+            Ok(vec!["wait until the driver gives up".to_owned()])
+        }
+        Meanwhile::Suspend => suspended(station, case, false).await,
+        Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,
     }
 }
 
@@ -70,16 +169,16 @@ async fn send<const N: usize>(
     Ok(messages.into())
 }
 
-/// Suspends, which waits for the request, lets it go once that has begun, and
-/// resumes, with the table of `reload` if it is to be loaded.
+/// Suspends, which waits for the requests, lets them go once that has begun, and
+/// resumes, with the table anew if it is to be loaded.
 async fn suspended(
     station: &Station,
+    case: &Case,
     noflush: bool,
-    reload: Option<&Case>,
 ) -> Result<Vec<String>, Interruption> {
     let name = || NAME.to_owned();
     let mut deeds = Vec::new();
-    if let Some(case) = reload {
+    if (case.holds.first()).is_some_and(|hold| hold.meanwhile == Meanwhile::Reload) {
         let table = vec![stack::table(case)];
         let loaded = station.guest.call(Request::DmLoad {
             name: name(),
@@ -94,7 +193,7 @@ async fn suspended(
     });
     let resumed = station.guest.call(Request::DmResume { name: name() });
     tokio::time::sleep(WAIT).await;
-    station.storage.release();
+    let_go(station, case).await;
     suspended.await?;
     resumed.await?;
     let how = if noflush {

@@ -6,6 +6,8 @@
 //! * [`station`]: a machine with its disks and its agent, ready for cases.
 //! * `perform`: one case on one station.
 //! * `operator`: what is done about I/O that the target holds.
+//! * `interlude`: what is done while requests are held; `stops`: while the machine
+//!   stands still.
 //! * [`stack`]: device-mapper tables.
 //! * `needs`: the drivers that a guest must have.
 //! * [`accel`]: the trial that decides between KVM and TCG.
@@ -21,6 +23,7 @@ pub mod plan;
 mod relief;
 pub mod stack;
 pub mod station;
+mod stops;
 
 pub use event::Event;
 pub use needs::Needs;

@@ -174,7 +174,7 @@ async fn reinstated(
 /// The same for the multipaths beneath a mirror: for the one that has no path left,
 /// and where the mirror then comes to another such leg, for that.
 async fn beneath(
-    station: &Station,
+    station: &mut Station,
     case: &Case,
     deadline: Duration,
     seen: &mut Observation,
@@ -201,7 +201,8 @@ async fn beneath(
             Some((leg, name)) => {
                 let paths: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
                 let waits = (deadline, quiet);
-                let (done, state) = reinstated(station, case, &name, &paths, waits, Some(quiet)).await?;
+                let (done, state) =
+                    reinstated(station, case, &name, &paths, waits, Some(quiet)).await?;
                 deeds.extend(done.iter().map(|deed| format!("{name}: {deed}")));
                 given_up.push(leg);
                 state

@@ -2,12 +2,15 @@
 
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
+use super::stops::{self, Attendant};
 use super::{interlude, operator, relief};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
-use crate::scenario::case::{Case, Disk, During, Fault, Log, Multipath, Sabotage, Stack, Sync};
+use crate::scenario::case::{
+    Case, Disk, During, Fault, Hold, Log, Multipath, Sabotage, Stack, Sync,
+};
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
@@ -64,6 +67,7 @@ pub async fn perform(
         events_before: None,
         meanwhile: None,
         relief: Vec::new(),
+        stops: 0,
         io: None,
         status: None,
         beneath: Vec::new(),
@@ -117,6 +121,11 @@ pub async fn perform(
 ///
 /// What the guest or the host refused, in words.
 pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<(), String> {
+    // Nobody would let anything go.
+    let case = &Case {
+        holds: Vec::new(),
+        ..case.clone()
+    };
     prepare(station, case, seed, &case.faults, &mut Vec::new())
         .await
         .map(drop)
@@ -131,6 +140,13 @@ async fn prepare(
     set_up: &mut Vec<Entry>,
 ) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
     station.storage.begin(seed, case.ways())?;
+    let syncing = model::races_recovery(case);
+    if syncing {
+        // Leg 0 is read, the others are written.
+        let op = |hold: &Hold| if hold.leg == 0 { Op::Read } else { Op::Write };
+        let op = case.holds.first().map_or(Op::Read, op);
+        station.storage.hold(&case.legs, &case.holds, op)?;
+    }
     let create = |station: &Station| {
         let table = vec![stack::table(case)];
         station.guest.call(Request::DmCreate {
@@ -169,8 +185,9 @@ async fn prepare(
         let beneath = create_beneath(station, case);
         let created = create(station);
         let settled = match case.stack {
-            Stack::Raid1(_) => settle(station),
-            Stack::Multipath(_) => Vec::new(),
+            // A suspension would wait for the recovery.
+            Stack::Raid1(_) if !syncing => settle(station),
+            Stack::Raid1(_) | Stack::Multipath(_) => Vec::new(),
         };
         if case.linear.is_none() {
             limited = limit_legs(station, case);
@@ -324,15 +341,19 @@ async fn steps(
         Some(Sabotage::FaultMissed) => missed(case),
         _ => case.faults.clone(),
     };
+    let faults = stops::lasting(case, faults);
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
 
-    if let Some(hold) = &case.hold {
-        station.storage.hold(&case.legs, hold, case.io.op)?;
+    match model::races_recovery(case) {
+        true => interlude::arrival(station).await,
+        false => station.storage.hold(&case.legs, &case.holds, case.io.op)?,
     }
+    let patience = interlude::prepare(station, case).await?;
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
     let request = io_request(case, seed);
+    let attendant = Attendant::of(station);
     let bios = manner.watched.then(|| entries(&request));
     let watching = station.guest.call(Request::Watch { bios });
     let started = station.guest.call(Request::IoStart(request));
@@ -350,8 +371,8 @@ async fn steps(
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
     }
-    if let Some(hold) = &case.hold {
-        seen.meanwhile = interlude::act(station, case, hold).await?;
+    if !case.holds.is_empty() {
+        seen.meanwhile = interlude::act(station, case).await?;
     }
     let (deeds, ended) = relief::act(station, case).await?;
     seen.relief = deeds;
@@ -360,14 +381,19 @@ async fn steps(
         None => Ok(station.guest.io_wait(deadline, quiet)),
         Some(ended) => Err(ended),
     };
-    let events = as_status(before.await?)?.event;
-    seen.events_before = Some(events);
-    watching.await?;
-    started.await?;
-    let mut state = match done {
-        Ok(done) => done.await?,
-        Err(ended) => ended,
+    let flow = async {
+        let events = as_status(before.await?)?.event;
+        watching.await?;
+        started.await?;
+        let state = match done {
+            Ok(done) => done.await?,
+            Err(ended) => ended,
+        };
+        Ok((events, state))
     };
+    let attended = attendant.attend(station, case, &mut seen.stops, flow);
+    let (events, mut state) = attended.await?;
+    seen.events_before = Some(events);
     if let IoState::Quiet { .. } = state {
         state = operator::act(station, case, deadline, seen).await?;
     }
@@ -376,6 +402,10 @@ async fn steps(
         seen.io = Some(state);
     }
 
+    interlude::restore(station, case, patience).await?;
+    if model::races_recovery(case) && came_back {
+        in_sync(station, 0).await?;
+    }
     seen.status = Some(status_with_event(station, case, events).await?);
     let beneath: Vec<String> = (stack::beneath(case).into_iter())
         .map(|(name, _)| name)

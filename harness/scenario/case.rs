@@ -7,7 +7,7 @@
 use super::reported::Reported;
 use halfway_protocol::io::{Op, Path};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU64;
 
 /// One case.
@@ -37,9 +37,10 @@ pub struct Case {
     /// Faults of other disks than the legs, and of other times than the I/O's.
     #[serde(default)]
     pub aside: Vec<Aside>,
-    /// A request that is held in flight while something is done to the stack.
-    #[serde(default)]
-    pub hold: Option<Hold>,
+    /// Requests that are held in flight together, and let go one by one; the
+    /// first says what is done to the stack meanwhile.
+    #[serde(default, alias = "hold", deserialize_with = "one_or_many")]
+    pub holds: Vec<Hold>,
     /// The harness's own proof that it notices: breaks the guest or QEMU.
     pub sabotage: Option<Sabotage>,
 }
@@ -253,6 +254,10 @@ pub enum Sync {
     Nosync,
     /// The kernel copied leg 0 to the others first, and finished.
     Synced,
+    /// The kernel copies leg 0 to the others, and the I/O meets it at its own
+    /// region, the recovery of which is held: on leg 0 its read, on another leg
+    /// its write.
+    Syncing,
 }
 
 /// The lower devices.
@@ -278,6 +283,34 @@ pub struct Legs {
     /// Sectors that a disk moves at a time: what comes before a failing one is
     /// done when the request fails (a torn write). `None`: all or nothing.
     pub max_transfer: Option<u32>,
+    /// What QEMU does when a disk fails a request.
+    #[serde(default)]
+    pub on_error: OnError,
+}
+
+/// What QEMU does when a disk fails a request (`rerror`, `werror`).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It tells the guest.
+    #[default]
+    Report,
+    /// It stops the machine and keeps the request; when the machine goes on, the
+    /// disk is asked for it again. The guest hears nothing.
+    Stop,
 }
 
 fn sector_bytes() -> u32 {
@@ -548,8 +581,38 @@ pub struct Hold {
     pub sector: u64,
     /// How the disk ends it then.
     pub then: Ending,
-    /// What is done before that.
+    /// What is done before that, while all are held.
     pub meanwhile: Meanwhile,
+    /// In which place among the holds before it, and itself, it is let go: 0 is
+    /// before all of them, its own index after all. Every order of letting go is
+    /// one combination of places, and no combination is impossible.
+    #[serde(default)]
+    pub place: u8,
+}
+
+impl Hold {
+    /// Indices of `holds` in the order in which they are let go.
+    pub fn order(holds: &[Hold]) -> Vec<usize> {
+        let mut order = Vec::with_capacity(holds.len());
+        for (index, hold) in holds.iter().enumerate() {
+            order.insert(usize::from(hold.place).min(index), index);
+        }
+        order
+    }
+}
+
+/// A record of before 2026-11-25 has at most one hold, or null.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hold>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Many(Vec<Hold>),
+        One(Option<Hold>),
+    }
+    Ok(match Given::deserialize(from)? {
+        Given::Many(holds) => holds,
+        Given::One(hold) => hold.into_iter().collect(),
+    })
 }
 
 /// How a disk ends a request that it held.
@@ -579,6 +642,9 @@ pub enum Meanwhile {
     SuspendNoflush,
     /// The same table is loaded again: suspended without flush, resumed.
     Reload,
+    /// The driver beneath gives the request up (its timeout passes, and it asks
+    /// the disk to abort it), and the disk ends it all the same, late.
+    Timeout,
 }
 
 /// How often a fault fires.

@@ -190,6 +190,7 @@ impl Scenario {
                 .collect(),
             max_sectors_kb: picker.pick_any("max_sectors_kb", &file.legs.max_sectors_kb),
             max_transfer: picker.pick_any("max_transfer", &file.legs.max_transfer),
+            on_error: picker.pick("on_error", &file.legs.on_error),
         };
         let io = Io {
             op: picker.pick("op", &file.io.op),
@@ -206,10 +207,7 @@ impl Scenario {
         for (index, fault) in file.fault.iter().enumerate() {
             let given = &fault.value;
             let fault = given;
-            let name = |key: &str| match index {
-                0 => key.to_owned(),
-                _ => format!("{key}{}", index + 1),
-            };
+            let name = |key: &str| numbered(key, index);
             let fault = Fault {
                 leg: {
                     let leg = picker.pick(&name("leg"), &fault.leg);
@@ -244,15 +242,18 @@ impl Scenario {
                 }),
             }
         }
-        let hold = file.hold.first().map(|hold| {
+        let holds = file.hold.iter().enumerate().map(|(index, hold)| {
             let hold = &hold.value;
+            let name = |key: &str| numbered(key, index);
             Hold {
-                leg: picker.pick("hold_leg", &hold.leg),
-                sector: io.sector + picker.pick("hold_at", &hold.at).resolve(io.sectors),
-                then: picker.pick("then", &hold.then),
-                meanwhile: picker.pick("meanwhile", &hold.meanwhile),
+                leg: picker.pick(&name("hold_leg"), &hold.leg),
+                sector: io.sector + picker.pick(&name("hold_at"), &hold.at).resolve(io.sectors),
+                then: picker.pick(&name("then"), &hold.then),
+                meanwhile: picker.pick(&name("meanwhile"), &hold.meanwhile),
+                place: picker.pick_or(&name("place"), &hold.place, index as u8),
             }
         });
+        let holds = holds.collect();
         Case {
             id: picker.id,
             scenario: self.name.clone(),
@@ -264,9 +265,17 @@ impl Scenario {
             io,
             faults,
             aside,
-            hold,
+            holds,
             sabotage: file.sabotage.as_ref().map(|sabotage| sabotage.value),
         }
+    }
+}
+
+/// A key of the table with that index among its like, as ids have it.
+fn numbered(key: &str, index: usize) -> String {
+    match index {
+        0 => key.to_owned(),
+        _ => format!("{key}{}", index + 1),
     }
 }
 

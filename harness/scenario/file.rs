@@ -2,8 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Ending, Log, Meanwhile, PathGrouping, PathSelector, QueueMode,
-    Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector,
+    QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
 use super::read::Read;
@@ -76,8 +76,7 @@ File {
     /// The faults, all armed before the I/O; without any, the case is a
     /// contrast.
     fault: Vec<Given<Fault>> = Vec::new(),
-    /// A request that is held in flight while something is done to the stack;
-    /// at most one.
+    /// Requests that are held in flight together, and then let go one by one.
     hold: Vec<Given<Hold>> = Vec::new(),
 }
 }
@@ -92,8 +91,11 @@ Hold {
     at: Sweep<Offset> = Sweep::of(Offset::Middle),
     /// How the disk ends it.
     then: Sweep<Ending> = Sweep::of(Ending::Ok),
-    /// What is done before that.
+    /// What is done before that; of several holds the first one says it.
     meanwhile: Sweep<Meanwhile> = Sweep::of(Meanwhile::Nothing),
+    /// In which place among the holds above it, and itself, it is let go: 0 is
+    /// before all of them; after all of them if left out.
+    place: Option<Sweep<u8>> = None,
 }
 }
 
@@ -182,6 +184,10 @@ Legs {
     /// in part: what comes before the failing piece. Without it a request is
     /// done all or not at all.
     max_transfer: Option<Sweep<u32>> = None,
+    /// What QEMU does when a disk fails a request: it reports it to the guest; or
+    /// it stops the machine, and asks the disk again when it goes on. The fault is
+    /// mended after as many stops as its `times` says.
+    on_error: Sweep<OnError> = Sweep::of(OnError::Report),
 }
 }
 

@@ -1,6 +1,6 @@
 //! What a machine's legs are: cases whose legs are alike share machines.
 
-use super::case::{Case, Controller, Legs};
+use super::case::{Case, Controller, Legs, OnError};
 use super::limits;
 use halfway_protocol::content::SECTOR;
 use std::fmt;
@@ -16,6 +16,8 @@ pub struct Fitting {
     /// blocks is spoken to in longer commands (`use_16_for_rw` in
     /// drivers/scsi/sd.c), which smaller ones are not to be spared.
     pub large: bool,
+    /// What QEMU does when one fails a request.
+    pub on_error: OnError,
 }
 
 impl Fitting {
@@ -27,17 +29,19 @@ impl Fitting {
             controller: legs.controller,
             logical_block_size: legs.logical_block_size,
             large: legs.sectors.saturating_add(offset) > limits::LEG_SECTORS,
+            on_error: legs.on_error,
         }
     }
 }
 
-/// Small disks of 512-byte blocks.
+/// Small disks of 512-byte blocks that report their errors.
 impl From<Controller> for Fitting {
     fn from(controller: Controller) -> Self {
         Fitting {
             controller,
             logical_block_size: SECTOR as u32,
             large: false,
+            on_error: OnError::Report,
         }
     }
 }
@@ -48,7 +52,13 @@ impl fmt::Display for Fitting {
         if self.logical_block_size != SECTOR as u32 {
             write!(f, " with {}-byte blocks", self.logical_block_size)?;
         }
-        f.write_str(if self.large { " with large disks" } else { "" })
+        if self.large {
+            f.write_str(" with large disks")?;
+        }
+        match self.on_error {
+            OnError::Report => Ok(()),
+            OnError::Stop => f.write_str(" that stops on errors"),
+        }
     }
 }
 
@@ -73,6 +83,10 @@ mod tests {
     #[case::by_offset(
         "controller = \"target\"\noffset = 4294967296",
         "target with large disks"
+    )]
+    #[case::stopping(
+        "controller = \"nvme\"\non_error = \"stop\"",
+        "nvme that stops on errors"
     )]
     fn what_a_machine_must_have(#[case] legs: &str, #[case] words: &str) {
         let text = format!("question = \"?\"\n[legs]\n{legs}\n");

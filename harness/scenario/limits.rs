@@ -67,6 +67,9 @@ pub const IO_SECTORS: u64 = 1 << 14;
 /// Requests in flight together.
 pub const REQUESTS: u32 = 1024;
 
+/// Requests that can be held together.
+pub const HOLDS: usize = 4;
+
 /// Segments of one request (`UIO_MAXIOV` in include/uapi/linux/uio.h).
 pub const SEGMENTS: usize = 1024;
 

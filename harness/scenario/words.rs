@@ -2,7 +2,7 @@
 
 use super::case::{
     Aside, Case, Controller, Disk, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
-    Multipath, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
+    Multipath, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
 use super::reported::Reported;
@@ -79,6 +79,7 @@ impl Display for Sync {
         f.write_str(match self {
             Sync::Nosync => "nosync",
             Sync::Synced => "synchronised first",
+            Sync::Syncing => "in recovery, of which a request is held",
         })
     }
 }
@@ -111,9 +112,12 @@ impl Display for Lower<'_, Legs> {
         if let Some(kib) = legs.max_sectors_kb {
             write!(f, ", split at {kib} KiB")?;
         }
-        match legs.max_transfer {
-            Some(sectors) => write!(f, ", done {sectors} sectors at a time"),
-            None => Ok(()),
+        if let Some(sectors) = legs.max_transfer {
+            write!(f, ", done {sectors} sectors at a time")?;
+        }
+        match legs.on_error {
+            OnError::Report => Ok(()),
+            OnError::Stop => f.write_str(", whose errors stop the machine"),
         }
     }
 }
@@ -236,6 +240,7 @@ impl Display for Lower<'_, Hold> {
             Meanwhile::Suspend => " while the device is suspended",
             Meanwhile::SuspendNoflush => " while the device is suspended without flush",
             Meanwhile::Reload => " while the table is loaded again",
+            Meanwhile::Timeout => " until the driver has given it up",
         })?;
         f.write_str(match hold.then {
             Ending::Ok => ", and then does it",
@@ -255,6 +260,20 @@ impl Display for Sabotage {
     }
 }
 
+impl Case {
+    /// The order in which several requests that are held are let go.
+    pub fn let_go(&self) -> Option<String> {
+        let order = Hold::order(&self.holds).into_iter();
+        let sectors: Vec<String> = order
+            .map(|index| {
+                let hold = &self.holds[index];
+                format!("{} of {} {}", hold.sector, self.stack.lower(), hold.leg)
+            })
+            .collect();
+        (sectors.len() > 1).then(|| format!("let go in this order: {}", sectors.join(", ")))
+    }
+}
+
 /// The whole case in one line.
 impl Display for Case {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -264,7 +283,7 @@ impl Display for Case {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
         }
         write!(f, "; {legs}; {}", self.io)?;
-        if self.faults.is_empty() && self.aside.is_empty() && self.hold.is_none() {
+        if self.faults.is_empty() && self.aside.is_empty() && self.holds.is_empty() {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
@@ -273,8 +292,11 @@ impl Display for Case {
         for aside in &self.aside {
             write!(f, "; {}", Lower(aside, &self.stack))?;
         }
-        if let Some(hold) = &self.hold {
+        for hold in &self.holds {
             write!(f, "; {}", Lower(hold, &self.stack))?;
+        }
+        if let Some(order) = self.let_go() {
+            write!(f, "; {order}")?;
         }
         match &self.sabotage {
             Some(sabotage) => write!(f, "; {sabotage}"),

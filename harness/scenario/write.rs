@@ -44,6 +44,7 @@ impl From<&Case> for File {
                 ),
                 max_sectors_kb: case.legs.max_sectors_kb.map(Sweep::of),
                 max_transfer: case.legs.max_transfer.map(Sweep::of),
+                on_error: Sweep::of(case.legs.on_error),
             },
             io: Io {
                 op: Sweep::of(case.io.op),
@@ -57,7 +58,7 @@ impl From<&Case> for File {
             fault: (case.faults.iter().map(|fault| of(fault, case)))
                 .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
                 .collect(),
-            hold: (case.hold.iter())
+            hold: (case.holds.iter())
                 .map(|hold| {
                     let offset = hold.sector.saturating_sub(case.io.sector);
                     Given::from(Hold {
@@ -65,6 +66,7 @@ impl From<&Case> for File {
                         at: Sweep::of(Offset::Sectors(offset)),
                         then: Sweep::of(hold.then),
                         meanwhile: Sweep::of(hold.meanwhile),
+                        place: Some(Sweep::of(hold.place)),
                     })
                 })
                 .collect(),

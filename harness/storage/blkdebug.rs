@@ -372,7 +372,7 @@ fn inject_error(rule: &Rule) -> impl Iterator<Item = BlkdebugInjectErrorOptions>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::case::Controller;
+    use crate::scenario::case::{Controller, OnError};
     use rstest::rstest;
     use serde_json::Value;
     use std::cell::RefCell;
@@ -388,6 +388,7 @@ mod tests {
             offset: vec![100, 200],
             max_sectors_kb: None,
             max_transfer: None,
+            on_error: OnError::Report,
         }
     }
 

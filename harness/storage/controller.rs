@@ -6,7 +6,7 @@
 
 use super::serial;
 use crate::observation::Member;
-use crate::scenario::case::Controller;
+use crate::scenario::case::{Controller, OnError};
 use halfway_builder::controls::own;
 use halfway_protocol::content::SECTOR;
 use std::time::Duration;
@@ -157,11 +157,11 @@ pub fn of(controller: Controller, member: Member) -> Controller {
 
 /// The `-device` arguments of a machine whose legs are on `controller`: what
 /// they share, and each disk's own.
-pub fn arguments(controller: Controller, members: &[Member]) -> Vec<String> {
+pub fn arguments(controller: Controller, on_error: OnError, members: &[Member]) -> Vec<String> {
     let shared = shared(controller).map(str::to_owned);
     let disks = members
         .iter()
-        .flat_map(|member| disk(of(controller, *member), *member));
+        .flat_map(|member| disk(of(controller, *member), on_error, *member));
     shared.into_iter().chain(disks).collect()
 }
 
@@ -189,10 +189,9 @@ fn shared(controller: Controller) -> Option<&'static str> {
     })
 }
 
-/// A disk's own devices. Merging in QEMU would fail neighbours together;
-/// errors go to the guest, never to QEMU's own stop; a legacy interface has
-/// no use.
-fn disk(controller: Controller, member: Member) -> Vec<String> {
+/// A disk's own devices. Merging in QEMU would fail neighbours together; a
+/// legacy interface has no use.
+fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<String> {
     let id = serial(member);
     let number = match member {
         Member::Leg(leg) => u32::from(leg),
@@ -200,7 +199,10 @@ fn disk(controller: Controller, member: Member) -> Vec<String> {
     };
     let blocks = format!("logical_block_size={SECTOR},physical_block_size={SECTOR}");
     let cached = format!("{blocks},write-cache=on");
-    let answers = "rerror=report,werror=report";
+    let answers = match on_error {
+        OnError::Report => "rerror=report,werror=report",
+        OnError::Stop => "rerror=stop,werror=stop",
+    };
     let drive = format!("id={id},drive={id}");
     let scsi = |bus: &str, target: u32, more: &str| {
         format!(
@@ -272,7 +274,7 @@ mod tests {
     fn the_devices_of_two_legs_and_a_log() {
         let members = [Member::Leg(0), Member::Leg(1), Member::Log];
         let all: Vec<_> = all()
-            .map(|controller| (controller, arguments(controller, &members)))
+            .map(|controller| (controller, arguments(controller, OnError::Report, &members)))
             .collect();
         insta::assert_debug_snapshot!(all);
     }
@@ -280,7 +282,8 @@ mod tests {
     #[test]
     fn each_argument_is_one_of_the_devices_that_are_asked_for() {
         for controller in all() {
-            for argument in arguments(controller, &[Member::Leg(0), Member::Leg(1)]) {
+            let legs = [Member::Leg(0), Member::Leg(1)];
+            for argument in arguments(controller, OnError::Stop, &legs) {
                 let name = argument.split(',').next().unwrap();
                 assert!(devices(controller).contains(&name), "{argument}");
             }

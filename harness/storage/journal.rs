@@ -63,7 +63,7 @@ impl Refusal {
     }
 }
 
-/// A request that is kept until somebody lets it go.
+/// A request that is to be kept until somebody lets it go.
 #[derive(Debug)]
 struct Holding {
     member: Member,
@@ -71,8 +71,18 @@ struct Holding {
     sector: u64,
     /// What it is answered then, if it fails.
     errno: Option<Errno>,
-    /// `None` until the request has come.
-    held: Option<oneshot::Sender<()>>,
+    held: Held,
+}
+
+/// How far a [`Holding`] is.
+#[derive(Debug)]
+enum Held {
+    /// The request has not come.
+    NotYet,
+    /// It waits to be told how it ends.
+    Here(oneshot::Sender<Option<Errno>>),
+    /// It was let go.
+    Gone,
 }
 
 /// The media of a machine, and what reached them.
@@ -80,7 +90,7 @@ struct Holding {
 pub struct Ledger {
     media: Vec<Medium>,
     refusals: Vec<Refusal>,
-    holding: Option<Holding>,
+    holdings: Vec<Holding>,
     /// How many legs, one behind the other, are ways to the first one's medium.
     ways: u8,
     entries: Vec<Entry>,
@@ -92,7 +102,7 @@ impl Ledger {
         Ledger {
             media,
             refusals: Vec::new(),
-            holding: None,
+            holdings: Vec::new(),
             ways: 1,
             entries: Vec::new(),
         }
@@ -109,11 +119,23 @@ impl Ledger {
     /// # Panics
     /// When there is no such disk.
     pub fn execute(&mut self, index: usize, offset: u64, request: Request) -> Result<(), Errno> {
+        self.execute_or(index, offset, request, None)
+    }
+
+    /// The same, and with `errno` only its failure.
+    pub fn execute_or(
+        &mut self,
+        index: usize,
+        offset: u64,
+        request: Request,
+        errno: Option<Errno>,
+    ) -> Result<(), Errno> {
         let member = self.media[index].member();
         let index = self.medium_of(member).unwrap_or(index);
         let (command, length) = request.shape();
         let (sector, sectors) = covering(offset, length);
-        let result = match self.refused(member, command, sector, sectors) {
+        let refused = errno.or_else(|| self.refused(member, command, sector, sectors));
+        let result = match refused {
             Some(errno) => Err(errno),
             None => carry_out(&mut self.media[index], offset, request),
         };
@@ -130,62 +152,61 @@ impl Ledger {
         result
     }
 
-    /// The first request of this kind that covers `sector` of the disk is to be
-    /// kept, before it has any effect, and to end with `errno`.
+    /// The first request of this kind that covers `sector` of the disk, and is
+    /// not kept already, is to be kept, before it has any effect, and to end
+    /// with `errno`.
     pub fn hold(&mut self, member: Member, command: Command, sector: u64, errno: Option<Errno>) {
-        self.holding = Some(Holding {
+        self.holdings.push(Holding {
             member,
             command,
             sector,
             errno,
-            held: None,
+            held: Held::NotYet,
         });
     }
 
     /// What a request to the disk with this index has to wait for before it is
-    /// carried out.
+    /// carried out; it is told the errno that it is to end with.
     pub fn stops(
         &mut self,
         index: usize,
         offset: u64,
         request: &Request<'_>,
-    ) -> Option<oneshot::Receiver<()>> {
+    ) -> Option<oneshot::Receiver<Option<Errno>>> {
         let member = self.media.get(index)?.member();
-        let holding = self
-            .holding
-            .as_mut()
-            .filter(|holding| holding.held.is_none())?;
         let (command, length) = request.shape();
         let (first, count) = covering(offset, length);
-        let covers = (first..first.saturating_add(count)).contains(&holding.sector);
-        if (holding.member, holding.command) != (member, command) || !covers {
-            return None;
-        }
+        let holding = self.holdings.iter_mut().find(|holding| {
+            matches!(holding.held, Held::NotYet)
+                && (holding.member, holding.command) == (member, command)
+                && (first..first.saturating_add(count)).contains(&holding.sector)
+        })?;
         let (sender, receiver) = oneshot::channel();
-        holding.held = Some(sender);
+        holding.held = Held::Here(sender);
         Some(receiver)
     }
 
-    /// Whether a request is being kept.
-    pub fn is_held(&self) -> bool {
-        (self.holding.as_ref()).is_some_and(|holding| holding.held.is_some())
+    /// Whether all requests are being kept that are to be, and there are any.
+    pub fn all_held(&self) -> bool {
+        let here = |holding: &Holding| matches!(holding.held, Held::Here(_));
+        !self.holdings.is_empty() && self.holdings.iter().all(here)
     }
 
-    /// Lets a request go that is being kept, and keeps none any more.
-    pub fn release(&mut self) {
-        let Some(holding) = self.holding.take() else {
-            return;
-        };
-        if let (Some(errno), Some(_)) = (holding.errno, &holding.held) {
-            self.refusals.push(Refusal {
-                member: holding.member,
-                command: holding.command,
-                sector: Some(holding.sector),
-                times: Times::Count(1),
-                errno,
-            });
+    /// Lets the request go that the call of [`Ledger::hold`] with this index was
+    /// about; if it has not come, it is not kept when it does.
+    pub fn release(&mut self, index: usize) {
+        if let Some(holding) = self.holdings.get_mut(index)
+            && let Held::Here(sender) = std::mem::replace(&mut holding.held, Held::Gone)
+        {
+            // Its connection may be gone.
+            let _ = sender.send(holding.errno);
         }
-        // Whoever waits is told by the sender's end.
+    }
+
+    /// Lets all go that are still kept, and keeps none any more.
+    pub fn release_all(&mut self) {
+        (0..self.holdings.len()).for_each(|index| self.release(index));
+        self.holdings.clear();
     }
 
     /// From here on the disks refuse these requests and no others.
@@ -235,7 +256,7 @@ impl Ledger {
     /// behind the other, all lead to the first one's medium.
     pub fn reset(&mut self, seed: u64, ways: u8) {
         self.ways = ways.max(1);
-        self.holding = None;
+        self.holdings.clear();
         self.entries.clear();
         for medium in &mut self.media {
             medium.reset(seed);
@@ -340,16 +361,38 @@ mod tests {
         let data = [0; 1024];
         assert!(ledger.stops(0, 0, &Request::Write(&data)).is_none());
         assert!(ledger.stops(0, 1024, &Request::Discard(1024)).is_none());
-        assert!(!ledger.is_held());
+        assert!(!ledger.all_held());
         let mut kept = ledger.stops(0, 1024, &Request::Write(&data)).unwrap();
-        assert!(ledger.is_held());
+        assert!(ledger.all_held());
         assert!(ledger.stops(0, 1024, &Request::Write(&data)).is_none());
         assert!(kept.try_recv() == Err(oneshot::error::TryRecvError::Empty));
-        ledger.release();
-        assert!(kept.try_recv() == Err(oneshot::error::TryRecvError::Closed));
-        let results = [0, 1].map(|_| ledger.execute(0, 1024, Request::Write(&data)));
-        assert_eq!(results, [Err(Errno::IO), Ok(())]);
-        assert!(!ledger.is_held());
+        ledger.release_all();
+        let how = kept.try_recv().unwrap();
+        let result = ledger.execute_or(0, 1024, Request::Write(&data), how);
+        assert_eq!(result, Err(Errno::IO));
+        assert_eq!(ledger.execute(0, 1024, Request::Write(&data)), Ok(()));
+        assert!(!ledger.all_held());
+    }
+
+    /// Each is let go by itself, and one that has not come is waited for.
+    #[test]
+    fn several_requests_are_kept_and_let_go_in_any_order() {
+        let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));
+        let mut ledger = Ledger::new(legs.into());
+        ledger.reset(1, false);
+        ledger.hold(Member::Leg(0), Command::Write, 3, None);
+        ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
+        let data = [0; 1024];
+        let mut second = ledger.stops(1, 1024, &Request::Write(&data)).unwrap();
+        assert!(!ledger.all_held());
+        let mut first = ledger.stops(0, 1024, &Request::Write(&data)).unwrap();
+        assert!(ledger.all_held());
+        ledger.release(1);
+        assert_eq!(second.try_recv(), Ok(Some(Errno::IO)));
+        assert!(first.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        assert!(ledger.stops(1, 1024, &Request::Write(&data)).is_none());
+        ledger.release(0);
+        assert_eq!(first.try_recv(), Ok(None));
     }
 
     /// What was refused has no effect, is entered, and is no other way's.

@@ -61,7 +61,7 @@ pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
 use crate::observation::{self, Command, Entry, Member};
 use crate::scenario::Fitting;
-use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs};
+use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs, OnError};
 use account::Account;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
@@ -126,6 +126,9 @@ pub enum StorageError {
         #[source]
         source: ExecuteError,
     },
+    /// The machine stopped because a disk failed, and stands still.
+    #[error("the machine stopped because a disk failed, and does not go on")]
+    GoOn(#[source] ExecuteError),
     /// A disk could not be found in the trace log.
     #[error("cannot find out which of QEMU's block backends is {member}: {why}")]
     Identify {
@@ -153,6 +156,7 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Storage {
     controller: Controller,
+    on_error: OnError,
     socket: PathBuf,
     ledger: Arc<Mutex<Ledger>>,
     front: Front,
@@ -180,6 +184,13 @@ pub fn serial(member: Member) -> String {
         Member::Leg(leg) => format!("leg{leg}"),
         Member::Log => "log".to_owned(),
     }
+}
+
+/// Lets a machine go on that stopped because a disk failed; QEMU then asks the
+/// disk again.
+pub async fn go_on(qmp: &impl Qmp) -> Result<(), StorageError> {
+    let done = qmp.execute(qapi::qmp::cont {}).await;
+    done.map(drop).map_err(StorageError::GoOn)
 }
 
 /// Whether legs on `controller` need a storage daemon.
@@ -243,6 +254,7 @@ impl Storage {
         };
         let mut storage = Storage {
             controller,
+            on_error: fitting.on_error,
             socket: private_dir.join(SOCKET),
             ledger: Arc::new(Mutex::new(Ledger::new(media))),
             front,
@@ -312,7 +324,7 @@ impl Storage {
             return front.qemu_args();
         }
         let members: Vec<Member> = self.arming.iter().map(Arming::member).collect();
-        let devices = controller::arguments(self.controller, &members);
+        let devices = controller::arguments(self.controller, self.on_error, &members);
         let devices = devices
             .into_iter()
             .flat_map(|device| ["-device".to_owned(), device]);
@@ -460,15 +472,17 @@ impl Storage {
         Ok(())
     }
 
-    /// The first request that `hold` is about is to be kept at its disk until
-    /// [`Storage::release`].
+    /// The first request that each of `holds` is about is to be kept at its disk
+    /// until [`Storage::release`] or [`Storage::release_all`].
     ///
     /// # Errors
     /// There is no such leg or sector.
-    pub fn hold(&mut self, legs: &Legs, hold: &Hold, op: Op) -> Result<(), StorageError> {
-        let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
-        let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
-        locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+    pub fn hold(&mut self, legs: &Legs, holds: &[Hold], op: Op) -> Result<(), StorageError> {
+        for hold in holds {
+            let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
+            let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
+            locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+        }
         Ok(())
     }
 
@@ -480,14 +494,29 @@ impl Storage {
         }
     }
 
-    /// Whether a request is being kept.
-    pub fn is_held(&self) -> bool {
-        locked(&self.ledger).is_held()
+    /// Whether all requests are being kept that are to be.
+    pub fn all_held(&self) -> bool {
+        locked(&self.ledger).all_held()
     }
 
-    /// Lets the request go that is being kept, and keeps none any more.
-    pub fn release(&self) {
-        locked(&self.ledger).release();
+    /// Whether leg 0 has read what `case` reads, whole, since the case began.
+    pub fn has_read(&self, case: &Case) -> bool {
+        let offset = case.legs.offset.first().copied().unwrap_or(0);
+        let range = (case.io.sector + offset, case.io.sectors);
+        locked(&self.ledger).entries().iter().any(|entry| {
+            (entry.member, entry.command) == (Member::Leg(0), Command::Read)
+                && (entry.sector, entry.sectors) == range
+        })
+    }
+
+    /// Lets the request go that the hold with this index is about.
+    pub fn release(&self, index: usize) {
+        locked(&self.ledger).release(index);
+    }
+
+    /// Lets all requests go that are being kept, and keeps none any more.
+    pub fn release_all(&self) {
+        locked(&self.ledger).release_all();
     }
 
     /// A case ends: what reached the disks since [`Storage::begin`], the

@@ -3,7 +3,7 @@
 
 use halfway::observation::{Command, Entry, Layer, Member};
 use halfway::scenario::case::{
-    Case, Controller, Fault, Io, Legs, Log, Raid1, Stack, Sync, Times, Vector,
+    Case, Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
 };
 use halfway::storage::{ArmError, Qmp, Storage, StorageError};
 use halfway_protocol::content::{Origin, Span, What};
@@ -146,6 +146,7 @@ fn case(faults: Vec<Fault>) -> Case {
             offset: vec![100, 200],
             max_sectors_kb: None,
             max_transfer: None,
+            on_error: OnError::Report,
         },
         io: Io {
             op: Op::Read,
@@ -158,7 +159,7 @@ fn case(faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }

@@ -10,6 +10,7 @@ use crate::runner::stack;
 use crate::runner::{Needs, Station, StationError, case_seed, plan, set_up, station::Blueprint};
 use crate::scenario::Case;
 use crate::scenario::Fitting;
+use crate::scenario::case::OnError;
 use halfway_protocol::message::Request;
 use miette::Diagnostic;
 use rustix::termios::{self, OptionalActions, Termios};
@@ -66,7 +67,11 @@ async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
     let boot = plan::boot(&guest.boot, &guest.images, case).map_err(ShellError::Skipped)?;
     let blueprint = Blueprint {
         boot: &boot,
-        fitting: Fitting::of(case),
+        fitting: Fitting {
+            // Nobody would let it go on.
+            on_error: OnError::Report,
+            ..Fitting::of(case)
+        },
         members: &members,
         patience: Duration::from_secs(30),
         spare: stack::spare([case]),

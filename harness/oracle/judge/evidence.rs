@@ -1,6 +1,6 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, aside, contract, journal, progress, state};
+use super::{Scene, aside, contract, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
@@ -102,7 +102,8 @@ pub fn shown(scene: &Scene<'_>) -> String {
             let name = scene.case.stack.disk_name(leg);
             format!("{name} failed {} request(s){progress}", failed(leg))
         });
-    let failures: Vec<String> = aside::words(scene).chain(legs).collect();
+    let failures = aside::words(scene).chain(stop::words(scene)).chain(legs);
+    let failures: Vec<String> = failures.collect();
     let failure = match failures.is_empty() {
         true => format!("no {lower} failed"),
         false => failures.join(", "),

@@ -1,9 +1,9 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, aside, contract, journal, progress};
+use super::{Scene, aside, contract, hold, journal, progress, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::scenario::case::{Fault, Times};
+use crate::scenario::case::{Fault, OnError, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 use halfway_target::Said;
@@ -23,16 +23,19 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.faults.is_empty() && scene.expected.fires.is_empty() {
         return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
     }
-    if scene.case.hold.is_some() && scene.seen.meanwhile.is_none() {
-        return Some("the request that was to be held never reached its disk".to_owned());
+    if let Some(reason) = hold::missing(scene) {
+        return Some(reason);
     }
     let faults = scene
         .expected
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
-    let absorbed = scene.absorbed.iter();
-    aside::missed(scene)
+    // What stopped the machine is no error that its driver has seen.
+    let told = scene.case.legs.on_error == OnError::Report;
+    let absorbed = scene.absorbed.iter().filter(|_| told);
+    (stop::missing(scene))
+        .or_else(|| aside::missed(scene))
         .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
         .or_else(|| unrelieved(scene))

@@ -145,7 +145,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     let stray = medium
         .strays
         .first()
-        .filter(|_| !matches!(&case.stack, Stack::Raid1(mirror) if mirror.sync == Sync::Synced));
+        .filter(|_| !matches!(&case.stack, Stack::Raid1(mirror) if mirror.sync != Sync::Nosync));
     if let Some((sector, sectors)) = stray {
         found.push(difference(
             Witness::Medium,

@@ -10,21 +10,24 @@ mod contract;
 mod durable;
 mod evidence;
 mod fired;
+mod hold;
 mod journal;
 mod kernel_log;
 mod medium;
 mod pieces;
 mod progress;
+mod race;
 mod requests;
 mod state;
+mod stop;
 mod trace;
 
 #[cfg(test)]
 mod tests;
 
 use super::controller::{self, Conduct};
-use super::model::{self, Environment, Expectation};
-use super::units;
+use super::model::{self, Environment, Expectation, races};
+use super::units::{self, Unit};
 use super::verdict::{Difference, Outcome, Verdict, Witness};
 use crate::crash::Crash;
 use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
@@ -129,10 +132,19 @@ impl Scene<'_> {
                 };
                 entry.member == Member::Leg(leg) && entry.layer == told
             })
+            .filter(|entry| !stop::was_repeated(self, entry))
             .map(move |entry| {
                 let mut entry = *entry;
                 entry.sector = entry.sector.wrapping_sub(offset);
                 entry
+            })
+            // The recovery's are not the I/O's.
+            .filter(|entry| {
+                let range = Unit {
+                    sector: entry.sector,
+                    sectors: entry.sectors,
+                };
+                !races::is_copy(self.case, range)
             })
     }
 }
@@ -253,6 +265,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(medium::differences(&scene));
     differences.extend(durable::differences(&scene));
     differences.extend(journal::differences(&scene));
+    differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));
     differences.extend(trace::differences(&scene));
     if let Some(first) = differences.first() {

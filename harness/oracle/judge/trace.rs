@@ -56,6 +56,8 @@ pub struct Completion {
     pub command: Command,
     /// Whether it ended well.
     pub ok: bool,
+    /// Its place among all that the tracepoints show.
+    pub place: usize,
 }
 
 impl std::fmt::Display for Completion {
@@ -72,13 +74,13 @@ pub fn completions<'a>(
 ) -> impl Iterator<Item = Completion> + use<'a> {
     let dev = scene.leg_dev(leg);
     let offset = model::offset(scene.case, leg);
-    let events = scene.seen.seen.trace.iter().filter(move |event| {
+    let events = (scene.seen.seen.trace.iter().enumerate()).filter(move |(_, event)| {
         event.kind == Kind::RqComplete
             && Some(event.dev) == dev
             && event.sectors > 0
             && !event.is_passthrough()
     });
-    events.filter_map(move |event| {
+    events.filter_map(move |(place, event)| {
         // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.
         let command = match event.rwbs.chars().find(|letter| "RWDNF".contains(*letter)) {
             Some('R') => Command::Read,
@@ -88,13 +90,15 @@ pub fn completions<'a>(
             Some('N') => Command::WriteZeroes,
             _ => return None,
         };
-        Some(Completion {
-            range: Unit {
-                sector: event.sector.wrapping_sub(offset),
-                sectors: event.sectors,
-            },
+        let range = Unit {
+            sector: event.sector.wrapping_sub(offset),
+            sectors: event.sectors,
+        };
+        (!model::races::is_copy(scene.case, range)).then_some(Completion {
+            range,
             command,
             ok: event.error == 0,
+            place,
         })
     })
 }

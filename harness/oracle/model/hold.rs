@@ -1,42 +1,79 @@
-//! What becomes of a request that is in flight while something is done to its
-//! stack: a correct kernel ends it as if nothing had been done, whole and once.
+//! What becomes of requests that are in flight together while something is done
+//! to their stack, and that then end in an order of ours: a correct kernel ends
+//! each as if it were alone, whole and once.
 
-use super::{Expectation, Unknown};
-use crate::oracle::units;
+use super::{Answer, Expectation, Unknown};
+use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
-    Case, Ending, Fault, Hold, Meanwhile, PathGrouping, Stack, Sync, Times,
+    Case, Ending, Fault, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times,
 };
 use halfway_protocol::io::{Op, Path};
 
-pub fn knows(case: &Case) -> Result<(), Unknown> {
-    let Some(hold) = &case.hold else {
+/// Requests that the block layer does not merge while they are submitted, since
+/// it plugs only more (`AIO_PLUG_THRESHOLD` in fs/aio.c).
+const UNPLUGGED: u32 = 2;
+
+/// What is done while the requests are held.
+pub fn meanwhile(case: &Case) -> Meanwhile {
+    let first = case.holds.first();
+    first.map_or(Meanwhile::Nothing, |hold| hold.meanwhile)
+}
+
+fn fails(case: &Case) -> bool {
+    case.holds.iter().any(|hold| hold.then == Ending::Eio)
+}
+
+/// Whether the model knows what becomes of the requests that `case` holds;
+/// `on_target` is what its target does with a unit that nobody holds.
+pub fn knows(
+    case: &Case,
+    on_target: impl Fn(&Case, &[Unit]) -> Expectation,
+) -> Result<(), Unknown> {
+    let Some(first) = case.holds.first() else {
         return Ok(());
     };
-    if !case.faults.is_empty() || !case.aside.is_empty() {
-        return Err(Unknown("a request is held, and others fail"));
+    if super::races_recovery(case) {
+        return Ok(());
     }
-    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
-    let one = pieces.len() == 1 && case.io.requests == 1 && case.io.path == Path::Direct;
-    if !one || case.io.dsync || case.linear.is_some() {
+    if !case.aside.is_empty() {
         return Err(Unknown(
-            "a request of an I/O in several pieces is held; which of the others pass it depends on \
-             timing",
+            "requests are held, and the log or the recovery fails",
         ));
     }
+    if case.io.path != Path::Direct || case.io.dsync || case.linear.is_some() {
+        return Err(Unknown(
+            "a request of an I/O in pieces of unknown number is held; which of the others pass it \
+             depends on timing",
+        ));
+    }
+    if meanwhile(case) == Meanwhile::Timeout && (fails(case) || case.holds.len() > 1) {
+        return Err(Unknown(
+            "a request is given up by its driver, and then fails; what the driver makes of that \
+             differs by release: let one end well",
+        ));
+    }
+    let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
     match &case.stack {
-        Stack::Multipath(multipath) => {
-            if multipath.path_grouping != PathGrouping::Failover || hold.leg != 0 {
-                return Err(Unknown(
-                    "the first path of the first group gets the request: hold it there",
-                ));
-            }
+        Stack::Multipath(_) if !one_leg => {
+            return Err(Unknown(
+                "a request is on one path at a time: hold on one of them",
+            ));
+        }
+        Stack::Multipath(multipath) if multipath.path_grouping != PathGrouping::Failover => {
+            return Err(Unknown(
+                "which path of a group gets the request depends on its selector: make each a group",
+            ));
+        }
+        Stack::Multipath(_) => {}
+        Stack::Raid1(_) if !one_leg && case.io.op == Op::Read => {
+            return Err(Unknown(
+                "a mirror reads from one leg at a time: hold on one of them",
+            ));
         }
         Stack::Raid1(mirror) => {
-            if case.io.op == Op::Read && hold.leg != 0 {
-                return Err(Unknown("a mirror reads from leg 0 first: hold it there"));
-            }
-            let fails = hold.then == Ending::Eio && case.io.op == Op::Write;
-            if fails && hold.meanwhile != Meanwhile::Nothing || mirror.sync != Sync::Nosync {
+            let recovers =
+                fails(case) && case.io.op == Op::Write && meanwhile(case) != Meanwhile::Nothing;
+            if recovers || mirror.sync != Sync::Nosync {
                 return Err(Unknown(
                     "a mirror that is resumed recovers what it has lost; how far it has come \
                      depends on timing",
@@ -44,37 +81,202 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
             }
         }
     }
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    match pieces.as_slice() {
+        [unit] => knows_one(case, *unit, on_target),
+        several => knows_several(case, several),
+    }
+}
+
+/// Of one unit: its pieces at the leg may be held, and it may be another leg's
+/// failure that made it go there.
+fn knows_one(
+    case: &Case,
+    unit: Unit,
+    on_target: impl Fn(&Case, &[Unit]) -> Expectation,
+) -> Result<(), Unknown> {
+    let step = u64::from(case.legs.max_sectors_kb.unwrap_or(u32::MAX)) * 2;
+    let piece = |sector: u64| sector.saturating_sub(unit.sector) / step;
+    for (index, hold) in case.holds.iter().enumerate() {
+        let mut earlier = case.holds[..index].iter();
+        if earlier.any(|one| one.leg == hold.leg && piece(one.sector) == piece(hold.sector)) {
+            return Err(Unknown(
+                "two holds are of one request to the leg: lay them further apart, or set \
+                 `max_sectors_kb`",
+            ));
+        }
+    }
+    let leg = case.holds[0].leg;
+    let goes_to_all = matches!(case.stack, Stack::Raid1(_)) && case.io.op == Op::Write;
+    if !case.faults.is_empty() {
+        let elsewhere = |fault: &Fault| {
+            fault.leg != leg && fault.times == Times::Always && fault.op == case.op_on_legs()
+        };
+        let reloaded = matches!(case.stack, Stack::Multipath(_))
+            && fails(case)
+            && meanwhile(case) == Meanwhile::Reload;
+        let queues = matches!(
+            &case.stack,
+            Stack::Multipath(Multipath {
+                queue_if_no_path: true,
+                ..
+            })
+        );
+        if goes_to_all || reloaded || queues || !case.faults.iter().all(elsewhere) {
+            return Err(Unknown(
+                "a request is held, and others fail: known is a read, or an I/O of a path, that \
+                 lasting faults of other legs have sent to the leg that holds it",
+            ));
+        }
+    }
+    let alone = on_target(&without(case, unit), &[unit]);
+    let comes = |asked: &UnitAsked| goes_to_all || asked.as_ref().is_some_and(|o| o.contains(&leg));
+    if !alone.units.iter().all(|unit| comes(&unit.order)) {
+        return Err(Unknown(
+            "the leg that is to hold the request is not asked: it goes from leg 0 on to the first \
+             without a fault",
+        ));
+    }
     Ok(())
 }
 
-/// The case without the hold, and with the failure that it ends in.
-pub fn without(case: &Case, hold: &Hold) -> Case {
-    let mut other = case.clone();
-    other.hold = None;
-    if hold.then == Ending::Eio {
-        other.faults.push(Fault {
-            leg: hold.leg,
-            op: case.io.op,
-            sector: hold.sector,
-            times: Times::Count(1),
-            errno: 5,
-            report: None,
-        });
+type UnitAsked = Option<Vec<u8>>;
+
+/// Of several units each must be held, or which of them passes another depends
+/// on timing.
+fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
+    let first = &case.holds[0];
+    let each_is_held = case.holds.len() == units.len()
+        && (case.holds.iter()).all(|hold| hold.leg == first.leg)
+        && (units.iter()).all(|unit| case.holds.iter().any(|hold| unit.covers(hold.sector)));
+    if !each_is_held || case.io.requests > UNPLUGGED {
+        return Err(Unknown(
+            "a request of an I/O in several pieces is held; which of the others pass it depends on \
+             timing: hold each, of two requests, on one leg",
+        ));
     }
+    if !case.faults.is_empty() {
+        return Err(Unknown("several requests are held, and others fail"));
+    }
+    let (on_first, deeds, queues) = match &case.stack {
+        Stack::Multipath(multipath) => (
+            true,
+            matches!(
+                meanwhile(case),
+                Meanwhile::Nothing | Meanwhile::FailPath | Meanwhile::ReinstatePath
+            ),
+            multipath.queue_if_no_path,
+        ),
+        Stack::Raid1(mirror) => (
+            case.io.op == Op::Read,
+            meanwhile(case) == Meanwhile::Nothing,
+            !mirror.handle_errors && case.io.op == Op::Write,
+        ),
+    };
+    if on_first && first.leg != 0 || !deeds || queues {
+        return Err(Unknown(
+            "several requests are held; known is what becomes of them on the first leg or path, \
+             while no table changes and what fails is handled at once",
+        ));
+    }
+    Ok(())
+}
+
+/// The case without the holds, and with the failures that those of `unit` end
+/// in.
+fn without(case: &Case, unit: Unit) -> Case {
+    let mut other = case.clone();
+    let holds = std::mem::take(&mut other.holds);
+    let failing = holds
+        .iter()
+        .filter(|hold| hold.then == Ending::Eio && unit.covers(hold.sector));
+    other.faults.extend(failing.map(|hold| Fault {
+        leg: hold.leg,
+        op: case.io.op,
+        sector: hold.sector,
+        times: Times::Count(1),
+        errno: super::EIO,
+        report: None,
+    }));
     other
 }
 
-/// `expected` is what is right where nothing is done meanwhile.
-pub fn expect(case: &Case, hold: &Hold, expected: Expectation) -> Expectation {
-    let leg = usize::from(hold.leg);
-    let fails = hold.then == Ending::Eio;
-    let mut expected = Expectation {
-        fires: Vec::new(),
-        partial: false,
-        ..expected
+/// What a correct kernel does with units that are all in flight before the first
+/// of them ends: with each what `on_target` does with it alone.
+pub fn expect(
+    case: &Case,
+    units: &[Unit],
+    on_target: impl Fn(&Case, &[Unit]) -> Expectation,
+) -> Expectation {
+    let mut each = units
+        .iter()
+        .map(|unit| (*unit, on_target(&without(case, *unit), &[*unit])));
+    let Some((unit, first)) = each.next() else {
+        return on_target(&without(case, super::whole(case)), units);
     };
+    let answers = answers_of(case, unit, &first);
+    let start = Expectation { answers, ..first };
+    let mut expected = each.fold(start, |all, (unit, one)| joined(case, all, unit, one));
+    let own = case.faults.len();
+    expected.fires.retain(|index| *index < own);
+    expected.partial = false;
+    done_meanwhile(case, expected)
+}
+
+/// The answers to the requests that `unit` is a part of; of the others none yet.
+fn answers_of(case: &Case, unit: Unit, one: &Expectation) -> Vec<Vec<Answer>> {
+    let parts = case.io.parts();
+    let of = parts.iter().zip(&one.answers);
+    of.map(
+        |(&(sector, sectors), answers)| match unit.meets(Unit { sector, sectors }) {
+            true => answers.clone(),
+            false => Vec::new(),
+        },
+    )
+    .collect()
+}
+
+fn joined(case: &Case, all: Expectation, unit: Unit, one: Expectation) -> Expectation {
+    let failed = |expected: &Expectation| expected.health.iter().any(|health| *health != "A");
+    let mut answers = all.answers.clone();
+    for (known, more) in answers.iter_mut().zip(answers_of(case, unit, &one)) {
+        let lost = more.iter().any(Result::is_err);
+        if known.is_empty() || lost {
+            *known = more;
+        }
+    }
+    let health = all.health.iter().zip(&one.health);
+    Expectation {
+        answers,
+        held: all.held || one.held,
+        health: health
+            .map(|(a, b)| if *a == "A" { *b } else { *a })
+            .collect(),
+        active_group: match failed(&one) {
+            true => one.active_group,
+            false => all.active_group,
+        },
+        loses_sync: all.loses_sync || one.loses_sync,
+        units: [all.units, one.units].concat(),
+        fires: [all.fires, one.fires].concat(),
+        ..all
+    }
+}
+
+/// What the deed changes in what is right without it.
+fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
+    let Some(hold) = case.holds.first() else {
+        return expected;
+    };
+    let leg = usize::from(hold.leg);
+    let fails = fails(case);
     match hold.meanwhile {
-        Meanwhile::Nothing | Meanwhile::Suspend | Meanwhile::SuspendNoflush => {}
+        // `nvme_timeout` asks for an abort and starts the timer anew: the request
+        // stays the disk's until it ends.
+        Meanwhile::Nothing
+        | Meanwhile::Suspend
+        | Meanwhile::SuspendNoflush
+        | Meanwhile::Timeout => {}
         // `fail_path` does not touch what is in flight. A group that was left is
         // only looked for again when there is something to map.
         Meanwhile::FailPath => {

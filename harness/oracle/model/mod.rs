@@ -12,8 +12,11 @@ mod multipath;
 mod nested;
 mod raid1;
 mod reports;
+mod stop;
 #[cfg(test)]
 mod tests;
+
+pub use raid1::race as races;
 
 use super::controller;
 use super::units::Unit;
@@ -122,7 +125,8 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
     knows_operations(case)?;
     controller::knows(case).map_err(Unknown)?;
     reports::knows(case)?;
-    hold::knows(case)?;
+    stop::knows(case)?;
+    hold::knows(case, on_target)?;
     match &case.stack {
         Stack::Raid1(mirror) => match &mirror.paths {
             Some(paths) => nested::knows(case, mirror, paths),
@@ -141,19 +145,23 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         Alignment::Either if units.is_empty() => return refused(case),
         Alignment::Either => {}
     }
-    let on_target = |case: &Case| match &case.stack {
+    let mut expected = match case.holds.is_empty() || races_recovery(case) {
+        true => on_target(case, units),
+        false => hold::expect(case, units, on_target),
+    };
+    expected.partial |= !expected.fires.is_empty() && exceeds_segments(case, environment, units);
+    expected
+}
+
+/// What the target of `case` does with units that nobody holds.
+fn on_target(case: &Case, units: &[Unit]) -> Expectation {
+    match &case.stack {
         Stack::Raid1(mirror) => match &mirror.paths {
             Some(paths) => nested::expect(case, mirror, paths, units),
             None => raid1::expect(case, mirror, units),
         },
         Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
-    };
-    let mut expected = match &case.hold {
-        None => on_target(case),
-        Some(hold) => hold::expect(case, hold, on_target(&hold::without(case, hold))),
-    };
-    expected.partial |= !expected.fires.is_empty() && exceeds_segments(case, environment, units);
-    expected
+    }
 }
 
 /// Whether the one fault lies in a unit of more segments than a leg takes at once
@@ -179,11 +187,16 @@ pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
     (Origin::Leg(from), sector + offset(case, from))
 }
 
+/// Whether the I/O meets the recovery of its own region.
+pub fn races_recovery(case: &Case) -> bool {
+    (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)
+}
+
 /// Whether all legs show leg 0's content: a resynchronisation copied it
 /// (`do_recovery` in dm-raid1.c), or they are paths to it.
 pub fn alike(case: &Case) -> bool {
     match &case.stack {
-        Stack::Raid1(mirror) => mirror.sync == Sync::Synced,
+        Stack::Raid1(mirror) => mirror.sync != Sync::Nosync,
         Stack::Multipath(_) => true,
     }
 }

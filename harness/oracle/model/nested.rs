@@ -16,7 +16,7 @@ use crate::scenario::case::{
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> {
-    if case.hold.is_some() {
+    if !case.holds.is_empty() {
         return Err(Unknown(
             "a request is held beneath a multipath that is beneath a mirror",
         ));

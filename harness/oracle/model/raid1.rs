@@ -1,6 +1,7 @@
 //! dm-raid1, the `mirror` target (drivers/md/dm-raid1.c).
 
 mod log;
+pub mod race;
 mod recovery;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     without_flush_faults,
 };
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Log, Raid1, Times};
+use crate::scenario::case::{Case, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of zeros in one bio: as many pages as a bio may have
@@ -19,6 +20,7 @@ const ZEROS: u64 = 256 * PAGE;
 pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     log::knows(case, mirror)?;
     recovery::knows(case, mirror)?;
+    race::knows(case, mirror)?;
     let pieces = units::nominal(&case.io.parts(), &case.boundaries()).len();
     let several_bios = case.io.op == Op::WriteZeroes && case.io.sectors > ZEROS;
     let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
@@ -47,6 +49,9 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
 }
 
 pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
+    if mirror.sync == Sync::Syncing {
+        return race::expect(case, units);
+    }
     let expected = match unrecovered(case).is_empty() {
         true => recovered(case, mirror, units),
         false => recovery::expect(case, mirror, units),

@@ -259,8 +259,133 @@ fn a_mirror_with_a_read_in_flight(#[case] hold: &str, #[case] order: &[u8], #[ca
     assert_eq!(expected.health.concat(), health);
 }
 
+/// Each is as if it were alone; the leg that failed one of them has failed.
+#[rstest]
+#[case::none("ok", "ok", [(1, 0), (1, 0)], "AA")]
+#[case::first("EIO", "ok", [(1, 1), (1, 0)], "RA")]
+#[case::second("ok", "EIO", [(1, 0), (1, 1)], "RA")]
+#[case::both("EIO", "EIO", [(1, 1), (1, 1)], "RA")]
+fn two_reads_in_flight(
+    #[case] one: &str,
+    #[case] two: &str,
+    #[case] asked: [(u32, u32); 2],
+    #[case] health: &str,
+) {
+    let holds = format!(
+        "[[hold]]\nat = 0\nthen = \"{one}\"\n[[hold]]\nat = 300\nthen = \"{two}\"\nplace = 0"
+    );
+    let case = case("", "op = \"read\"\nrequests = 2", &holds);
+    knows(&case).unwrap();
+    let expected = expected(&case);
+    assert_eq!(expected.answers, [[Ok(256 * 512)], [Ok(256 * 512)]]);
+    let times: Vec<_> = (expected.units.iter())
+        .map(|unit| (unit.asked[0].1, unit.asked[1].1))
+        .collect();
+    assert_eq!(times, asked);
+    assert_eq!(expected.health.concat(), health);
+}
+
+/// What one leg's fault has sent to the next is held there.
+#[rstest]
+#[case::mirror("", "ok", true, "RA")]
+#[case::mirror_lost("", "EIO", false, "RR")]
+#[case::paths(MQ, "ok", true, "FA")]
+#[case::paths_lost(MQ, "EIO", false, "FF")]
+fn a_resubmission_in_flight(
+    #[case] stack: &str,
+    #[case] then: &str,
+    #[case] well: bool,
+    #[case] health: &str,
+) {
+    let holds = format!("[[fault]]\n[[hold]]\nleg = 1\nthen = \"{then}\"\nmeanwhile = \"suspend\"");
+    let case = case(stack, "op = \"read\"", &holds);
+    knows(&case).unwrap();
+    let expected = expected(&case);
+    let answer = if well { Ok(512 * 512) } else { Err(5) };
+    assert_eq!(expected.answers, [[answer]]);
+    assert_eq!(expected.health.concat(), health);
+    assert_eq!(
+        (expected.fires.as_slice(), expected.partial),
+        (&[0][..], false)
+    );
+}
+
+/// A read of a region in recovery does not wait, a write does and goes to all.
+#[rstest]
+#[case::read("read", &[(1, 1), (0, 0)], Some(vec![0]))]
+#[case::write("write", &[(1, 1), (1, 1)], None)]
+fn an_io_that_meets_the_recovery_of_its_region(
+    #[case] op: &str,
+    #[case] asked: &[(u32, u32)],
+    #[case] order: Option<Vec<u8>>,
+) {
+    let case = case(
+        "region_size = 64\nsync = \"syncing\"\n[legs]\nsize = 2048",
+        &format!("op = \"{op}\"\nsector = 1024\nsectors = 48"),
+        "[[hold]]",
+    );
+    knows(&case).unwrap();
+    let expected = expected(&case);
+    assert_eq!(expected.answers, [[Ok(48 * 512)]]);
+    assert_eq!(expected.units[0].asked, asked);
+    assert_eq!(expected.units[0].order, order);
+    assert!(!expected.loses_sync && !expected.held);
+}
+
+const SYNCING: &str = "region_size = 64\nsync = \"syncing\"\n[legs]\nsize = 2048";
+
+#[rstest]
+#[case::not_held(SYNCING, "sectors = 48\nsector = 1024", "")]
+#[case::fails(SYNCING, "sectors = 48\nsector = 1024", "[[hold]]\nthen = \"EIO\"")]
+#[case::suspended(
+    SYNCING,
+    "sectors = 48\nsector = 1024",
+    "[[hold]]\nmeanwhile = \"suspend\""
+)]
+#[case::faulty(SYNCING, "sectors = 48\nsector = 1024", "[[fault]]\n[[hold]]")]
+#[case::whole_region(SYNCING, "sectors = 64\nsector = 1024", "[[hold]]")]
+#[case::two_regions(SYNCING, "sectors = 48\nsector = 1060", "[[hold]]")]
+#[case::several(SYNCING, "sectors = 48\nsector = 1024\nrequests = 2", "[[hold]]")]
+#[case::lasting_stop("[legs]\non_error = \"stop\"", "op = \"read\"", "[[fault]]")]
+#[case::two_stops(
+    "[legs]\non_error = \"stop\"",
+    "op = \"read\"",
+    "[[fault]]\ntimes = 1\n[[fault]]\nleg = 1\ntimes = 1"
+)]
+#[case::held_stop("[legs]\non_error = \"stop\"", "op = \"read\"", "[[hold]]")]
+#[case::given_up_and_failed(
+    "[legs]\ncontroller = \"nvme\"",
+    "op = \"read\"",
+    "[[hold]]\nthen = \"EIO\"\nmeanwhile = \"timeout\""
+)]
+fn what_is_not_known_of_recoveries_and_stops(
+    #[case] stack: &str,
+    #[case] io: &str,
+    #[case] rest: &str,
+) {
+    assert!(knows(&case(stack, io, rest)).is_err());
+}
+
 #[rstest]
 #[case::with_a_fault("", "op = \"read\"", "[[fault]]\n[[hold]]")]
+#[case::with_a_fault_of_no_path(MQ, "op = \"read\"", "[[fault]]\nleg = 1\n[[hold]]\nleg = 1")]
+#[case::one_request("", "op = \"read\"", "[[hold]]\n[[hold]]\nat = 0")]
+#[case::one_of_two("", "op = \"read\"\nrequests = 2", "[[hold]]\n[[hold]]\nat = 300")]
+#[case::merged(
+    "",
+    "op = \"read\"\nrequests = 3",
+    "[[hold]]\nat = 0\n[[hold]]\nat = 200\n[[hold]]\nat = 400"
+)]
+#[case::two_paths(
+    MQ,
+    "op = \"read\"\nrequests = 2",
+    "[[hold]]\nat = 0\n[[hold]]\nleg = 1"
+)]
+#[case::reloaded_elsewhere(
+    MQ,
+    "op = \"read\"",
+    "[[fault]]\n[[hold]]\nleg = 1\nthen = \"EIO\"\nmeanwhile = \"reload\""
+)]
 #[case::pieces("", "op = \"read\"\nrequests = 2", "[[hold]]")]
 #[case::other_leg("", "op = \"read\"", "[[hold]]\nleg = 1")]
 #[case::other_path(MQ, "op = \"read\"", "[[hold]]\nleg = 1")]

@@ -81,7 +81,15 @@ use rstest::{Context, rstest};
 #[case::log_in_memory("[[fault]]\ndisk = \"log\"")]
 #[case::log_discards("[stack]\nlog = \"disk\"\n[[fault]]\ndisk = \"log\"\nop = \"discard\"")]
 #[case::nothing_to_set_up("[[fault]]\nduring = \"set-up\"")]
-#[case::two_holds("[[hold]]\n[[hold]]\nat = \"first\"")]
+#[case::two_holds_of_one_request("[[hold]]\nleg = [0, 1]\n[[hold]]\nleg = 1")]
+#[case::five_holds(
+    "[[hold]]\nat = 0\n[[hold]]\nat = 1\n[[hold]]\nat = 2\n[[hold]]\nat = 3\n[[hold]]\nat = 4"
+)]
+#[case::no_such_place("[[hold]]\nat = 0\n[[hold]]\nplace = 2")]
+#[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
+#[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]
+#[case::stop_on_another("[legs]\ncontroller = \"nvme\"\non_error = \"stop\"")]
+#[case::stop_at_a_discard("[legs]\non_error = \"stop\"\n[io]\nop = \"discard\"")]
 #[case::path_of_a_mirror("[[hold]]\nmeanwhile = \"fail-path\"")]
 #[case::hold_outside("[[hold]]\nat = 512")]
 #[case::hold_on_no_leg("[[hold]]\nleg = 2")]

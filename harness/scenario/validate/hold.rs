@@ -1,30 +1,94 @@
-//! `[[hold]]`.
+//! Each `[[hold]]`, and all of them together.
 
 use super::{clash, place};
 use crate::scenario::case::{Controller, Meanwhile};
 use crate::scenario::error::Report;
-use crate::scenario::file::File;
-use crate::scenario::value::Target;
+use crate::scenario::file::{File, Hold};
+use crate::scenario::limits;
+use crate::scenario::sweep::Given;
+use crate::scenario::value::{Target, Value};
 use halfway_protocol::io::Op;
 
 pub(super) fn hold(file: &File, report: &mut Report) {
-    let [given, more @ ..] = file.hold.as_slice() else {
+    if file.hold.is_empty() {
+        return;
+    }
+    if let Some(more) = file.hold.get(limits::HOLDS) {
+        let problem = report.problem(format!("{} requests cannot be held", file.hold.len()));
+        if let Some(span) = more.span.clone() {
+            problem.at(span, "one too many");
+        }
+        problem.help(format!(
+            "at most {}: they have {} orders already",
+            limits::HOLDS,
+            (1..=limits::HOLDS).product::<usize>()
+        ));
+    }
+    for (index, given) in file.hold.iter().enumerate() {
+        let hold = &given.value;
+        place::legs(&hold.leg, file, report);
+        place::sectors(&hold.at, file, report);
+        places(hold, index, report);
+        if let Some(deed) = hold.meanwhile.find(|deed| *deed != Meanwhile::Nothing)
+            && index > 0
+        {
+            report
+                .problem("the first hold says what is done while all are held")
+                .value(deed, "this is a later one")
+                .help("move it to the first `[[hold]]`");
+        }
+        for earlier in &file.hold[..index] {
+            same_request(file, earlier, given, report);
+        }
+    }
+    of_all(file, report);
+}
+
+/// Places that a hold cannot have.
+fn places(hold: &Hold, index: usize, report: &mut Report) {
+    let beyond = |place: &u8| usize::from(*place) > index;
+    for place in hold.place.iter().flat_map(|sweep| sweep.offenders(beyond)) {
+        report
+            .problem(format!("there is no place {}", place.value))
+            .value(place, "of so many holds, this one included")
+            .help(match index {
+                0 => "the first hold has none before it: leave `place` out".to_owned(),
+                _ => format!("0 is before all holds above this one, {index} after them"),
+            });
+    }
+}
+
+/// Reports two holds that may be of one request.
+fn same_request(file: &File, one: &Given<Hold>, again: &Given<Hold>, report: &mut Report) {
+    let (a, b) = (&one.value, &again.value);
+    let Some(leg) = a.leg.find(|leg| b.leg.values().any(|other| leg == other)) else {
         return;
     };
-    let span = |index: usize| file.hold.get(index).and_then(|hold| hold.span.clone());
-    if !more.is_empty() {
-        let problem = report.problem("one request can be held at a time");
-        if let Some(span) = span(1) {
-            problem.at(span, "the second");
+    let shared = file.io.sectors.values().find_map(|length| {
+        let mut sectors = a.at.values().map(|at| at.resolve(*length));
+        sectors.find(|sector| b.at.values().any(|at| at.resolve(*length) == *sector))
+    });
+    let Some(at) = shared else {
+        return;
+    };
+    let problem = report.problem(format!(
+        "two holds on leg {} at sector {at} of the I/O",
+        leg.value.word()
+    ));
+    for (hold, label) in [(again, "the second"), (one, "the first")] {
+        if let Some(span) = hold.span.clone() {
+            problem.at(span, label);
         }
-        problem.help("give each a scenario of its own, or sweep over `at`");
     }
-    let hold = &given.value;
-    place::legs(&hold.leg, file, report);
-    place::sectors(&hold.at, file, report);
+    problem.help("a request is held once: sweep over legs or sectors that differ");
+}
+
+/// What is true of each hold alike.
+fn of_all(file: &File, report: &mut Report) {
+    let first = &file.hold[0].value;
     let of_paths =
         |deed: &Meanwhile| matches!(deed, Meanwhile::FailPath | Meanwhile::ReinstatePath);
-    if let (Target::Raid1, Some(deed)) = (file.stack.target(), hold.meanwhile.find(of_paths)) {
+    if let (Target::Raid1, Some(deed)) = (file.stack.target(), first.meanwhile.find(of_paths)) {
         report
             .problem("a mirror has no paths")
             .value(deed, "this is done to a path")
@@ -33,14 +97,21 @@ pub(super) fn hold(file: &File, report: &mut Report) {
     clash(
         report,
         (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
-        hold.meanwhile.find(|_| true),
+        (first.meanwhile).find(|deed| *deed != Meanwhile::Timeout),
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
     );
     clash(
         report,
+        (file.legs.controller).find(|one| *one != Controller::Nvme),
+        (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
+        "this driver gives no request up that its disk could still end",
+        "take `nvme`: the others wait for ever, or reset a device model that waits itself",
+    );
+    clash(
+        report,
         file.io.op.find(|op| !matches!(op, Op::Read | Op::Write)),
-        hold.meanwhile.find(|_| true),
+        first.meanwhile.find(|_| true),
         "only reads and writes can be held",
         "set `op` in `[io]` to one of them",
     );

@@ -1,7 +1,7 @@
 //! `[stack]` and `[legs]`.
 
 use super::clash;
-use crate::scenario::case::{Controller, Log, Sync};
+use crate::scenario::case::{Controller, Log, OnError, Sync};
 use crate::scenario::error::Report;
 use crate::scenario::file::{self, File};
 use crate::scenario::limits;
@@ -183,7 +183,7 @@ fn raid1(file: &File, report: &mut Report) {
         "`keep_log` needs `handle_errors`",
         "a dm-raid1 table with keep_log alone is refused by the kernel",
     );
-    let synced = (stack.sync.as_ref()).and_then(|sweep| sweep.find(|sync| *sync == Sync::Synced));
+    let synced = (stack.sync.as_ref()).and_then(|sweep| sweep.find(|sync| *sync != Sync::Nosync));
     let large = file.legs.size.find(|size| *size > limits::SYNCED_SECTORS);
     if let (Some(synced), Some(large)) = (synced, large) {
         report
@@ -364,6 +364,20 @@ pub(super) fn legs(file: &File, report: &mut Report) {
         (file.stack.log.as_ref()).and_then(|sweep| sweep.find(|log| *log == Log::Disk)),
         "the log's disk has a journal of its own, which has no order with that of a target",
         "take `log = \"core\"`, or another controller",
+    );
+    clash(
+        report,
+        (legs.on_error).find(|on_error| *on_error == OnError::Stop),
+        (legs.controller).find(|one| *one != Controller::VirtioBlk),
+        "only virtio-blk's trace tells what a disk was asked before and after a stop",
+        "leave `controller` out",
+    );
+    clash(
+        report,
+        (legs.on_error).find(|on_error| *on_error == OnError::Stop),
+        (file.io.op).find(|op| !matches!(op, Op::Read | Op::Write)),
+        "of reads and writes alone the trace tells that they were asked for again",
+        "set `op` in `[io]` to one of them",
     );
     let most = offsets.iter().map(|offset| offset.value).max().unwrap_or(0);
     for controller in &legs.controller.0 {

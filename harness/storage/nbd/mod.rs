@@ -135,15 +135,15 @@ where
             let mut data = std::mem::take(&mut data);
             let (ledger, replies) = (ledger.clone(), replies.clone());
             tokio::spawn(async move {
-                // The ledger ends the channel, it sends nothing.
-                let _ = released.await;
-                carry_out(&header, export, &mut data, &ledger);
+                // A ledger that is reset meanwhile forgets how it was to end.
+                let errno = released.await.unwrap_or(None);
+                carry_out(&header, export, &mut data, &ledger, errno);
                 // If the client is gone, the connection's own end tells.
                 let _ = reply(&replies, &data).await;
             });
             continue;
         }
-        carry_out(&header, export, &mut data, &ledger);
+        carry_out(&header, export, &mut data, &ledger, None);
         reply(&replies, &data).await?;
         if data.capacity() > KEPT {
             data = Vec::new();
@@ -165,12 +165,19 @@ fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<Request<'a>
     }
 }
 
-/// Carries a request out, and makes its reply of its data.
-fn carry_out(header: &RequestHeader, export: usize, data: &mut Vec<u8>, ledger: &Mutex<Ledger>) {
+/// Carries a request out, or fails it with `errno`, and makes its reply of its
+/// data.
+fn carry_out(
+    header: &RequestHeader,
+    export: usize,
+    data: &mut Vec<u8>,
+    ledger: &Mutex<Ledger>,
+    errno: Option<Errno>,
+) {
     let result = match request(header, &mut data[wire::REPLY_BYTES..]) {
         Some(request) => {
             let mut ledger = locked(ledger);
-            let done = ledger.execute(export, header.offset, request);
+            let done = ledger.execute_or(export, header.offset, request, errno);
             // Forced onto the medium: as good as a flush behind it.
             match done {
                 Ok(()) if header.flags & flag::FUA != 0 => {

@@ -123,8 +123,8 @@ fn what_is_kept_is_overtaken() {
         client.request(WRITE, 8, 1024, 512).await;
         client.stream.write_all(&[9; SECTOR]).await.unwrap();
         assert_eq!(client.reply().await, (0, 8));
-        assert!(locked(&ledger).is_held());
-        locked(&ledger).release();
+        assert!(locked(&ledger).all_held());
+        locked(&ledger).release_all();
         assert_eq!(client.reply().await, (5, 7));
         client.request(WRITE, 9, 512, 512).await;
         client.stream.write_all(&[9; SECTOR]).await.unwrap();

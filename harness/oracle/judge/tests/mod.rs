@@ -7,6 +7,7 @@ mod controllers;
 mod multipath;
 mod nested;
 mod operations;
+mod order;
 mod target;
 
 use super::*;
@@ -14,7 +15,7 @@ use crate::observation::{Command, Entry, Layer, Medium};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
     Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
-    Multipath, PathGrouping, PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
+    Multipath, OnError, PathGrouping, PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, Op, OpReport, Path};
@@ -65,6 +66,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             offset: vec![0, 8],
             max_sectors_kb: Some(64),
             max_transfer: None,
+            on_error: OnError::Report,
         },
         io: Io {
             op,
@@ -77,7 +79,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         },
         faults,
         aside: Vec::new(),
-        hold: None,
+        holds: Vec::new(),
         sabotage: None,
     }
 }
@@ -396,6 +398,7 @@ fn observe(case: &Case) -> Observation {
         events_before: Some(0),
         meanwhile: None,
         relief: Vec::new(),
+        stops: 0,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

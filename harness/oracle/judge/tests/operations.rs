@@ -157,11 +157,12 @@ fn a_failure_is_told_of(
 fn a_request_that_is_held(#[case] meanwhile: Option<Vec<String>>, #[case] outcome: Outcome) {
     let mut case = case(Op::Read, Vec::new());
     let mut seen = observe(&case);
-    case.hold = Some(Hold {
+    case.holds.push(Hold {
         leg: 0,
         sector: BAD,
         then: Ending::Ok,
         meanwhile: Meanwhile::Suspend,
+        place: 0,
     });
     seen.meanwhile = meanwhile;
     assert_eq!(judge(&case, &seen).outcome, outcome);

@@ -1,0 +1,62 @@
+//! Were the requests held, and did the guest see them end in the order in which
+//! they were let go? If not, another case was played than the one that was asked
+//! for.
+
+use super::{Scene, race, trace};
+use crate::oracle::model;
+use crate::scenario::case::{Ending, Hold, Meanwhile};
+
+/// Why the holds of the case prove nothing, if they do not.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    let case = scene.case;
+    if case.holds.is_empty() {
+        return None;
+    }
+    if scene.seen.meanwhile.is_none() {
+        return Some("a request that was to be held never reached its disk".to_owned());
+    }
+    if model::races_recovery(case) {
+        return race::missing(scene);
+    }
+    if case.holds[0].meanwhile == Meanwhile::Timeout && !was_given_up(scene) {
+        return Some(
+            "the kernel's log does not tell of a driver that gave a request up".to_owned(),
+        );
+    }
+    let order = Hold::order(&case.holds);
+    let ends = order.iter().map(|index| (index, end(scene, *index)));
+    let mut before = None;
+    for (index, place) in ends {
+        let Hold { leg, sector, .. } = case.holds[*index];
+        let Some(place) = place else {
+            return Some(format!(
+                "the guest saw no end of what leg {leg} held at sector {sector}"
+            ));
+        };
+        if before > Some(place) {
+            return Some(format!(
+                "the guest saw what leg {leg} held at sector {sector} end before what was let go \
+                 before it"
+            ));
+        }
+        before = Some(place);
+    }
+    None
+}
+
+/// When the guest saw the request end that a hold kept: its place among all that
+/// was traced.
+fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
+    let hold = &scene.case.holds[index];
+    let command = scene.case.io.op.into();
+    let mut ends = trace::completions(scene, hold.leg)
+        .filter(|end| end.command == command && end.range.covers(hold.sector));
+    ends.find(|end| end.ok == (hold.then == Ending::Ok))
+        .map(|end| end.place)
+}
+
+/// `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
+fn was_given_up(scene: &Scene<'_>) -> bool {
+    let mut log = scene.seen.seen.log.iter();
+    log.any(|message| message.text.contains("timeout, aborting"))
+}

@@ -1,0 +1,65 @@
+//! A machine that stops when a disk fails a request: the guest hears nothing of
+//! what was mended while it stood still, and the disk was asked as often as it
+//! had to be.
+
+use super::{Scene, journal};
+use crate::observation::{Command, Entry};
+use crate::scenario::case::{OnError, Times};
+
+/// Whether QEMU kept this request and asked for it again, so that for the guest
+/// it is one with the later one (`virtio_blk_handle_rw_error` and
+/// `virtio_blk_dma_restart_bh` in hw/block/virtio-blk.c).
+pub fn was_repeated(scene: &Scene<'_>, entry: &Entry) -> bool {
+    let again = |later: &Entry| {
+        later.order > entry.order
+            && (later.member, later.layer, later.command)
+                == (entry.member, entry.layer, entry.command)
+            && (later.sector, later.sectors) == (entry.sector, entry.sectors)
+    };
+    scene.case.legs.on_error == OnError::Stop
+        && entry.result.is_some_and(|result| result != 0)
+        && scene.seen.journal.iter().any(again)
+}
+
+/// The requests that stopped the machine.
+fn stopping<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Entry> {
+    let journal = scene.seen.journal.iter();
+    journal.filter(|entry| was_repeated(scene, entry))
+}
+
+/// Why the case proves nothing: the machine did not stop as often as the faults
+/// were to stop it.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    if scene.case.legs.on_error == OnError::Report {
+        return None;
+    }
+    let stops = scene.seen.stops;
+    scene.absorbed.iter().find_map(|fault| {
+        let Times::Count(times) = fault.times else {
+            return Some("a fault that lasts would stop the machine for ever".to_owned());
+        };
+        let failed = stopping(scene)
+            .filter(|entry| entry.command == Command::from(fault.op))
+            .count();
+        ((stops, failed) != (times, times as usize)).then(|| {
+            format!(
+                "the fault on leg {} was to stop the machine {}: it stopped {}, and the journal \
+                 shows {failed} failure(s) that were asked for again",
+                fault.leg,
+                journal::times(times),
+                journal::times(stops)
+            )
+        })
+    })
+}
+
+/// What the stops were, in words; empty where there were none.
+pub fn words(scene: &Scene<'_>) -> Option<String> {
+    let first = stopping(scene).next()?;
+    Some(format!(
+        "the machine stopped {} ({} {})",
+        journal::times(scene.seen.stops),
+        first.member,
+        journal::words(first)
+    ))
+}
