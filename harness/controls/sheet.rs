@@ -151,7 +151,10 @@ mod tests {
         again.keep_only(&["raid1-b".to_owned()]);
         assert_eq!(names(&again), ["raid1-b"]);
         let text = std::fs::read_to_string(directory.path().join("controls.md")).unwrap();
-        assert!(text.contains(KERNEL) && text.contains("| raid1-b "), "{text}");
+        assert!(
+            text.contains(KERNEL) && text.contains("| raid1-b "),
+            "{text}"
+        );
     }
 
     #[test]
@@ -160,7 +163,10 @@ mod tests {
         let sheet = Sheet::open(directory.path(), KERNEL).unwrap();
         sheet.write(directory.path()).unwrap();
         let error = Sheet::open(directory.path(), "7.3").unwrap_err();
-        assert!(error.to_string().contains("is the score on 6.1.0-56"), "{error}");
+        assert!(
+            error.to_string().contains("is the score on 6.1.0-56"),
+            "{error}"
+        );
         std::fs::write(directory.path().join("controls.json"), "{").unwrap();
         let error = Sheet::open(directory.path(), KERNEL).unwrap_err();
         assert!(error.to_string().contains("is no score"), "{error}");

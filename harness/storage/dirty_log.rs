@@ -26,7 +26,11 @@ fn read(medium: &Medium) -> Result<DirtyLog, OutOfRange> {
     medium.read(4, &mut version)?;
     medium.read(8, &mut regions)?;
     let is_log = u32::from_le_bytes(magic) == MAGIC && u32::from_le_bytes(version) == VERSION;
-    let regions = if is_log { u64::from_le_bytes(regions) } else { 0 };
+    let regions = if is_log {
+        u64::from_le_bytes(regions)
+    } else {
+        0
+    };
     // A count that no disk of ours has room for is one of a spoilt header.
     let bytes = regions.div_ceil(8).min(medium.size());
     let mut bits = vec![0; bytes as usize];

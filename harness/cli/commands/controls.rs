@@ -250,7 +250,10 @@ impl Work<'_> {
             .filter_map(|case| Some((self.control.rank(&case.scenario)?, case)))
             .collect();
         cases.sort_by_key(|(rank, _)| *rank);
-        if cases.iter().any(|(_, case)| self.killers.contains(&case.id)) {
+        if cases
+            .iter()
+            .any(|(_, case)| self.killers.contains(&case.id))
+        {
             cases.retain(|(_, case)| self.killers.contains(&case.id));
         }
         let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
