@@ -228,8 +228,9 @@ async fn start(
         spare: None,
         shell: false,
     };
-    /// A boot under emulation may stall.
-    const BOOTS: usize = 2;
+    /// A boot under emulation may stall, or not find its timer, on a busy host
+    /// often: a row is dearer than a boot.
+    const BOOTS: usize = 5;
     let mut why = String::new();
     for _ in 0..BOOTS {
         let directory = site

@@ -168,9 +168,8 @@ fn the_watcher_names_the_driver_of_2009_and_no_other() {
     if !can_build() {
         return;
     }
-    // A failure in the middle of the one entry of its vector, so that a part of
-    // the entry is done.
-    // The driver moves 24 sectors at a time: something is done before each of these.
+    // The driver moves 12 sectors at a time, so that a part of the one entry is done
+    // before each of these fails.
     const CASES: &str = "@vector=contiguous,at=(100|250|511)$";
     let results = tempfile::tempdir().unwrap();
     let watched = |scenario: &str, more: &[&str]| {
