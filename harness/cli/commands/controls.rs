@@ -140,7 +140,8 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
         if let Fate::Failed(why) = &row.fate {
             anstream::eprintln!("{why}");
         }
-        if let Some(kept) = &mut kept {
+        let broken_off = *interrupt.stop.borrow() && matches!(row.fate, Fate::Failed(_));
+        if let Some(kept) = kept.as_mut().filter(|_| !broken_off) {
             kept.renew(&row)?;
         }
         rows.push(row);
