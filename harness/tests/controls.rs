@@ -135,9 +135,18 @@ fn a_broken_kernel_of_each_kind_is_noticed() {
     }
 }
 
-/// What a run's record says of each case: its outcome, what the witnesses saw, and
-/// what the contract watcher said.
-fn recorded(results: &Path) -> Vec<(String, String, Vec<(String, String)>, String)> {
+/// What a run's record says of a case.
+#[derive(Debug)]
+struct Judged {
+    id: String,
+    outcome: String,
+    /// Witness and text of each difference.
+    differences: Vec<(String, String)>,
+    /// What the contract watcher said.
+    contract: String,
+}
+
+fn recorded(results: &Path) -> Vec<Judged> {
     let events = std::fs::read_to_string(results.join("latest/events.jsonl")).unwrap();
     let events = events
         .lines()
@@ -149,12 +158,12 @@ fn recorded(results: &Path) -> Vec<(String, String, Vec<(String, String)>, Strin
             let verdict = &event["verdict"];
             let differences = verdict["differences"].as_array().unwrap().iter();
             let seen = differences.map(|one| (text(&one["witness"]), text(&one["text"])));
-            (
-                text(&event["id"]),
-                text(&verdict["outcome"]),
-                seen.collect(),
-                text(&verdict["evidence"]["contract"]),
-            )
+            Judged {
+                id: text(&event["id"]),
+                outcome: text(&verdict["outcome"]),
+                differences: seen.collect(),
+                contract: text(&verdict["evidence"]["contract"]),
+            }
         })
         .collect()
 }
@@ -186,7 +195,13 @@ fn the_watcher_names_the_driver_of_2009_and_no_other() {
         let control = format!("leg-2009-{flavour}-raid1-write");
         let (code, cases) = watched(&scenario, &["--control", &control]);
         assert_eq!(code, Some(1), "{cases:?}");
-        for (id, outcome, differences, _) in &cases {
+        for Judged {
+            id,
+            outcome,
+            differences,
+            ..
+        } in &cases
+        {
             assert_eq!(outcome, "fail", "{id}: {differences:?}");
             let mut named = differences.iter().filter(|(of, _)| of == "contract");
             assert!(named.clone().count() > 0, "{id}: {differences:?}");
@@ -201,7 +216,7 @@ fn the_watcher_names_the_driver_of_2009_and_no_other() {
     for sound in ["piecewise/bio/raid1-write", "raid1/write-halfway"] {
         let (code, cases) = watched(sound, &[]);
         assert_eq!(code, Some(0), "{cases:?}");
-        for (id, _, _, contract) in &cases {
+        for Judged { id, contract, .. } in &cases {
             assert!(
                 contract.ends_with("no vector was changed"),
                 "{id}: {contract}"
