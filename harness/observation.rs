@@ -127,6 +127,15 @@ pub struct Medium {
     pub strays: Vec<(u64, u64)>,
 }
 
+/// What a mirror's log says of itself on its disk, seen from the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirtyLog {
+    /// Regions that it counts; 0 where no log lies there.
+    pub regions: u64,
+    /// Of these the clean ones: after a restart their legs are taken for alike.
+    pub clean: Vec<u64>,
+}
+
 /// How the guest ended, if it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -203,6 +212,9 @@ pub struct Observation {
     pub journal: Vec<Entry>,
     /// What lies on the legs afterwards.
     pub media: Vec<Medium>,
+    /// What lies on the log's disk afterwards, of mirrors that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<DirtyLog>,
     /// New text on the guest's console.
     pub console: String,
     /// New text on QEMU's stderr.

@@ -1,6 +1,6 @@
 //! What a driver does with a bio that it fails, from what was seen of one I/O.
 
-use crate::contract::{Account, Life, follow, named};
+use crate::contract::{Account, Life, follow, holes, named};
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::Seen;
@@ -61,7 +61,7 @@ pub fn answers(sight: &Sight) -> Result<Answers, String> {
         Some(Err(refusal)) => return Err(format!("bios could not be watched: {refusal}")),
         None => return Err("bios were not watched".to_owned()),
     };
-    let lost = bios.lost + sight.seen.lost;
+    let lost = holes(bios, &sight.seen.trace) + sight.seen.lost;
     if lost > 0 {
         return Err(format!("not shown: {lost} events were lost"));
     }

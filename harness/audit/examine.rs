@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::answers::{Sight, answers};
-use super::subject::{BENEATH, IO, LEFT_OUT, LEGS, RECIPES, Recipe, SECTORS};
+use super::subject::{BENEATH, IO, LEFT_OUT, LEGS, POOL, RECIPES, Recipe, SECTORS};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::machine::command::Boot;
@@ -20,6 +20,12 @@ use std::time::Duration;
 
 /// Name of the device that is made.
 const NAME: &str = "halfway-audit";
+
+/// Name of the device beneath it, where it has one.
+const POOL_NAME: &str = "halfway-pool";
+
+/// Sectors at the beginning of a leg that are made zeros.
+const ZEROED: u64 = 512;
 
 /// `max_sectors_kb` of legs that cut what reaches them.
 const SPLIT_KIB: u32 = 64;
@@ -222,8 +228,9 @@ async fn start(
         spare: None,
         shell: false,
     };
-    /// A boot under emulation may stall.
-    const BOOTS: usize = 2;
+    /// A boot under emulation may stall, or not find its timer, on a busy host
+    /// often: a row is dearer than a boot.
+    const BOOTS: usize = 5;
     let mut why = String::new();
     for _ in 0..BOOTS {
         let directory = site
@@ -273,7 +280,19 @@ async fn examined(
     station.storage.begin(seed, 1).map_err(stored)?;
     let (device, dev) = match subject {
         Subject::Disk(_) => (serial(Member::Leg(0)), disk(station, 0)?),
-        Subject::Stack(recipe) => (NAME.to_owned(), create(station, recipe).await?),
+        Subject::Stack(recipe) => {
+            for leg in recipe.zeroed {
+                let leg = serial(Member::Leg(*leg));
+                let zeros = request(leg, Op::WriteZeroes, seed, (0, ZEROED));
+                before(station, zeros, deadline).await?;
+            }
+            let dev = create(station, recipe).await?;
+            if recipe.written {
+                let data = request(NAME.to_owned(), Op::Write, seed, IO);
+                before(station, data, deadline).await?;
+            }
+            (NAME.to_owned(), dev)
+        }
     };
     if split {
         limit(station, count, Some(SPLIT_KIB)).await.map_err(said)?;
@@ -295,18 +314,20 @@ async fn examined(
     });
     let started = station
         .guest
-        .call(Request::IoStart(request(device, op, seed)));
+        .call(Request::IoStart(request(device, op, seed, IO)));
     watching.await.map_err(said)?;
     started.await.map_err(said)?;
     let io = station.guest.io_wait(deadline, None).await.map_err(said)?;
     let seen = station.guest.collect().await.map_err(said)?;
-    if let Subject::Stack(_) = subject
+    if let Subject::Stack(recipe) = subject
         && matches!(io, IoState::Done(_))
     {
-        let removed = station.guest.call(Request::DmRemove {
-            name: NAME.to_owned(),
-        });
-        removed.await.map_err(said)?;
+        let pool = recipe.pool.map(|_| POOL_NAME);
+        for name in [NAME].into_iter().chain(pool) {
+            let name = name.to_owned();
+            let removed = station.guest.call(Request::DmRemove { name });
+            removed.await.map_err(said)?;
+        }
     }
     let beneath = match subject {
         Subject::Disk(_) => Vec::new(),
@@ -338,15 +359,43 @@ fn disk(station: &Station, leg: u8) -> Result<Dev, String> {
         .ok_or_else(|| format!("the guest has no leg {leg}"))
 }
 
+/// An I/O that is not the one in question: it must go well.
+async fn before(station: &Station, io: IoRequest, deadline: Duration) -> Result<(), String> {
+    let said = |error: CallError| format!("not audited: {error}");
+    let doing = format!("{:?} of {}", io.op, io.device);
+    let started = station.guest.call(Request::IoStart(io));
+    started.await.map_err(said)?;
+    match station.guest.io_wait(deadline, None).await.map_err(said)? {
+        IoState::Done(report) if report.ops.iter().all(|op| op.result.is_ok()) => Ok(()),
+        other => Err(format!("not audited: the {doing} before it: {other:?}")),
+    }
+}
+
 async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, String> {
+    let mut params = recipe.params.to_owned();
+    if let Some(pool) = recipe.pool {
+        let dev = device(station, POOL_NAME, pool.kind, pool.params).await?;
+        let sent = station.guest.call(Request::DmMessage {
+            name: POOL_NAME.to_owned(),
+            sector: 0,
+            message: pool.message.to_owned(),
+        });
+        let said = |error: CallError| format!("not audited: {error}");
+        sent.await.map_err(said)?;
+        params = params.replace(POOL, &dev.to_string());
+    }
+    device(station, NAME, recipe.kind, &params).await
+}
+
+async fn device(station: &Station, name: &str, kind: &str, params: &str) -> Result<Dev, String> {
     let target = Target {
         start: 0,
         sectors: SECTORS,
-        kind: recipe.kind.to_owned(),
-        params: recipe.params.to_owned(),
+        kind: kind.to_owned(),
+        params: params.to_owned(),
     };
     let created = station.guest.call(Request::DmCreate {
-        name: NAME.to_owned(),
+        name: name.to_owned(),
         table: vec![target],
     });
     match created.await {
@@ -366,8 +415,8 @@ async fn limit(station: &Station, count: u8, kib: Option<u32>) -> Result<(), Cal
 }
 
 /// Pages that do not touch one another: a vector with an entry for each.
-fn request(device: String, op: Op, seed: u64) -> IoRequest {
-    let pages = IO.1 as u32 * 512 / PAGE;
+fn request(device: String, op: Op, seed: u64, (sector, sectors): (u64, u64)) -> IoRequest {
+    let pages = sectors as u32 * 512 / PAGE;
     let page = Segment {
         page_offset: 0,
         bytes: PAGE,
@@ -379,7 +428,7 @@ fn request(device: String, op: Op, seed: u64) -> IoRequest {
         dsync: false,
         memory: Memory::Scattered,
         ops: vec![IoOp {
-            sector: IO.0,
+            sector,
             segments: vec![page; pages as usize],
         }],
         seed,

@@ -354,7 +354,8 @@ pub struct ControlsRunArgs {
     /// That many cases, well chosen
     #[arg(long, value_name = "N")]
     pub sample: Option<NonZeroU64>,
-    /// Go on after the first case that catches it, and count them
+    /// Go on after the first case that catches it, and count them; rebuilt modules
+    /// then run all cases of their mutants, not only those that caught one
     #[arg(long)]
     pub all: bool,
     /// How guest code is executed
@@ -369,6 +370,10 @@ pub struct ControlsRunArgs {
     /// Look at every bio, whether a driver changes its vector
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub watch: WatchBios,
+    /// Keep the score as controls.md and controls.json in this directory: rows of
+    /// controls that are not run stay
+    #[arg(long, value_name = "DIR")]
+    pub score: Option<PathBuf>,
     /// Where run records are kept, a directory for each control
     #[arg(long, value_name = "DIR", default_value = "results/runs/controls")]
     pub results: PathBuf,

@@ -11,8 +11,10 @@ pub mod tests;
 
 pub use follow::follow;
 
-use halfway_protocol::bio::{BioTrace, Bvec, Iter, Point};
-use halfway_protocol::trace::Dev;
+use halfway_protocol::bio::{BioEvent, BioTrace, Bvec, Iter, Point};
+use halfway_protocol::content::SECTOR;
+use halfway_protocol::trace::{Dev, Kind, TraceEvent};
+use std::collections::HashSet;
 
 /// A bio on one device: from its submission to when it is handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,10 +120,39 @@ impl Violation {
     }
 }
 
+/// Sightings that are missing from what the watcher saw. With any, nothing is
+/// proved.
+///
+/// Where the kernel's own count of them is in doubt ([`BioTrace::doubted`]), the
+/// tracepoints are asked: each bio that they saw queued went through
+/// [`Point::Submit`] first, with what it was queued with.
+pub fn holes(bios: &BioTrace, trace: &[TraceEvent]) -> u64 {
+    if bios.lost > 0 || bios.doubted == 0 {
+        return bios.lost;
+    }
+    let submitted: HashSet<(Dev, u64, u64)> = bios
+        .events
+        .iter()
+        .filter(|event| event.point == Point::Submit)
+        .map(|event| (event.dev, event.iter.sector, bytes_in_sectors(event)))
+        .collect();
+    let unseen = trace.iter().filter(|event| {
+        // A bio without data is queued with no sector in particular.
+        event.kind == Kind::BioQueue
+            && event.sectors > 0
+            && !submitted.contains(&(event.dev, event.sector, event.sectors))
+    });
+    unseen.count() as u64
+}
+
+fn bytes_in_sectors(event: &BioEvent) -> u64 {
+    u64::from(event.iter.bytes) / SECTOR as u64
+}
+
 /// What was watched and what came of it, in a line.
-pub fn summary(trace: &BioTrace, account: &Account) -> String {
-    if trace.lost > 0 {
-        return format!("{} sightings of bios were lost: not checked", trace.lost);
+pub fn summary(trace: &BioTrace, account: &Account, holes: u64) -> String {
+    if holes > 0 {
+        return format!("{holes} sightings of bios were lost: not checked");
     }
     if trace.events.is_empty() {
         return "no bio was seen: not checked".to_owned();

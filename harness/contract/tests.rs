@@ -351,10 +351,10 @@ fn a_bio_without_data_has_no_life() {
 #[case::nothing(Told::new(), "no bio was seen: not checked")]
 #[case::no_data(discard(), "no bio with data was seen: there was no vector to check")]
 fn summaries(#[case] told: Told, #[case] expected: &str) {
-    assert_eq!(summary(&told.trace, &told.account()), expected);
+    assert_eq!(summary(&told.trace, &told.account(), 0), expected);
     let mut holes = told.trace;
     holes.lost = 2;
-    let said = summary(&holes, &follow(&holes));
+    let said = summary(&holes, &follow(&holes), holes.lost);
     assert_eq!(said, "2 sightings of bios were lost: not checked");
 }
 
@@ -362,7 +362,7 @@ fn summaries(#[case] told: Told, #[case] expected: &str) {
 fn what_could_not_be_seen_is_said() {
     let mut told = mirror(None);
     told.trace.entries = 3;
-    let said = summary(&told.trace, &told.account());
+    let said = summary(&told.trace, &told.account(), 0);
     assert!(
         said.ends_with("(of 1 vectors only the first 3 entries were watched)"),
         "{said}"
@@ -393,4 +393,37 @@ proptest! {
         };
         prop_assert_eq!(violation.changes[0].index, index);
     }
+}
+
+/// Where the kernel's own count is in doubt, the tracepoints tell whether a
+/// submission was missed.
+#[rstest]
+#[case::certain(2, 0, &[], 2)]
+#[case::sound(0, 0, &[(LEG, 4096)], 0)]
+#[case::seen_both_ways(0, 5, &[(TOP, 2048), (LEG, 2048)], 0)]
+#[case::one_unseen(0, 5, &[(TOP, 2048), (LEG, 2080)], 1)]
+fn sightings_that_are_missing(
+    #[case] lost: u64,
+    #[case] doubted: u64,
+    #[case] queued: &[(Dev, u64)],
+    #[case] expected: u64,
+) {
+    let bios = BioTrace {
+        lost,
+        doubted,
+        ..mirror(None).trace
+    };
+    let event = |&(dev, sector): &(Dev, u64)| TraceEvent {
+        ns: 0,
+        kind: Kind::BioQueue,
+        dev,
+        sector,
+        sectors: 32,
+        rwbs: "R".into(),
+        error: 0,
+        from: None,
+        task: None,
+    };
+    let trace: Vec<TraceEvent> = queued.iter().map(event).collect();
+    assert_eq!(holes(&bios, &trace), expected);
 }

@@ -4,8 +4,10 @@
 //! * [`symptom`]: the class of a verdict.
 //! * [`trial`]: from a run's events to what became of a control.
 //! * [`score`]: the table, and what it comes to.
+//! * [`sheet`]: the table as it is kept, row by row.
 
 pub mod score;
+pub mod sheet;
 pub mod symptom;
 pub mod trial;
 

@@ -3,10 +3,12 @@
 
 use super::trial::{Fate, Kill};
 use crate::report::lines::duration;
+use halfway_builder::controls::Control;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// What became of one control.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The control's name.
     pub control: String,
@@ -56,6 +58,16 @@ fn is_short(fate: &Fate) -> bool {
 }
 
 impl Row {
+    /// Whether it is of a module that was rebuilt as it is.
+    pub fn is_unmutated(&self) -> bool {
+        self.control == Control::unmutated_name(&self.module)
+    }
+
+    /// Rebuilt modules first, then by name.
+    pub fn order(&self) -> (bool, String) {
+        (!self.is_unmutated(), self.control.clone())
+    }
+
     /// The fate in a few words.
     pub fn verdict(&self) -> String {
         match &self.fate {
@@ -74,8 +86,8 @@ impl Row {
         }
     }
 
-    /// The case that showed it.
-    fn case(&self) -> &str {
+    /// The case that showed it, empty where none did.
+    pub fn case(&self) -> &str {
         match &self.fate {
             Fate::Killed { by, .. }
             | Fate::KilledOtherwise(by)

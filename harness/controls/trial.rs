@@ -5,10 +5,11 @@ use crate::oracle::Outcome;
 use crate::runner::Event;
 use crate::runner::event::Stamped;
 use halfway_builder::controls::{Control, Symptom};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A case that blames the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
     /// The case's id.
     pub case: String,
@@ -21,7 +22,8 @@ pub struct Kill {
 }
 
 /// What became of a control.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// Caught, for the right reason.
     Killed {

@@ -110,6 +110,7 @@ pub fn details(id: &str) -> Details {
             seen: Default::default(),
             journal: Vec::new(),
             media: Vec::new(),
+            log: None,
             console: String::new(),
             qemu_stderr: "qemu: a warning\n".to_owned(),
             liveness: Liveness::Alive,

@@ -76,6 +76,7 @@ pub async fn perform(
         seen: Seen::default(),
         journal: Vec::new(),
         media: Vec::new(),
+        log: None,
         console: String::new(),
         qemu_stderr: String::new(),
         liveness: Liveness::Alive,
@@ -110,6 +111,7 @@ pub async fn perform(
         Err(_) if seen.liveness != Liveness::Alive => Default::default(),
         Err(error) => return Err(error),
     };
+    seen.log = station.storage.dirty_log().filter(|_| has_log(case));
     seen.console = station.machine.console().since(console);
     seen.qemu_stderr = station.machine.stderr().since(stderr);
     Ok(seen)
@@ -203,7 +205,7 @@ async fn prepare(
     let Reply::Created(dev, limits) = created else {
         return Err(strange(created).into());
     };
-    if (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk) {
+    if has_log(case) {
         // The log's header is written when the table is resumed; what the I/O
         // makes the log write is to be seen by itself.
         station.storage.collect(case)?;
@@ -239,6 +241,10 @@ fn create_beneath(
         })
     };
     beneath.map(create).collect()
+}
+
+fn has_log(case: &Case) -> bool {
+    (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk)
 }
 
 /// Waits for the answers to calls.

@@ -49,6 +49,7 @@ mod account;
 mod backend_log;
 pub mod blkdebug;
 pub mod controller;
+mod dirty_log;
 pub mod journal;
 pub mod medium;
 pub mod nbd;
@@ -557,6 +558,14 @@ impl Storage {
             })
             .collect();
         Ok((entries, media))
+    }
+
+    /// What the log's disk holds; `None` where there is no such disk.
+    pub fn dirty_log(&self) -> Option<observation::DirtyLog> {
+        let ledger = locked(&self.ledger);
+        let mut media = ledger.media().iter();
+        let log = media.find(|medium| medium.member() == Member::Log);
+        log.map(dirty_log::of)
     }
 
     /// Reads QEMU's trace log up to now.

@@ -165,6 +165,11 @@ pub struct BioTrace {
     /// Events that the ring lost, or that the kernel's probes missed. With any,
     /// nothing is proved.
     pub lost: u64,
+    /// What the kernel counts as missed and need not have: before 5.14 a probe
+    /// that meets a page fault while it fetches counts as missed, and is taken all
+    /// the same (`kprobe_fault_handler` in arch/x86/kernel/kprobes/core.c).
+    #[serde(default)]
+    pub doubted: u64,
     /// The devices of the events.
     pub devices: Vec<Device>,
 }

@@ -9,6 +9,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::select::{Choice, selection};
 use crate::cli::{CliError, Context, Exit, output};
 use crate::controls::score::{self, Score};
+use crate::controls::sheet::{Sheet, SheetError};
 use crate::controls::{Fate, Row, Trial};
 use crate::report::Verbosity;
 use crate::results::{Keep, RecordError, Recorder};
@@ -17,6 +18,7 @@ use crate::scenario::Case;
 use halfway_builder::Cache;
 use halfway_builder::controls::{CONTROLS, Control};
 use miette::Diagnostic;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,6 +32,9 @@ use tokio::task::LocalSet;
 enum ControlsError {
     #[error("failed to listen for signals")]
     Signals(#[source] io::Error),
+    #[error(transparent)]
+    #[diagnostic(help("--score names another directory"))]
+    Score(#[from] SheetError),
 }
 
 /// Lists, builds or runs controls.
@@ -76,7 +81,7 @@ async fn build(args: &ControlsBuildArgs, ctx: &Context) -> Result<Exit, CliError
     Ok(Exit::Pass)
 }
 
-/// The named controls, or all; before them the modules that they are mutants
+/// The named controls, or all; behind them the modules that they are mutants
 /// of, rebuilt as they are.
 fn chosen(names: &[String]) -> Result<Vec<Control>, CliError> {
     let directory = Path::new(CONTROLS);
@@ -88,10 +93,10 @@ fn chosen(names: &[String]) -> Result<Vec<Control>, CliError> {
             .collect::<Result<_, _>>()
             .map_err(GuestError::from)?,
     };
-    let mut all = Control::unmutated(&controls);
+    let unmutated = Control::unmutated(&controls);
     controls.retain(|control| !control.is_unmutated());
-    all.extend(controls);
-    Ok(all)
+    controls.extend(unmutated);
+    Ok(controls)
 }
 
 fn guest_args(kernel: Option<String>) -> GuestArgs {
@@ -112,14 +117,20 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
     };
     let choice = Choice::new(&select)?;
     let controls = chosen(&args.build.names)?;
+    let mut kept = Kept::open(args, ctx).await?;
     let mut rows = Vec::new();
     for (index, control) in controls.iter().enumerate() {
+        let of_before = kept.iter().flat_map(|kept| &kept.sheet.rows);
         let work = Work {
             args,
             ctx,
             select: &select,
             choice: &choice,
             control,
+            killers: match control.is_unmutated() && !args.all {
+                true => killers(control, rows.iter().chain(of_before)),
+                false => BTreeSet::new(),
+            },
         };
         let row = work.row(&mut interrupt).await?;
         if ctx.verbosity != Verbosity::Quiet {
@@ -129,11 +140,16 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
         if let Fate::Failed(why) = &row.fate {
             anstream::eprintln!("{why}");
         }
+        let broken_off = *interrupt.stop.borrow() && matches!(row.fate, Fate::Failed(_));
+        if let Some(kept) = kept.as_mut().filter(|_| !broken_off) {
+            kept.renew(&row)?;
+        }
         rows.push(row);
         if *interrupt.stop.borrow() {
             break;
         }
     }
+    rows.sort_by_key(Row::order);
     output::write(|out| writeln!(out, "{}", score::table(&rows)))?;
     let interrupted = rows.len() < controls.len();
     Ok(match score::score(&rows) {
@@ -145,6 +161,41 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
     })
 }
 
+/// The score that is kept, written anew after every row: a whole run takes long.
+struct Kept<'a> {
+    directory: &'a Path,
+    sheet: Sheet,
+}
+
+impl<'a> Kept<'a> {
+    async fn open(args: &'a ControlsRunArgs, ctx: &Context) -> Result<Option<Self>, CliError> {
+        let Some(directory) = args.score.as_deref() else {
+            return Ok(None);
+        };
+        let cache = Cache::open().map_err(GuestError::from)?;
+        let kernel = guest::kernel(&guest_args(args.build.kernel.clone()), &cache, ctx).await?;
+        let unusable = |error| CliError::usage(ControlsError::Score(error));
+        let mut sheet = Sheet::open(directory, &kernel.origin).map_err(unusable)?;
+        let known: Vec<String> = chosen(&[])?.into_iter().map(|one| one.name).collect();
+        sheet.keep_only(&known);
+        Ok(Some(Kept { directory, sheet }))
+    }
+
+    fn renew(&mut self, row: &Row) -> Result<(), CliError> {
+        self.sheet.renew(row);
+        let written = self.sheet.write(self.directory);
+        written.map_err(|error| CliError::infrastructure(ControlsError::Score(error)))
+    }
+}
+
+/// The cases that caught mutants of a module, all of which the module must pass
+/// when it is rebuilt as it is.
+fn killers<'a>(control: &Control, rows: impl Iterator<Item = &'a Row>) -> BTreeSet<String> {
+    let of_module = rows.filter(|row| row.module == control.module && !row.is_unmutated());
+    let cases = of_module.map(|row| row.case().to_owned());
+    cases.filter(|case| !case.is_empty()).collect()
+}
+
 /// One control, and what it is run against.
 struct Work<'a> {
     args: &'a ControlsRunArgs,
@@ -152,6 +203,8 @@ struct Work<'a> {
     select: &'a SelectArgs,
     choice: &'a Choice,
     control: &'a Control,
+    /// Of a rebuilt module, the cases that it is to pass; all where there are none.
+    killers: BTreeSet<String>,
 }
 
 /// What a control is run on, and with which cases: those that show it soonest
@@ -198,6 +251,12 @@ impl Work<'_> {
             .filter_map(|case| Some((self.control.rank(&case.scenario)?, case)))
             .collect();
         cases.sort_by_key(|(rank, _)| *rank);
+        if cases
+            .iter()
+            .any(|(_, case)| self.killers.contains(&case.id))
+        {
+            cases.retain(|(_, case)| self.killers.contains(&case.id));
+        }
         let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
         // Even where nothing can be run, the module must be one.
         let needs = Needs::of(&cases);

@@ -1,14 +1,15 @@
 //! The bio vectors, as the contract watcher saw them.
 
 use super::{Scene, difference};
-use crate::contract::{follow, summary};
+use crate::contract::{follow, holes, summary};
 use crate::oracle::verdict::{Difference, Witness};
+use halfway_protocol::bio::BioTrace;
 use halfway_protocol::trace::Kind;
 
 /// Vectors that were changed while their bios were with a driver.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     match &scene.seen.seen.bios {
-        Some(Ok(bios)) if bios.lost == 0 => follow(bios)
+        Some(Ok(bios)) if missing(scene, bios) == 0 => follow(bios)
             .violations
             .iter()
             .map(|violation| difference(Witness::Contract, violation.words(bios)))
@@ -22,10 +23,10 @@ pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
     let Some(Ok(bios)) = &scene.seen.seen.bios else {
         return None;
     };
-    if bios.lost > 0 {
+    let lost = missing(scene, bios);
+    if lost > 0 {
         return Some(format!(
-            "the contract watcher lost {} sightings of bios",
-            bios.lost
+            "the contract watcher lost {lost} sightings of bios"
         ));
     }
     let mut queued = scene.seen.seen.trace.iter();
@@ -34,11 +35,15 @@ pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
         .then(|| "the tracepoints show bios, and the contract watcher saw none".to_owned())
 }
 
+fn missing(scene: &Scene<'_>, bios: &BioTrace) -> u64 {
+    holes(bios, &scene.seen.seen.trace)
+}
+
 /// What the watcher says, in a line; empty where it was not asked.
 pub fn words(scene: &Scene<'_>) -> String {
     match &scene.seen.seen.bios {
         None => String::new(),
-        Some(Ok(bios)) => summary(bios, &follow(bios)),
+        Some(Ok(bios)) => summary(bios, &follow(bios), missing(scene, bios)),
         Some(Err(refusal)) => format!("not watched: {refusal}"),
     }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod aside;
 mod content;
 mod contract;
+mod dirty_log;
 mod durable;
 mod evidence;
 mod fired;
@@ -264,6 +265,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(content::differences(&scene));
     differences.extend(medium::differences(&scene));
     differences.extend(durable::differences(&scene));
+    differences.extend(dirty_log::differences(&scene));
     differences.extend(journal::differences(&scene));
     differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));

@@ -180,8 +180,8 @@ fn either(characters: &str) -> String {
     all.join(" or ")
 }
 
-/// Regions with a failed write, and no others, lose their sync.
-fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Option<Difference> {
+/// Regions with a failed write, which lose their sync, in order.
+pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
     let case = scene.case;
     let region = u64::from(mirror.region_size);
     let mut lost: Vec<u64> = Vec::new();
@@ -217,6 +217,16 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
             }
         }
     }
+    lost.sort_unstable();
+    lost.dedup();
+    lost
+}
+
+/// Regions with a failed write or recovery, and no others, are out of sync.
+fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Option<Difference> {
+    let case = scene.case;
+    let region = u64::from(mirror.region_size);
+    let mut lost = unsynced(scene, mirror);
     lost.extend(model::unrecovered(case));
     lost.sort_unstable();
     lost.dedup();

@@ -202,13 +202,13 @@ impl Control {
         refused
     }
 
-    /// What device-mapper logged since the call began.
+    /// What device-mapper, and md beneath it, logged since the call began.
     fn reason(&mut self) -> String {
         let log = self.reasons.take().unwrap_or_default();
         let said: Vec<_> = log
             .iter()
             .map(|message| message.text.as_str())
-            .filter(|text| text.contains("device-mapper"))
+            .filter(|text| text.contains("device-mapper") || text.starts_with("md"))
             .collect();
         said.join("; ")
     }

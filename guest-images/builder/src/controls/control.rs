@@ -146,7 +146,7 @@ impl Control {
     pub fn unmutated(controls: &[Self]) -> Vec<Self> {
         let mut found: Vec<Control> = Vec::new();
         for control in controls {
-            let name = format!("{UNMUTATED}{}", control.module);
+            let name = Self::unmutated_name(&control.module);
             let at = match found.iter().position(|one| one.name == name) {
                 Some(at) => at,
                 None => {
@@ -174,6 +174,11 @@ impl Control {
             }
         }
         found
+    }
+
+    /// What the rebuilt module is called.
+    pub fn unmutated_name(module: &str) -> String {
+        format!("{UNMUTATED}{module}")
     }
 
     /// Whether this is the module as it is.

@@ -2,11 +2,13 @@
 //! `//` and two or more spaces go on with the value before. The first line that
 //! is neither ends the head.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What gives a broken kernel away: the class of a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Symptom {
     /// The kernel crashed or warned.
     Crash,

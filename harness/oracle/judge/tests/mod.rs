@@ -11,7 +11,7 @@ mod order;
 mod target;
 
 use super::*;
-use crate::observation::{Command, Entry, Layer, Medium};
+use crate::observation::{Command, DirtyLog, Entry, Layer, Medium};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
     Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
@@ -416,6 +416,7 @@ fn observe(case: &Case) -> Observation {
         },
         journal: mirror.journal,
         media,
+        log: None,
         console: String::new(),
         qemu_stderr: String::new(),
         liveness: Liveness::Alive,
@@ -716,6 +717,17 @@ fn an_acknowledged_write_that_is_lost_is_noticed(#[case] legs: &[u8]) {
     assert!(verdict.reason.contains("acknowledged"), "{verdict:#?}");
 }
 
+/// The log is told before the legs are.
+fn write_log_first(seen: &mut Observation) {
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    let mut entry = seen.journal[0];
+    (entry.order, entry.member, entry.sector, entry.sectors) = (0, Member::Log, 0, 8);
+    (entry.command, entry.result) = (Command::Write, Some(0));
+    seen.journal.push(entry);
+}
+
 #[test]
 fn a_disk_log_is_written_before_the_legs() {
     let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
@@ -728,17 +740,38 @@ fn a_disk_log_is_written_before_the_legs() {
         Outcome::Fail,
         "no write to the log at all"
     );
-    for entry in &mut seen.journal {
-        entry.order += 1;
-    }
-    let mut entry = seen.journal[0];
-    (entry.order, entry.member, entry.sector, entry.sectors) = (0, Member::Log, 0, 8);
-    (entry.command, entry.result) = (Command::Write, Some(0));
-    seen.journal.push(entry);
+    write_log_first(&mut seen);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     seen.journal.last_mut().expect("an entry").order = 1000;
     assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
+}
+
+/// A region that a leg missed a write of (here the one with number 2) must not be
+/// called clean on the log's disk.
+#[rstest]
+#[case::dirty(128, &[0, 1, 3], Outcome::Pass)]
+#[case::clean(128, &[0, 1, 2, 3], Outcome::Fail)]
+#[case::no_log(0, &[], Outcome::Fail)]
+fn a_disk_log_does_not_forget_a_failed_write(
+    #[case] regions: u64,
+    #[case] clean: &[u64],
+    #[case] outcome: Outcome,
+) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.log, mirror.keep_log) = (Log::Disk, true);
+    }
+    let mut seen = observe(&case);
+    write_log_first(&mut seen);
+    seen.log = Some(DirtyLog {
+        regions,
+        clean: clean.to_vec(),
+    });
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+    let named = verdict.reason.contains("the log on its disk");
+    assert_eq!(named, outcome == Outcome::Fail, "{verdict:#?}");
 }
 
 /// A flush that comes before the data, to the other leg only, or not at all.

@@ -1,0 +1,48 @@
+//! What a mirror's log on a disk says after the I/O: a restarted mirror takes its
+//! clean regions for in sync (`disk_resume` in drivers/md/dm-log.c copies the clean
+//! bits to the sync bits), and reads them from any leg.
+
+use super::{Scene, difference, state};
+use crate::observation::Liveness;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::Stack;
+
+/// A region that a leg missed a write of is not clean: its bit was cleared before
+/// the write, and is set again only behind a write that all legs have
+/// (`dm_rh_dec`, `dm_rh_update_states`).
+///
+/// Of a mirror that was repaired the log is another table's, and of one whose log
+/// failed nothing is known.
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let Stack::Raid1(mirror) = &scene.case.stack else {
+        return Vec::new();
+    };
+    let at_rest = scene.seen.repair.is_none()
+        && scene.seen.liveness == Liveness::Alive
+        && scene.case.aside.is_empty()
+        && scene.expected.log == Some('A');
+    // Records of earlier versions have none.
+    let (true, Some(log)) = (at_rest, &scene.seen.log) else {
+        return Vec::new();
+    };
+    let region = u64::from(mirror.region_size);
+    let regions = scene.case.legs.sectors.div_ceil(region);
+    if log.regions != regions {
+        let text = format!(
+            "the log on its disk counts {} regions, the mirror has {regions}",
+            log.regions
+        );
+        return vec![difference(Witness::Medium, text)];
+    }
+    let missed = state::unsynced(scene, mirror);
+    let wrongly = missed.iter().filter(|region| log.clean.contains(region));
+    wrongly
+        .map(|region| {
+            let text = format!(
+                "the log on its disk calls region {region} clean, of which a leg missed a write: \
+                 a restarted mirror would read it from any leg"
+            );
+            difference(Witness::Medium, text)
+        })
+        .collect()
+}

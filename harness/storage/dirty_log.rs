@@ -1,0 +1,74 @@
+//! A mirror's log as it lies on its disk (`struct log_header_disk` and `disk_ctr`
+//! in drivers/md/dm-log.c): a header in the first sector, from the third on a bit
+//! for each region, which is set where the region is clean.
+
+use super::medium::{Medium, OutOfRange};
+use crate::observation::DirtyLog;
+
+/// `MIRROR_MAGIC`.
+const MAGIC: u32 = 0x4D69_5272;
+/// `MIRROR_DISK_VERSION`.
+const VERSION: u32 = 2;
+/// `LOG_OFFSET`, in bytes.
+const BITS: u64 = 1024;
+
+/// What lies on the disk; no regions where that is no log.
+pub fn of(medium: &Medium) -> DirtyLog {
+    read(medium).unwrap_or(DirtyLog {
+        regions: 0,
+        clean: Vec::new(),
+    })
+}
+
+fn read(medium: &Medium) -> Result<DirtyLog, OutOfRange> {
+    let (mut magic, mut version, mut regions) = ([0; 4], [0; 4], [0; 8]);
+    medium.read(0, &mut magic)?;
+    medium.read(4, &mut version)?;
+    medium.read(8, &mut regions)?;
+    let is_log = u32::from_le_bytes(magic) == MAGIC && u32::from_le_bytes(version) == VERSION;
+    let regions = if is_log {
+        u64::from_le_bytes(regions)
+    } else {
+        0
+    };
+    // A count that no disk of ours has room for is one of a spoilt header.
+    let bytes = regions.div_ceil(8).min(medium.size());
+    let mut bits = vec![0; bytes as usize];
+    medium.read(BITS, &mut bits)?;
+    let is_clean = |region: &u64| bits[(region / 8) as usize] >> (region % 8) & 1 == 1;
+    Ok(DirtyLog {
+        regions,
+        clean: (0..regions).filter(is_clean).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Member;
+
+    fn disk() -> Medium {
+        Medium::new(Member::Log, 64, 1)
+    }
+
+    #[test]
+    fn the_bits_of_a_log_are_its_clean_regions() {
+        let mut disk = disk();
+        disk.write(0, &MAGIC.to_le_bytes()).unwrap();
+        disk.write(4, &VERSION.to_le_bytes()).unwrap();
+        disk.write(8, &11u64.to_le_bytes()).unwrap();
+        disk.write(BITS, &[0b1000_0010, 0b1111_0101]).unwrap();
+        let log = of(&disk);
+        assert_eq!((log.regions, log.clean), (11, vec![1, 7, 8, 10]));
+    }
+
+    #[test]
+    fn what_is_no_log_or_has_no_room_for_its_bits_counts_nothing() {
+        assert_eq!(of(&disk()).regions, 0);
+        let mut disk = disk();
+        disk.write(0, &MAGIC.to_le_bytes()).unwrap();
+        disk.write(4, &VERSION.to_le_bytes()).unwrap();
+        disk.write(8, &u64::MAX.to_le_bytes()).unwrap();
+        assert_eq!(of(&disk).regions, 0);
+    }
+}
