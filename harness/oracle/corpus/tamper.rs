@@ -158,10 +158,10 @@ pub const ALL: &[(&str, Tamper)] = &[
         seen.journal.remove(at);
         controller::conduct(case).exact.then_some(())
     }),
-    ("no last request to a leg", |_, seen| {
+    ("no last request to a leg", |case, seen| {
         let at = seen.journal.iter().rposition(asks)?;
         seen.journal.remove(at);
-        Some(())
+        controller::conduct(case).exact.then_some(())
     }),
     ("a request made twice", |case, seen| {
         let again = *seen.journal.iter().rfind(|entry| asks(entry))?;
@@ -355,6 +355,7 @@ pub const ALL: &[(&str, Tamper)] = &[
             return None;
         };
         let one = multipath.path_grouping == PathGrouping::Failover
+            && controller::conduct(case).exact
             && case.hold.is_none()
             && case.io.requests == 1
             && case.linear.is_none()

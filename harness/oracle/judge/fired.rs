@@ -44,8 +44,9 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .commands(fault.leg)
         .filter(|entry| hits(entry, fault))
         .peekable();
-    answers.peek()?;
-    if answers.all(|entry| entry.result == Some(0)) {
+    let first = *answers.peek()?;
+    let missed = first.told.is_none() && first.result == Some(0);
+    if missed || answers.all(|entry| entry.result == Some(0)) {
         return Some(format!(
             "the fault on leg {} at sector {} did not fire, and its driver had nothing to repeat",
             fault.leg, fault.sector
