@@ -98,7 +98,10 @@ fn completions_of<'a>(
 ) -> impl Iterator<Item = Completion> + use<'a> {
     let dev = scene.dev_of(member);
     let events = scene.seen.seen.trace.iter().filter(move |event| {
-        event.kind == Kind::RqComplete && Some(event.dev) == dev && event.sectors > 0
+        event.kind == Kind::RqComplete
+            && Some(event.dev) == dev
+            && event.sectors > 0
+            && !event.is_passthrough()
     });
     events.filter_map(move |event| {
         // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.
