@@ -11,8 +11,12 @@
 //! * [`units`]: the pieces in which device-mapper handles an I/O.
 //! * [`status`]: the mirror's status line.
 //! * [`verdict`]: what comes out of it.
+//!
+//! `corpus` has what real kernels did, to be judged again.
 
 pub mod controller;
+#[cfg(test)]
+mod corpus;
 pub mod explain;
 mod judge;
 pub mod model;

@@ -49,8 +49,9 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .commands(fault.leg)
         .filter(|entry| hits(entry, fault))
         .peekable();
-    answers.peek()?;
-    if answers.all(|entry| entry.result == Some(0)) {
+    let first = *answers.peek()?;
+    let missed = first.told.is_none() && first.result == Some(0);
+    if missed || answers.all(|entry| entry.result == Some(0)) {
         return Some(format!(
             "the fault on {} at sector {} did not fire, and its driver had nothing to repeat",
             scene.name(fault.leg),
@@ -128,14 +129,23 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         fault.sector
     );
     let command = Command::from(fault.op);
-    let failed = scene
+    let asked: Vec<Entry> = scene
         .asked(fault.leg)
-        .find(|entry| hits(entry, fault) && entry.result.is_some_and(|result| result != 0));
-    let Some(failed) = failed else {
+        .filter(|entry| hits(entry, fault))
+        .collect();
+    let is_failed = |entry: &&Entry| entry.result.is_some_and(|result| result != 0);
+    let Some(failed) = asked.first().filter(is_failed) else {
         return Some(format!(
-            "{what} did not fire: the leg's journal shows no error there"
+            "{what} did not fire: the leg's journal shows no error there, or not the first time"
         ));
     };
+    let attempts = scene.conduct.attempts.0;
+    let failures = asked.iter().filter(is_failed).count();
+    if failures < attempts as usize {
+        return Some(format!(
+            "{what} fired {failures} time(s), and its driver gives up after {attempts}"
+        ));
+    }
 
     let offset = model::offset(scene.case, fault.leg);
     let dev = scene.leg_dev(fault.leg)?;
@@ -152,7 +162,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if !shown {
         return Some(format!(
             "{what} fired on the host ({}), and no tracepoint of the guest shows it",
-            journal::words(&failed)
+            journal::words(failed)
         ));
     }
     if scene.expected.partial && !completions().any(|event| event.error == 0) {
@@ -163,13 +173,13 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if let Some(reason) = progress::not_shown(scene, fault) {
         return Some(reason);
     }
-    if let Some(reason) = not_torn(scene, fault, &failed).or_else(|| not_in_part(scene, fault)) {
+    if let Some(reason) = not_torn(scene, fault, failed).or_else(|| not_in_part(scene, fault)) {
         return Some(format!("{what} fired, and {reason}"));
     }
     // blkdebug refuses before it forwards: the medium beneath it saw nothing
-    // of the refused request.
+    // of the refused request. (A short answer of the target is a good one.)
     let let_through = scene.seen.journal.iter().find(|entry| {
-        entry.layer == Layer::Medium
+        entry.told.is_none()
             && entry.member == Member::Leg(fault.leg)
             && entry.command == command
             && entry.result == Some(0)
@@ -177,12 +187,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
                 .contains(&(fault.sector + offset))
             && fault.times == Times::Always
     });
-    let_through.map(|entry| {
-        format!(
-            "{what} fired, and yet the medium saw {}",
-            journal::words(entry)
-        )
-    })
+    let_through.map(|entry| format!("{what} fired, and yet there was {}", journal::words(entry)))
 }
 
 /// A disk that moves some sectors at a time has done what came before the

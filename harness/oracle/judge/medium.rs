@@ -5,6 +5,7 @@ use crate::observation::{Command, Entry, Medium, Member};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::Case;
 use crate::scenario::case::{Stack, Sync, Times};
 use halfway_protocol::content::{Origin, What};
 use halfway_protocol::io::{Op, Path};
@@ -103,6 +104,14 @@ enum Allowed {
     Either,
 }
 
+/// What the I/O may touch: the page cache writes whole pages.
+fn reached(case: &Case) -> Unit {
+    match case.io.path {
+        Path::Direct => model::whole(case),
+        Path::Buffered => model::rounded(model::whole(case)),
+    }
+}
+
 fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Difference> {
     let case = scene.case;
     let offset = model::offset(case, leg);
@@ -132,7 +141,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
             break 'spans;
         }
     }
-    let range = model::whole(case);
+    let range = reached(case);
     let first = medium.sector.saturating_sub(offset);
     let examined: u64 = medium.spans.iter().map(|span| span.sectors).sum();
     if first > range.sector || first + examined < range.end() {
@@ -223,11 +232,7 @@ fn holds(
 
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed {
     let case = scene.case;
-    let range = model::whole(case);
-    let range = match case.io.path {
-        Path::Direct => range,
-        Path::Buffered => model::rounded(range),
-    };
+    let range = reached(case);
     if case.io.op == Op::Read || scene.expected.refused || !range.covers(sector) {
         return Allowed::Old;
     }

@@ -61,13 +61,14 @@ impl Scene<'_> {
         }
     }
 
+    fn dev_of(&self, member: Member) -> Option<Dev> {
+        let mut disks = self.seen.disks.iter();
+        let found = disks.find(|(other, _)| *other == member);
+        found.map(|(_, disk)| disk.dev)
+    }
+
     fn leg_dev(&self, leg: u8) -> Option<Dev> {
-        let is_leg = |(member, _): &&(Member, _)| *member == Member::Leg(leg);
-        self.seen
-            .disks
-            .iter()
-            .find(is_leg)
-            .map(|(_, disk)| disk.dev)
+        self.dev_of(Member::Leg(leg))
     }
 
     fn leg_of(&self, dev: Dev) -> Option<u8> {

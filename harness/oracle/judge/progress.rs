@@ -56,7 +56,14 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
             .filter(|seen| seen.command == one.command);
         let ends: Vec<Unit> = ends.map(|seen| seen.range).collect();
         let mut sectors = one.range.sector..one.range.end();
-        let unseen = sectors.find(|sector| !ends.iter().any(|end| end.covers(*sector)));
+        let unseen = sectors.find(|sector| {
+            let same = requests.iter().filter(|other| {
+                other.command == one.command
+                    && other.result.is_some()
+                    && other.range.covers(*sector)
+            });
+            ends.iter().filter(|end| end.covers(*sector)).count() < same.count().max(1)
+        });
         if let Some(sector) = unseen {
             return told(format!(
                 "the device ended {}+{}, and the guest saw no end of sector {sector}",

@@ -1,7 +1,7 @@
 //! What the guest's kernel believed, against the host's account.
 
 use super::{Scene, difference, journal, pieces, progress};
-use crate::observation::Command;
+use crate::observation::{Command, Layer, Member};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
@@ -20,7 +20,25 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     for leg in 0..scene.case.legs.count {
         found.extend(beliefs(scene, leg));
     }
+    found.extend(of_log(scene));
     found
+}
+
+/// What the guest saw end on the log's disk ended so there. How often is not
+/// compared: the mirror's worker writes its log when it comes to it.
+fn of_log(scene: &Scene<'_>) -> Option<Difference> {
+    let ended = |done: &Completion| {
+        scene.seen.journal.iter().any(|entry| {
+            (entry.member, entry.layer) == (Member::Log, Layer::Device)
+                && entry.command == done.command
+                && (entry.result == Some(0)) == done.ok
+                && (entry.sector, entry.sectors) == (done.range.sector, done.range.sectors)
+        })
+    };
+    let unlike = completions_of(scene, Member::Log, 0).find(|done| !ended(done))?;
+    let result = if unlike.ok { "well" } else { "badly" };
+    let text = format!("the log: the guest saw {unlike} end {result}, and no such thing happened");
+    Some(difference(Witness::Trace, text))
 }
 
 /// The dm device's own bios end with an error when and only when the
@@ -72,8 +90,15 @@ pub fn completions<'a>(
     scene: &'a Scene<'_>,
     leg: u8,
 ) -> impl Iterator<Item = Completion> + use<'a> {
-    let dev = scene.leg_dev(leg);
-    let offset = model::offset(scene.case, leg);
+    completions_of(scene, Member::Leg(leg), model::offset(scene.case, leg))
+}
+
+fn completions_of<'a>(
+    scene: &'a Scene<'_>,
+    member: Member,
+    offset: u64,
+) -> impl Iterator<Item = Completion> + use<'a> {
+    let dev = scene.dev_of(member);
     let events = (scene.seen.seen.trace.iter().enumerate()).filter(move |(_, event)| {
         event.kind == Kind::RqComplete
             && Some(event.dev) == dev
