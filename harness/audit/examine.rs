@@ -54,6 +54,7 @@ pub fn needs_of_stacks() -> Needs {
     Needs {
         controllers: [BENEATH].into(),
         stacks: modules.copied().collect(),
+        ..Needs::default()
     }
 }
 

@@ -78,6 +78,7 @@ pub fn case(id: &str) -> Case {
         }],
         aside: Vec::new(),
         hold: None,
+        soak: None,
         sabotage: None,
     }
 }
@@ -95,6 +96,7 @@ pub fn details(id: &str) -> Details {
             set_up: Vec::new(),
             events_before: None,
             meanwhile: None,
+            soak: None,
             io: None,
             status: None,
             repair: None,

@@ -6,6 +6,8 @@
 //! * [`station`]: a machine with its disks and its agent, ready for cases.
 //! * `perform`: one case on one station.
 //! * `operator`: what is done about I/O that the target holds.
+//! * `soak`, `soak_files`: a random mix of I/O and failures on one station, or of
+//!   failures beneath a file system.
 //! * [`stack`]: device-mapper tables.
 //! * `needs`: the drivers that a guest must have.
 //! * [`accel`]: the trial that decides between KVM and TCG.
@@ -18,6 +20,8 @@ mod operator;
 mod perform;
 mod place;
 pub mod plan;
+mod soak;
+mod soak_files;
 pub mod stack;
 pub mod station;
 

@@ -2,12 +2,12 @@
 
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
-use super::{interlude, operator};
+use super::{interlude, operator, soak};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
-use crate::scenario::case::{Case, Disk, During, Fault, Log, Sabotage, Stack, Sync};
+use crate::scenario::case::{Case, Disk, During, Fault, Io, Log, Sabotage, Stack, Sync};
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
@@ -63,6 +63,7 @@ pub async fn perform(
         set_up: Vec::new(),
         events_before: None,
         meanwhile: None,
+        soak: None,
         io: None,
         status: None,
         repair: None,
@@ -230,7 +231,7 @@ fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError
 
 /// Waits until all regions are in sync but `lost` ones: then also until no more
 /// of them come, should the mirror take one for recovered that is not.
-async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
+pub(super) async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
     const STILL: u32 = 5;
     let since = tokio::time::Instant::now();
     let (mut before, mut still) = (0, 0);
@@ -304,6 +305,10 @@ async fn steps(
         _ => case.faults.clone(),
     };
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
+    if let Some(how) = &case.soak {
+        soak::run(station, case, how, seed, manner, seen).await?;
+        return take_down(station, case, seen).await;
+    }
 
     if let Some(hold) = &case.hold {
         station.storage.hold(&case.legs, hold, case.io.op)?;
@@ -311,7 +316,7 @@ async fn steps(
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
-    let request = io_request(case, seed);
+    let request = io_request(case, &case.io, seed, WRITTEN);
     let bios = manner.watched.then(|| entries(&request));
     let watching = station.guest.call(Request::Watch { bios });
     let started = station.guest.call(Request::IoStart(request));
@@ -349,18 +354,47 @@ async fn steps(
 
     seen.status = Some(status_with_event(station, case, events).await?);
     let collected = station.guest.call(Request::Collect);
-    let mut removed = Vec::new();
-    if came_back {
-        let top = case.linear.map(|_| TOP);
-        for name in top.into_iter().chain([NAME]) {
-            let name = name.to_owned();
-            removed.push(station.guest.call(Request::DmRemove { name }));
-        }
-    }
+    let removed = match came_back {
+        true => remove(station, case),
+        false => Vec::new(),
+    };
     seen.seen = match collected.await? {
         Reply::Seen(seen) => seen,
         other => return Err(strange(other).into()),
     };
+    removed_well(removed, seen).await
+}
+
+/// Takes the stack of a soak down, if its last I/O came back.
+async fn take_down(
+    station: &Station,
+    case: &Case,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
+    match seen.io {
+        Some(IoState::Done(_)) => removed_well(remove(station, case), seen).await,
+        _ => Ok(()),
+    }
+}
+
+/// Removes the devices of a case, the upper one first.
+fn remove(
+    station: &Station,
+    case: &Case,
+) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let top = case.linear.map(|_| TOP);
+    let names = top.into_iter().chain([NAME]);
+    let remove = |name: &str| {
+        let name = name.to_owned();
+        station.guest.call(Request::DmRemove { name })
+    };
+    names.map(remove).collect()
+}
+
+async fn removed_well(
+    removed: Vec<impl Future<Output = Result<Reply, CallError>>>,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
     for removed in removed {
         match removed.await {
             Ok(_) => {}
@@ -418,7 +452,7 @@ fn missed(case: &Case) -> Vec<Fault> {
 
 /// How many entries the vectors of its bios have at most: one for each page of
 /// each segment.
-fn entries(request: &IoRequest) -> u32 {
+pub(super) fn entries(request: &IoRequest) -> u32 {
     const PAGE: u32 = 4096;
     let of = |op: &IoOp| {
         let segments = op.segments.iter();
@@ -432,26 +466,26 @@ fn entries(request: &IoRequest) -> u32 {
 /// The generation of what a case writes; what lay there before is 0.
 const WRITTEN: u32 = 1;
 
-fn io_request(case: &Case, seed: u64) -> IoRequest {
+/// An I/O on the case's device.
+pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> IoRequest {
     let mut memory = None;
-    let ops = case
-        .io
+    let ops = io
         .parts()
         .into_iter()
         .map(|(sector, sectors)| {
-            let (lies, segments) = case.io.vector.segments(sectors);
+            let (lies, segments) = io.vector.segments(sectors);
             memory.get_or_insert(lies);
             IoOp { sector, segments }
         })
         .collect();
     IoRequest {
         device: stack::top(case).to_owned(),
-        op: case.io.op,
-        path: case.io.path,
-        dsync: case.io.dsync,
+        op: io.op,
+        path: io.path,
+        dsync: io.dsync,
         memory: memory.unwrap_or(halfway_protocol::io::Memory::Contiguous),
         ops,
         seed,
-        generation: WRITTEN,
+        generation,
     }
 }

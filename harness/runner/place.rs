@@ -6,13 +6,12 @@
 
 use super::event::{Details, Event, Stamped};
 use super::perform::{Manner, perform};
-use super::plan::{self, Plan, Watch};
+use super::plan::{self, Kind, Plan, Watch};
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
-use crate::scenario::case::Controller;
 use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use std::cell::{Cell, RefCell};
@@ -93,19 +92,19 @@ impl Shared {
         *self.tally.borrow_mut().entry(outcome).or_default() += 1;
     }
 
-    /// Whether the whole plan is on that controller.
-    fn is_all_on(&self, controller: Controller) -> bool {
+    /// Whether the whole plan is for machines of that kind.
+    fn is_all_on(&self, kind: Kind) -> bool {
         let mut cases = self.plan.cases.iter();
-        cases.all(|case| case.legs.controller == controller)
+        cases.all(|case| Kind::of(case) == kind)
     }
 
-    /// Takes the cases on that controller out of the queue.
-    fn take_all_on(&self, controller: Controller) -> Vec<Case> {
+    /// Takes the cases for machines of that kind out of the queue.
+    fn take_all_on(&self, kind: Kind) -> Vec<Case> {
         let mut queue = self.queue.borrow_mut();
         let all = std::mem::take(&mut *queue);
         let (lost, left) = all
             .into_iter()
-            .partition::<VecDeque<_>, _>(|queued| queued.case.legs.controller == controller);
+            .partition::<VecDeque<_>, _>(|queued| Kind::of(&queued.case) == kind);
         *queue = left;
         lost.into_iter().map(|queued| queued.case).collect()
     }
@@ -148,7 +147,7 @@ pub async fn run(
 ) -> Result<BTreeMap<Outcome, u64>, RunError> {
     let jobs = plan.jobs.clamp(1, plan.cases.len().max(1));
     let shared = Rc::new(Shared {
-        queue: RefCell::new(by_controller(&plan.cases)),
+        queue: RefCell::new(by_kind(&plan.cases)),
         events,
         stop,
         started: Instant::now(),
@@ -184,16 +183,16 @@ pub async fn run(
     result.map(|()| tally)
 }
 
-/// The cases of one controller together, since they share machines, and the
-/// controllers in the order in which the cases name them first.
-fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
-    let mut order: Vec<Controller> = Vec::new();
+/// The cases of one kind of machine together, since they share machines, and the
+/// kinds in the order in which the cases name them first.
+fn by_kind(cases: &[Case]) -> VecDeque<Queued> {
+    let mut order: Vec<Kind> = Vec::new();
     for case in cases {
-        if !order.contains(&case.legs.controller) {
-            order.push(case.legs.controller);
+        if !order.contains(&Kind::of(case)) {
+            order.push(Kind::of(case));
         }
     }
-    let place = |case: &&Case| order.iter().position(|one| *one == case.legs.controller);
+    let place = |case: &&Case| order.iter().position(|one| *one == Kind::of(case));
     let mut cases: Vec<&Case> = cases.iter().collect();
     cases.sort_by_key(place);
     cases.into_iter().cloned().map(Queued::new).collect()
@@ -203,7 +202,7 @@ fn by_controller(cases: &[Case]) -> VecDeque<Queued> {
 struct Placed {
     station: Station,
     number: u32,
-    controller: Controller,
+    kind: Kind,
 }
 
 async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
@@ -215,7 +214,8 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        let controller = queued.case.legs.controller;
+        let kind = Kind::of(&queued.case);
+        let controller = kind.controller;
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
@@ -223,23 +223,23 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 continue;
             }
         };
-        if let Some(other) = placed.take_if(|placed| placed.controller != controller) {
-            let reason = format!("the next case is on {controller}");
+        if let Some(other) = placed.take_if(|placed| placed.kind != kind) {
+            let reason = format!("the next case is on {kind}");
             end(&shared, other, reason, true).await;
         }
         let mut current = match placed.take() {
             Some(current) => current,
-            None => match new_machine(&shared, &boot, controller).await {
+            None => match new_machine(&shared, &boot, kind).await {
                 Ok(Some(current)) => current,
                 Ok(None) => break,
-                Err(error) if shared.is_all_on(controller) => {
+                Err(error) if shared.is_all_on(kind) => {
                     // The others would fare no better.
                     shared.queue.borrow_mut().clear();
                     return Err(error);
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    for case in std::iter::once(queued.case).chain(shared.take_all_on(controller)) {
+                    for case in std::iter::once(queued.case).chain(shared.take_all_on(kind)) {
                         without_machine(&shared, case, Outcome::Infrastructure, reason.clone());
                     }
                     continue;
@@ -272,13 +272,9 @@ async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
 }
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
-async fn new_machine(
-    shared: &Shared,
-    boot: &Boot,
-    controller: Controller,
-) -> Result<Option<Placed>, RunError> {
+async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
     let cases = shared.plan.cases.iter();
-    let members = plan::members(cases.filter(|case| case.legs.controller == controller));
+    let members = plan::members(cases.filter(|case| Kind::of(case) == kind));
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -290,7 +286,7 @@ async fn new_machine(
             verbose: attempt == BOOTS,
             ..boot.clone()
         };
-        let blueprint = shared.plan.blueprint(&boot, controller, &members);
+        let blueprint = shared.plan.blueprint(&boot, kind.controller, &members);
         let started = match shared.plan.workshop.directory() {
             Err(error) => Err(StationError::Directory(error)),
             Ok(directory) => {
@@ -314,7 +310,7 @@ async fn new_machine(
                 return Ok(Some(Placed {
                     station,
                     number,
-                    controller,
+                    kind,
                 }));
             }
             Err(source) if attempt == BOOTS || !source.may_pass() => {

@@ -157,6 +157,7 @@ fn case(faults: Vec<Fault>) -> Case {
         faults,
         aside: Vec::new(),
         hold: None,
+        soak: None,
         sabotage: None,
     }
 }

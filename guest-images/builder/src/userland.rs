@@ -165,13 +165,11 @@ impl Userland {
                 archive.unpack(&packages)
             })
         };
-        let origin =
-            archive::fetch_programs(&self.packages, &self.suites, cache, progress, unpack).map_err(
-                |source| UserlandError::Archive {
-                    name: self.name.clone(),
-                    source,
-                },
-            )?;
+        let origin = archive::fetch_programs(&self.packages, &self.suites, cache, progress, unpack)
+            .map_err(|source| UserlandError::Archive {
+                name: self.name.clone(),
+                source,
+            })?;
         let files = closure(&packages, &self.programs, &self.files)?;
         for (guest, host) in &files {
             let to = place.join(ROOT).join(guest.trim_start_matches('/'));
@@ -324,7 +322,10 @@ mod tests {
         let root = Path::new("/");
         let found = closure(root, &["/bin/sh".to_owned()], &["/etc/passwd".to_owned()]).unwrap();
         let has = |end: &str| found.keys().any(|path| path.ends_with(end));
-        assert!(has("/libc.so.6") && has("ld-linux-x86-64.so.2"), "{found:?}");
+        assert!(
+            has("/libc.so.6") && has("ld-linux-x86-64.so.2"),
+            "{found:?}"
+        );
         assert!(has("/bin/sh") && has("/etc/passwd"));
         let error = closure(root, &["/bin/no-such-program".to_owned()], &[]).unwrap_err();
         assert!(error.to_string().contains("no-such-program"), "{error}");

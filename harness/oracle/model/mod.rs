@@ -11,6 +11,7 @@ mod hold;
 mod multipath;
 mod raid1;
 mod reports;
+mod soak;
 #[cfg(test)]
 mod tests;
 
@@ -112,6 +113,9 @@ pub struct Unknown(pub &'static str);
 
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
+    if case.soak.is_some() {
+        return soak::knows(case);
+    }
     knows_operations(case)?;
     reports::knows(case)?;
     hold::knows(case)?;

@@ -1,6 +1,6 @@
 //! The catalogue, and loading it.
 
-use super::super::file::{Fault, File, Hold, Io, Legs, Stack, Table};
+use super::super::file::{Fault, File, Hold, Io, Legs, Soak, Stack, Table};
 use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
 use crate::oracle;
@@ -122,11 +122,13 @@ fn the_readme_tells_every_key_and_its_examples_work() {
         Io::KEYS,
         Fault::KEYS,
         Hold::KEYS,
+        Soak::KEYS,
     ];
     for key in keys.concat() {
         let told = format!("`{key}`");
         assert!(
-            ["stack", "legs", "io", "fault", "hold"].contains(&key) || readme.contains(&told),
+            ["stack", "legs", "io", "fault", "hold", "soak"].contains(&key)
+                || readme.contains(&told),
             "{told} is missing"
         );
     }

@@ -546,7 +546,13 @@ Depends: libc6, gcc-12-base (= 12.2)
             .collect();
         assert_eq!(
             versions,
-            ["fio 3.33-3", "libaio1 0.3.113-4", "libc6 2.36-9", "libgcc-s1 12.2", "zlib1g 1:1.2.13"]
+            [
+                "fio 3.33-3",
+                "libaio1 0.3.113-4",
+                "libc6 2.36-9",
+                "libgcc-s1 12.2",
+                "zlib1g 1:1.2.13"
+            ]
         );
         assert_eq!(choice.version_of("zlib1g"), "1:1.2.13");
         let foreign: Vec<_> = choice.foreign.keys().map(String::as_str).collect();

@@ -75,6 +75,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         faults,
         aside: Vec::new(),
         hold: None,
+        soak: None,
         sabotage: None,
     }
 }
@@ -358,6 +359,7 @@ fn observe(case: &Case) -> Observation {
         set_up: Vec::new(),
         events_before: Some(0),
         meanwhile: None,
+        soak: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],
