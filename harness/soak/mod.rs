@@ -14,7 +14,7 @@ pub mod content;
 pub mod plan;
 pub mod programs;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use content::Content;
 pub use plan::{Deed, Plan, Step};

@@ -14,7 +14,7 @@ pub struct Call {
 }
 
 /// I/Os that fio writes in one round; it reads each of them at least twice.
-pub const ROUND: u32 = 384;
+pub const ROUND: u32 = 768;
 
 /// How many rounds make that many I/Os.
 pub fn rounds(count: u32) -> u32 {
@@ -73,9 +73,9 @@ fn fio(purpose: &'static str, seed: u32, more: &str) -> Call {
     let line = format!(
         "/usr/bin/fio --directory=/mnt --thread --rw=randwrite --verify=crc32c --verify_fatal=1 \
          --verify_state_save=0 --randseed={seed} --fallocate=none {more} \
-         --name=direct --filename=direct --size=2m --bs=16k --direct=1 --ioengine=libaio \
+         --name=direct --filename=direct --size=4m --bs=16k --direct=1 --ioengine=libaio \
          --iodepth=8 --verify_backlog=16 \
-         --name=buffered --filename=buffered --size=1m --bs=4k --ioengine=psync --fsync=8"
+         --name=buffered --filename=buffered --size=2m --bs=4k --ioengine=psync --fsync=8"
     );
     call(purpose, &line)
 }

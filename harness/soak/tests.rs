@@ -6,11 +6,12 @@ use halfway_protocol::io::{IoReport, Op, OpReport};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-const MIRROR: &str = "[legs]\nsize = 16384\n";
-const PATHS: &str = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
+pub(crate) const MIRROR: &str = "[legs]\nsize = 16384\n";
+pub(crate) const PATHS: &str = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
 const QUEUED: &str = "[stack]\ntarget = \"multipath\"\nqueue_if_no_path = true\n";
 
-fn case(stack: &str) -> Case {
+/// A case with this stack.
+pub(crate) fn case(stack: &str) -> Case {
     let text = format!(
         "question = \"?\"\n{stack}[io]\nsector = 64\nsectors = 2000\n[soak]\ncount = 100\n"
     );
@@ -28,7 +29,7 @@ fn stacks() -> impl Strategy<Value = &'static str> {
 }
 
 /// What a step reports where nothing goes wrong, with this content.
-fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
+pub(crate) fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
     let spans = |sector: u64, sectors: u64| {
         let each = (0..sectors).map(|at| {
             let (generation, writer) = content(sector + at);
@@ -64,7 +65,7 @@ fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
 }
 
 /// The writer of each sector that a list of steps leaves behind.
-fn writer(steps: &[Step], sector: u64) -> (u32, u16) {
+pub(crate) fn writer(steps: &[Step], sector: u64) -> (u32, u16) {
     let wrote = |step: &Step| {
         let parts = step.io.parts().into_iter().enumerate();
         let mut covering =

@@ -160,8 +160,8 @@ fn a_name_does_not_depend_on_the_way_to_the_file() {
 #[test]
 fn a_case_file_gives_back_its_case_wherever_it_lies() {
     let directory = tempfile::tempdir().expect("a directory");
-    let scenario = &loaded(&catalogue().join("raid1/read-halfway.toml"))[0];
-    let cases = scenario.sample(3);
+    let of = |file: &str| loaded(&catalogue().join(file))[0].sample(3);
+    let cases = [of("raid1/read-halfway.toml"), of("soak/raid1-files.toml")].concat();
     for case in &cases {
         let path = directory.path().join(format!("{}.toml", case.id));
         fs::write(path, case.to_toml()).expect("the case is written");

@@ -6,6 +6,7 @@ mod contract;
 mod controllers;
 mod multipath;
 mod operations;
+mod soak;
 mod target;
 
 use super::*;
