@@ -143,8 +143,10 @@ impl Files<'_> {
     /// whether it ended well.
     async fn program(&mut self, call: &Call, failures: bool) -> Result<bool, Interruption> {
         self.call(Request::Watch { bios: None }).await?;
-        if let Some(deed) = failures.then(|| self.plan.begin()).flatten() {
-            self.deed(&deed).await?;
+        if failures {
+            for deed in self.plan.begin() {
+                self.deed(&deed).await?;
+            }
         }
         let since = Instant::now();
         if let Some(soak) = &mut self.seen.soak {

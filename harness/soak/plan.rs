@@ -141,18 +141,45 @@ impl Plan {
         self.whole(Op::Read, Some(deed))
     }
 
-    /// Over a file system: faults to begin a round with, where there can be any.
-    pub fn begin(&mut self) -> Option<Deed> {
+    /// Over a file system: what ends with faults to begin a round with.
+    pub fn begin(&mut self) -> Vec<Deed> {
         const TRIES: u32 = 16;
         let io = self.io();
-        (0..TRIES).find_map(|_| self.arm(&io))
+        let mut deeds = Vec::new();
+        for _ in 0..TRIES {
+            if let Some(deed) = self.arm(&io) {
+                deeds.push(deed);
+                break;
+            }
+            deeds.extend(self.heal());
+        }
+        deeds
     }
 
     /// Over a file system: a pause, and what is done then.
     pub fn pause(&mut self) -> (Duration, Option<Deed>) {
         let pause = Duration::from_millis(self.rng.u64(10..=150));
         let io = self.io();
-        (pause, self.deed(&io))
+        // Little of what a file system does meets a fault, so that there must be
+        // some most of the time, on one lower device after the other.
+        let deed = match self.rng.u8(..8) {
+            0 => Some(Deed::Suspend),
+            // All of a mirror is synchronised again, which takes a while.
+            1..2 => self.heal(),
+            2..4 if !self.mirror => self.heal(),
+            _ => self.arm(&io),
+        };
+        (pause, deed)
+    }
+
+    /// The next step towards a stack that is whole.
+    fn heal(&mut self) -> Option<Deed> {
+        match self.mirror {
+            true if self.doubtful.is_empty() => None,
+            true => Some(self.mend()),
+            false if self.armed.is_empty() => self.reinstate(),
+            false => self.disarm(),
+        }
     }
 
     /// Over a file system: the seed of what is written in that round, whatever was
@@ -248,12 +275,7 @@ impl Plan {
             }
             6 => Some(Deed::Suspend),
             7 if !self.mirror => self.disarm(),
-            _ if self.mirror => {
-                let leg = self.doubtful()?;
-                self.armed.clear();
-                self.doubtful.clear();
-                Some(Deed::Mend(leg))
-            }
+            _ if self.mirror => self.heal(),
             _ => self.reinstate(),
         }
     }

@@ -1,6 +1,6 @@
 use super::{Content, Deed, Plan, Step};
 use crate::scenario::Scenario;
-use crate::scenario::case::{Case, Fault};
+use crate::scenario::case::{Case, Fault, Filesystem};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{IoReport, Op, OpReport};
 use proptest::prelude::*;
@@ -133,6 +133,30 @@ proptest! {
             }
         }
         prop_assert!(matches!(plan.last().before, Some(Deed::Mend(_))));
+    }
+
+    /// Over a file system as well: and there are faults when a round begins.
+    #[test]
+    fn a_round_begins_with_faults_and_leaves_one_lower_device(seed: u64, mirror: bool) {
+        let mut case = case(if mirror { MIRROR } else { PATHS });
+        case.soak.as_mut().unwrap().filesystem = Filesystem::Ext4;
+        let mut plan = Plan::new(&case, seed);
+        let mut faulty = BTreeSet::new();
+        for round in 0..20 {
+            let begun = plan.begin();
+            prop_assert!(matches!(begun.last(), Some(Deed::Arm(faults)) if !faults.is_empty()));
+            let more: Vec<Deed> = (0..30).filter_map(|_| plan.pause().1).collect();
+            for deed in begun.iter().chain(&more) {
+                if let Deed::Arm(faults) = deed {
+                    let legs: BTreeSet<u8> = faults.iter().map(|fault| fault.leg).collect();
+                    prop_assert!(legs.len() < usize::from(case.legs.count));
+                    prop_assert!(faults.iter().all(|fault| fault.sector < case.legs.sectors));
+                    faulty.extend(legs);
+                }
+            }
+            prop_assert_ne!(plan.round(round), plan.round(round + 1));
+        }
+        prop_assert_eq!(faulty.len(), usize::from(case.legs.count), "each has its turn");
     }
 
     #[test]
