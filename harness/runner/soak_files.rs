@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 /// How long one program may take, beyond the time that one I/O may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How many times as many rounds there may be, as long as no I/O has met a fault:
+/// which ones do is the kernel's business.
+const PROLONGED: u32 = 4;
+
 /// Performs the soak of a case whose stack is there.
 pub async fn run(
     station: &mut Station,
@@ -74,13 +78,16 @@ impl Files<'_> {
         }
         self.mount(filesystem).await?;
         let mut round = 0;
-        let over = |round: u32| match how.length {
-            Length::Count(count) => round >= programs::rounds(count),
+        let over = |round: u32, met: bool| match how.length {
+            Length::Count(count) => {
+                let rounds = programs::rounds(count);
+                round >= rounds && (met || round >= rounds.saturating_mul(PROLONGED))
+            }
             Length::Seconds(seconds) => {
                 round > 0 && since.elapsed() >= Duration::from_secs(seconds.into())
             }
         };
-        while !over(round) {
+        while !over(round, self.has_met_a_fault()) {
             round += 1;
             let work = programs::work(self.plan.round(round));
             if !self.program(&work, true).await? {
@@ -101,6 +108,13 @@ impl Files<'_> {
             soak.ended = right;
         }
         Ok(true)
+    }
+
+    /// Whether the kernel has said that a lower device failed a request
+    /// (`blk_print_req_error`). The judge asks the journal.
+    fn has_met_a_fault(&self) -> bool {
+        let mut log = self.seen.seen.log.iter();
+        log.any(|message| message.text.contains("I/O error, dev "))
     }
 
     /// Whether the last program has ended.
