@@ -59,7 +59,7 @@ File {
     /// Words to select scenarios by: lower-case letters, digits and hyphens.
     tags: List<String> = List::of([]),
     /// How many cases a sampled run takes.
-    sample: Option<Given<u32>> = Some(24.into()),
+    sample: Option<Given<u32>> = Some(72.into()),
     /// What is broken on purpose, to prove that Halfway notices.
     sabotage: Option<Given<Sabotage>> = None,
     /// Written by Halfway into the file of a single case: the case's id.

@@ -112,6 +112,15 @@ pub struct TraceEvent {
     pub task: Option<String>,
 }
 
+impl TraceEvent {
+    /// Whether it is of a passthrough request, which a driver sends to its own
+    /// device: it has no sector (`blk_mq_rq_ctx_init` sets `__sector` to -1), and
+    /// no letter of its own either (`blk_fill_rwbs`).
+    pub fn is_passthrough(&self) -> bool {
+        self.sector == u64::MAX
+    }
+}
+
 impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

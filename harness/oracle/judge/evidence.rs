@@ -22,7 +22,11 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
     let lines = entries
         .iter()
         .map(|entry| format!("{} {}", entry.member, journal::words(entry)));
-    let events = scene.seen.seen.trace.iter().filter(|event| {
+    let trace = scene.seen.seen.trace.iter();
+    let events = trace.filter(|event| {
+        if event.is_passthrough() {
+            return false;
+        }
         let of_dm = scene
             .seen
             .dm

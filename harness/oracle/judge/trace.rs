@@ -73,7 +73,10 @@ pub fn completions<'a>(
     let dev = scene.leg_dev(leg);
     let offset = model::offset(scene.case, leg);
     let events = scene.seen.seen.trace.iter().filter(move |event| {
-        event.kind == Kind::RqComplete && Some(event.dev) == dev && event.sectors > 0
+        event.kind == Kind::RqComplete
+            && Some(event.dev) == dev
+            && event.sectors > 0
+            && !event.is_passthrough()
     });
     events.filter_map(move |event| {
         // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.

@@ -29,6 +29,21 @@ fn read() -> Case {
     case(Op::Read, vec![fault(0, Op::Read)])
 }
 
+/// libata asks a disk that failed for its log, by requests of its own: as drivers
+/// do on 6.12, each of a sector and some without an end that is good.
+#[test]
+fn what_a_driver_asks_for_itself_is_none_of_the_io() {
+    let case = on(Ahci, read());
+    let mut seen = retried(&case, 6);
+    for error in [0, -121] {
+        let mut log = event(Kind::RqComplete, leg_dev(0), u64::MAX, 1, error);
+        log.rwbs = "N".into();
+        seen.seen.trace.push(log);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
 /// The sectors that the fault of [`read`] lies in.
 const PIECE: u64 = FROM + 128;
 
