@@ -22,4 +22,5 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod scenario;
+pub mod soak;
 pub mod storage;

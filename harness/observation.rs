@@ -2,6 +2,7 @@
 //! again whenever the judge gets better.
 
 use crate::crash::{self, Crash};
+use crate::soak;
 use halfway_protocol::content::Span;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{Disk, DmStatus, Limits, Refusal, Seen};
@@ -193,6 +194,10 @@ pub struct Observation {
     /// How often the machine stopped because a disk failed.
     #[serde(default)]
     pub stops: u32,
+    /// What was seen of a soak; `io` is its last I/O then, and the trace that of
+    /// its last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<soak::Seen>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

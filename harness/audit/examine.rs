@@ -60,6 +60,7 @@ pub fn needs_of_stacks() -> Needs {
     Needs {
         controllers: [BENEATH].into(),
         stacks: modules.copied().collect(),
+        ..Needs::default()
     }
 }
 

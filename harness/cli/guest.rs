@@ -5,7 +5,7 @@ use super::args::{self, GuestArgs};
 use super::{CliError, Context};
 use crate::machine::accel::Memory;
 use crate::machine::clock;
-use crate::machine::command::Boot;
+use crate::machine::command::{Boot, MEMORY_MIB};
 use crate::machine::daemon;
 use crate::machine::janitor::Workshop;
 use crate::machine::{Accel, AccelChoice};
@@ -18,8 +18,8 @@ use crate::storage::{self, controller};
 use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
     AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
-    ModuleError, Progress, ResolvedModule, ShellError, SpecError, Stage, default_modules,
-    shell_tools,
+    ModuleError, Progress, ResolvedModule, ShellError, SpecError, Stage, Userland, UserlandError,
+    default_modules, shell_tools,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::Diagnostic;
@@ -87,6 +87,9 @@ pub enum GuestError {
     /// No tools for a shell.
     #[error(transparent)]
     Shell(#[from] ShellError),
+    /// No programs for a guest.
+    #[error(transparent)]
+    Userland(#[from] UserlandError),
     /// QEMU is not there.
     #[error("failed to run {}", binary.display())]
     #[diagnostic(help("`ci/setup` installs QEMU; {QEMU_VARIABLE} names another binary"))]
@@ -152,26 +155,34 @@ pub async fn prepare(
     let own = build_own_modules(needs, &mut kernel, &cache, ctx).await?;
     let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };
     let select = |more: &[&str]| kernel.modules.select(&[default_modules(), more].concat());
-    let pack = |modules: &[ResolvedModule]| {
+    let pack = |modules: &[ResolvedModule], extra: &[Extra]| {
         let initramfs = Initramfs {
             agent: AGENT,
             modules,
-            extra: &extra,
+            extra,
         };
         initramfs.build(&cache)
     };
-    let initrd = pack(&select(&[])?)?;
+    let initrd = pack(&select(&[])?, &extra)?;
     let mut images = Images::default();
     let mut loaded = HashSet::new();
     let mut stacks = Vec::new();
-    for &module in &needs.stacks {
+    let mut filesystems = Vec::new();
+    for &module in needs.stacks.iter().chain(&needs.filesystems) {
+        let of_stack = needs.stacks.contains(module);
         match kernel.modules.select(&[module]) {
-            Ok(_) => stacks.push(module),
-            Err(error @ ModuleError::Missing { .. }) if needs.stacks.len() > 1 => {
+            Ok(_) if of_stack => stacks.push(module),
+            Ok(_) => filesystems.push(module),
+            Err(error @ ModuleError::Missing { .. }) if !of_stack || needs.stacks.len() > 1 => {
                 images.lacking.insert(module, error.to_string());
             }
             Err(error) => return Err(error.into()),
         }
+    }
+    let programs = programs(needs, &cache, ctx).await?;
+    // ext4 and XFS ask for it by an alias, which is modprobe's business.
+    if kernel.modules.select(&[CRC32C]).is_ok() && !needs.with_files.is_empty() {
+        filesystems.insert(0, CRC32C);
     }
     let devices = qemu_devices(&binary)?;
     for &controller in &needs.controllers {
@@ -181,6 +192,7 @@ pub async fn prepare(
         let unbuilt = controller::own_module(controller).and_then(|module| own.get(module));
         let daemon = storage::needs_daemon(controller).then(|| daemon::program(&binary));
         let no_daemon = daemon.is_some_and(|path| qemu_version(&path).is_err());
+        let mut with_files = None;
         let image = match (lacking, unbuilt) {
             _ if no_daemon => {
                 Err("there is no qemu-storage-daemon (`ci/setup` installs it)".to_owned())
@@ -192,10 +204,17 @@ pub async fn prepare(
                 selected => {
                     let selected = selected?;
                     loaded.extend(selected.iter().map(|module| module.name.clone()));
-                    Ok(pack(&selected)?)
+                    if needs.with_files.contains(&controller) {
+                        let more = select(&[&modules[..], &filesystems[..]].concat())?;
+                        let extra = [&extra[..], &programs[..]].concat();
+                        with_files = Some(Ok(pack(&more, &extra)?));
+                    }
+                    Ok(pack(&selected, &extra)?)
                 }
             },
         };
+        let with_files = with_files.unwrap_or_else(|| image.clone());
+        images.with_files.insert(controller, with_files);
         images.controllers.insert(controller, image);
     }
     if let Some(control) =
@@ -215,6 +234,7 @@ pub async fn prepare(
         initrd,
         accel: Accel::Tcg,
         verbose: false,
+        memory_mib: MEMORY_MIB,
         tsc_khz: clock::tsc_khz(),
         append: (control.iter())
             .flat_map(Control::kernel_parameters)
@@ -261,6 +281,25 @@ pub async fn prepare(
         },
         notes,
     })
+}
+
+/// What is called crc32c among the kernel's modules.
+const CRC32C: &str = "crc32c_generic";
+
+/// The programs for file systems, where cases need them.
+async fn programs(needs: &Needs, cache: &Cache, ctx: &Context) -> Result<Vec<Extra>, GuestError> {
+    if needs.with_files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cache = cache.clone();
+    let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
+    let fetched = tokio::task::spawn_blocking(move || {
+        let programs = Userland::named("filesystems")?;
+        let fetched = programs.get(&cache, &mut |stage: &Stage| teller.tell(stage));
+        teller.bar.finish_and_clear();
+        fetched
+    });
+    Ok(fetched.await.map_err(|_| GuestError::Broken)??)
 }
 
 async fn decide(

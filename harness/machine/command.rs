@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// more, since several machines may run side by side.
 pub const MEMORY_MIB: u32 = 224;
 
+/// The same for guests with file systems and the programs for them: their root,
+/// which is memory, has a hundred megabytes of programs and libraries.
+pub const MEMORY_WITH_FILES_MIB: u32 = 448;
+
 /// What a machine boots.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -24,6 +28,8 @@ pub struct Boot {
     pub verbose: bool,
     /// Rate of the time stamp counter that an emulated guest is told, in kHz.
     pub tsc_khz: Option<u32>,
+    /// Megabytes of guest memory.
+    pub memory_mib: u32,
     /// More kernel parameters, from the user.
     pub append: Vec<String>,
 }
@@ -108,7 +114,7 @@ pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -
             "qemu64,-cx16",
         ]),
     }
-    add(&["-smp", "1", "-m", &format!("{MEMORY_MIB}M")]);
+    add(&["-smp", "1", "-m", &format!("{}M", boot.memory_mib)]);
     add(&["-rtc", "base=utc"]);
     add(&["-kernel", &boot.image.display().to_string()]);
     add(&["-initrd", &boot.initrd.display().to_string()]);
@@ -171,6 +177,7 @@ mod tests {
             initrd: "/cache/initrd".into(),
             accel,
             verbose: false,
+            memory_mib: MEMORY_MIB,
             tsc_khz: Some(2_000_000),
             append: vec!["my.parameter=1".into()],
         }

@@ -4,7 +4,7 @@ use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
 use crate::scenario::Lower;
-use crate::scenario::case::{Case, OnError, Stack, Vector};
+use crate::scenario::case::{Case, Io, OnError, Soak, Stack, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -17,6 +17,9 @@ pub fn explain(case: &Case) -> String {
     let _ = writeln!(text, "  The stack: {}; {legs}.", case.stack);
     if let Some(sectors) = case.linear {
         let _ = writeln!(text, "  On top: linear segments of {sectors} sectors.");
+    }
+    if let Some(soak) = &case.soak {
+        return text + &explain_soak(case, soak);
     }
     let _ = writeln!(text, "  The application: {}.", case.io);
     for fault in &case.faults {
@@ -76,6 +79,27 @@ pub fn explain(case: &Case) -> String {
             "  A kernel before 6.0, or a device with a larger dma_alignment, must answer EINVAL \
              and ask no leg."
         );
+    }
+    text
+}
+
+fn explain_soak(case: &Case, soak: &Soak) -> String {
+    let Io {
+        sector, sectors, ..
+    } = case.io;
+    let mut text = format!("  A soak: {soak}, on sectors {sector}+{sectors}.\n");
+    match model::knows(case) {
+        Err(unknown) => {
+            let _ = writeln!(text, "  {unknown}");
+        }
+        Ok(()) => {
+            let _ = writeln!(
+                text,
+                "  A correct kernel: loses no I/O, reads what was written last, and leaves it on \
+                 every {} once all is mended.",
+                case.stack.lower()
+            );
+        }
     }
     text
 }

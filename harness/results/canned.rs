@@ -83,6 +83,7 @@ pub fn case(id: &str) -> Case {
         }],
         aside: Vec::new(),
         holds: Vec::new(),
+        soak: None,
         sabotage: None,
     }
 }
@@ -102,6 +103,7 @@ pub fn details(id: &str) -> Details {
             meanwhile: None,
             relief: Vec::new(),
             stops: 0,
+            soak: None,
             io: None,
             status: None,
             beneath: Vec::new(),

@@ -8,6 +8,8 @@
 //! * `operator`: what is done about I/O that the target holds.
 //! * `interlude`: what is done while requests are held; `stops`: while the machine
 //!   stands still.
+//! * `soak`, `soak_files`: a random mix of I/O and failures on one station, or of
+//!   failures beneath a file system.
 //! * [`stack`]: device-mapper tables.
 //! * `needs`: the drivers that a guest must have.
 //! * [`accel`]: the trial that decides between KVM and TCG.
@@ -21,6 +23,8 @@ mod perform;
 mod place;
 pub mod plan;
 mod relief;
+mod soak;
+mod soak_files;
 pub mod stack;
 pub mod station;
 mod stops;

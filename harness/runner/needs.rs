@@ -1,7 +1,7 @@
 //! What machines must have to serve cases.
 
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Multipath, PathSelector, Stack};
+use crate::scenario::case::{Controller, Filesystem, Multipath, PathSelector, Stack};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
@@ -12,6 +12,10 @@ pub struct Needs {
     pub controllers: BTreeSet<Controller>,
     /// Modules of the stacks.
     pub stacks: BTreeSet<&'static str>,
+    /// Controllers of the cases that work on file systems.
+    pub with_files: BTreeSet<Controller>,
+    /// Modules of these file systems.
+    pub filesystems: BTreeSet<&'static str>,
 }
 
 impl Needs {
@@ -22,8 +26,25 @@ impl Needs {
             let case = case.borrow();
             needs.controllers.insert(case.legs.controller);
             needs.stacks.extend(modules(case));
+            if has_files(case) {
+                needs.with_files.insert(case.legs.controller);
+                needs.filesystems.extend(filesystem(case));
+            }
         }
         needs
+    }
+}
+
+/// Whether a case needs a machine with file systems and the programs for them.
+pub fn has_files(case: &Case) -> bool {
+    filesystem(case).is_some()
+}
+
+/// The module of the file system that a case needs.
+pub fn filesystem(case: &Case) -> Option<&'static str> {
+    match case.soak.as_ref()?.filesystem {
+        Filesystem::None => None,
+        other => Some(other.name()),
     }
 }
 

@@ -3,13 +3,13 @@
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
 use super::stops::{self, Attendant};
-use super::{interlude, operator, relief};
+use super::{interlude, operator, relief, soak};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
 use crate::scenario::case::{
-    Case, Disk, During, Fault, Hold, Log, Multipath, Sabotage, Stack, Sync,
+    Case, Disk, During, Fault, Hold, Io, Log, Multipath, Sabotage, Stack, Sync,
 };
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
@@ -68,6 +68,7 @@ pub async fn perform(
         meanwhile: None,
         relief: Vec::new(),
         stops: 0,
+        soak: None,
         io: None,
         status: None,
         beneath: Vec::new(),
@@ -274,7 +275,7 @@ fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError
 
 /// Waits until all regions are in sync but `lost` ones: then also until no more
 /// of them come, should the mirror take one for recovered that is not.
-async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
+pub(super) async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
     const STILL: u32 = 5;
     let since = tokio::time::Instant::now();
     let (mut before, mut still) = (0, 0);
@@ -349,6 +350,10 @@ async fn steps(
     };
     let faults = stops::lasting(case, faults);
     seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
+    if let Some(how) = &case.soak {
+        soak::run(station, case, how, seed, manner, seen).await?;
+        return take_down(station, case, seen).await;
+    }
 
     match model::races_recovery(case) {
         true => interlude::arrival(station).await,
@@ -358,7 +363,7 @@ async fn steps(
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
-    let request = io_request(case, seed);
+    let request = io_request(case, &case.io, seed, WRITTEN);
     let attendant = Attendant::of(station);
     let bios = manner.watched.then(|| entries(&request));
     let watching = station.guest.call(Request::Watch { bios });
@@ -413,9 +418,6 @@ async fn steps(
         in_sync(station, 0).await?;
     }
     seen.status = Some(status_with_event(station, case, events).await?);
-    let beneath: Vec<String> = (stack::beneath(case).into_iter())
-        .map(|(name, _)| name)
-        .collect();
     let of_table = |multipath: &Multipath| !multipath.initialising().is_empty();
     if case.stack.multipath().is_some_and(of_table)
         && let Some(name) = stack::a_multipath(case)
@@ -423,22 +425,51 @@ async fn steps(
         let table = as_status(station.guest.call(Request::DmTable { name }).await?)?;
         seen.table = table.targets.into_iter().next();
     }
-    for name in &beneath {
-        seen.beneath.push(station.guest.status(name).await?);
+    for (name, _) in stack::beneath(case) {
+        seen.beneath.push(station.guest.status(&name).await?);
     }
     let collected = station.guest.call(Request::Collect);
-    let mut removed = Vec::new();
-    if came_back {
-        let top = case.linear.map(|_| TOP);
-        let names = top.into_iter().chain([NAME]).map(str::to_owned);
-        for name in names.chain(beneath) {
-            removed.push(station.guest.call(Request::DmRemove { name }));
-        }
-    }
+    let removed = match came_back {
+        true => remove(station, case),
+        false => Vec::new(),
+    };
     seen.seen = match collected.await? {
         Reply::Seen(seen) => seen,
         other => return Err(strange(other).into()),
     };
+    removed_well(removed, seen).await?;
+    // Which newer kernels take as a reason to look at the disk.
+    relief::undo(station, case).await
+}
+
+/// Takes the stack of a soak down, if its last I/O came back.
+async fn take_down(
+    station: &Station,
+    case: &Case,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
+    match seen.io {
+        Some(IoState::Done(_)) => removed_well(remove(station, case), seen).await,
+        _ => Ok(()),
+    }
+}
+
+/// Removes the devices of a case, the upper one first.
+fn remove(
+    station: &Station,
+    case: &Case,
+) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
+    let top = case.linear.map(|_| TOP);
+    let names = top.into_iter().chain([NAME]).map(str::to_owned);
+    let beneath = stack::beneath(case).into_iter().map(|(name, _)| name);
+    let remove = |name| station.guest.call(Request::DmRemove { name });
+    names.chain(beneath).map(remove).collect()
+}
+
+async fn removed_well(
+    removed: Vec<impl Future<Output = Result<Reply, CallError>>>,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
     for removed in removed {
         match removed.await {
             Ok(_) => {}
@@ -448,8 +479,7 @@ async fn steps(
             Err(error) => return Err(error.into()),
         }
     }
-    // Which newer kernels take as a reason to look at the disk.
-    relief::undo(station, case).await
+    Ok(())
 }
 
 /// The status; where it tells of a failure, the event that is to tell of the
@@ -497,7 +527,7 @@ fn missed(case: &Case) -> Vec<Fault> {
 
 /// How many entries the vectors of its bios have at most: one for each page of
 /// each segment.
-fn entries(request: &IoRequest) -> u32 {
+pub(super) fn entries(request: &IoRequest) -> u32 {
     const PAGE: u32 = 4096;
     let of = |op: &IoOp| {
         let segments = op.segments.iter();
@@ -511,26 +541,26 @@ fn entries(request: &IoRequest) -> u32 {
 /// The generation of what a case writes; what lay there before is 0.
 const WRITTEN: u32 = 1;
 
-fn io_request(case: &Case, seed: u64) -> IoRequest {
+/// An I/O on the case's device.
+pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> IoRequest {
     let mut memory = None;
-    let ops = case
-        .io
+    let ops = io
         .parts()
         .into_iter()
         .map(|(sector, sectors)| {
-            let (lies, segments) = case.io.vector.segments(sectors, case.legs.block());
+            let (lies, segments) = io.vector.segments(sectors, case.legs.block());
             memory.get_or_insert(lies);
             IoOp { sector, segments }
         })
         .collect();
     IoRequest {
         device: stack::top(case).to_owned(),
-        op: case.io.op,
-        path: case.io.path,
-        dsync: case.io.dsync,
+        op: io.op,
+        path: io.path,
+        dsync: io.dsync,
         memory: memory.unwrap_or(halfway_protocol::io::Memory::Contiguous),
         ops,
         seed,
-        generation: WRITTEN,
+        generation,
     }
 }

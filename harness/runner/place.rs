@@ -6,12 +6,12 @@
 
 use super::event::{Details, Event, Stamped};
 use super::perform::{Manner, perform};
-use super::plan::{self, Plan, Watch};
+use super::plan::{self, Kind, Plan, Watch};
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
-use crate::scenario::{Case, Fitting};
+use crate::scenario::Case;
 use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use std::cell::{Cell, RefCell};
@@ -92,19 +92,19 @@ impl Shared {
         *self.tally.borrow_mut().entry(outcome).or_default() += 1;
     }
 
-    /// Whether the whole plan is on such legs.
-    fn is_all_on(&self, fitting: Fitting) -> bool {
+    /// Whether the whole plan is for machines of that kind.
+    fn is_all_on(&self, kind: Kind) -> bool {
         let mut cases = self.plan.cases.iter();
-        cases.all(|case| Fitting::of(case) == fitting)
+        cases.all(|case| Kind::of(case) == kind)
     }
 
-    /// Takes the cases on such legs out of the queue.
-    fn take_all_on(&self, fitting: Fitting) -> Vec<Case> {
+    /// Takes the cases for machines of that kind out of the queue.
+    fn take_all_on(&self, kind: Kind) -> Vec<Case> {
         let mut queue = self.queue.borrow_mut();
         let all = std::mem::take(&mut *queue);
         let (lost, left) = all
             .into_iter()
-            .partition::<VecDeque<_>, _>(|queued| Fitting::of(&queued.case) == fitting);
+            .partition::<VecDeque<_>, _>(|queued| Kind::of(&queued.case) == kind);
         *queue = left;
         lost.into_iter().map(|queued| queued.case).collect()
     }
@@ -147,7 +147,7 @@ pub async fn run(
 ) -> Result<BTreeMap<Outcome, u64>, RunError> {
     let jobs = plan.jobs.clamp(1, plan.cases.len().max(1));
     let shared = Rc::new(Shared {
-        queue: RefCell::new(by_fitting(&plan.cases)),
+        queue: RefCell::new(by_kind(&plan.cases)),
         events,
         stop,
         started: Instant::now(),
@@ -183,16 +183,16 @@ pub async fn run(
     result.map(|()| tally)
 }
 
-/// The cases on like legs together, since they share machines, and these in the
-/// order in which the cases name them first.
-fn by_fitting(cases: &[Case]) -> VecDeque<Queued> {
-    let mut order: Vec<Fitting> = Vec::new();
-    for fitting in cases.iter().map(Fitting::of) {
-        if !order.contains(&fitting) {
-            order.push(fitting);
+/// The cases of one kind of machine together, since they share machines, and the
+/// kinds in the order in which the cases name them first.
+fn by_kind(cases: &[Case]) -> VecDeque<Queued> {
+    let mut order: Vec<Kind> = Vec::new();
+    for case in cases {
+        if !order.contains(&Kind::of(case)) {
+            order.push(Kind::of(case));
         }
     }
-    let place = |case: &&Case| order.iter().position(|one| *one == Fitting::of(case));
+    let place = |case: &&Case| order.iter().position(|one| *one == Kind::of(case));
     let mut cases: Vec<&Case> = cases.iter().collect();
     cases.sort_by_key(place);
     cases.into_iter().cloned().map(Queued::new).collect()
@@ -202,7 +202,7 @@ fn by_fitting(cases: &[Case]) -> VecDeque<Queued> {
 struct Placed {
     station: Station,
     number: u32,
-    fitting: Fitting,
+    kind: Kind,
 }
 
 async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
@@ -214,7 +214,8 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        let fitting = Fitting::of(&queued.case);
+        let kind = Kind::of(&queued.case);
+        let controller = kind.fitting.controller;
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
@@ -222,23 +223,23 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 continue;
             }
         };
-        if let Some(other) = placed.take_if(|placed| placed.fitting != fitting) {
-            let reason = format!("the next case is on {fitting}");
+        if let Some(other) = placed.take_if(|placed| placed.kind != kind) {
+            let reason = format!("the next case is on {kind}");
             end(&shared, other, reason, true).await;
         }
         let mut current = match placed.take() {
             Some(current) => current,
-            None => match new_machine(&shared, &boot, fitting).await {
+            None => match new_machine(&shared, &boot, kind).await {
                 Ok(Some(current)) => current,
                 Ok(None) => break,
-                Err(error) if shared.is_all_on(fitting) => {
+                Err(error) if shared.is_all_on(kind) => {
                     // The others would fare no better.
                     shared.queue.borrow_mut().clear();
                     return Err(error);
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    for case in std::iter::once(queued.case).chain(shared.take_all_on(fitting)) {
+                    for case in std::iter::once(queued.case).chain(shared.take_all_on(kind)) {
                         without_machine(&shared, case, Outcome::Infrastructure, reason.clone());
                     }
                     continue;
@@ -247,11 +248,8 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         };
         let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
-            None if controller::remembers(fitting.controller) => {
-                let reason = format!(
-                    "the driver of {} remembers what it read",
-                    fitting.controller
-                );
+            None if controller::remembers(controller) => {
+                let reason = format!("the driver of {controller} remembers what it read");
                 end(&shared, current, reason, true).await;
             }
             None => placed = Some(current),
@@ -274,13 +272,9 @@ async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
 }
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
-async fn new_machine(
-    shared: &Shared,
-    boot: &Boot,
-    fitting: Fitting,
-) -> Result<Option<Placed>, RunError> {
+async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
     let cases = shared.plan.cases.iter();
-    let members = plan::members(cases.filter(|case| Fitting::of(case) == fitting));
+    let members = plan::members(cases.filter(|case| Kind::of(case) == kind));
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -292,7 +286,7 @@ async fn new_machine(
             verbose: attempt == BOOTS,
             ..boot.clone()
         };
-        let blueprint = shared.plan.blueprint(&boot, fitting, &members);
+        let blueprint = shared.plan.blueprint(&boot, kind.fitting, &members);
         let started = match shared.plan.workshop.directory() {
             Err(error) => Err(StationError::Directory(error)),
             Ok(directory) => {
@@ -316,7 +310,7 @@ async fn new_machine(
                 return Ok(Some(Placed {
                     station,
                     number,
-                    fitting,
+                    kind,
                 }));
             }
             Err(source) if attempt == BOOTS || !source.may_pass() => {

@@ -1,13 +1,14 @@
 //! What is to be run.
 
 use super::needs;
-use crate::machine::command::Boot;
+use crate::machine::command::{Boot, MEMORY_WITH_FILES_MIB};
 use crate::machine::janitor::Workshop;
 use crate::observation::Member;
-use crate::scenario::Case;
 use crate::scenario::case::{Controller, Log};
+use crate::scenario::{Case, Fitting};
 use crate::storage::controller;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Images {
     /// For each controller, the initramfs with its drivers and those of the
     /// stacks, or why cases on it are skipped.
     pub controllers: BTreeMap<Controller, Result<PathBuf, String>>,
+    /// The same, with file systems and the programs for them.
+    pub with_files: BTreeMap<Controller, Result<PathBuf, String>>,
     /// The stacks' drivers that this kernel lacks, and in which words.
     pub lacking: BTreeMap<&'static str, String>,
 }
@@ -70,13 +73,60 @@ pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
     if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
         return Err(why.clone());
     }
-    boot_on(boot, images, case.legs.controller)
+    if !needs::has_files(case) {
+        return boot_on(boot, images, case.legs.controller);
+    }
+    if let Some(why) = needs::filesystem(case).and_then(|module| images.lacking.get(module)) {
+        return Err(why.clone());
+    }
+    let boot = boot_from(boot, &images.with_files, case.legs.controller)?;
+    Ok(Boot {
+        memory_mib: MEMORY_WITH_FILES_MIB,
+        ..boot
+    })
+}
+
+/// Which machines can serve a case: those of the same kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// What the legs are.
+    pub fitting: Fitting,
+    /// Whether it has file systems and the programs for them.
+    pub with_files: bool,
+}
+
+impl Kind {
+    /// The kind that a case needs.
+    pub fn of(case: &Case) -> Self {
+        Kind {
+            fitting: Fitting::of(case),
+            with_files: needs::has_files(case),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.fitting)?;
+        match self.with_files {
+            true => f.write_str(", with file systems"),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What a machine boots whose legs are on `controller`; the error says why there
 /// can be none.
 pub fn boot_on(boot: &Boot, images: &Images, controller: Controller) -> Result<Boot, String> {
-    let initrd = match images.controllers.get(&controller) {
+    boot_from(boot, &images.controllers, controller)
+}
+
+fn boot_from(
+    boot: &Boot,
+    images: &BTreeMap<Controller, Result<PathBuf, String>>,
+    controller: Controller,
+) -> Result<Boot, String> {
+    let initrd = match images.get(&controller) {
         Some(image) => image.clone()?,
         None => return Err(format!("nothing was prepared for {controller}")),
     };

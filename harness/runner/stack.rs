@@ -79,7 +79,7 @@ pub fn beneath(case: &Case) -> Vec<(String, Target)> {
 /// The table of a case's dm device.
 pub fn table(case: &Case) -> Target {
     match &case.stack {
-        Stack::Raid1(stack) => mirror(case, stack),
+        Stack::Raid1(stack) => mirror(case, stack, 0..case.members()),
         Stack::Multipath(stack) => {
             let paths: Vec<u8> = (0..case.legs.count).collect();
             multipath(case, stack, &paths)
@@ -139,7 +139,7 @@ fn multipath(case: &Case, stack: &Multipath, paths: &[u8]) -> Target {
 
 /// The mirror's table (Documentation of its parameters: `mirror_ctr` in
 /// drivers/md/dm-raid1.c, `core_ctr` and `disk_ctr` in drivers/md/dm-log.c).
-fn mirror(case: &Case, stack: &Raid1) -> Target {
+fn mirror(case: &Case, stack: &Raid1, order: impl ExactSizeIterator<Item = u8>) -> Target {
     let mut log = Vec::new();
     if stack.log == Log::Disk {
         log.push("{log}".to_owned());
@@ -161,12 +161,22 @@ fn mirror(case: &Case, stack: &Raid1) -> Target {
     }
     let mut words = vec![kind.to_owned(), log.len().to_string()];
     words.extend(log);
-    words.extend(legs(case, 0..case.members()));
+    words.extend(legs(case, order));
     if !features.is_empty() {
         words.push(features.len().to_string());
         words.extend(features.iter().map(ToString::to_string));
     }
     target(case, "mirror", words)
+}
+
+/// The table that has the kernel synchronise all legs from the first one of
+/// `order`. `None` where it is no mirror.
+pub fn resynchronised(case: &Case, order: &[u8]) -> Option<Target> {
+    let stack = Raid1 {
+        sync: Sync::Synced,
+        ..case.stack.raid1()?.clone()
+    };
+    Some(mirror(case, &stack, order.iter().copied()))
 }
 
 /// The table without the `failed` legs, as lvconvert --repair would load it: a

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::stack;
 use crate::guest::boot::Booted;
 use crate::guest::{self, BootError, CallError, Guest};
-use crate::machine::command::{self, Boot, MEMORY_MIB};
+use crate::machine::command::{self, Boot};
 use crate::machine::daemon::{self, Daemon};
 use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
@@ -120,7 +120,7 @@ impl Station {
             }
         };
         storage.serve().await?;
-        let mut disks = storage.memory_args(MEMORY_MIB);
+        let mut disks = storage.memory_args(blueprint.boot.memory_mib);
         disks.extend(storage.qemu_args());
         disks.extend(storage.trace_args());
         starting(shown(blueprint, directory.path(), &disks));

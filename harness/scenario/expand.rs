@@ -5,8 +5,8 @@
 //! scenarios/README.md); the last axis runs fastest.
 
 use super::case::{
-    Aside, Case, Controller, Fault, Hold, Io, Legs, Log, Multipath, PathGrouping, PathSelector,
-    Paths, QueueMode, Raid1, Stack, Sync,
+    Aside, Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, Log, Multipath,
+    PathGrouping, PathSelector, Paths, QueueMode, Raid1, Soak, Stack, Sync,
 };
 use super::error::{Report, ScenarioError};
 use super::file::{self, File, REGION_SIZE};
@@ -254,6 +254,15 @@ impl Scenario {
             }
         });
         let holds = holds.collect();
+        let length = (picker
+            .pick_any("count", &file.soak.count)
+            .map(Length::Count))
+        .or(picker
+            .pick_any("seconds", &file.soak.seconds)
+            .map(Length::Seconds));
+        let filesystem = &file.soak.filesystem;
+        let filesystem = picker.pick_or("filesystem", filesystem, Filesystem::None);
+        let round = picker.pick_or("round", &file.soak.round, 0);
         Case {
             id: picker.id,
             scenario: self.name.clone(),
@@ -266,6 +275,11 @@ impl Scenario {
             faults,
             aside,
             holds,
+            soak: length.map(|length| Soak {
+                length,
+                filesystem,
+                round,
+            }),
             sabotage: file.sabotage.as_ref().map(|sabotage| sabotage.value),
         }
     }

@@ -2,8 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector,
-    QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, OnError, PathGrouping,
+    PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
 use super::read::Read;
@@ -78,7 +78,34 @@ File {
     fault: Vec<Given<Fault>> = Vec::new(),
     /// Requests that are held in flight together, and then let go one by one.
     hold: Vec<Given<Hold>> = Vec::new(),
+    /// Instead of one I/O, a random mix of I/O and failures on the range that
+    /// `[io]` names.
+    #[serde(skip_serializing_if = "Soak::is_none")]
+    soak: Soak = Soak::default(),
 }
+}
+
+table! {
+/// A random mix of I/O and failures, made from the run's seed: `count` or
+/// `seconds` says how long it goes on.
+Soak {
+    /// That many I/Os.
+    count: Option<Sweep<u32>> = None,
+    /// As many I/Os as come back in that many seconds.
+    seconds: Option<Sweep<u32>> = None,
+    /// What lies on the device: nothing, or a file system with fio on it; `none`
+    /// if left out.
+    filesystem: Option<Sweep<Filesystem>> = None,
+    /// A number that makes mixes differ that are alike otherwise.
+    round: Option<Sweep<u32>> = None,
+}
+}
+
+impl Soak {
+    /// Whether there is none.
+    pub(super) fn is_none(&self) -> bool {
+        self.count.is_none() && self.seconds.is_none()
+    }
 }
 
 table! {

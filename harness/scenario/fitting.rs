@@ -85,8 +85,8 @@ mod tests {
         "target with large disks"
     )]
     #[case::stopping(
-        "controller = \"nvme\"\non_error = \"stop\"",
-        "nvme that stops on errors"
+        "controller = \"virtio-scsi\"\non_error = \"stop\"",
+        "virtio-scsi that stops on errors"
     )]
     fn what_a_machine_must_have(#[case] legs: &str, #[case] words: &str) {
         let text = format!("question = \"?\"\n[legs]\n{legs}\n");

@@ -87,6 +87,18 @@ pub const SEGMENT_SECTORS: u64 = 8;
 /// Most segments of a linear device.
 pub const LINEAR_SEGMENTS: u64 = 4096;
 
+/// Sectors that a soak works on, at least: it is to do more than one thing.
+pub const SOAK_SECTORS: u64 = 64;
+
+/// Sectors that XFS needs, 32 MiB: an allocation group of 16 MiB, and its log.
+pub const XFS_SECTORS: u64 = 1 << 16;
+
+/// I/Os of a soak.
+pub const SOAK_COUNT: u32 = 1_000_000;
+
+/// Seconds of a soak: a day.
+pub const SOAK_SECONDS: u32 = 86_400;
+
 /// Cases that one file may expand to.
 pub const CASES: usize = 1_000_000;
 

@@ -66,6 +66,7 @@ fn home(key: &str) -> Option<&'static str> {
         ("`[io]`", file::Io::KEYS),
         ("`[[fault]]`", file::Fault::KEYS),
         ("`[[hold]]`", file::Hold::KEYS),
+        ("`[soak]`", file::Soak::KEYS),
     ]
     .into_iter()
     .find(|(_, keys)| keys.contains(&key))

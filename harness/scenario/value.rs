@@ -2,8 +2,8 @@
 //! and described in the schema.
 
 use super::case::{
-    Controller, Disk, During, Ending, Log, Meanwhile, OnError, PathGrouping, PathSelector,
-    QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, OnError, PathGrouping,
+    PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::errno::{self, errno_from_name, errno_name};
 use super::reported::Reported;
@@ -170,6 +170,7 @@ described_words!(
     Disk,
     During,
     Ending,
+    Filesystem,
     Meanwhile,
     OnError,
     Log,

@@ -1,8 +1,9 @@
 //! The parts of a case in words, for lists and explanations.
 
 use super::case::{
-    Aside, Case, Controller, Disk, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
-    Multipath, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Stack, Sync, Times, Vector,
+    Aside, Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
+    Meanwhile, Multipath, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak, Stack, Sync,
+    Times, Vector,
 };
 use super::errno::errno_name;
 use super::reported::Reported;
@@ -249,6 +250,20 @@ impl Display for Lower<'_, Hold> {
     }
 }
 
+impl Display for Soak {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str("a random mix of I/O and failures, ")?;
+        match self.length {
+            Length::Count(count) => write!(f, "{}", plural(count.into(), "I/O")),
+            Length::Seconds(seconds) => write!(f, "{}", plural(seconds.into(), "second")),
+        }?;
+        match self.filesystem {
+            Filesystem::None => Ok(()),
+            other => write!(f, ", with {} on top", other.name()),
+        }
+    }
+}
+
 impl Display for Sabotage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
@@ -282,7 +297,14 @@ impl Display for Case {
         if let Some(sectors) = self.linear {
             write!(f, ", beneath linear segments of {sectors} sectors")?;
         }
-        write!(f, "; {legs}; {}", self.io)?;
+        write!(f, "; {legs}; ")?;
+        if let Some(soak) = &self.soak {
+            let Io {
+                sector, sectors, ..
+            } = self.io;
+            return write!(f, "{soak} on sectors {sector}+{sectors}");
+        }
+        write!(f, "{}", self.io)?;
         if self.faults.is_empty() && self.aside.is_empty() && self.holds.is_empty() {
             f.write_str("; no fault")?;
         }

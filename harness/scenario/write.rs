@@ -1,7 +1,7 @@
 //! A case as a scenario file of its own.
 
-use super::case::{self, Case};
-use super::file::{Fault, File, Hold, Io, Legs, Stack};
+use super::case::{self, Case, Length};
+use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
 
@@ -58,6 +58,7 @@ impl From<&Case> for File {
             fault: (case.faults.iter().map(|fault| of(fault, case)))
                 .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
                 .collect(),
+            soak: case.soak.as_ref().map(Soak::from).unwrap_or_default(),
             hold: (case.holds.iter())
                 .map(|hold| {
                     let offset = hold.sector.saturating_sub(case.io.sector);
@@ -104,6 +105,21 @@ impl From<&case::Stack> for Stack {
                 target: Some(Target::Multipath.into()),
                 ..of_paths(multipath)
             },
+        }
+    }
+}
+
+impl From<&case::Soak> for Soak {
+    fn from(soak: &case::Soak) -> Self {
+        let (count, seconds) = match soak.length {
+            Length::Count(count) => (Some(count), None),
+            Length::Seconds(seconds) => (None, Some(seconds)),
+        };
+        Soak {
+            count: count.map(Sweep::of),
+            seconds: seconds.map(Sweep::of),
+            filesystem: Some(Sweep::of(soak.filesystem)),
+            round: Some(Sweep::of(soak.round)),
         }
     }
 }

@@ -379,7 +379,7 @@ mod tests {
     fn several_requests_are_kept_and_let_go_in_any_order() {
         let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));
         let mut ledger = Ledger::new(legs.into());
-        ledger.reset(1, false);
+        ledger.reset(1, 1);
         ledger.hold(Member::Leg(0), Command::Write, 3, None);
         ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
         let data = [0; 1024];

@@ -160,6 +160,7 @@ fn case(faults: Vec<Fault>) -> Case {
         faults,
         aside: Vec::new(),
         holds: Vec::new(),
+        soak: None,
         sabotage: None,
     }
 }

@@ -11,6 +11,7 @@
 //! * [`dm`], [`disks`], [`scsi`], [`io`]: the stack, what lies beneath it, and
 //!   what is done to it.
 //! * [`trace`], [`watch`], [`kmsg`]: what the kernel says of it.
+//! * [`program`]: programs of the guest's own, and their file system.
 //! * [`shell`], [`end`]: for a person, and for the guest's end.
 
 mod boot;
@@ -20,6 +21,7 @@ mod end;
 mod io;
 mod kmsg;
 mod port;
+mod program;
 mod refuse;
 mod scsi;
 mod serve;

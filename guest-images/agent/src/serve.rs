@@ -5,6 +5,7 @@ use crate::dm::{self, Control};
 use crate::io::Engine;
 use crate::kmsg::Kmsg;
 use crate::port::Port;
+use crate::program::{self, Program};
 use crate::refuse::{Refuse, refusal};
 use crate::trace::Tracer;
 use crate::watch::Watcher;
@@ -29,6 +30,7 @@ pub struct Agent {
     /// Whether the watch that is on is one of bios too.
     watching_bios: bool,
     io: Engine,
+    program: Program,
 }
 
 impl Agent {
@@ -120,6 +122,23 @@ impl Agent {
                 let quiet = quiet_ms.map(Duration::from_millis);
                 return self.io.wait(deadline, quiet).map(Reply::Io);
             }
+            Request::ProgramStart { device, argv, env } => {
+                let device = format!("/dev/{}", self.block_device(&device)?);
+                let argv: Vec<String> = argv
+                    .iter()
+                    .map(|word| word.replace("{}", &device))
+                    .collect();
+                self.program.start(&argv, &env)?;
+            }
+            Request::ProgramWait { deadline_ms } => {
+                let deadline = Duration::from_millis(deadline_ms);
+                return self.program.wait(deadline).map(Reply::Program);
+            }
+            Request::Mount { device, filesystem } => {
+                let device = format!("/dev/{}", self.block_device(&device)?);
+                program::mount_at(&device, &filesystem)?;
+            }
+            Request::Unmount => program::unmount_it()?,
             Request::Sabotage { how } => match end::sabotage(how)? {},
             Request::Shell { port } => shell::run(&port)?,
             Request::PowerOff => match end::power_off()? {},

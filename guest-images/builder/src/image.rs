@@ -8,8 +8,8 @@
 
 use crate::decompress::decompress;
 use object::Endianness;
-use object::elf::{FileHeader64, PT_INTERP};
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
 /// `XEN_ELFNOTE_PHYS32_ENTRY`: where a PVH loader enters the kernel.
 const PVH_ENTRY_NOTE: u32 = 18;
@@ -168,6 +168,44 @@ pub(crate) fn is_static_elf(data: &[u8]) -> bool {
         Ok(!segments.iter().any(|s| s.p_type(endian) == PT_INTERP))
     };
     search().unwrap_or(false)
+}
+
+/// What a dynamic ELF file asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// The dynamic loader, an absolute path; a library asks for none.
+    pub(crate) interpreter: Option<String>,
+    /// Names of libraries (`DT_NEEDED`).
+    pub(crate) needed: Vec<String>,
+}
+
+/// What an ELF file asks for; `None` if it is none.
+pub(crate) fn links(data: &[u8]) -> Option<Links> {
+    let search = || -> object::Result<Links> {
+        let header = FileHeader64::<Endianness>::parse(data)?;
+        let endian = header.endian()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut links = Links::default();
+        for segment in header.program_headers(endian, data)? {
+            links.interpreter = match segment.interpreter(endian, data)? {
+                Some(path) => Some(text(path)),
+                None => links.interpreter,
+            };
+        }
+        let sections = header.sections(endian, data)?;
+        if let Some((entries, strings)) = sections.dynamic(endian, data)? {
+            let strings = sections.strings(endian, data, strings)?;
+            for entry in entries {
+                if entry.d_tag(endian) == DT_NEEDED {
+                    let offset = entry.d_val(endian) as u32;
+                    let name = strings.get(offset).unwrap_or_default();
+                    links.needed.push(text(name));
+                }
+            }
+        }
+        Ok(links)
+    };
+    search().ok()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! | `module` | kernel modules: finding, ordering, decompressing |
 //! | `cpio`, `initramfs` | the archive format, and what goes in |
 //! | `shell` | a person's tools for an interactive guest |
+//! | `userland` | programs of the distribution, with their libraries |
 //! | `controls` | modules that are broken on purpose |
 
 mod archive;
@@ -32,6 +33,7 @@ mod progress;
 mod shell;
 mod spec;
 mod unpack;
+mod userland;
 
 pub use archive::ArchiveError;
 pub use cache::{Cache, CacheError};
@@ -44,6 +46,7 @@ pub use module::{ModuleError, Modules, ResolvedModule, default_modules};
 pub use progress::{Progress, Stage};
 pub use shell::{ShellError, shell_tools};
 pub use spec::{KernelSpec, SpecError};
+pub use userland::{Userland, UserlandError};
 
 /// The guest's first process: `halfway-agent`, linked statically, as the build
 /// made it (see `build.rs`).

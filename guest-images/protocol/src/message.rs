@@ -175,6 +175,31 @@ pub enum Request {
         /// anything in flight ([`IoState::Quiet`]).
         quiet_ms: Option<u64>,
     },
+    /// Start a program of the guest's own; it runs while other calls are
+    /// answered. One at a time. Answer: [`Reply::Done`].
+    ProgramStart {
+        /// Name of the dm device (or serial of a disk) that `{}` stands for in
+        /// its arguments.
+        device: String,
+        /// Absolute path and arguments.
+        argv: Vec<String>,
+        /// Variables of its environment.
+        env: Vec<(String, String)>,
+    },
+    /// Wait for the program. Answer: [`Reply::Program`].
+    ProgramWait {
+        /// Give up after that many milliseconds.
+        deadline_ms: u64,
+    },
+    /// Mount a file system at `/mnt`. Answer: [`Reply::Done`].
+    Mount {
+        /// Name of the dm device, or serial of a disk.
+        device: String,
+        /// Its type, such as `ext4`.
+        filesystem: String,
+    },
+    /// Unmount it. Answer: [`Reply::Done`].
+    Unmount,
     /// Break the guest on purpose, to prove that it is noticed. No answer.
     Sabotage {
         /// In which way.
@@ -243,6 +268,23 @@ pub enum Reply {
     Seen(Seen),
     /// State of the I/O.
     Io(IoState),
+    /// State of the program.
+    Program(ProgramState),
+}
+
+/// Whether a program has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramState {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Ended {
+        /// Its exit status, or the signal that ended it as a negative number.
+        status: i32,
+        /// The end of what it wrote.
+        output: String,
+    },
 }
 
 /// What the kernel, or the agent itself, refused.

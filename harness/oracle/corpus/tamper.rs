@@ -151,7 +151,7 @@ pub const ALL: &[(&str, Tamper)] = &[
             .split_ascii_whitespace()
             .any(|word| word == "F");
         seen.events_before = Some(status.event);
-        (failed && case.hold.is_none() && case.io.requests == 1).then_some(())
+        (failed && case.holds.is_empty() && case.io.requests == 1).then_some(())
     }),
     ("no first request to a leg", |case, seen| {
         let at = seen.journal.iter().position(asks)?;
@@ -311,7 +311,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         Some(())
     }),
     ("a hold that was not made", |case, seen| {
-        case.hold.as_ref()?;
+        case.holds.first()?;
         seen.meanwhile.take().map(drop)
     }),
     ("a fault aside that did not fire", |case, seen| {
@@ -357,7 +357,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         };
         let one = multipath.path_grouping == PathGrouping::Failover
             && controller::conduct(case).exact
-            && case.hold.is_none()
+            && case.holds.is_empty()
             && case.io.requests == 1
             && case.linear.is_none()
             && case.io.path == Path::Direct;

@@ -19,6 +19,7 @@ mod pieces;
 mod progress;
 mod race;
 mod requests;
+mod soak;
 mod state;
 mod stop;
 mod trace;
@@ -196,7 +197,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     let broken = contract::differences(&scene);
     if let Some(crash) = scene.crash.as_ref().filter(|crash| !crash.survivable) {
         let text = difference(Witness::KernelLog, crash.excerpt.clone());
-        let differences = [vec![text], broken].concat();
+        let differences = [vec![text], broken, soak::told(&scene)].concat();
         return verdict(Outcome::Crash, crash.title.clone(), differences);
     }
     match &seen.liveness {
@@ -207,13 +208,17 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         }
         Liveness::Silent => {
             let reason = "the guest no longer answers, and its kernel said nothing of it";
-            return verdict(Outcome::Hang, reason.to_owned(), Vec::new());
+            return verdict(Outcome::Hang, reason.to_owned(), soak::told(&scene));
         }
         Liveness::Alive | Liveness::Dirty(_) => {}
     }
     if let Some(refusal) = &seen.refusal {
         let reason = format!("the guest refused the set-up: {refusal}");
         return verdict(Outcome::Inconclusive, reason, Vec::new());
+    }
+    if case.soak.is_some() {
+        let (outcome, reason, differences) = soak::judge(&scene, broken);
+        return verdict(outcome, reason, differences);
     }
     if scene.report().is_none() {
         let (reason, mut differences) = state::of_hang(&scene);

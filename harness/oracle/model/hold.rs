@@ -208,17 +208,20 @@ pub fn expect(
     units: &[Unit],
     on_target: impl Fn(&Case, &[Unit]) -> Expectation,
 ) -> Expectation {
+    // The failures that holds end in are none of the case's own faults.
+    let own = |mut expected: Expectation| {
+        expected.fires.retain(|index| *index < case.faults.len());
+        expected
+    };
     let mut each = units
         .iter()
         .map(|unit| (*unit, on_target(&without(case, *unit), &[*unit])));
     let Some((unit, first)) = each.next() else {
-        return on_target(&without(case, super::whole(case)), units);
+        return own(on_target(&without(case, super::whole(case)), units));
     };
     let answers = answers_of(case, unit, &first);
     let start = Expectation { answers, ..first };
-    let mut expected = each.fold(start, |all, (unit, one)| joined(case, all, unit, one));
-    let own = case.faults.len();
-    expected.fires.retain(|index| *index < own);
+    let mut expected = own(each.fold(start, |all, (unit, one)| joined(case, all, unit, one)));
     expected.partial = false;
     done_meanwhile(case, expected)
 }

@@ -12,6 +12,7 @@ mod multipath;
 mod nested;
 mod raid1;
 mod reports;
+mod soak;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -122,6 +123,9 @@ pub struct Unknown(pub &'static str);
 
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
+    if case.soak.is_some() {
+        return soak::knows(case);
+    }
     knows_operations(case)?;
     controller::knows(case).map_err(Unknown)?;
     reports::knows(case)?;

@@ -418,6 +418,7 @@ fn memory_is_aligned_to_blocks_before_6_0(
     let environment = Environment {
         release,
         dma_alignment: Some(511),
+        max_segments: None,
     };
     let units = nominal(&case.io.parts(), &case.boundaries());
     assert_eq!(expect(&case, &environment, &units).refused, refused);

@@ -1,6 +1,6 @@
 //! The catalogue, and loading it.
 
-use super::super::file::{Fault, File, Hold, Io, Legs, Stack, Table};
+use super::super::file::{Fault, File, Hold, Io, Legs, Soak, Stack, Table};
 use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
 use crate::oracle;
@@ -122,11 +122,13 @@ fn the_readme_tells_every_key_and_its_examples_work() {
         Io::KEYS,
         Fault::KEYS,
         Hold::KEYS,
+        Soak::KEYS,
     ];
     for key in keys.concat() {
         let told = format!("`{key}`");
         assert!(
-            ["stack", "legs", "io", "fault", "hold"].contains(&key) || readme.contains(&told),
+            ["stack", "legs", "io", "fault", "hold", "soak"].contains(&key)
+                || readme.contains(&told),
             "{told} is missing"
         );
     }
@@ -158,8 +160,8 @@ fn a_name_does_not_depend_on_the_way_to_the_file() {
 #[test]
 fn a_case_file_gives_back_its_case_wherever_it_lies() {
     let directory = tempfile::tempdir().expect("a directory");
-    let scenario = &loaded(&catalogue().join("raid1/read-halfway.toml"))[0];
-    let cases = scenario.sample(3);
+    let of = |file: &str| loaded(&catalogue().join(file))[0].sample(3);
+    let cases = [of("raid1/read-halfway.toml"), of("soak/raid1-files.toml")].concat();
     for case in &cases {
         let path = directory.path().join(format!("{}.toml", case.id));
         fs::write(path, case.to_toml()).expect("the case is written");

@@ -9,6 +9,7 @@ mod faults;
 mod hold;
 mod io;
 mod place;
+mod soak;
 mod stack;
 
 use super::case::Sabotage;
@@ -56,6 +57,7 @@ pub(super) fn check(file: &File, report: &mut Report) {
     io::io(file, report);
     faults::faults(file, report);
     hold::hold(file, report);
+    soak::soak(file, report);
 }
 
 /// Checks how much there is of an otherwise valid scenario.

@@ -353,6 +353,7 @@ pub fn boot(extra: &[Extra]) -> Boot {
         extra,
     };
     Boot {
+        memory_mib: MEMORY_MIB,
         qemu: QEMU.into(),
         image: kernel.image.clone(),
         initrd: initramfs.build(&cache).unwrap(),

@@ -161,7 +161,7 @@ impl Apt {
                 choice
                     .packages
                     .iter()
-                    .map(|name| format!("{name}={}", choice.version)),
+                    .map(|name| format!("{name}={}", choice.version_of(name))),
             )
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -196,7 +196,7 @@ impl Apt {
         choice
             .packages
             .iter()
-            .map(|name| self.fetched(name, &choice.version, &doing))
+            .map(|name| self.fetched(name, choice.version_of(name), &doing))
             .collect()
     }
 

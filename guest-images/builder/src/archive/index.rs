@@ -31,11 +31,20 @@ pub(crate) struct Choice {
     pub(super) version: String,
     /// The kernel's own packages, the image's first.
     pub(super) packages: Vec<String>,
+    /// Those of them that have a version of their own.
+    pub(super) versions: BTreeMap<String, String>,
     /// All other packages that these depend on, with a version that suits:
     /// what an installed system has and a guest does not need.
     pub(super) foreign: BTreeMap<String, String>,
     /// Why newer versions were passed over.
     pub(super) skipped: Vec<ArchiveError>,
+}
+
+impl Choice {
+    /// The version of one of its packages.
+    pub(super) fn version_of(&self, package: &str) -> &str {
+        self.versions.get(package).unwrap_or(&self.version)
+    }
 }
 
 impl fmt::Display for Choice {
@@ -56,9 +65,18 @@ const HIGH: &str = "99:9999";
 
 /// Reads package lists (deb-control(5) stanzas), kernels only.
 pub(super) fn parse(lists: &str) -> Vec<Package> {
+    parse_those(lists, |name| name.starts_with("linux-"))
+}
+
+/// Reads those packages whose names are `wanted`.
+pub(super) fn parse_those(lists: &str, wanted: impl Fn(&str) -> bool) -> Vec<Package> {
+    let name = |stanza: &str| {
+        let rest = stanza.trim_start().strip_prefix("Package: ")?;
+        rest.lines().next().map(str::to_owned)
+    };
     lists
         .split("\n\n")
-        .filter(|stanza| stanza.trim_start().starts_with("Package: linux-"))
+        .filter(|stanza| name(stanza).is_some_and(|name| wanted(&name)))
         .filter_map(parse_stanza)
         .collect()
 }
@@ -159,6 +177,7 @@ fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveErro
         what: kernel.to_owned(),
         version: image.version.clone(),
         packages: vec![image.name.clone()],
+        versions: BTreeMap::new(),
         foreign: BTreeMap::new(),
         skipped: Vec::new(),
     };
@@ -224,6 +243,7 @@ pub(super) fn build_inputs(
         what: format!("what builds modules of {kernel}"),
         version: version.to_owned(),
         packages: Vec::new(),
+        versions: BTreeMap::new(),
         foreign: BTreeMap::new(),
         skipped: Vec::new(),
     };
@@ -253,6 +273,59 @@ pub(super) fn build_inputs(
         }
         choice.packages.push(name);
     }
+    Ok(choice)
+}
+
+/// Whether a package holds libraries, by Debian's naming policy (8.1).
+pub(super) fn is_library(name: &str) -> bool {
+    name.starts_with("lib") || name == "zlib1g"
+}
+
+/// The newest versions of these packages, with all the libraries that they
+/// depend on, directly or not. All else that they depend on stays away: a guest
+/// has no other packages.
+pub(super) fn with_libraries(
+    names: &[String],
+    packages: &[Package],
+) -> Result<Choice, ArchiveError> {
+    let newest = |name: &str| {
+        let of_name = packages.iter().filter(|package| package.name == name);
+        of_name.max_by(|a, b| deb_version::compare_versions(&a.version, &b.version))
+    };
+    let mut choice = Choice {
+        what: names.join(", "),
+        version: "newest".to_owned(),
+        packages: Vec::new(),
+        versions: BTreeMap::new(),
+        foreign: BTreeMap::new(),
+        skipped: Vec::new(),
+    };
+    let mut queue: Vec<&Package> = Vec::new();
+    for name in names {
+        queue.push(newest(name).ok_or_else(|| ArchiveError::NoSuchPackage {
+            package: name.clone(),
+        })?);
+    }
+    while let Some(package) = queue.pop() {
+        if choice.versions.contains_key(&package.name) {
+            continue;
+        }
+        choice.packages.push(package.name.clone());
+        let version = package.version.clone();
+        choice.versions.insert(package.name.clone(), version);
+        for atom in &package.depends {
+            match newest(&atom.name).filter(|found| is_library(&found.name)) {
+                Some(library) => queue.push(library),
+                None => {
+                    let version = atom.exactly.as_deref().unwrap_or(HIGH).to_owned();
+                    choice.foreign.insert(atom.name.clone(), version);
+                }
+            }
+        }
+    }
+    choice
+        .foreign
+        .retain(|name, _| !choice.versions.contains_key(name));
     Ok(choice)
 }
 
@@ -435,5 +508,62 @@ Depends: binutils, xz-utils
             .unwrap_err()
             .to_string();
         assert!(error.contains(expected), "{error}");
+    }
+
+    /// Stanzas of a program and its libraries, cut to what matters.
+    const PROGRAMS: &str = "\
+Package: fio
+Version: 3.33-3
+Depends: libaio1 (>= 0.3.93), zlib1g (>= 1:1.2.0) | other, python3:any
+
+Package: libaio1
+Version: 0.3.112-1
+Depends: libc6 (>= 2.34)
+
+Package: libaio1
+Version: 0.3.113-4
+Depends: libc6 (>= 2.34)
+
+Package: zlib1g
+Version: 1:1.2.13
+
+Package: libc6
+Version: 2.36-9
+Depends: libgcc-s1
+
+Package: libgcc-s1
+Version: 12.2
+Depends: libc6, gcc-12-base (= 12.2)
+";
+
+    #[test]
+    fn a_program_comes_with_the_newest_of_its_libraries() {
+        let packages = parse_those(PROGRAMS, |name| name == "fio" || is_library(name));
+        assert_eq!(packages.len(), 6);
+        let choice = with_libraries(&["fio".to_owned()], &packages).unwrap();
+        let versions: Vec<_> = (choice.versions.iter())
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        assert_eq!(
+            versions,
+            [
+                "fio 3.33-3",
+                "libaio1 0.3.113-4",
+                "libc6 2.36-9",
+                "libgcc-s1 12.2",
+                "zlib1g 1:1.2.13"
+            ]
+        );
+        assert_eq!(choice.version_of("zlib1g"), "1:1.2.13");
+        let foreign: Vec<_> = choice.foreign.keys().map(String::as_str).collect();
+        assert_eq!(foreign, ["gcc-12-base", "other", "python3"]);
+        assert_eq!(choice.foreign["gcc-12-base"], "12.2");
+    }
+
+    #[test]
+    fn a_package_that_is_not_there_is_named() {
+        let error = with_libraries(&["fio2".to_owned()], &parse_those(PROGRAMS, |_| true));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("fio2"), "{error}");
     }
 }

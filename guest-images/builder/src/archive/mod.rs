@@ -63,6 +63,12 @@ pub enum ArchiveError {
         /// The kernel's version.
         version: String,
     },
+    /// The suites have no package of that name.
+    #[error("the archive has no package {package}")]
+    NoSuchPackage {
+        /// The package.
+        package: String,
+    },
     /// The kernel's files do not say which package they are from.
     #[error(
         "{origin:?} is no package's kernel and version, as in \"6.1.0-56-cloud-amd64 (6.1.192-2)\""
@@ -95,7 +101,7 @@ pub(crate) fn fetch(
     destination: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<String, ArchiveError> {
-    let archive = Archive::open(entry, cache, progress)?;
+    let archive = Archive::open(&entry.suites, index::parse, cache, progress)?;
     let choice = index::choose(entry, &archive.suites, &archive.packages)?;
     for why in &choice.skipped {
         progress(&Stage::Skipped {
@@ -128,7 +134,7 @@ pub(crate) fn fetch_build_inputs(
     progress: &mut Progress<'_>,
     mut each: impl FnMut(&Path, &mut Progress<'_>) -> Result<(), UnpackError>,
 ) -> Result<(), ArchiveError> {
-    let archive = Archive::open(entry, cache, progress)?;
+    let archive = Archive::open(&entry.suites, index::parse, cache, progress)?;
     let choice = index::build_inputs(origin, parts, &archive.packages)?;
     for file in archive.download(&choice, progress)?.iter() {
         each(file, progress)?;
@@ -136,7 +142,30 @@ pub(crate) fn fetch_build_inputs(
     Ok(())
 }
 
-/// The suites of a kernel, with current package lists.
+/// Fetches the newest versions of those packages with all libraries that they
+/// depend on, and has `each` take them apart. Gives what was fetched, as in
+/// "fio (3.33-3)".
+pub(crate) fn fetch_programs(
+    packages: &[String],
+    suites: &[String],
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+    mut each: impl FnMut(&Path, &mut Progress<'_>) -> Result<(), UnpackError>,
+) -> Result<Vec<String>, ArchiveError> {
+    let wanted = |name: &str| index::is_library(name) || packages.iter().any(|one| one == name);
+    let parse = |lists: &str| index::parse_those(lists, wanted);
+    let archive = Archive::open(suites, parse, cache, progress)?;
+    let choice = index::with_libraries(packages, &archive.packages)?;
+    for file in archive.download(&choice, progress)?.iter() {
+        each(file, progress)?;
+    }
+    let fetched = choice.versions.iter();
+    Ok(fetched
+        .map(|(name, version)| format!("{name} ({version})"))
+        .collect())
+}
+
+/// Suites, with current package lists.
 struct Archive {
     apt: apt::Apt,
     suites: Vec<String>,
@@ -145,7 +174,8 @@ struct Archive {
 
 impl Archive {
     fn open(
-        entry: &Entry,
+        suites: &[String],
+        parse: impl FnOnce(&str) -> Vec<index::Package>,
         cache: &Cache,
         progress: &mut Progress<'_>,
     ) -> Result<Self, ArchiveError> {
@@ -153,14 +183,14 @@ impl Archive {
         let lock = cache.lock("apt", || progress(&Stage::Waiting))?;
         let apt = apt::Apt::new(cache.root().join("apt"), lock)?;
         let mirrors = mirror::Mirrors::of_host(&apt)?;
-        let suites = mirrors.suites(&entry.suites);
+        let suites = mirrors.suites(suites);
         apt.write_sources(&mirrors.sources(&suites)?)?;
 
         progress(&Stage::Lists {
             suites: suites.clone(),
         });
         apt.update()?;
-        let packages = index::parse(&apt.package_lists()?);
+        let packages = parse(&apt.package_lists()?);
         Ok(Archive {
             apt,
             suites,

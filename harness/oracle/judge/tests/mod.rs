@@ -8,6 +8,7 @@ mod multipath;
 mod nested;
 mod operations;
 mod order;
+mod soak;
 mod target;
 
 use super::*;
@@ -80,6 +81,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
         faults,
         aside: Vec::new(),
         holds: Vec::new(),
+        soak: None,
         sabotage: None,
     }
 }
@@ -399,6 +401,7 @@ fn observe(case: &Case) -> Observation {
         meanwhile: None,
         relief: Vec::new(),
         stops: 0,
+        soak: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

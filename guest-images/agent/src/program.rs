@@ -1,0 +1,119 @@
+//! Programs of the guest's own, one at a time, and the file system that they work
+//! on.
+
+use crate::refuse::{Refuse, refusal};
+use halfway_protocol::message::{ProgramState, Refusal};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use std::fs::{self, File};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where file systems are mounted.
+const MOUNT: &str = "/mnt";
+
+/// Where a program writes to.
+const OUTPUT: &str = "/tmp/program.out";
+
+/// The last bytes of its output that are told.
+const TOLD: usize = 4096;
+
+/// How often is looked whether it has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The program that runs.
+#[derive(Default)]
+pub struct Program {
+    child: Option<Child>,
+}
+
+impl Program {
+    /// Starts a program, with nothing in its environment but a path and `env`.
+    ///
+    /// # Errors
+    /// Another one runs, or there is no such program.
+    pub fn start(&mut self, argv: &[String], env: &[(String, String)]) -> Result<(), Refusal> {
+        let doing = || format!("starting {}", argv.join(" "));
+        let (Some((program, arguments)), None) = (argv.split_first(), &self.child) else {
+            return Err(refusal(doing(), "there is none, or another one still runs"));
+        };
+        let output = File::create(OUTPUT).refuse(doing)?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/tmp")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().refuse(doing)?)
+            .stderr(output);
+        // SAFETY: signal is async-signal-safe and touches no memory.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        keep_children(true);
+        match command.spawn() {
+            Ok(child) => self.child = Some(child),
+            Err(error) => {
+                keep_children(false);
+                return Err(error).refuse(doing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for it to end.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn wait(&mut self, deadline: Duration) -> Result<ProgramState, Refusal> {
+        let doing = || "waiting for a program".to_owned();
+        let Some(child) = &mut self.child else {
+            return Err(refusal(doing(), "none runs"));
+        };
+        let since = Instant::now();
+        let status = loop {
+            match child.try_wait().refuse(doing)? {
+                Some(status) => break status,
+                None if since.elapsed() >= deadline => return Ok(ProgramState::Running),
+                None => thread::sleep(LOOK),
+            }
+        };
+        self.child = None;
+        keep_children(false);
+        let output = fs::read(OUTPUT).refuse(doing)?;
+        let from = output.len().saturating_sub(TOLD);
+        Ok(ProgramState::Ended {
+            status: status.code().unwrap_or(-status.signal().unwrap_or(0)),
+            output: String::from_utf8_lossy(&output[from..]).into_owned(),
+        })
+    }
+}
+
+/// Whether children stay until they are waited for: without, the kernel reaps
+/// them and their status is lost. Orphans that ended meanwhile are reaped here.
+fn keep_children(keep: bool) {
+    let handler = if keep { libc::SIG_DFL } else { libc::SIG_IGN };
+    // SAFETY: neither handler is code of ours; waitpid is given no address.
+    unsafe {
+        libc::signal(libc::SIGCHLD, handler);
+        while !keep && libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
+    }
+}
+
+/// Mounts a block device at `/mnt`.
+pub fn mount_at(device: &str, filesystem: &str) -> Result<(), Refusal> {
+    let doing = || format!("mounting {filesystem} of {device} at {MOUNT}");
+    fs::create_dir_all(MOUNT).refuse(doing)?;
+    mount(device, MOUNT, filesystem, MountFlags::empty(), None).refuse(doing)
+}
+
+/// Takes what is mounted at `/mnt` away.
+pub fn unmount_it() -> Result<(), Refusal> {
+    unmount(MOUNT, UnmountFlags::empty()).refuse(|| format!("unmounting {MOUNT}"))
+}

@@ -1,0 +1,52 @@
+//! A soak: what holds for every mix of I/O and failures that leaves one lower
+//! device good.
+//!
+//! No I/O is lost and every read is right: a mirror reads from another leg
+//! (`mirror_end_io`), keeps a failed write until it is mended (`hold_bio`) or goes
+//! on without the leg (`keep_log`), and multipath goes to another path
+//! (`multipath_end_io`, `do_end_io`). What a mirror's leg missed is known to the
+//! mirror only as long as its table is loaded, and what is written meanwhile to a
+//! region that is out of sync lies on the default mirror alone (`do_writes`): a
+//! mirror that is loaded anew must have that one first, and synchronises the
+//! others from it (`do_recovery`).
+
+use super::Unknown;
+use crate::scenario::case::{Case, Controller, Log, OnError, Stack, Sync};
+use crate::scenario::limits;
+
+pub fn knows(case: &Case) -> Result<(), Unknown> {
+    if case.legs.controller != Controller::VirtioBlk {
+        return Err(Unknown(
+            "what a driver that tries again makes of faults that come and go depends on timing: \
+             a soak needs virtio-blk",
+        ));
+    }
+    if case.legs.on_error == OnError::Stop {
+        return Err(Unknown(
+            "nobody tends a machine that stops on errors while a soak goes on",
+        ));
+    }
+    match &case.stack {
+        Stack::Multipath(_) => Ok(()),
+        Stack::Raid1(mirror) if mirror.paths.is_some() => Err(Unknown(
+            "a soak has faults on one disk after the other, and a mirror of multipaths has several \
+             beneath a leg",
+        )),
+        Stack::Raid1(mirror) if mirror.sync == Sync::Syncing => Err(Unknown(
+            "in a soak no request is held, without which a recovery is over before the first I/O",
+        )),
+        Stack::Raid1(mirror) if !mirror.handle_errors => Err(Unknown(
+            "a mirror without handle_errors forgets which leg missed a write: a soak cannot say \
+             what is read from it",
+        )),
+        Stack::Raid1(mirror) if mirror.log == Log::Disk => Err(Unknown(
+            "a soak loads mirrors with their legs in another order, which a log on a disk knows \
+             nothing of",
+        )),
+        Stack::Raid1(_) if case.legs.sectors > limits::XFS_SECTORS => Err(Unknown(
+            "a soak synchronises the mirror again and again: set `size` in `[legs]` to at most \
+             65536",
+        )),
+        Stack::Raid1(_) => Ok(()),
+    }
+}

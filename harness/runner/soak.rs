@@ -1,0 +1,218 @@
+//! A soak on one station: the plan, step by step, until its length is reached or
+//! something is wrong.
+
+use super::perform::{Interruption, Manner, entries, in_sync, io_request};
+use super::soak_files;
+use super::stack::{self, NAME};
+use super::station::Station;
+use crate::contract;
+use crate::guest::client::strange;
+use crate::observation::Observation;
+use crate::oracle::status;
+use crate::scenario::case::{self, Case, Filesystem, Length, Stack};
+use crate::soak::{Content, Deed, Done, Plan, Seen, Step};
+use crate::storage::controller;
+use halfway_protocol::io::IoState;
+use halfway_protocol::message::{self, Reply, Request};
+use std::time::{Duration, Instant};
+
+/// Performs the soak of a case whose stack is there. What was seen is in `seen`
+/// step by step, also where the guest dies of one.
+pub async fn run(
+    station: &mut Station,
+    case: &Case,
+    how: &case::Soak,
+    seed: u64,
+    manner: Manner,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
+    if how.filesystem != Filesystem::None {
+        return soak_files::run(station, case, how, seed, manner.deadline, seen).await;
+    }
+    let mut plan = Plan::new(case, seed);
+    let mut content = Content::new(case.io.sector, case.io.sectors);
+    let mut order: Vec<u8> = (0..case.legs.count).collect();
+    let work = Work { case, seed, manner };
+    let since = Instant::now();
+    seen.events_before = Some(station.guest.status(NAME).await?.event);
+    seen.soak = Some(Seen::default());
+    loop {
+        let over = match how.length {
+            // The first step only writes what the others work on.
+            Length::Count(count) => seen
+                .soak
+                .as_ref()
+                .is_some_and(|soak| soak.steps.len() as u64 > u64::from(count)),
+            Length::Seconds(seconds) => since.elapsed() >= Duration::from_secs(seconds.into()),
+        };
+        let step = match over {
+            true => plan.last(),
+            false => plan.step(),
+        };
+        seen.io = Some(IoState::Quiet { pending: 0 });
+        let done = one(station, &work, &mut order, &step, plan.doubtful(), seen).await?;
+        seen.io = Some(done.io.clone());
+        let right = match &done.io {
+            IoState::Done(report) => content.take(&step, report).is_none(),
+            _ => false,
+        };
+        if let Some(soak) = &mut seen.soak {
+            soak.steps.push(done);
+            soak.ended = over;
+        }
+        if over || !right || is_broken(&seen.seen) {
+            break;
+        }
+    }
+    seen.status = Some(station.guest.status(NAME).await?);
+    Ok(())
+}
+
+/// Whether the contract watcher has something to say: what it saw is that of the
+/// last step only.
+fn is_broken(seen: &message::Seen) -> bool {
+    match &seen.bios {
+        Some(Ok(bios)) => bios.lost > 0 || !contract::follow(bios).violations.is_empty(),
+        _ => false,
+    }
+}
+
+/// What all steps have in common.
+struct Work<'a> {
+    case: &'a Case,
+    seed: u64,
+    manner: Manner,
+}
+
+async fn one(
+    station: &mut Station,
+    work: &Work<'_>,
+    order: &mut [u8],
+    step: &Step,
+    doubtful: Option<u8>,
+    seen: &mut Observation,
+) -> Result<Done, Interruption> {
+    let Work { case, seed, manner } = *work;
+    if let Some(deed) = &step.before {
+        act(station, case, order, deed).await?;
+    }
+    let request = io_request(case, &step.io, seed, step.generation());
+    let bios = manner.watched.then(|| entries(&request));
+    let watching = station.guest.call(Request::Watch { bios });
+    let started = station.guest.call(Request::IoStart(request));
+    watching.await?;
+    started.await?;
+    if let Some(deed) = &step.meanwhile {
+        act(station, case, order, deed).await?;
+    }
+    let quiet = holds(case).then(|| controller::quiet(case.legs.controller));
+    let mut deeds = Vec::new();
+    let mut io = station.guest.io_wait(manner.deadline, quiet).await?;
+    if let IoState::Quiet { .. } = io {
+        let failed = failed(station, case).await?;
+        if let Some(leg) = failed.first().copied().or(doubtful) {
+            let deed = Deed::Mend(leg);
+            act(station, case, order, &deed).await?;
+            deeds.push(deed.to_string());
+        }
+        io = station.guest.io_wait(manner.deadline, None).await?;
+    }
+    match station.guest.call(Request::Collect).await? {
+        Reply::Seen(new) => {
+            let log = std::mem::take(&mut seen.seen.log);
+            seen.seen = new;
+            seen.seen.log.splice(0..0, log);
+        }
+        other => return Err(strange(other).into()),
+    }
+    Ok(Done { deeds, io })
+}
+
+/// Whether the target holds I/O until somebody acts: a mirror a failed write
+/// (`hold_bio`), multipath all I/O without a path.
+fn holds(case: &Case) -> bool {
+    match &case.stack {
+        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log,
+        Stack::Multipath(multipath) => multipath.queue_if_no_path,
+    }
+}
+
+/// The lower devices that the target takes for failed.
+async fn failed(station: &Station, case: &Case) -> Result<Vec<u8>, Interruption> {
+    let status = station.guest.status(NAME).await?;
+    let line = status.targets.first().map_or("", String::as_str);
+    let health = status::health(&case.stack, line).unwrap_or_default();
+    // A mirror that was mended has its legs in another order.
+    let health = match case.stack {
+        Stack::Raid1(_) => Vec::new(),
+        Stack::Multipath(_) => health,
+    };
+    let paths = (0..).zip(health).filter(|(_, letter)| *letter != 'A');
+    Ok(paths.map(|(path, _)| path).collect())
+}
+
+/// Does what the plan says to the stack or its disks; `order` is that of the legs
+/// in the mirror's table.
+pub(super) async fn act(
+    station: &mut Station,
+    case: &Case,
+    order: &mut [u8],
+    deed: &Deed,
+) -> Result<(), Interruption> {
+    match deed {
+        Deed::Arm(faults) => station.arm(&case.legs, faults, &[]).await?,
+        Deed::FailPath(path) => send(station, "fail_path", *path).await?,
+        Deed::ReinstatePath(path) => send(station, "reinstate_path", *path).await?,
+        Deed::Suspend => reload(station, None).await?,
+        Deed::Mend(leg) => {
+            station.arm(&case.legs, &[], &[]).await?;
+            // The sort is stable: the first of those that have not failed stays
+            // the first. It alone has what was written to regions that are out
+            // of sync (`get_valid_mirror`, and `do_writes`, which writes those to
+            // the default mirror only).
+            order.sort_by_key(|one| one == leg);
+            match stack::resynchronised(case, order) {
+                Some(table) => {
+                    reload(station, Some(table)).await?;
+                    in_sync(station, 0).await?;
+                }
+                None => {
+                    for path in 0..case.legs.count {
+                        send(station, "reinstate_path", path).await?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn send(station: &Station, message: &str, path: u8) -> Result<(), Interruption> {
+    let sent = station.guest.call(Request::DmMessage {
+        name: NAME.to_owned(),
+        sector: 0,
+        message: format!("{message} {}", stack::device(path)),
+    });
+    sent.await?;
+    Ok(())
+}
+
+/// Suspends without flush, loads a table if there is one, resumes.
+async fn reload(station: &Station, table: Option<message::Target>) -> Result<(), Interruption> {
+    let name = || NAME.to_owned();
+    let mut calls = vec![station.guest.call(Request::DmSuspend {
+        name: name(),
+        noflush: true,
+    })];
+    if let Some(table) = table {
+        calls.push(station.guest.call(Request::DmLoad {
+            name: name(),
+            table: vec![table],
+        }));
+    }
+    calls.push(station.guest.call(Request::DmResume { name: name() }));
+    for call in calls {
+        call.await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,421 @@
+//! What a soak does, step by step.
+//!
+//! The plan keeps one lower device beyond doubt at any time, one that has no
+//! fault and has had none since it was last mended, so that a correct kernel
+//! loses no I/O: every step must succeed, and every read must be right. Where
+//! multipath queues (`queue_if_no_path`) all paths may fail, since an operator
+//! brings them back.
+
+use crate::scenario::case::{Case, Fault, Filesystem, Io, Stack, Times, Vector};
+use fastrand::Rng;
+use halfway_protocol::io::{Op, Path};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+/// Longest I/O of a step in sectors, but for the first and the last.
+const LONGEST: u64 = 512;
+
+/// Most requests of a step in flight together, but for the first and the last.
+const DEEPEST: u64 = 16;
+
+/// Beneath a file system every so many sectors of a lower device are bad: where a
+/// file lies is not ours to say. With eight times as many QEMU 7.2 takes a quarter of
+/// a minute to change them.
+const SPREAD: u64 = 256;
+
+/// Most faults that one lower device has at a time.
+const FAULTS: usize = 2;
+
+/// More faults than these are not told one by one.
+const MANY: usize = 8;
+
+/// `EIO`.
+const EIO: i32 = 5;
+
+/// One step: what is done first, an I/O, and what is done while it is in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number; 0 writes all of the area.
+    pub index: u32,
+    /// Done before the I/O is started.
+    pub before: Option<Deed>,
+    /// The I/O.
+    pub io: Io,
+    /// Done once the I/O was started.
+    pub meanwhile: Option<Deed>,
+}
+
+impl Step {
+    /// The generation of what it writes.
+    pub fn generation(&self) -> u32 {
+        self.index + 1
+    }
+}
+
+/// Something that is done to the stack or to its disks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Exactly these faults are armed from now on.
+    Arm(Vec<Fault>),
+    /// multipath: a path is failed by message.
+    FailPath(u8),
+    /// multipath: a path is reinstated by message.
+    ReinstatePath(u8),
+    /// The device is suspended without flush, and resumed.
+    Suspend,
+    /// No fault is armed any more, and the stack is made whole: all paths are
+    /// reinstated, or a mirror is loaded that synchronises this leg from the
+    /// others.
+    Mend(u8),
+}
+
+/// The steps of a soak, without end; [`Plan::last`] gives the one that ends it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    rng: Rng,
+    seed: u64,
+    legs: u8,
+    /// First sector and length of the area.
+    area: (u64, u64),
+    /// Whether the target holds a failed write until the mirror is mended, or
+    /// I/O without a path until one is back.
+    mirror: bool,
+    queues: bool,
+    /// Whether faults lie all over the device.
+    spread: bool,
+    index: u32,
+    armed: Vec<Fault>,
+    /// Lower devices that may be failed: they have had faults, or were failed by
+    /// message, and were not mended since.
+    doubtful: BTreeSet<u8>,
+}
+
+impl Plan {
+    /// The plan of a case under its seed.
+    pub fn new(case: &Case, seed: u64) -> Self {
+        let files = (case.soak.as_ref()).is_some_and(|soak| soak.filesystem != Filesystem::None);
+        Plan {
+            rng: Rng::with_seed(seed),
+            seed,
+            legs: case.legs.count,
+            area: match files {
+                true => (0, case.legs.sectors),
+                false => (case.io.sector, case.io.sectors),
+            },
+            spread: files,
+            mirror: matches!(case.stack, Stack::Raid1(_)),
+            queues: match &case.stack {
+                Stack::Raid1(_) => false,
+                Stack::Multipath(multipath) => multipath.queue_if_no_path,
+            },
+            index: 0,
+            armed: Vec::new(),
+            doubtful: BTreeSet::new(),
+        }
+    }
+
+    /// The next step.
+    pub fn step(&mut self) -> Step {
+        if self.index == 0 {
+            return self.whole(Op::Write, None);
+        }
+        let io = self.io();
+        let before = self.rng.bool();
+        let before = before.then(|| self.deed(&io)).flatten();
+        let meanwhile = self.rng.u8(..3) == 0;
+        let meanwhile = meanwhile.then(|| self.deed(&io)).flatten();
+        let step = Step {
+            index: self.index,
+            before,
+            io,
+            meanwhile,
+        };
+        self.index += 1;
+        step
+    }
+
+    /// The step that ends the soak here: all is mended, and the area is read.
+    pub fn last(&mut self) -> Step {
+        let deed = self.mend();
+        self.whole(Op::Read, Some(deed))
+    }
+
+    /// Over a file system: what ends with faults to begin a round with.
+    pub fn begin(&mut self) -> Vec<Deed> {
+        const TRIES: u32 = 16;
+        let io = self.io();
+        let mut deeds = Vec::new();
+        for _ in 0..TRIES {
+            if let Some(deed) = self.arm(&io) {
+                deeds.push(deed);
+                break;
+            }
+            deeds.extend(self.heal());
+        }
+        deeds
+    }
+
+    /// Over a file system: a pause, and what is done then.
+    pub fn pause(&mut self) -> (Duration, Option<Deed>) {
+        let pause = Duration::from_millis(self.rng.u64(10..=150));
+        let io = self.io();
+        // Little of what a file system does meets a fault, so that there must be
+        // some most of the time, on one lower device after the other.
+        let deed = match self.rng.u8(..8) {
+            0 => Some(Deed::Suspend),
+            // All of a mirror is synchronised again, which takes a while.
+            1..2 => self.heal(),
+            2..4 if !self.mirror => self.heal(),
+            _ => self.arm(&io),
+        };
+        (pause, deed)
+    }
+
+    /// The next step towards a stack that is whole.
+    fn heal(&mut self) -> Option<Deed> {
+        match self.mirror {
+            true if self.doubtful.is_empty() => None,
+            true => Some(self.mend()),
+            false if self.armed.is_empty() => self.reinstate(),
+            false => self.disarm(),
+        }
+    }
+
+    /// Over a file system: the seed of what is written in that round, whatever was
+    /// drawn before.
+    pub fn round(&self, round: u32) -> u32 {
+        Rng::with_seed(self.seed ^ u64::from(round)).u32(1..)
+    }
+
+    /// All is mended.
+    pub fn mend(&mut self) -> Deed {
+        let leg = self.doubtful();
+        self.armed.clear();
+        self.doubtful.clear();
+        // The last leg, so that the first is what the others are made from.
+        Deed::Mend(leg.unwrap_or(self.legs.saturating_sub(1)))
+    }
+
+    /// The leg of a mirror that may be failed, if one may be.
+    pub fn doubtful(&self) -> Option<u8> {
+        self.doubtful.first().copied()
+    }
+
+    fn whole(&mut self, op: Op, before: Option<Deed>) -> Step {
+        let (sector, sectors) = self.area;
+        let step = Step {
+            index: self.index,
+            before,
+            io: Io {
+                op,
+                path: Path::Direct,
+                dsync: false,
+                sector,
+                sectors,
+                vector: Vector::Contiguous,
+                requests: sectors.div_ceil(LONGEST) as u32,
+            },
+            meanwhile: None,
+        };
+        self.index += 1;
+        step
+    }
+
+    fn io(&mut self) -> Io {
+        let (from, all) = self.area;
+        let longest = match self.rng.u8(..4) {
+            0 => 8,
+            1 => 64,
+            _ => LONGEST,
+        };
+        let sectors = self.rng.u64(1..=longest.min(all));
+        let sector = from + self.rng.u64(0..=all - sectors);
+        let op = match self.rng.u8(..20) {
+            0..10 => Op::Read,
+            10..19 => Op::Write,
+            _ => Op::Flush,
+        };
+        let path = match self.rng.u8(..4) {
+            0 if op != Op::Flush => Path::Buffered,
+            _ => Path::Direct,
+        };
+        let direct = path == Path::Direct;
+        let vectors = [
+            Vector::Contiguous,
+            Vector::Pages,
+            Vector::Odd,
+            Vector::Offset,
+        ];
+        let vector = vectors[self.rng.usize(..vectors.len())];
+        let deep = op != Op::Flush && self.rng.bool();
+        let requests = self.rng.u64(1..=DEEPEST.min(sectors)) as u32;
+        let dsync = self.rng.u8(..8) == 0;
+        Io {
+            op,
+            path,
+            dsync: dsync && direct && op == Op::Write,
+            sector,
+            sectors,
+            vector: if direct { vector } else { Vector::Contiguous },
+            requests: if deep { requests } else { 1 },
+        }
+    }
+
+    /// Something that may be done now; nothing, where what was drawn may not be.
+    fn deed(&mut self, io: &Io) -> Option<Deed> {
+        match self.rng.u8(..10) {
+            0..5 => self.arm(io),
+            5 if !self.mirror => {
+                let path = self.rng.u8(..self.legs);
+                self.may_fail(path).then(|| {
+                    self.doubtful.insert(path);
+                    Deed::FailPath(path)
+                })
+            }
+            6 => Some(Deed::Suspend),
+            7 if !self.mirror => self.disarm(),
+            _ if self.mirror => self.heal(),
+            _ => self.reinstate(),
+        }
+    }
+
+    /// Whether a lower device may fail: another one is beyond doubt then.
+    fn may_fail(&self, leg: u8) -> bool {
+        let known = self.doubtful.contains(&leg);
+        match self.mirror {
+            // What a failed leg missed is known to nobody once another fails.
+            true => known || self.doubtful.is_empty(),
+            false => self.queues || known || self.doubtful.len() + 1 < usize::from(self.legs),
+        }
+    }
+
+    /// One more fault, most often one that the I/O meets.
+    fn arm(&mut self, io: &Io) -> Option<Deed> {
+        let leg = self.rng.u8(..self.legs);
+        let meant = self.rng.u8(..4) != 0;
+        let op = match (meant, io.op) {
+            (true, Op::Read) => Op::Read,
+            (true, _) => Op::Write,
+            (false, _) if self.rng.bool() => Op::Read,
+            (false, _) => Op::Write,
+        };
+        let (from, sectors) = match meant {
+            true => (io.sector, io.sectors),
+            false => self.area,
+        };
+        let sector = from + self.rng.u64(..sectors);
+        let times = match self.rng.u32(..4) {
+            0 => Times::Always,
+            count => Times::Count(count),
+        };
+        if self.spread {
+            return self.arm_all_over(leg, op, times);
+        }
+        let of_leg = self.armed.iter().filter(|fault| fault.leg == leg).count();
+        let same = |fault: &Fault| (fault.leg, fault.op, fault.sector) == (leg, op, sector);
+        if !self.may_fail(leg) || of_leg >= FAULTS || self.armed.iter().any(same) {
+            return None;
+        }
+        self.doubtful.insert(leg);
+        self.armed.push(Fault {
+            leg,
+            op,
+            sector,
+            times,
+            errno: EIO,
+            report: None,
+        });
+        Some(Deed::Arm(self.armed.clone()))
+    }
+
+    /// Faults all over a lower device that has none.
+    fn arm_all_over(&mut self, leg: u8, op: Op, times: Times) -> Option<Deed> {
+        let (from, sectors) = self.area;
+        let first = self.rng.u64(..SPREAD);
+        if !self.may_fail(leg) || self.armed.iter().any(|fault| fault.leg == leg) {
+            return None;
+        }
+        self.doubtful.insert(leg);
+        let sectors = (from + first..from + sectors).step_by(SPREAD as usize);
+        self.armed.extend(sectors.map(|sector| Fault {
+            leg,
+            op,
+            sector,
+            times,
+            errno: EIO,
+            report: None,
+        }));
+        Some(Deed::Arm(self.armed.clone()))
+    }
+
+    /// A path loses its faults, and stays as it is.
+    fn disarm(&mut self) -> Option<Deed> {
+        let fault = self.rng.usize(..self.armed.len().max(1));
+        let path = self.armed.get(fault)?.leg;
+        self.armed.retain(|fault| fault.leg != path);
+        Some(Deed::Arm(self.armed.clone()))
+    }
+
+    /// A path without faults that may be failed is reinstated.
+    fn reinstate(&mut self) -> Option<Deed> {
+        let has_none = |path: &&u8| !self.armed.iter().any(|fault| fault.leg == **path);
+        let paths: Vec<u8> = self.doubtful.iter().filter(has_none).copied().collect();
+        let which = self.rng.usize(..paths.len().max(1));
+        let path = *paths.get(which)?;
+        self.doubtful.remove(&path);
+        Some(Deed::ReinstatePath(path))
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed::Arm(faults) if faults.is_empty() => f.write_str("all faults are taken away"),
+            Deed::Arm(faults) if faults.len() > MANY => {
+                let mut kinds: Vec<_> = faults.iter().map(|fault| (fault.leg, fault.op)).collect();
+                kinds.dedup();
+                write!(f, "armed are every {SPREAD}th sector, for")?;
+                for (leg, op) in kinds {
+                    let op = if op == Op::Read { "reads" } else { "writes" };
+                    write!(f, " {op} on {leg}")?;
+                }
+                Ok(())
+            }
+            Deed::Arm(faults) => {
+                f.write_str("armed are ")?;
+                for (index, fault) in faults.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    let Fault { leg, sector, .. } = fault;
+                    let op = match fault.op {
+                        Op::Read => "reads",
+                        _ => "writes",
+                    };
+                    write!(f, "{comma}{op} of sector {sector} on {leg}")?;
+                    if let Times::Count(times) = fault.times {
+                        write!(f, " ({times} times)")?;
+                    }
+                }
+                Ok(())
+            }
+            Deed::FailPath(path) => write!(f, "path {path} is failed by message"),
+            Deed::ReinstatePath(path) => write!(f, "path {path} is reinstated by message"),
+            Deed::Suspend => f.write_str("the device is suspended without flush, and resumed"),
+            Deed::Mend(leg) => write!(f, "all faults are taken away, {leg} is mended"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: ", self.index)?;
+        if let Some(deed) = &self.before {
+            write!(f, "{deed}; then ")?;
+        }
+        write!(f, "{}", self.io)?;
+        match &self.meanwhile {
+            Some(deed) => write!(f, "; meanwhile {deed}"),
+            None => Ok(()),
+        }
+    }
+}
