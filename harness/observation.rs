@@ -222,6 +222,10 @@ pub struct Observation {
     pub log: Option<DirtyLog>,
     /// New text on the guest's console.
     pub console: String,
+    /// The status at the end, when all disks had been in order again for as long as
+    /// multipathd may take to see it; of a case that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tended: Option<DmStatus>,
     /// New text on QEMU's stderr.
     pub qemu_stderr: String,
     /// Whether the guest still lives.

@@ -179,7 +179,18 @@ pub async fn prepare(
             Err(error) => return Err(error.into()),
         }
     }
-    let programs = programs(needs, &cache, ctx).await?;
+    let for_files = match needs.with_files.is_empty() {
+        true => Vec::new(),
+        false => programs("filesystems", &cache, ctx).await?,
+    };
+    let multipathd = match needs.with_multipathd.is_empty() {
+        true => Ok(Vec::new()),
+        // Cases of other kinds go on without.
+        false => match programs("multipath", &cache, ctx).await {
+            Err(GuestError::Userland(error)) => Err(error.to_string()),
+            other => Ok(other?),
+        },
+    };
     // ext4 and XFS ask for it by an alias, which is modprobe's business.
     if kernel.modules.select(&[CRC32C]).is_ok() && !needs.with_files.is_empty() {
         filesystems.insert(0, CRC32C);
@@ -193,6 +204,7 @@ pub async fn prepare(
         let daemon = storage::needs_daemon(controller).then(|| daemon::program(&binary));
         let no_daemon = daemon.is_some_and(|path| qemu_version(&path).is_err());
         let mut with_files = None;
+        let mut with_multipathd = None;
         let image = match (lacking, unbuilt) {
             _ if no_daemon => {
                 Err("there is no qemu-storage-daemon (`ci/setup` installs it)".to_owned())
@@ -206,8 +218,17 @@ pub async fn prepare(
                     loaded.extend(selected.iter().map(|module| module.name.clone()));
                     if needs.with_files.contains(&controller) {
                         let more = select(&[&modules[..], &filesystems[..]].concat())?;
-                        let extra = [&extra[..], &programs[..]].concat();
+                        let extra = [&extra[..], &for_files[..]].concat();
                         with_files = Some(Ok(pack(&more, &extra)?));
+                    }
+                    if needs.with_multipathd.contains(&controller) {
+                        let image = multipathd.clone().map(|programs| {
+                            pack(&selected, &[&extra[..], &programs[..]].concat())
+                        });
+                        with_multipathd = Some(match image {
+                            Ok(image) => Ok(image?),
+                            Err(why) => Err(why),
+                        });
                     }
                     Ok(pack(&selected, &extra)?)
                 }
@@ -215,6 +236,8 @@ pub async fn prepare(
         };
         let with_files = with_files.unwrap_or_else(|| image.clone());
         images.with_files.insert(controller, with_files);
+        let with_multipathd = with_multipathd.unwrap_or_else(|| image.clone());
+        images.with_multipathd.insert(controller, with_multipathd);
         images.controllers.insert(controller, image);
     }
     if let Some(control) =
@@ -286,15 +309,16 @@ pub async fn prepare(
 /// What is called crc32c among the kernel's modules.
 const CRC32C: &str = "crc32c_generic";
 
-/// The programs for file systems, where cases need them.
-async fn programs(needs: &Needs, cache: &Cache, ctx: &Context) -> Result<Vec<Extra>, GuestError> {
-    if needs.with_files.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The programs of the set with that name.
+async fn programs(
+    set: &'static str,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<Vec<Extra>, GuestError> {
     let cache = cache.clone();
     let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
     let fetched = tokio::task::spawn_blocking(move || {
-        let programs = Userland::named("filesystems")?;
+        let programs = Userland::named(set)?;
         let fetched = programs.get(&cache, &mut |stage: &Stage| teller.tell(stage));
         teller.bar.finish_and_clear();
         fetched

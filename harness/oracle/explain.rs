@@ -136,6 +136,9 @@ fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
             Stack::Raid1(_) if case.io.op != Op::Read => {
                 "holds the write until an operator loads a table without the failed leg;".into()
             }
+            _ if case.stack.no_path_retry().is_some() => {
+                "holds the I/O until multipathd reinstates a path, or gives up;".into()
+            }
             Stack::Raid1(_) | Stack::Multipath(_) => {
                 "holds the I/O until an operator reinstates a path, or gives up;".into()
             }

@@ -109,6 +109,7 @@ pub fn details(id: &str) -> Details {
             beneath: Vec::new(),
             table: None,
             repair: None,
+            tended: None,
             seen: Default::default(),
             journal: Vec::new(),
             media: Vec::new(),

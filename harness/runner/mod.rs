@@ -21,6 +21,7 @@ mod needs;
 mod operator;
 mod perform;
 mod place;
+mod multipathd;
 pub mod plan;
 mod relief;
 mod soak;

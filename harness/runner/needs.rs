@@ -16,6 +16,8 @@ pub struct Needs {
     pub with_files: BTreeSet<Controller>,
     /// Modules of these file systems.
     pub filesystems: BTreeSet<&'static str>,
+    /// Controllers of the cases whose paths multipathd tends.
+    pub with_multipathd: BTreeSet<Controller>,
 }
 
 impl Needs {
@@ -26,6 +28,9 @@ impl Needs {
             let case = case.borrow();
             needs.controllers.insert(case.legs.controller);
             needs.stacks.extend(modules(case));
+            if case.stack.no_path_retry().is_some() {
+                needs.with_multipathd.insert(case.legs.controller);
+            }
             if has_files(case) {
                 needs.with_files.insert(case.legs.controller);
                 needs.filesystems.extend(filesystem(case));

@@ -1,6 +1,7 @@
 //! What somebody must do for an I/O that the target holds: the part of a
 //! system's operator, of dmeventd, or of multipathd.
 
+use super::multipathd;
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
@@ -19,7 +20,10 @@ pub fn is_needed(case: &Case) -> bool {
     match &case.stack {
         Stack::Raid1(_) if waits_beneath(case) => true,
         Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op != Op::Read,
-        Stack::Multipath(multipath) => multipath.queue_if_no_path,
+        // Multipathd does its part; that it has none is to be seen, too.
+        Stack::Multipath(multipath) => {
+            multipath.queue_if_no_path || multipath.no_path_retry.is_some()
+        }
     }
 }
 
@@ -41,6 +45,9 @@ pub async fn act(
 ) -> Result<IoState, Interruption> {
     if waits_beneath(case) {
         return beneath(station, case, deadline, seen).await;
+    }
+    if case.stack.no_path_retry().is_some() {
+        return multipathd::act(station, case, deadline, seen).await;
     }
     let quiet = controller::quiet(case.legs.controller);
     let since = tokio::time::Instant::now();
@@ -76,7 +83,7 @@ pub async fn act(
 }
 
 /// The lower devices that the target takes for failed.
-fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
+pub(super) fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
     let line = status.targets.first().map_or("", String::as_str);
     let health = status::health(&case.stack, line).unwrap_or_default();
     let legs = health.iter().zip(0..);

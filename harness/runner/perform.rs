@@ -3,7 +3,7 @@
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
 use super::stops::{self, Attendant};
-use super::{interlude, operator, relief, soak};
+use super::{interlude, multipathd, operator, relief, soak};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
@@ -74,6 +74,7 @@ pub async fn perform(
         beneath: Vec::new(),
         table: None,
         repair: None,
+        tended: None,
         seen: Seen::default(),
         journal: Vec::new(),
         media: Vec::new(),
@@ -164,7 +165,13 @@ async fn prepare(
     let of = |disk, during| -> Vec<Fault> { case.aside_of(disk, during).cloned().collect() };
     let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
     let early_log = of(Disk::Log, During::SetUp);
-    let created = if synced || !case.aside.is_empty() {
+    let created = if case.stack.no_path_retry().is_some() {
+        let created = multipathd::start(station, case).await?;
+        // What it and udev have read is not the I/O's.
+        station.storage.collect(case)?;
+        station.arm(&case.legs, faults, &[]).await?;
+        created
+    } else if synced || !case.aside.is_empty() {
         station.arm(&case.legs, &early, &early_log).await?;
         all(restored).await?;
         all(create_beneath(station, case)).await?;
@@ -418,7 +425,9 @@ async fn steps(
         in_sync(station, 0).await?;
     }
     seen.status = Some(status_with_event(station, case, events).await?);
-    let of_table = |multipath: &Multipath| !multipath.initialising().is_empty();
+    let of_table = |multipath: &Multipath| {
+        !multipath.initialising().is_empty() || multipath.no_path_retry.is_some()
+    };
     if case.stack.multipath().is_some_and(of_table)
         && let Some(name) = stack::a_multipath(case)
     {
@@ -429,7 +438,8 @@ async fn steps(
         seen.beneath.push(station.guest.status(&name).await?);
     }
     let collected = station.guest.call(Request::Collect);
-    let removed = match came_back {
+    let multipathd = case.stack.no_path_retry().is_some();
+    let removed = match came_back && !multipathd {
         true => remove(station, case),
         false => Vec::new(),
     };
@@ -438,6 +448,10 @@ async fn steps(
         other => return Err(strange(other).into()),
     };
     removed_well(removed, seen).await?;
+    if multipathd && came_back {
+        multipathd::finish(station, case, seen).await?;
+        removed_well(remove(station, case), seen).await?;
+    }
     // Which newer kernels take as a reason to look at the disk.
     relief::undo(station, case).await
 }

@@ -21,6 +21,8 @@ pub struct Images {
     pub controllers: BTreeMap<Controller, Result<PathBuf, String>>,
     /// The same, with file systems and the programs for them.
     pub with_files: BTreeMap<Controller, Result<PathBuf, String>>,
+    /// The same as the first, with multipathd.
+    pub with_multipathd: BTreeMap<Controller, Result<PathBuf, String>>,
     /// The stacks' drivers that this kernel lacks, and in which words.
     pub lacking: BTreeMap<&'static str, String>,
 }
@@ -73,17 +75,21 @@ pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
     if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
         return Err(why.clone());
     }
+    let with_programs = |boot: Boot| Boot {
+        memory_mib: MEMORY_WITH_FILES_MIB,
+        ..boot
+    };
+    if case.stack.no_path_retry().is_some() {
+        let boot = boot_from(boot, &images.with_multipathd, case.legs.controller);
+        return boot.map(with_programs);
+    }
     if !needs::has_files(case) {
         return boot_on(boot, images, case.legs.controller);
     }
     if let Some(why) = needs::filesystem(case).and_then(|module| images.lacking.get(module)) {
         return Err(why.clone());
     }
-    let boot = boot_from(boot, &images.with_files, case.legs.controller)?;
-    Ok(Boot {
-        memory_mib: MEMORY_WITH_FILES_MIB,
-        ..boot
-    })
+    boot_from(boot, &images.with_files, case.legs.controller).map(with_programs)
 }
 
 /// Which machines can serve a case: those of the same kind.

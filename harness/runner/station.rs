@@ -1,5 +1,6 @@
 //! A machine with its disks and its agent, ready for cases.
 
+use super::multipathd;
 use super::plan::Plan;
 use super::stack;
 use crate::guest::boot::Booted;
@@ -149,6 +150,9 @@ impl Station {
         if !blueprint.members.is_empty() {
             station.find_disks(blueprint).await?;
             station.storage.identify(station.machine.qmp()).await?;
+            if blueprint.fitting.multipathd {
+                multipathd::boot(&station).await?;
+            }
             if let Some(table) = &blueprint.spare {
                 station.keep_a_spare(table.clone()).await?;
             }

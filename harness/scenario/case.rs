@@ -81,6 +81,14 @@ impl Stack {
         matches!(self, Stack::Multipath(_))
     }
 
+    /// What multipathd does once no path is left, where there is one.
+    pub fn no_path_retry(&self) -> Option<NoPathRetry> {
+        match self {
+            Stack::Multipath(multipath) => multipath.no_path_retry,
+            Stack::Raid1(_) => None,
+        }
+    }
+
     /// The multipaths that a mirror's legs are, if they are.
     pub fn nested(&self) -> Option<&Paths> {
         self.raid1().and_then(|mirror| mirror.paths.as_ref())
@@ -124,9 +132,34 @@ pub struct Multipath {
     /// `pg_init_delay_msecs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pg_init_delay_msecs: Option<u32>,
+    /// The map is made and tended by a real multipathd in the guest, with this
+    /// `no_path_retry`; without it, by the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_path_retry: Option<NoPathRetry>,
+}
+
+/// What multipathd does once no path is left (`no_path_retry` in
+/// multipath.conf(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoPathRetry {
+    /// I/O fails at once.
+    Fail,
+    /// I/O waits for a path.
+    Queue,
+    /// I/O waits for so many checks of the paths, and then fails.
+    Checks(u32),
 }
 
 impl Multipath {
+    /// Whether I/O waits for a path once there is none, for how long ever.
+    pub fn waits(&self) -> bool {
+        match self.no_path_retry {
+            None => self.queue_if_no_path,
+            Some(retry) => retry != NoPathRetry::Fail,
+        }
+    }
+
     /// The features of the table that say how a priority group is initialised, as
     /// they stand in it. Without a hardware handler none ever is (`__pg_init_all_paths`
     /// in drivers/md/dm-mpath.c).

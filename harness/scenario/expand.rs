@@ -318,6 +318,7 @@ impl Picker<'_> {
             queue_if_no_path: self.pick_or("queue_if_no_path", &stack.queue_if_no_path, false),
             pg_init_retries: self.pick_any("pg_init_retries", &stack.pg_init_retries),
             pg_init_delay_msecs: self.pick_any("pg_init_delay_msecs", &stack.pg_init_delay_msecs),
+            no_path_retry: self.pick_any("no_path_retry", &stack.no_path_retry),
         }
     }
 

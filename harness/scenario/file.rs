@@ -2,8 +2,8 @@
 //! what they are when they are left out.
 
 use super::case::{
-    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, OnError, PathGrouping,
-    PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
+    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::error::Report;
 use super::read::Read;
@@ -166,6 +166,10 @@ Stack {
     /// multipath: `pg_init_delay_msecs` of the table, up to 60000; as the one
     /// before.
     pg_init_delay_msecs: Option<Sweep<u32>> = None,
+    /// multipath: a real multipathd in the guest makes the map and tends its
+    /// paths, and once there is none left, I/O fails, queues, or queues for that
+    /// many checks, one a second. Without it there is no multipathd.
+    no_path_retry: Option<Sweep<NoPathRetry>> = None,
 }
 }
 

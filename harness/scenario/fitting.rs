@@ -18,6 +18,9 @@ pub struct Fitting {
     pub large: bool,
     /// What QEMU does when one fails a request.
     pub on_error: OnError,
+    /// They are ports of one unit, and multipathd is there, which knows them by
+    /// that.
+    pub multipathd: bool,
 }
 
 impl Fitting {
@@ -30,6 +33,7 @@ impl Fitting {
             logical_block_size: legs.logical_block_size,
             large: legs.sectors.saturating_add(offset) > limits::LEG_SECTORS,
             on_error: legs.on_error,
+            multipathd: case.stack.no_path_retry().is_some(),
         }
     }
 }
@@ -42,6 +46,7 @@ impl From<Controller> for Fitting {
             logical_block_size: SECTOR as u32,
             large: false,
             on_error: OnError::Report,
+            multipathd: false,
         }
     }
 }
@@ -55,9 +60,12 @@ impl fmt::Display for Fitting {
         if self.large {
             f.write_str(" with large disks")?;
         }
-        match self.on_error {
-            OnError::Report => Ok(()),
-            OnError::Stop => f.write_str(" that stops on errors"),
+        if self.on_error == OnError::Stop {
+            f.write_str(" that stops on errors")?;
+        }
+        match self.multipathd {
+            true => f.write_str(", with multipathd"),
+            false => Ok(()),
         }
     }
 }

@@ -2,10 +2,11 @@
 //! and described in the schema.
 
 use super::case::{
-    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, OnError, PathGrouping,
-    PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
+    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
 };
 use super::errno::{self, errno_from_name, errno_name};
+use super::limits;
 use super::reported::Reported;
 use super::suggest::{alternatives, nearest};
 use halfway_protocol::io::{Op, Path};
@@ -330,6 +331,46 @@ impl Value for Times {
     fn from_number(number: u64) -> Option<Self> {
         let count = u32::try_from(number).ok().filter(|count| *count > 0)?;
         Some(Times::Count(count))
+    }
+}
+
+impl Value for NoPathRetry {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch> {
+        match value.as_str() {
+            Some("fail") => Ok(NoPathRetry::Fail),
+            Some("queue") => Ok(NoPathRetry::Queue),
+            Some(_) => {
+                let expected = "`fail`, `queue` or a number of checks".to_owned();
+                Err(unknown_word(expected, value, &["fail", "queue"]))
+            }
+            None => match u32::from_toml(value)? {
+                checks if limits::CHECKS.contains(&checks) => Ok(NoPathRetry::Checks(checks)),
+                _ => {
+                    let (least, most) = (limits::CHECKS.start(), limits::CHECKS.end());
+                    Err(mismatch(format!("{least} to {most} checks"), value))
+                }
+            },
+        }
+    }
+    fn to_toml(&self) -> toml::Value {
+        match self {
+            NoPathRetry::Fail => "fail".into(),
+            NoPathRetry::Queue => "queue".into(),
+            NoPathRetry::Checks(checks) => checks.to_toml(),
+        }
+    }
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        let (least, most) = (limits::CHECKS.start(), limits::CHECKS.end());
+        json_schema!({ "anyOf": [
+            { "enum": ["fail", "queue"] },
+            { "type": "integer", "minimum": least, "maximum": most },
+        ] })
+    }
+    const RANGE: bool = true;
+    fn from_number(number: u64) -> Option<Self> {
+        let checks = u32::try_from(number).ok();
+        let checks = checks.filter(|checks| limits::CHECKS.contains(checks))?;
+        Some(NoPathRetry::Checks(checks))
     }
 }
 

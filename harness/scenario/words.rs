@@ -2,7 +2,7 @@
 
 use super::case::{
     Aside, Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Meanwhile, Multipath, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak, Stack, Sync,
+    Meanwhile, Multipath, NoPathRetry, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak, Stack, Sync,
     Times, Vector,
 };
 use super::errno::errno_name;
@@ -40,6 +40,14 @@ impl Display for Multipath {
         write!(f, "dm-multipath in {mode} mode with {selector}, {grouping}")?;
         if self.queue_if_no_path {
             f.write_str(", queue_if_no_path")?;
+        }
+        match self.no_path_retry {
+            None => {}
+            Some(NoPathRetry::Fail) => f.write_str(", of multipathd, no_path_retry fail")?,
+            Some(NoPathRetry::Queue) => f.write_str(", of multipathd, no_path_retry queue")?,
+            Some(NoPathRetry::Checks(checks)) => {
+                write!(f, ", of multipathd, no_path_retry {checks}")?
+            }
         }
         let mut features = self.initialising().into_iter();
         features.try_for_each(|feature| write!(f, ", {feature}"))

@@ -87,6 +87,7 @@ impl From<&case::Stack> for Stack {
             queue_if_no_path: given(multipath.queue_if_no_path),
             pg_init_retries: multipath.pg_init_retries.map(Sweep::of),
             pg_init_delay_msecs: multipath.pg_init_delay_msecs.map(Sweep::of),
+            no_path_retry: multipath.no_path_retry.map(Sweep::of),
             ..Stack::default()
         };
         match stack {

@@ -242,8 +242,7 @@ impl Storage {
         let front = match needs_daemon(controller) {
             true => {
                 let members = members.iter().map(|(member, _)| *member);
-                let block = fitting.logical_block_size;
-                Front::Target(TargetFront::new(private_dir, block, members))
+                Front::Target(TargetFront::new(private_dir, fitting, members))
             }
             false => {
                 let fifo = private_dir.join(FIFO);

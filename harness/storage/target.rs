@@ -15,6 +15,7 @@
 use super::blkdebug::FaultError;
 use super::serial;
 use crate::observation::{Command, Entry, Layer, Member, Told};
+use crate::scenario::Fitting;
 use crate::scenario::case::{Fault, Times};
 use halfway_protocol::content::SECTOR;
 use halfway_target::scsi::report::{Status, errno};
@@ -29,11 +30,16 @@ use std::sync::mpsc::Receiver;
 /// Where the storage daemon serves the target, below the private directory.
 const DAEMON_SOCKET: &str = "legs.sock";
 
+/// The name of the unit that all legs are ports of.
+const UNIT: &str = "unit";
+
 /// The legs' front: one HBA each.
 pub struct TargetFront {
     directory: PathBuf,
     legs: Vec<u8>,
     block: BlockSize,
+    /// The legs are ports of one unit.
+    one_unit: bool,
     running: Option<(Target, Receiver<halfway_target::Entry>)>,
 }
 
@@ -47,11 +53,11 @@ impl fmt::Debug for TargetFront {
 }
 
 impl TargetFront {
-    /// The front of these disks, which are legs of such logical blocks, with its
-    /// sockets in `directory`. It serves nothing yet.
+    /// The front of these disks, which are such legs, with its sockets in
+    /// `directory`. It serves nothing yet.
     pub fn new(
         directory: &Path,
-        logical_block_size: u32,
+        fitting: Fitting,
         members: impl Iterator<Item = Member>,
     ) -> Self {
         let legs = members.filter_map(|member| match member {
@@ -61,10 +67,11 @@ impl TargetFront {
         TargetFront {
             directory: directory.to_owned(),
             legs: legs.collect(),
-            block: match logical_block_size {
+            block: match fitting.logical_block_size {
                 4096 => BlockSize::B4096,
                 _ => BlockSize::B512,
             },
+            one_unit: fitting.multipathd,
             running: None,
         }
     }
@@ -94,10 +101,15 @@ impl TargetFront {
             .iter()
             .map(|leg| {
                 let export = serial(Member::Leg(*leg));
-                let unit = Identity {
+                let mut unit = Identity {
                     block: self.block,
                     ..Identity::new(export.clone())
                 };
+                if self.one_unit {
+                    unit.name = UNIT.to_owned();
+                    unit.port = u16::from(*leg) + 1;
+                    unit.ports = self.legs.len() as u16;
+                }
                 HbaConfig {
                     id: format!("hba{leg}"),
                     socket: self.directory.join(format!("hba{leg}")),

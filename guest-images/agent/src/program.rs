@@ -4,8 +4,10 @@
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::{ProgramState, Refusal};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +69,18 @@ impl Program {
         Ok(())
     }
 
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn end(&mut self) -> Result<(), Refusal> {
+        let doing = || "ending a program".to_owned();
+        let Some(child) = &self.child else {
+            return Err(refusal(doing(), "there is none"));
+        };
+        kill_process(Pid::from_child(child), Signal::TERM).refuse(doing)
+    }
+
     /// Waits for it to end.
     ///
     /// # Errors
@@ -104,6 +118,15 @@ fn keep_children(keep: bool) {
         libc::signal(libc::SIGCHLD, handler);
         while !keep && libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
     }
+}
+
+/// Writes a file, and makes the directories that it lies in.
+pub fn write_file(path: &str, text: &str) -> Result<(), Refusal> {
+    let doing = || format!("writing {path}");
+    if let Some(directory) = Path::new(path).parent() {
+        fs::create_dir_all(directory).refuse(doing)?;
+    }
+    fs::write(path, text).refuse(doing)
 }
 
 /// Mounts a block device at `/mnt`.

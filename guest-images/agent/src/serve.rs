@@ -66,6 +66,13 @@ impl Agent {
                 let dev = self.control()?.create(&name, &table)?;
                 return Ok(Reply::Created(dev, sysfs::limits(&kernel_name(dev.1))));
             }
+            Request::DmFind { name } => {
+                let Some(dev) = self.control()?.find(&name)? else {
+                    let doing = format!("looking for the dm device {name}");
+                    return Err(refusal(doing, "there is none"));
+                };
+                return Ok(Reply::Created(dev, sysfs::limits(&kernel_name(dev.1))));
+            }
             Request::DmLoad { name, table } => {
                 let table = dm::resolve(table, &mut self.disks)?;
                 self.control()?.load(&name, &table)?;
@@ -134,6 +141,8 @@ impl Agent {
                 let deadline = Duration::from_millis(deadline_ms);
                 return self.program.wait(deadline).map(Reply::Program);
             }
+            Request::ProgramEnd => self.program.end()?,
+            Request::WriteFile { path, text } => program::write_file(&path, &text)?,
             Request::Mount { device, filesystem } => {
                 let device = format!("/dev/{}", self.block_device(&device)?);
                 program::mount_at(&device, &filesystem)?;

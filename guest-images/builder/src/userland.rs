@@ -23,9 +23,11 @@ const FORMAT: u32 = 1;
 
 /// Where the dynamic loader looks (ld.so(8), as Debian builds it), and where
 /// libraries lie that tell it themselves (`DT_RUNPATH`).
-const LIBRARIES: [&str; 3] = [
+const LIBRARIES: [&str; 5] = [
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
+    "/lib",
+    "/usr/lib",
     "/usr/lib/x86_64-linux-gnu/ceph",
 ];
 
@@ -289,10 +291,12 @@ mod tests {
 
     #[test]
     fn the_manifest_holds_together() {
-        let set = Userland::named("filesystems").unwrap();
-        assert!(!set.suites.is_empty() && !set.packages.is_empty());
-        let paths = set.programs.iter().chain(&set.files);
-        assert!(paths.into_iter().all(|path| path.starts_with('/')));
+        for name in ["filesystems", "multipath"] {
+            let set = Userland::named(name).unwrap();
+            assert!(!set.suites.is_empty() && !set.packages.is_empty());
+            let paths = set.programs.iter().chain(&set.files);
+            assert!(paths.into_iter().all(|path| path.starts_with('/')));
+        }
         let error = Userland::named("games").unwrap_err().to_string();
         assert!(error.contains("games"), "{error}");
     }

@@ -94,6 +94,12 @@ pub enum Request {
         /// Table.
         table: Vec<Target>,
     },
+    /// Find a dm device that somebody else in the guest made. Answer:
+    /// [`Reply::Created`].
+    DmFind {
+        /// Name of the device.
+        name: String,
+    },
     /// Load a table into the inactive slot. Answer: [`Reply::Done`].
     DmLoad {
         /// Name of the device.
@@ -190,6 +196,16 @@ pub enum Request {
     ProgramWait {
         /// Give up after that many milliseconds.
         deadline_ms: u64,
+    },
+    /// Ask the program to end (`SIGTERM`). Answer: [`Reply::Done`].
+    ProgramEnd,
+    /// Write a file, and make the directories that it lies in. Answer:
+    /// [`Reply::Done`].
+    WriteFile {
+        /// Absolute path.
+        path: String,
+        /// All that is in it afterwards.
+        text: String,
     },
     /// Mount a file system at `/mnt`. Answer: [`Reply::Done`].
     Mount {

@@ -138,5 +138,9 @@ pub fn shown(scene: &Scene<'_>) -> String {
         }
         (Op::Write | Op::WriteZeroes, false) => "the data lie whole on the other legs".to_owned(),
     };
-    format!("{failure}; {rest}")
+    let tended = match scene.case.stack.no_path_retry() {
+        Some(_) => ", and multipathd had every path back in the end",
+        None => "",
+    };
+    format!("{failure}; {rest}{tended}")
 }

@@ -1,6 +1,6 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, aside, contract, hold, journal, progress, stop};
+use super::{Scene, aside, contract, hold, journal, multipathd, progress, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::scenario::case::{Fault, OnError, Times};
@@ -35,6 +35,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     let told = scene.case.legs.on_error == OnError::Report;
     let absorbed = scene.absorbed.iter().filter(|_| told);
     (stop::missing(scene))
+        .or_else(|| multipathd::missing(scene))
         .or_else(|| aside::missed(scene))
         .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))

@@ -15,6 +15,7 @@ mod hold;
 mod journal;
 mod kernel_log;
 mod medium;
+mod multipathd;
 mod pieces;
 mod progress;
 mod race;
@@ -275,6 +276,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(journal::differences(&scene));
     differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));
+    differences.extend(multipathd::differences(&scene));
     differences.extend(trace::differences(&scene));
     if let Some(first) = differences.first() {
         let reason = format!("{}: {}", first.witness, first.text);

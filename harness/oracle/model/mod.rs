@@ -9,6 +9,7 @@
 
 mod hold;
 mod multipath;
+pub mod multipathd;
 mod nested;
 mod raid1;
 mod reports;
@@ -123,6 +124,7 @@ pub struct Unknown(pub &'static str);
 
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
+    multipathd::knows(case)?;
     if case.soak.is_some() {
         return soak::knows(case);
     }

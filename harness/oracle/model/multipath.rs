@@ -7,7 +7,7 @@
 
 use super::{
     EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, legs_always,
-    legs_with, splits, whole, whole_answers, without_flush_faults,
+    legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
 };
 use crate::oracle::controller;
 use crate::oracle::sense;
@@ -226,7 +226,8 @@ impl Course {
 ///
 /// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
 /// operator then reinstates one path at a time, each once, and in the end gives
-/// up (`fail_if_no_path`).
+/// up (`fail_if_no_path`); or multipathd does as it is told to
+/// ([`multipathd::reinstated`]).
 pub(super) fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
     let course = Course::new(case.legs.count);
     go_on(case, multipath, unit, op, course)
@@ -241,10 +242,11 @@ pub(super) fn go_on(
     mut course: Course,
 ) -> Course {
     course.answered = false;
-    let mut to_reinstate = 0..course.failed.len();
+    let paths = course.failed.len();
+    let mut to_reinstate = multipathd::reinstated(case, multipath, paths).into_iter();
     loop {
         let Some(path) = course.failed.iter().position(|failed| !failed) else {
-            if !multipath.queue_if_no_path {
+            if !multipath.waits() {
                 return course;
             }
             course.held = true;
@@ -305,8 +307,13 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         answers,
         refused: false,
         held: course.held,
-        health: (course.failed.iter())
-            .map(|failed| if *failed { "F" } else { "A" })
+        health: (0u8..)
+            .zip(&course.failed)
+            .map(|(path, failed)| match failed {
+                true if multipathd::may_be_reinstated(case, path) => "AF",
+                true => "F",
+                false => "A",
+            })
             .collect(),
         active_group: (course.answered || course.error != EIO).then_some(active_group),
         loses_sync: false,
@@ -446,6 +453,7 @@ mod tests {
             queue_if_no_path,
             pg_init_retries: None,
             pg_init_delay_msecs: None,
+            no_path_retry: None,
         }
     }
 

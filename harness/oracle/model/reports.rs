@@ -57,13 +57,13 @@ fn back(case: &Case) -> Result<(), Unknown> {
         return Ok(());
     }
     let waits = match &case.stack {
-        Stack::Multipath(multipath) => multipath.queue_if_no_path,
+        Stack::Multipath(multipath) => multipath.waits(),
         Stack::Raid1(_) => false,
     };
     if !waits {
         return Err(Unknown(
             "an HBA comes back when an operator reinstates its path: take multipath with \
-             `queue_if_no_path`",
+             `queue_if_no_path`, or multipathd that lets it wait",
         ));
     }
     let other = case.faults.iter().filter(|fault| !gone(fault));

@@ -51,6 +51,12 @@ use rstest::rstest;
      2 legs of 131072 sectors at sector 8; a direct read of 1 sector at sector 2048, \
      one buffer 4 bytes into its page; no fault"
 )]
+#[case::multipathd(
+    "[stack]\ntarget = \"multipath\"\nno_path_retry = 4\n[legs]\ncontroller = \"target\"",
+    "dm-multipath in mq mode with service-time, each path a priority group, of multipathd, \
+     no_path_retry 4; 2 paths of 131072 sectors on target; a direct read of 512 sectors at \
+     sector 2048, one contiguous buffer; no fault"
+)]
 fn a_case_reads_as_a_sentence(#[case] body: &str, #[case] expected: &str) {
     assert_eq!(cases(body)[0].to_string(), expected);
 }

@@ -235,6 +235,7 @@ fn of_multipath(stack: &file::Stack, report: &mut Report) {
     foreign("pg_init_retries", &stack.pg_init_retries, owner, report);
     let delay = &stack.pg_init_delay_msecs;
     foreign("pg_init_delay_msecs", delay, owner, report);
+    foreign("no_path_retry", &stack.no_path_retry, owner, report);
 }
 
 /// Multipaths beneath a mirror.

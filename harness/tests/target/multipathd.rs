@@ -4,138 +4,86 @@ use crate::rig::{Rig, run};
 use crate::tools::tools;
 use halfway::machine::command::SHELL_PORT;
 use halfway::scenario::case::Times;
-use halfway_builder::Extra;
+use halfway_builder::{Cache, Extra, Userland};
 use halfway_protocol::io::Op;
 use halfway_protocol::message::{Disk, Request};
 use halfway_target::{Entry, Presence, Target};
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Debian's multipath-tools, udev, libaio1 and liburcu8, unpacked by dpkg-deb.
-const MULTIPATH: &str = "HALFWAY_MULTIPATH_ROOT";
-
-/// All that is in a directory, at `guest`.
-fn tree(host: &Path, guest: &str, extra: &mut Vec<Extra>) {
-    let Ok(entries) = fs::read_dir(host) else {
-        return;
-    };
-    for entry in entries {
-        let host = entry.unwrap().path();
-        let guest = format!("{guest}/{}", host.file_name().unwrap().to_str().unwrap());
-        if host.is_dir() {
-            tree(&host, &guest, extra);
-        } else if host.is_file() {
-            extra.push(Extra::File {
-                guest,
-                host,
-                mode: 0o755,
-            });
-        }
-    }
+/// What multipathd does once no path is left (`no_path_retry`).
+fn configuration(no_path_retry: &str) -> String {
+    format!(
+        "defaults {{\n find_multipaths no\n polling_interval 1\n max_polling_interval 1\n \
+         user_friendly_names no\n path_checker tur\n no_path_retry {no_path_retry}\n}}\n"
+    )
 }
 
-fn multipath_tools(root: &Path, configuration: &Path) -> Vec<Extra> {
-    let libraries = "/lib/x86_64-linux-gnu";
-    let at = |part: &str| root.join(part);
+/// A shell, and Debian's multipath-tools and udev.
+fn multipath_tools() -> Vec<Extra> {
+    let cache = Cache::open().unwrap();
+    let set = Userland::named("multipath").unwrap();
     let mut extra = tools(&[]).unwrap();
-    let search = format!(
-        "{}:{}",
-        at("lib").display(),
-        at("usr/lib/x86_64-linux-gnu").display()
-    );
-    for program in [
-        "sbin/multipathd",
-        "sbin/multipath",
-        "bin/udevadm",
-        "lib/udev/scsi_id",
-    ] {
-        let ldd = std::process::Command::new("ldd")
-            .arg(at(program))
-            .env("LD_LIBRARY_PATH", &search)
-            .output()
-            .unwrap();
-        let ldd = String::from_utf8(ldd.stdout).unwrap();
-        for host in ldd.split_whitespace().filter(|word| word.starts_with('/')) {
-            let name = Path::new(host).file_name().unwrap().to_str().unwrap();
-            let guest = match host.starts_with("/lib64") {
-                true => host.to_owned(),
-                false => format!("{libraries}/{name}"),
-            };
-            let known =
-                |it: &Extra| matches!(it, Extra::File { guest: other, .. } if *other == guest);
-            if !extra.iter().any(known) {
-                extra.push(Extra::File {
-                    guest,
-                    host: host.into(),
-                    mode: 0o755,
-                });
-            }
-        }
-    }
-    for (host, guest) in [
-        (at("sbin"), "/sbin"),
-        (at("lib/udev"), "/lib/udev"),
-        (at("lib/multipath"), "/lib/multipath"),
-    ] {
-        tree(&host, guest, &mut extra);
-    }
-    for (host, guest) in [
-        (at("bin/udevadm"), "/bin/udevadm".to_owned()),
-        (configuration.to_owned(), "/etc/multipath.conf".to_owned()),
-        // Cancelling a thread loads it.
-        (
-            "/lib/x86_64-linux-gnu/libgcc_s.so.1".into(),
-            format!("{libraries}/libgcc_s.so.1"),
-        ),
-        (
-            "/lib/udev/rules.d/55-dm.rules".into(),
-            "/lib/udev/rules.d/55-dm.rules".to_owned(),
-        ),
-        (
-            "/lib/udev/rules.d/95-dm-notify.rules".into(),
-            "/lib/udev/rules.d/95-dm-notify.rules".to_owned(),
-        ),
-    ] {
-        extra.push(Extra::File {
-            guest,
-            host,
-            mode: 0o755,
-        });
-    }
-    extra.push(Extra::Link {
-        guest: "/lib/systemd/systemd-udevd".to_owned(),
-        target: "/bin/udevadm".to_owned(),
-    });
+    let programs = set.get(&cache, &mut |stage| println!("{stage}")).unwrap();
+    let guest = |extra: &Extra| match extra {
+        Extra::File { guest, .. } | Extra::Link { guest, .. } => guest.clone(),
+    };
+    extra.retain(|tool| programs.iter().all(|program| guest(program) != guest(tool)));
+    extra.extend(programs);
     extra
 }
 
+impl Rig {
+    /// Has udevd and multipathd run, the latter with this configuration.
+    async fn start_multipathd(&mut self, no_path_retry: &str) {
+        let configuration = configuration(no_path_retry);
+        let configure = format!("cat >/etc/multipath.conf <<E\n{configuration}E\n");
+        for command in [
+            "mkdir -p /run /tmp /var /etc/udev; mount -t tmpfs none /run; ln -s /run /var/run",
+            "mkdir -p /run/lock; /lib/systemd/systemd-udevd --daemon",
+            "udevadm trigger --type=all --action=add; udevadm settle -t 30",
+            &configure,
+            "multipathd",
+        ] {
+            self.well(command).await;
+        }
+    }
+
+    /// Has it take another configuration.
+    async fn reconfigure(&mut self, no_path_retry: &str) {
+        let configuration = configuration(no_path_retry);
+        let configure = format!("cat >/etc/multipath.conf <<E\n{configuration}E\n");
+        self.well(&configure).await;
+        self.well("multipathd reconfigure").await;
+    }
+
+    /// Both HBAs are lost, or found again.
+    fn gone(&self, gone: bool) {
+        let presence = if gone { Presence::Gone } else { Presence::Here };
+        for hba in self.target.hbas() {
+            hba.set_presence(presence);
+        }
+    }
+
+    /// Runs a command that must succeed.
+    async fn well(&mut self, command: &str) -> String {
+        let (text, status) = self.sh(command).await;
+        assert_eq!(status, 0, "{command}: {text}");
+        text
+    }
+}
+
 #[test]
-#[ignore = "needs multipath-tools and udev, unpacked where HALFWAY_MULTIPATH_ROOT says"]
 fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
-    let root = std::env::var_os(MULTIPATH).unwrap_or_else(|| panic!("{MULTIPATH} is not set"));
     run(async {
         let (daemon, configs) = Rig::two_paths().await;
-        let configuration = daemon.directory.path().join("multipath.conf");
-        let text = "defaults {\n find_multipaths no\n polling_interval 1\n max_polling_interval 1\n \
-                    user_friendly_names no\n no_path_retry 10\n}\n";
-        fs::write(&configuration, text).unwrap();
-        let tools = multipath_tools(Path::new(&root), &configuration);
+        let tools = multipath_tools();
         let (target, journal) = Target::start(configs).unwrap();
         let mut rig = Rig::boot(daemon, target, journal, tools, &[]).await;
         let shell = Request::Shell {
             port: SHELL_PORT.to_owned(),
         };
         let _ended = rig.guest.guest.call_within(shell, Duration::MAX);
-        for command in [
-            "mkdir -p /run /tmp /var /etc/udev; mount -t tmpfs none /run; ln -s /run /var/run",
-            "mkdir -p /run/lock; /lib/systemd/systemd-udevd --daemon",
-            "udevadm trigger --type=all --action=add; udevadm settle -t 30",
-            "multipathd",
-        ] {
-            let (text, status) = rig.sh(command).await;
-            assert_eq!(status, 0, "{command}: {text}");
-        }
+        rig.start_multipathd("queue").await;
         let map = rig.paths_become(&["active ready", "active ready"]).await;
         let device = format!("/dev/mapper/{}", map.split_whitespace().next().unwrap());
         // No path is the active one before the first request.
@@ -188,5 +136,38 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         println!("rounds of the application: {rounds:?}");
         assert!(!text.contains("WRONG"));
         assert!(rounds > Some(5), "{text}");
+
+        // Without a path a read waits, and comes back whole with the first one.
+        rig.gone(true);
+        rig.well(&format!(
+            "(dd if={device} of=/tmp/c bs=256k skip=4 count=1 iflag=direct; touch /tmp/read) \
+             >/dev/null 2>&1 & true"
+        ))
+        .await;
+        rig.paths_become(&["failed faulty", "failed faulty"]).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (_, there) = rig.sh("test -e /tmp/read").await;
+        assert_ne!(there, 0, "it did not wait");
+        rig.gone(false);
+        rig.paths_become(&["active ready", "active ready"]).await;
+        rig.well("while [ ! -e /tmp/read ]; do sleep 1; done; cmp /tmp/a /tmp/c")
+            .await;
+
+        // It fails at once, or after so many checks.
+        let read = format!("dd if={device} of=/dev/null bs=256k skip=4 count=1 iflag=direct");
+        for (no_path_retry, least) in [("fail", 0), ("4", 3)] {
+            rig.reconfigure(no_path_retry).await;
+            rig.paths_become(&["active ready", "active ready"]).await;
+            rig.gone(true);
+            let since = Instant::now();
+            let (text, status) = rig.sh(&read).await;
+            let took = since.elapsed();
+            println!("no_path_retry {no_path_retry}: {took:?}: {text}");
+            assert_ne!(status, 0, "{text}");
+            assert!(took >= Duration::from_secs(least), "{took:?}");
+            rig.gone(false);
+            rig.paths_become(&["active ready", "active ready"]).await;
+            rig.well(&read).await;
+        }
     });
 }

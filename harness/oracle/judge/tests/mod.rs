@@ -110,6 +110,7 @@ fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
         queue_if_no_path,
         pg_init_retries: None,
         pg_init_delay_msecs: None,
+        no_path_retry: None,
     });
     case.legs.offset = vec![0, 0];
     case
@@ -411,6 +412,7 @@ fn observe(case: &Case) -> Observation {
         beneath,
         table: None,
         repair: None,
+        tended: None,
         seen: Seen {
             trace: mirror.trace,
             lost: 0,

@@ -1,5 +1,7 @@
 //! Legs on a target that tells how far it got.
 
+mod multipathd;
+
 use super::*;
 use crate::observation::Told;
 use crate::oracle::sense;

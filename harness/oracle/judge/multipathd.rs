@@ -1,0 +1,92 @@
+//! What multipathd did, where there is one: with its map, and with the paths.
+
+use super::{Scene, difference};
+use crate::oracle::model;
+use crate::oracle::status;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::NoPathRetry;
+
+/// Between two of its checks of a path, as it is told (`polling_interval`).
+const CHECK: u64 = 1_000_000;
+
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let Some(retry) = scene.case.stack.no_path_retry() else {
+        return Vec::new();
+    };
+    let found = [
+        queueing(scene, retry),
+        reinstated(scene),
+        patience(scene, retry),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// Why the case proves nothing, if multipathd is not known to have been there.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    scene.case.stack.no_path_retry()?;
+    if scene.seen.tended.is_none() || scene.seen.table.is_none() {
+        return Some("it was not seen what multipathd did".to_owned());
+    }
+    // The I/O must have waited for the disk, and not only for multipathd.
+    let waited = scene.expected.held && model::multipathd::back(scene.case).is_some();
+    let deeds = scene.seen.repair.as_ref().map_or(0, |repair| repair.deeds.len());
+    (waited && deeds == 0).then(|| "the I/O came back before its HBA did".to_owned())
+}
+
+/// The map queues without a path as long as it is to wait for one
+/// (`set_no_path_retry` in libmultipath/structs_vec.c).
+fn queueing(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
+    let table = scene.seen.table.as_deref()?;
+    let queues = table.contains("queue_if_no_path");
+    let correct = match retry {
+        NoPathRetry::Fail => false,
+        NoPathRetry::Queue => true,
+        // It has given up.
+        NoPathRetry::Checks(_) => !scene.expected.held,
+    };
+    let words = |queues: bool| if queues { "queues" } else { "fails" };
+    (queues != correct).then(|| {
+        difference(
+            Witness::Status,
+            format!(
+                "without a path the map {} I/O, correct is that it {} it: {table}",
+                words(queues),
+                words(correct)
+            ),
+        )
+    })
+}
+
+/// Once all disks are in order, so are all paths.
+fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
+    let line = scene.seen.tended.as_ref()?.targets.first();
+    let text = line.map_or("there is none", String::as_str);
+    let health = status::health(&scene.case.stack, text).unwrap_or_default();
+    let all = health.len() == usize::from(scene.case.legs.count);
+    let reinstated = all && health.iter().all(|path| *path == 'A');
+    (!reinstated).then(|| {
+        difference(
+            Witness::Status,
+            format!("all disks were in order again, and multipathd did not reinstate all paths: {text}"),
+        )
+    })
+}
+
+/// An I/O that no path comes back for does not fail before the last of the checks.
+/// The first of them may come at once.
+fn patience(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
+    let NoPathRetry::Checks(checks) = retry else {
+        return None;
+    };
+    let micros = scene.report().filter(|_| scene.expected.held)?.micros;
+    let least = u64::from(checks.saturating_sub(1)) * CHECK;
+    (micros < least).then(|| {
+        difference(
+            Witness::Liveness,
+            format!(
+                "the I/O failed after {} ms, before {checks} checks of the paths, one a second",
+                micros / 1000
+            ),
+        )
+    })
+}

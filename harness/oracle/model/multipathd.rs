@@ -1,0 +1,255 @@
+//! dm-multipath with a real multipathd, which makes the map and tends its paths:
+//! multipath.conf(5) of multipath-tools.
+//!
+//! Once a second it asks each path whether it is there (`polling_interval`, the
+//! checker `tur`), and reinstates a failed one that says yes (`check_path` in
+//! multipathd/main.c). A path that failed since a sector of it is bad says yes;
+//! one whose HBA is gone does not. Once no path is left, `no_path_retry` says how
+//! long I/O waits, by `queue_if_no_path` and `fail_if_no_path`
+//! (`set_no_path_retry` and `retry_count_tick`): not at all, for ever, or for so
+//! many checks.
+
+use super::{Unknown, controller};
+use crate::oracle::units;
+use crate::scenario::case::{
+    Case, Controller, Fault, Multipath, NoPathRetry, PathGrouping, QueueMode, Times,
+};
+use crate::scenario::reported::Reported;
+use halfway_protocol::io::{Op, Path};
+
+/// Sectors of a request that is one command.
+const ONE_COMMAND: u64 = 800;
+
+/// Whether the model knows what multipathd does in `case`, if there is one.
+pub fn knows(case: &Case) -> Result<(), Unknown> {
+    let Some(multipath) = case.stack.multipath() else {
+        return Ok(());
+    };
+    let Some(retry) = multipath.no_path_retry else {
+        return Ok(());
+    };
+    if case.legs.controller != Controller::Target {
+        return Err(Unknown(
+            "multipathd knows paths by the one name of their unit, which only the disks of \
+             `controller = \"target\"` have here",
+        ));
+    }
+    let ours = multipath.queue_mode == QueueMode::Mq
+        && multipath.path_grouping == PathGrouping::Failover
+        && !multipath.queue_if_no_path
+        && multipath.initialising().is_empty();
+    if case.stack.no_path_retry().is_none() || !ours || case.linear.is_some() {
+        return Err(Unknown(
+            "multipathd writes the table, in request mode and with a priority group for each path: \
+             leave out `queue_mode`, `path_grouping`, `queue_if_no_path`, `pg_init_retries`, \
+             `pg_init_delay_msecs` and `linear`",
+        ));
+    }
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    let one_command = case.io.path == Path::Direct
+        && matches!(case.io.op, Op::Read | Op::Write)
+        && !case.io.dsync
+        && case.legs.max_sectors_kb.is_none()
+        && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_COMMAND);
+    let plain = case.soak.is_none() && case.holds.is_empty() && case.aside.is_empty();
+    if !one_command || !plain {
+        return Err(Unknown(
+            "what multipathd does meanwhile is not known but of one direct read or write of at \
+             most 800 sectors, without `dsync`, which nobody holds",
+        ));
+    }
+    failures(case, retry)
+}
+
+/// Which paths may fail, and how.
+fn failures(case: &Case, retry: NoPathRetry) -> Result<(), Unknown> {
+    let mut failing = 0;
+    for path in 0..case.legs.count {
+        let mut faults = case.faults.iter().filter(|fault| fault.leg == path);
+        let Some(fault) = faults.next() else {
+            continue;
+        };
+        failing += 1;
+        let is = |what: fn(Reported) -> bool| fault.report.is_some_and(what);
+        let at_once = is(Reported::is_gone) && is(|report| report.answer().is_none());
+        if at_once {
+            return Err(Unknown(
+                "multipathd may see that an HBA is gone before the I/O does: let it go with the \
+                 I/O, `short-good+gone`",
+            ));
+        }
+        let of_path = controller::target_error(case, fault).is_none() && fault.op == case.io.op;
+        let once = fault.times == Times::Always || is(Reported::is_gone);
+        if faults.next().is_some() || !of_path || !once {
+            return Err(Unknown(
+                "with multipathd each path has at most one fault, a lasting error of the path in \
+                 the I/O's operation",
+            ));
+        }
+        if is(Reported::is_silent) || is(Reported::is_offline) {
+            return Err(Unknown(
+                "a disk that gives no answer gives none to multipathd's checker either, and \
+                 whose command is the one that is reset depends on timing",
+            ));
+        }
+    }
+    let gone = |fault: &&Fault| fault.report.is_some_and(Reported::is_gone);
+    let back = case.faults.iter().filter(gone);
+    let back = back.filter(|fault| fault.times != Times::Always).count();
+    if failing < case.legs.count {
+        return match back {
+            0 => Ok(()),
+            _ => Err(Unknown(
+                "an HBA comes back while the I/O waits, and a path is left, so that it does not",
+            )),
+        };
+    }
+    if !case.faults.iter().all(|fault| gone(&fault)) {
+        return Err(Unknown(
+            "a path that fails by a bad sector is there for multipathd's checker; with no path \
+             left it is reinstated and fails again, for ever: take `short-good+gone` for all",
+        ));
+    }
+    match (retry, back) {
+        (NoPathRetry::Queue, 0) => Err(Unknown(
+            "multipathd lets the I/O wait for ever, and no HBA comes back: set `times = \"once\"` \
+             for one",
+        )),
+        (NoPathRetry::Queue, _) | (_, 0) => Ok(()),
+        (_, _) => Err(Unknown(
+            "whether an HBA is back before multipathd gives up depends on timing",
+        )),
+    }
+}
+
+/// The paths that are reinstated, in order, while an I/O waits for one: by an
+/// operator each, by multipathd the first one whose HBA is back.
+pub fn reinstated(case: &Case, multipath: &Multipath, paths: usize) -> Vec<usize> {
+    match multipath.no_path_retry {
+        None => (0..paths).collect(),
+        Some(NoPathRetry::Fail | NoPathRetry::Checks(_)) => Vec::new(),
+        Some(NoPathRetry::Queue) => back(case).into_iter().map(usize::from).collect(),
+    }
+}
+
+/// The path whose HBA comes back while an I/O waits for one.
+pub fn back(case: &Case) -> Option<u8> {
+    let mut faults: Vec<&Fault> = case.faults.iter().collect();
+    faults.sort_by_key(|fault| fault.leg);
+    let back = faults.iter().find(|fault| fault.times != Times::Always);
+    back.map(|fault| fault.leg)
+}
+
+/// Whether a path that has failed may have been reinstated since.
+pub fn may_be_reinstated(case: &Case, path: u8) -> bool {
+    let mut faults = case.faults.iter().filter(|fault| fault.leg == path);
+    case.stack.no_path_retry().is_some()
+        && faults.all(|fault| !fault.report.is_some_and(Reported::is_gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::model;
+    use crate::oracle::units::Unit;
+    use crate::scenario::Scenario;
+    use rstest::rstest;
+
+    /// Faults in which both HBAs are lost in mid-request, and path 0's comes back
+    /// after so many times.
+    const LOST: &str = "[[fault]]\nreport = \"short-good+gone\"\ntimes = TIMES\n\
+                        [[fault]]\nleg = 1\nreport = \"short-good+gone\"\n";
+
+    fn case(retry: &str, rest: &str) -> Case {
+        let target = if rest.contains("controller") { "" } else { "controller = \"target\"" };
+        let text = format!(
+            "question = \"?\"\n[stack]\ntarget = \"multipath\"\nno_path_retry = {retry}\n\
+             STACK\n[legs]\n{target}\n{rest}"
+        );
+        let (stack, text) = match rest.split_once("STACK ") {
+            None => (String::new(), text),
+            Some((legs, stack)) => (stack.to_owned(), text.replace(rest, legs)),
+        };
+        let text = text.replace("STACK", &stack);
+        Scenario::parse("test", &text).unwrap().expand().next().unwrap()
+    }
+
+    fn lost(times: &str) -> String {
+        LOST.replace("TIMES", times)
+    }
+
+    #[rstest]
+    #[case::healthy("\"queue\"", "", None)]
+    #[case::one_path("3", "[[fault]]\nreport = \"short-good+bad-target\"", None)]
+    #[case::another_controller("3", "controller = \"virtio-scsi\"", Some("the one name of their unit"))]
+    #[case::bios("3", "STACK queue_mode = \"bio\"", Some("multipathd writes the table"))]
+    #[case::one_group("3", "STACK path_grouping = \"multibus\"", Some("multipathd writes"))]
+    #[case::an_operator_too("3", "STACK queue_if_no_path = true", Some("multipathd writes"))]
+    #[case::linear("3", "STACK linear = 64", Some("multipathd writes the table"))]
+    #[case::many("3", "[io]\nrequests = 2", Some("one direct read or write"))]
+    #[case::buffered("3", "[io]\npath = \"buffered\"", Some("one direct read or write"))]
+    #[case::long("3", "[io]\nsectors = 1024", Some("one direct read or write"))]
+    #[case::a_flush("3", "[io]\nop = \"flush\"", Some("one direct read or write"))]
+    #[case::gone_before("3", "[[fault]]\nreport = \"gone\"", Some("may see that an HBA is gone"))]
+    #[case::of_the_disk("3", "[[fault]]\nreport = \"medium-error\"", Some("a lasting error of the path"))]
+    #[case::wears_off(
+        "3", "[[fault]]\nreport = \"bad-target\"\ntimes = 1", Some("a lasting error of the path")
+    )]
+    #[case::back_too_soon(
+        "\"queue\"", "[[fault]]\nreport = \"short-good+gone\"\ntimes = 1", Some("and a path is left")
+    )]
+    #[case::there_for_the_checker(
+        "3", "[[fault]]\nreport = \"bad-target\"\n[[fault]]\nleg = 1\nreport = \"bad-target\"",
+        Some("there for multipathd's checker")
+    )]
+    fn what_is_known(#[case] retry: &str, #[case] rest: &str, #[case] refused: Option<&str>) {
+        let known = knows(&case(retry, rest));
+        match (refused, known) {
+            (None, Ok(())) => {}
+            (Some(why), Err(Unknown(text))) => assert!(text.contains(why), "{text}"),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+
+    #[rstest]
+    #[case::waits_for_ever("\"queue\"", "\"always\"", false)]
+    #[case::comes_back("\"queue\"", "1", true)]
+    #[case::fails("\"fail\"", "\"always\"", true)]
+    #[case::fails_and_comes_back("\"fail\"", "1", false)]
+    #[case::gives_up("4", "\"always\"", true)]
+    #[case::back_in_time_or_not("4", "1", false)]
+    fn without_a_path(#[case] retry: &str, #[case] times: &str, #[case] known: bool) {
+        let case = case(retry, &lost(times));
+        assert_eq!(model::knows(&case).is_ok(), known);
+    }
+
+    /// Whether the I/O waits; whether it is done; how often each path is asked;
+    /// what the paths are when it has come back.
+    #[rstest]
+    #[case::comes_back("\"queue\"", &lost("1"), (true, true), [2, 1], ["A", "F"])]
+    #[case::fails("\"fail\"", &lost("\"always\""), (false, false), [1, 1], ["F", "F"])]
+    #[case::gives_up("4", &lost("\"always\""), (true, false), [1, 1], ["F", "F"])]
+    #[case::one_is_gone(
+        "4", "[[fault]]\nreport = \"short-good+gone\"", (false, true), [1, 1], ["F", "A"]
+    )]
+    #[case::one_may_be_back(
+        "4", "[[fault]]\nreport = \"bad-target\"", (false, true), [1, 1], ["AF", "A"]
+    )]
+    fn what_multipathd_makes_of_it(
+        #[case] retry: &str,
+        #[case] rest: &str,
+        #[case] (held, done): (bool, bool),
+        #[case] asked: [u32; 2],
+        #[case] health: [&str; 2],
+    ) {
+        let case = case(retry, rest);
+        let unit = Unit {
+            sector: case.io.sector,
+            sectors: case.io.sectors,
+        };
+        let expected = model::expect(&case, &model::Environment::default(), &[unit]);
+        assert_eq!((expected.held, expected.answers[0][0].is_ok()), (held, done));
+        assert_eq!(expected.units[0].asked, asked.map(|times| (times, times)));
+        assert_eq!(expected.health, health);
+    }
+}

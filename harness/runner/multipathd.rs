@@ -1,0 +1,267 @@
+//! A real multipathd in the guest: how it is started, what happens to the disks
+//! while it tends their paths, and how it ends.
+
+use super::operator;
+use super::perform::Interruption;
+use super::stack::{self, NAME};
+use super::station::Station;
+use crate::guest::CallError;
+use crate::guest::client::strange;
+use crate::observation::{Member, Observation, Repair};
+use crate::oracle::model::multipathd;
+use crate::oracle::status;
+use crate::scenario::case::{Case, Multipath, NoPathRetry, Stack};
+use crate::storage::{self, controller};
+use halfway_protocol::io::IoState;
+use halfway_protocol::message::{DmStatus, Limits, ProgramState, Refusal, Reply, Request};
+use halfway_protocol::trace::Dev;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a program may take that does something and ends.
+const PROGRAM: Duration = Duration::from_secs(30);
+
+/// How long multipathd may take until its map is there, or a path is reinstated:
+/// a few of its rounds of a second, on a host that may be busy.
+const ROUNDS: Duration = Duration::from_secs(30);
+
+/// How long an I/O must go on waiting before a disk comes back: more than two of
+/// multipathd's rounds.
+const WAITS: Duration = Duration::from_millis(2500);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// In the place of Debian's rules: what a disk is called, and no look at its
+/// content, which would be an I/O that the case does not ask for.
+const RULES: &str = "ACTION!=\"remove\", SUBSYSTEM==\"block\", KERNEL==\"sd*\", \
+    ENV{DEVTYPE}==\"disk\", \
+    IMPORT{program}=\"/lib/udev/scsi_id --export --whitelisted -d $devnode\"\n";
+
+/// Has udev run, which multipathd asks for what a disk is.
+pub async fn boot(station: &Station) -> Result<(), CallError> {
+    for (path, text) in [
+        ("/run/lock/halfway", ""),
+        ("/var/run/multipathd/halfway", ""),
+        ("/etc/udev/udev.conf", ""),
+        ("/etc/udev/rules.d/60-persistent-storage.rules", RULES),
+        ("/etc/udev/rules.d/60-persistent-storage-dm.rules", ""),
+    ] {
+        write(station, path, text).await?;
+    }
+    run(station, "/lib/systemd/systemd-udevd --daemon")
+        .await
+        .map(drop)
+}
+
+/// Has udev look at the disks: what it knew it forgets when it looks at one whose
+/// HBA is gone.
+async fn look(station: &Station) -> Result<(), CallError> {
+    const LOOK: &str = "/bin/udevadm trigger --subsystem-match=block --action=add";
+    run(station, LOOK).await?;
+    settle(station).await
+}
+
+async fn settle(station: &Station) -> Result<(), CallError> {
+    run(station, "/bin/udevadm settle -t 20").await.map(drop)
+}
+
+async fn write(station: &Station, path: &str, text: &str) -> Result<(), CallError> {
+    let (path, text) = (path.to_owned(), text.to_owned());
+    station
+        .guest
+        .call(Request::WriteFile { path, text })
+        .await
+        .map(drop)
+}
+
+async fn begin(station: &Station, command: &str) -> Result<(), CallError> {
+    let started = station.guest.call(Request::ProgramStart {
+        device: storage::serial(Member::Leg(0)),
+        argv: command.split(' ').map(str::to_owned).collect(),
+        env: Vec::new(),
+    });
+    started.await.map(drop)
+}
+
+/// What a program has said when it has ended, and its status.
+async fn ended(station: &Station, command: &str) -> Result<(i32, String), CallError> {
+    let wait = Request::ProgramWait {
+        deadline_ms: PROGRAM.as_millis() as u64,
+    };
+    match station.guest.call_within(wait, 2 * PROGRAM).await? {
+        Reply::Program(ProgramState::Ended { status, output }) => Ok((status, output)),
+        Reply::Program(ProgramState::Running) => {
+            Err(refused(format!("waiting for {command} to end"), ""))
+        }
+        other => Err(strange(other)),
+    }
+}
+
+/// Runs a program that must succeed, and gives what it has said.
+async fn run(station: &Station, command: &str) -> Result<String, CallError> {
+    begin(station, command).await?;
+    match ended(station, command).await? {
+        (0, output) => Ok(output),
+        (status, output) => {
+            let doing = format!("running {command}, which ended with status {status}");
+            Err(refused(doing, output.trim()))
+        }
+    }
+}
+
+fn refused(doing: String, detail: &str) -> CallError {
+    CallError::Refused(Refusal {
+        doing,
+        errno: None,
+        detail: detail.to_owned(),
+    })
+}
+
+/// multipath.conf(5) of a case. The name of the map and the order of its groups
+/// are the case's; all else is what an administrator would write.
+fn configuration(case: &Case, multipath: &Multipath, retry: NoPathRetry, unit: &str) -> String {
+    let retry = match retry {
+        NoPathRetry::Fail => "fail".to_owned(),
+        NoPathRetry::Queue => "queue".to_owned(),
+        NoPathRetry::Checks(checks) => checks.to_string(),
+    };
+    let priority = |leg: u8| {
+        let serial = storage::serial(Member::Leg(leg));
+        format!("{serial} {}", 50 - leg)
+    };
+    let priorities: Vec<String> = (0..case.legs.count).map(priority).collect();
+    format!(
+        "defaults {{\n\
+         find_multipaths no\nuser_friendly_names no\nskip_kpartx yes\n\
+         polling_interval 1\nmax_polling_interval 1\n\
+         detect_checker no\npath_checker tur\n\
+         detect_prio no\nprio weightedpath\nprio_args \"serial {}\"\n\
+         path_grouping_policy failover\npath_selector \"{} 0\"\nfailback manual\n\
+         no_path_retry {retry}\n}}\n\
+         multipaths {{\nmultipath {{\nwwid \"{unit}\"\nalias {NAME}\n}}\n}}\n",
+        priorities.join(" "),
+        multipath.path_selector.name(),
+    )
+}
+
+/// Starts multipathd, and waits for its map of all paths in their order. Gives
+/// the map's number and limits.
+pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
+    const MULTIPATHD: &str = "/sbin/multipathd -d";
+    let (Stack::Multipath(multipath), Some(retry)) = (&case.stack, case.stack.no_path_retry())
+    else {
+        return Err(refused("starting multipathd".to_owned(), "it has no case"));
+    };
+    look(station).await?;
+    let unit = run(station, "/lib/udev/scsi_id -g -u -d {}").await?;
+    let text = configuration(case, multipath, retry, unit.trim());
+    write(station, "/etc/multipath.conf", &text).await?;
+    begin(station, MULTIPATHD).await?;
+    let since = Instant::now();
+    loop {
+        let found = map(station, case).await?;
+        match found {
+            Ok((dev, limits)) => return Ok(Reply::Created(dev, limits)),
+            Err(_) if since.elapsed() < ROUNDS => tokio::time::sleep(LOOK).await,
+            Err(instead) => {
+                station.guest.call(Request::ProgramEnd).await?;
+                let (_, said) = ended(station, MULTIPATHD).await?;
+                let doing = format!("waiting for multipathd's map of all paths: {instead}");
+                return Err(refused(doing, said.trim()));
+            }
+        }
+    }
+}
+
+/// The map, once all its paths are there in their order, and active; else what is
+/// there instead.
+async fn map(
+    station: &Station,
+    case: &Case,
+) -> Result<Result<(Dev, Limits), String>, CallError> {
+    let name = || NAME.to_owned();
+    let (dev, limits) = match station.guest.call(Request::DmFind { name: name() }).await {
+        Ok(Reply::Created(dev, limits)) => (dev, limits),
+        Ok(other) => return Err(strange(other)),
+        Err(CallError::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+        Err(error) => return Err(error),
+    };
+    let table = match station.guest.call(Request::DmTable { name: name() }).await? {
+        Reply::Status(table) => table.targets.join("; "),
+        other => return Err(strange(other)),
+    };
+    let status = station.guest.status(NAME).await?;
+    let paths = table.split(' ').filter(|word| word.contains(':'));
+    let disks = station.disks.iter().map(|(_, disk)| disk.dev.to_string());
+    let disks: Vec<String> = disks.take(case.legs.count.into()).collect();
+    let all = paths.eq(disks.iter().map(String::as_str)) && are_active(case, &status);
+    Ok(if all { Ok((dev, limits)) } else { Err(table) })
+}
+
+fn are_active(case: &Case, status: &DmStatus) -> bool {
+    let line = status.targets.first().map_or("", String::as_str);
+    let health = status::health(&case.stack, line).unwrap_or_default();
+    health.len() == usize::from(case.legs.count) && health.iter().all(|path| *path == 'A')
+}
+
+/// No disk has anything to do, and the I/O has not come back. Once no path is
+/// left, the HBA that is to come back does so, after a while in which the I/O must
+/// not end, or multipathd is to give up.
+pub async fn act(
+    station: &mut Station,
+    case: &Case,
+    deadline: Duration,
+    seen: &mut Observation,
+) -> Result<IoState, Interruption> {
+    let quiet = controller::quiet(case.legs.controller);
+    let since = Instant::now();
+    let status = loop {
+        let status = station.guest.status(NAME).await?;
+        if operator::failed(case, &status).len() == usize::from(case.legs.count) {
+            break status;
+        }
+        let left = deadline.saturating_sub(since.elapsed());
+        let state = station.guest.io_wait(left, Some(quiet)).await?;
+        if !matches!(state, IoState::Quiet { .. }) {
+            return Ok(state);
+        }
+    };
+    let mut deeds = Vec::new();
+    let mut io = station.guest.io_wait(WAITS, None).await?;
+    if !matches!(io, IoState::Done(_)) {
+        if let Some(path) = multipathd::back(case) {
+            let mut faults = case.faults.clone();
+            faults.retain(|fault| fault.leg != path);
+            station.arm(&case.legs, &faults, &[]).await?;
+            deeds.push(format!("the HBA of path {path} is back"));
+        }
+        io = station.guest.io_wait(deadline, None).await?;
+    }
+    seen.repair = Some(Repair {
+        status,
+        deeds,
+        io: io.clone(),
+    });
+    Ok(io)
+}
+
+/// Puts all disks in order, gives multipathd the time to see it, and ends it.
+pub async fn finish(
+    station: &mut Station,
+    case: &Case,
+    seen: &mut Observation,
+) -> Result<(), Interruption> {
+    station.arm(&case.legs, &[], &[]).await?;
+    let since = Instant::now();
+    seen.tended = Some(loop {
+        let status = station.guest.status(stack::NAME).await?;
+        if are_active(case, &status) || since.elapsed() > ROUNDS {
+            break status;
+        }
+        tokio::time::sleep(LOOK).await;
+    });
+    station.guest.call(Request::ProgramEnd).await?;
+    ended(station, "multipathd").await?;
+    Ok(settle(station).await?)
+}
