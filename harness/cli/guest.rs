@@ -222,9 +222,9 @@ pub async fn prepare(
                         with_files = Some(Ok(pack(&more, &extra)?));
                     }
                     if needs.with_multipathd.contains(&controller) {
-                        let image = multipathd.clone().map(|programs| {
-                            pack(&selected, &[&extra[..], &programs[..]].concat())
-                        });
+                        let image = multipathd
+                            .clone()
+                            .map(|programs| pack(&selected, &[&extra[..], &programs[..]].concat()));
                         with_multipathd = Some(match image {
                             Ok(image) => Ok(image?),
                             Err(why) => Err(why),

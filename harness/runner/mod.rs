@@ -17,11 +17,11 @@
 pub mod accel;
 pub mod event;
 mod interlude;
+mod multipathd;
 mod needs;
 mod operator;
 mod perform;
 mod place;
-mod multipathd;
 pub mod plan;
 mod relief;
 mod soak;

@@ -11,10 +11,12 @@ use crate::observation::{Member, Observation, Repair};
 use crate::oracle::model::multipathd;
 use crate::oracle::status;
 use crate::scenario::case::{Case, Multipath, NoPathRetry, Stack};
+use crate::scenario::reported::Reported;
 use crate::storage::{self, controller};
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{DmStatus, Limits, ProgramState, Refusal, Reply, Request};
 use halfway_protocol::trace::Dev;
+use halfway_target::Part;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -176,10 +178,7 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
 
 /// The map, once all its paths are there in their order, and active; else what is
 /// there instead.
-async fn map(
-    station: &Station,
-    case: &Case,
-) -> Result<Result<(Dev, Limits), String>, CallError> {
+async fn map(station: &Station, case: &Case) -> Result<Result<(Dev, Limits), String>, CallError> {
     let name = || NAME.to_owned();
     let (dev, limits) = match station.guest.call(Request::DmFind { name: name() }).await {
         Ok(Reply::Created(dev, limits)) => (dev, limits),
@@ -187,7 +186,11 @@ async fn map(
         Err(CallError::Refused(refusal)) => return Ok(Err(refusal.to_string())),
         Err(error) => return Err(error),
     };
-    let table = match station.guest.call(Request::DmTable { name: name() }).await? {
+    let table = match station
+        .guest
+        .call(Request::DmTable { name: name() })
+        .await?
+    {
         Reply::Status(table) => table.targets.join("; "),
         other => return Err(strange(other)),
     };
@@ -233,6 +236,10 @@ pub async fn act(
         if let Some(path) = multipathd::back(case) {
             let mut faults = case.faults.clone();
             faults.retain(|fault| fault.leg != path);
+            for fault in &mut faults {
+                // It is lost as it is, and not by the next request only.
+                fault.report = Some(Reported::Gone(Part::Nothing));
+            }
             station.arm(&case.legs, &faults, &[]).await?;
             deeds.push(format!("the HBA of path {path} is back"));
         }

@@ -26,8 +26,8 @@ pub const DISKS: u8 = 8;
 pub const PATHS: RangeInclusive<u8> = 2..=4;
 
 /// How many checks multipathd, which makes one each second, may wait for a path:
-/// with one the I/O would fail anywhere within that second.
-pub const CHECKS: RangeInclusive<u32> = 2..=20;
+/// with fewer the I/O would have failed before it is seen to wait.
+pub const CHECKS: RangeInclusive<u32> = 3..=20;
 
 /// `pg_init_retries` (`parse_features` in drivers/md/dm-mpath.c).
 pub const PG_INIT_RETRIES: RangeInclusive<u32> = 1..=50;

@@ -2,8 +2,8 @@
 
 use super::case::{
     Aside, Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Meanwhile, Multipath, NoPathRetry, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak, Stack, Sync,
-    Times, Vector,
+    Meanwhile, Multipath, NoPathRetry, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak,
+    Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
 use super::reported::Reported;

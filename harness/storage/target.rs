@@ -55,11 +55,7 @@ impl fmt::Debug for TargetFront {
 impl TargetFront {
     /// The front of these disks, which are such legs, with its sockets in
     /// `directory`. It serves nothing yet.
-    pub fn new(
-        directory: &Path,
-        fitting: Fitting,
-        members: impl Iterator<Item = Member>,
-    ) -> Self {
+    pub fn new(directory: &Path, fitting: Fitting, members: impl Iterator<Item = Member>) -> Self {
         let legs = members.filter_map(|member| match member {
             Member::Leg(leg) => Some(leg),
             Member::Log => None,

@@ -29,7 +29,11 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     }
     // The I/O must have waited for the disk, and not only for multipathd.
     let waited = scene.expected.held && model::multipathd::back(scene.case).is_some();
-    let deeds = scene.seen.repair.as_ref().map_or(0, |repair| repair.deeds.len());
+    let deeds = scene
+        .seen
+        .repair
+        .as_ref()
+        .map_or(0, |repair| repair.deeds.len());
     (waited && deeds == 0).then(|| "the I/O came back before its HBA did".to_owned())
 }
 
@@ -67,7 +71,9 @@ fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
     (!reinstated).then(|| {
         difference(
             Witness::Status,
-            format!("all disks were in order again, and multipathd did not reinstate all paths: {text}"),
+            format!(
+                "all disks were in order again, and multipathd did not reinstate all paths: {text}"
+            ),
         )
     })
 }

@@ -62,6 +62,9 @@ fn untold(scene: &Scene<'_>) -> Option<Difference> {
         .health
         .iter()
         .any(|health| !health.contains('A'));
+    // What multipathd has reinstated since had failed.
+    let reinstated = scene.case.stack.no_path_retry().is_some();
+    let failed = failed || reinstated && !scene.expected.fires.is_empty();
     let tells = model::tells_of_failures(scene.case);
     (tells && failed && line(scene)?.event == before).then(|| {
         difference(

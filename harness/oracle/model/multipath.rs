@@ -300,7 +300,8 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
     if !course.answered {
         answers = vec![vec![Err(course.error)]; answers.len()];
     }
-    let once_each = (0..case.legs.count).all(|path| times(path) <= 1);
+    let more = u32::from(course.held && multipathd::asks_again(multipath));
+    let once_each = (0..case.legs.count).all(|path| times(path) + more <= 1);
     let last = course.asked.last().copied().unwrap_or(0);
     let active_group = usize::from(group_of(multipath, last));
     Expectation {
@@ -310,7 +311,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
         health: (0u8..)
             .zip(&course.failed)
             .map(|(path, failed)| match failed {
-                true if multipathd::may_be_reinstated(case, path) => "AF",
+                true if multipathd::may_be_reinstated(case, path, course.held) => "AF",
                 true => "F",
                 false => "A",
             })
@@ -327,7 +328,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
             good: if course.answered { vec![0] } else { Vec::new() },
             one_of: Vec::new(),
             asked: (0..case.legs.count)
-                .map(|path| (times(path), times(path)))
+                .map(|path| (times(path), times(path) + more))
                 .collect(),
         }],
     }

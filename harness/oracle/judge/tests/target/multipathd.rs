@@ -66,12 +66,19 @@ fn a_path_that_is_not_reinstated_is_noticed() {
     let case = tended(NoPathRetry::Queue, vec![fault(0, Op::Read)]);
     let mut seen = over_the_other(&case);
     is(&case, &seen, Outcome::Pass, "");
-    seen.tended = Some(said("2 0 0 0 2 2 E 0 1 2 8:0 F 1 0 1 A 0 1 2 8:16 A 0 0 1 "));
+    seen.tended = Some(said(
+        "2 0 0 0 2 2 E 0 1 2 8:0 F 1 0 1 A 0 1 2 8:16 A 0 0 1 ",
+    ));
     is(&case, &seen, Outcome::Fail, "did not reinstate all paths");
     seen.tended = Some(said("2 0 0 0 1 1 A 0 1 2 8:16 A 0 0 1 "));
     is(&case, &seen, Outcome::Fail, "did not reinstate all paths");
     seen.tended = None;
-    is(&case, &seen, Outcome::Inconclusive, "not seen what multipathd did");
+    is(
+        &case,
+        &seen,
+        Outcome::Inconclusive,
+        "not seen what multipathd did",
+    );
 }
 
 #[rstest]
