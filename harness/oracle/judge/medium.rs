@@ -168,13 +168,16 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     found
 }
 
-enum Holds {
+/// Of which time the content of a sector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
     Old,
     New,
 }
 use Holds::{New, Old};
 
-fn holds(
+/// What a sector of a leg holds, or what is wrong with it.
+pub(super) fn holds(
     scene: &Scene<'_>,
     leg: u8,
     sector: u64,
