@@ -265,7 +265,7 @@ fn a_mirror_with_a_read_in_flight(#[case] hold: &str, #[case] order: &[u8], #[ca
 #[case::read("", "op = \"read\"", 0, [(1, 1), (1, 1)], "RA", false)]
 #[case::write("keep_log = true", WRITE, 0, [(1, 1), (1, 1)], "DA", false)]
 #[case::write_to_the_second("keep_log = true", WRITE, 1, [(1, 1), (1, 1)], "AD", false)]
-#[case::write_that_is_held("", WRITE, 1, [(1, 2), (1, 1)], "AD", true)]
+#[case::write_that_is_held("", WRITE, 1, [(2, 2), (1, 1)], "AD", true)]
 #[case::path(MQ, WRITE, 0, [(1, 1), (1, 1)], "FA", false)]
 fn a_disk_that_is_unplugged(
     #[case] stack: &str,

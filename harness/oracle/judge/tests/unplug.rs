@@ -24,6 +24,11 @@ fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
     });
     // The request was in one piece, and its medium did it.
     seen.journal.retain(|entry| entry.sector < FROM + 128);
+    let mut of_medium = seen.journal[0];
+    of_medium.layer = Layer::Medium;
+    seen.journal
+        .retain(|entry| (entry.member, entry.layer) != (Member::Leg(0), Layer::Medium));
+    seen.journal.push(of_medium);
     for entry in &mut seen.journal {
         entry.sectors = SECTORS;
         let given_up = (entry.member, entry.layer) == (Member::Leg(0), Layer::Device);
@@ -54,7 +59,7 @@ fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
 fn stamp(origin: Origin, generation: u8, sector: u64) -> What {
     What::Stamp {
         origin,
-        generation: generation.into(),
+        generation,
         sector,
     }
 }
@@ -113,6 +118,16 @@ fn what_a_disk_takes_with_it_is_done_by_another(
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
+/// What its disk took with it the medium has done, though nobody was told.
+#[test]
+fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
+    let (case, mut seen) = unplugged(Op::Write, false);
+    seen.media[0].spans[0].what = stamp(Origin::Leg(0), 0, FROM);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    assert_eq!(verdict.differences[0].witness, Witness::Medium);
+}
+
 type Change = fn(&mut Observation);
 
 fn plugged_again(seen: &mut Observation) -> &mut PluggedAgain {
@@ -128,14 +143,14 @@ fn read_again(seen: &mut Observation) -> &mut OpReport {
 
 /// Another case than the one that was asked for was played.
 #[rstest]
-#[case::not_held(|seen| seen.meanwhile = None)]
-#[case::not_given_up(|seen| {
+#[case::not_held(|seen: &mut Observation| seen.meanwhile = None)]
+#[case::not_given_up(|seen: &mut Observation| {
     seen.journal.iter_mut().for_each(|entry| entry.result = Some(0));
 })]
-#[case::in_pieces(|seen| seen.journal[0].sectors = 442)]
-#[case::not_looked_at(|seen| seen.unplugged = None)]
-#[case::still_there(|seen| seen.unplugged.as_mut().unwrap().gone = false)]
-#[case::not_plugged_again(|seen| seen.unplugged.as_mut().unwrap().again = None)]
+#[case::in_pieces(|seen: &mut Observation| seen.journal[0].sectors = 442)]
+#[case::not_looked_at(|seen: &mut Observation| seen.unplugged = None)]
+#[case::still_there(|seen: &mut Observation| seen.unplugged.as_mut().unwrap().gone = false)]
+#[case::not_plugged_again(|seen: &mut Observation| seen.unplugged.as_mut().unwrap().again = None)]
 fn a_disk_that_was_not_unplugged_proves_nothing(
     #[case] change: Change,
     #[values(Op::Read, Op::Write)] op: Op,
@@ -148,36 +163,36 @@ fn a_disk_that_was_not_unplugged_proves_nothing(
 }
 
 #[rstest]
-#[case::not_failed(Witness::Status, |seen| {
+#[case::not_failed(Witness::Status, |seen: &mut Observation| {
     let line = &mut seen.status.as_mut().unwrap().targets[0];
     *line = line.replace(" F ", " A ").replace("RA", "AA").replace("DA", "AA");
 })]
-#[case::believed_done(Witness::Journal, |seen| {
+#[case::believed_done(Witness::Journal, |seen: &mut Observation| {
     seen.journal.retain(|entry| entry.member == Member::Leg(0));
 })]
-#[case::not_sound_again(Witness::Status, |seen| {
+#[case::not_sound_again(Witness::Status, |seen: &mut Observation| {
     let line = &mut plugged_again(seen).status.targets[0];
     *line = line.replacen(" A 0 0", " F 1 0", 1).replace("AA", "RA");
 })]
-#[case::never_read(Witness::Liveness, |seen| {
+#[case::never_read(Witness::Liveness, |seen: &mut Observation| {
     plugged_again(seen).io = IoState::Quiet { pending: 1 };
 })]
-#[case::another_read(Witness::Application, |seen| {
+#[case::another_read(Witness::Application, |seen: &mut Observation| {
     plugged_again(seen).io = IoState::Done(IoReport { ops: Vec::new(), micros: 1 });
 })]
-#[case::read_badly(Witness::Application, |seen| read_again(seen).result = Err(5))]
-#[case::read_wrongly(Witness::Content, |seen| {
+#[case::read_badly(Witness::Application, |seen: &mut Observation| read_again(seen).result = Err(5))]
+#[case::read_wrongly(Witness::Content, |seen: &mut Observation| {
     read_again(seen).content[0].what = stamp(Origin::Leg(0), 0, FROM + 1);
 })]
-#[case::of_another_time(Witness::Content, |seen| {
+#[case::of_another_time(Witness::Content, |seen: &mut Observation| {
     let what = &mut read_again(seen).content[0].what;
     *what = match what {
         What::Stamp { generation: 0, .. } => stamp(Origin::Writer(0), 1, FROM),
         _ => stamp(Origin::Leg(0), 0, FROM),
     };
 })]
-#[case::read_in_part(Witness::Content, |seen| read_again(seen).content[0].sectors -= 1)]
-#[case::read_elsewhere(Witness::Journal, |seen| {
+#[case::read_in_part(Witness::Content, |seen: &mut Observation| read_again(seen).content[0].sectors -= 1)]
+#[case::read_elsewhere(Witness::Journal, |seen: &mut Observation| {
     plugged_again(seen).journal[0].member = Member::Leg(1);
 })]
 fn what_is_wrong_with_it_is_noticed(
