@@ -56,7 +56,7 @@ fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
     (case, seen)
 }
 
-fn stamp(origin: Origin, generation: u8, sector: u64) -> What {
+fn stamp(origin: Origin, generation: u32, sector: u64) -> What {
     What::Stamp {
         origin,
         generation,
