@@ -165,6 +165,29 @@ pub struct Repair {
     pub io: IoState,
 }
 
+/// What came of a disk that was unplugged with a request in flight, once the I/O
+/// had come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unplugged {
+    /// Whether the guest took it from its list of disks.
+    pub gone: bool,
+    /// The disk plugged again; `None` while it was not.
+    pub again: Option<PluggedAgain>,
+}
+
+/// A disk that was plugged again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluggedAgain {
+    /// What the guest calls it now.
+    pub disk: Disk,
+    /// Status of the stack after its table was loaded again with this disk.
+    pub status: DmStatus,
+    /// A read of the whole range of the I/O, after that.
+    pub io: IoState,
+    /// What reached the disks since the disk was back.
+    pub journal: Vec<Entry>,
+}
+
 /// All that was seen of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
@@ -188,6 +211,9 @@ pub struct Observation {
     /// What was done while a request was held; `None` if none was.
     #[serde(default)]
     pub meanwhile: Option<Vec<String>>,
+    /// What came of a disk that was unplugged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unplugged: Option<Unplugged>,
     /// What was done about disks that gave no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relief: Vec<String>,

@@ -36,6 +36,8 @@ pub struct Qmp {
     events: JoinHandle<()>,
     /// How often the machine has stopped.
     stops: watch::Receiver<u32>,
+    /// The devices that are gone, by id, in order.
+    deleted: watch::Receiver<Vec<String>>,
     /// QEMU's version, such as `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)`.
     pub version: String,
 }
@@ -58,11 +60,16 @@ impl Qmp {
             .map_err(GreetError::Handshake)?;
         let (service, events) = stream.into_parts();
         let (stopped, stops) = watch::channel(0);
+        let (gone, deleted) = watch::channel(Vec::new());
         let events = tokio::task::spawn_local(async move {
             let mut events = std::pin::pin!(events);
             while let Some(Ok(event)) = events.next().await {
-                if matches!(event, Event::STOP { .. }) {
-                    stopped.send_modify(|count| *count += 1);
+                match event {
+                    Event::STOP { .. } => stopped.send_modify(|count| *count += 1),
+                    Event::DEVICE_DELETED { data, .. } => {
+                        gone.send_modify(|all: &mut Vec<String>| all.extend(data.device));
+                    }
+                    _ => {}
                 }
             }
         });
@@ -70,6 +77,7 @@ impl Qmp {
             service,
             events,
             stops,
+            deleted,
             version,
         })
     }
@@ -80,6 +88,11 @@ impl Qmp {
     /// often a disk has failed: those events QEMU limits in their rate.
     pub fn stops(&self) -> watch::Receiver<u32> {
         self.stops.clone()
+    }
+
+    /// The ids of the devices that were unplugged, now and whenever one more is.
+    pub fn deleted(&self) -> watch::Receiver<Vec<String>> {
+        self.deleted.clone()
     }
 }
 

@@ -101,6 +101,7 @@ pub fn details(id: &str) -> Details {
             set_up: Vec::new(),
             events_before: None,
             meanwhile: None,
+            unplugged: None,
             relief: Vec::new(),
             stops: 0,
             soak: None,

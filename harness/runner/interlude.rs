@@ -7,6 +7,7 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use super::unplug;
 use crate::guest::client::strange;
 use crate::observation::Member;
 use crate::oracle::model;
@@ -149,6 +150,7 @@ async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruptio
             tokio::time::sleep(PATIENCE).await;
             Ok(vec!["wait until the driver gives up".to_owned()])
         }
+        Meanwhile::Unplug => unplug::take_away(station, first.leg).await,
         Meanwhile::Suspend => suspended(station, case, false).await,
         Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,
     }

@@ -29,6 +29,7 @@ mod soak_files;
 pub mod stack;
 pub mod station;
 mod stops;
+mod unplug;
 
 pub use event::Event;
 pub use needs::Needs;

@@ -3,7 +3,7 @@
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
 use super::stops::{self, Attendant};
-use super::{interlude, multipathd, operator, relief, soak};
+use super::{interlude, multipathd, operator, relief, soak, unplug};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
@@ -66,6 +66,7 @@ pub async fn perform(
         set_up: Vec::new(),
         events_before: None,
         meanwhile: None,
+        unplugged: None,
         relief: Vec::new(),
         stops: 0,
         soak: None,
@@ -107,12 +108,15 @@ pub async fn perform(
         }
         Err(Interruption::Storage(error)) => return Err(error),
     }
-    (seen.journal, seen.media) = match station.storage.collect(case) {
-        Ok(collected) => collected,
-        // A QEMU that is gone leaves a torn journal.
-        Err(_) if seen.liveness != Liveness::Alive => Default::default(),
-        Err(error) => return Err(error),
-    };
+    // Before a disk was plugged again, this was done already.
+    if seen.unplugged.is_none() {
+        (seen.journal, seen.media) = match station.storage.collect(case) {
+            Ok(collected) => collected,
+            // A QEMU that is gone leaves a torn journal.
+            Err(_) if seen.liveness != Liveness::Alive => Default::default(),
+            Err(error) => return Err(error),
+        };
+    }
     seen.log = station.storage.dirty_log().filter(|_| has_log(case));
     seen.console = station.machine.console().since(console);
     seen.qemu_stderr = station.machine.stderr().since(stderr);
@@ -439,7 +443,8 @@ async fn steps(
     }
     let collected = station.guest.call(Request::Collect);
     let multipathd = case.stack.no_path_retry().is_some();
-    let removed = match came_back && !multipathd {
+    let plugs = came_back && model::unplugs(case) && seen.meanwhile.is_some();
+    let mut removed = match came_back && !multipathd && !plugs {
         true => remove(station, case),
         false => Vec::new(),
     };
@@ -447,6 +452,10 @@ async fn steps(
         Reply::Seen(seen) => seen,
         other => return Err(strange(other).into()),
     };
+    if plugs {
+        unplug::plug_again(station, case, seed, deadline, seen).await?;
+        removed = remove(station, case);
+    }
     removed_well(removed, seen).await?;
     if multipathd && came_back {
         multipathd::finish(station, case, seen).await?;
@@ -553,7 +562,7 @@ pub(super) fn entries(request: &IoRequest) -> u32 {
 }
 
 /// The generation of what a case writes; what lay there before is 0.
-const WRITTEN: u32 = 1;
+pub(super) const WRITTEN: u32 = 1;
 
 /// An I/O on the case's device.
 pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> IoRequest {

@@ -682,6 +682,9 @@ pub enum Meanwhile {
     /// The driver beneath gives the request up (its timeout passes, and it asks
     /// the disk to abort it), and the disk ends it all the same, late.
     Timeout,
+    /// The disk is unplugged (`device_del`). Once the I/O has come back the disk is
+    /// plugged again, the same table is loaded with it, and all is read once more.
+    Unplug,
 }
 
 /// A random mix of I/O and failures, made from the case's seed.

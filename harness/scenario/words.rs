@@ -250,6 +250,7 @@ impl Display for Lower<'_, Hold> {
             Meanwhile::SuspendNoflush => " while the device is suspended without flush",
             Meanwhile::Reload => " while the table is loaded again",
             Meanwhile::Timeout => " until the driver has given it up",
+            Meanwhile::Unplug => " while it is unplugged",
         })?;
         f.write_str(match hold.then {
             Ending::Ok => ", and then does it",

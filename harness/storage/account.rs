@@ -20,6 +20,7 @@ pub enum Account {
 pub fn events(of: Controller) -> &'static [&'static str] {
     match controller::tells_answers(of) {
         true => &trace_log::EVENTS,
+        false if controller::unplugs(of) => &backend_log::EVENTS_OF_SCSI,
         false => &backend_log::EVENTS,
     }
 }
@@ -55,6 +56,15 @@ impl Account {
         match self {
             Account::Virtio(log) => log.identify(member, offset, bytes),
             Account::Backend(log) => log.identify(member, offset, bytes),
+        }
+    }
+
+    /// Whether QEMU has given up a request to `member`; of virtio-blk, which is
+    /// not unplugged, nothing is told.
+    pub fn has_given_up(&self, member: Member) -> bool {
+        match self {
+            Account::Virtio(_) => false,
+            Account::Backend(log) => log.has_given_up(member),
         }
     }
 

@@ -28,6 +28,22 @@ pub const EVENTS: [&str; 4] = [
     "bdrv_co_pwritev_part",
 ];
 
+/// The same with the one that tells of a SCSI command that QEMU gives up
+/// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c): whatever its medium says
+/// afterwards, the guest hears of a failure (`virtio_scsi_request_cancelled` in
+/// hw/scsi/virtio-scsi.c).
+pub const EVENTS_OF_SCSI: [&str; 5] = [
+    EVENTS[0],
+    EVENTS[1],
+    EVENTS[2],
+    EVENTS[3],
+    "scsi_req_cancel",
+];
+
+/// What the guest hears of a command that was given up: `DID_ABORT`, which is
+/// `BLK_STS_IOERR` (`virtscsi_complete_cmd`, `scsi_result_to_blk_status`).
+const GIVEN_UP: i32 = -5;
+
 /// What goes down: a command and its range in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range {
@@ -43,6 +59,8 @@ struct Submission {
     range: Range,
     /// The nodes that it went through, from the top.
     nodes: Vec<u64>,
+    /// QEMU gave it up.
+    given_up: bool,
 }
 
 /// The journal in the making.
@@ -59,7 +77,7 @@ pub struct BackendLog {
 impl BackendLog {
     /// Takes in a line.
     pub fn line(&mut self, line: &str) {
-        if let Some(line) = Line::of(line, &EVENTS)
+        if let Some(line) = Line::of(line, &EVENTS_OF_SCSI)
             && let Err(error) = self.event(line)
         {
             self.trouble.get_or_insert(error.into());
@@ -67,6 +85,15 @@ impl BackendLog {
     }
 
     fn event(&mut self, line: Line<'_>) -> Result<(), Unreadable> {
+        if line.name == EVENTS_OF_SCSI[4] {
+            // A leg's target number is its own (`disk` in `controller`).
+            let leg = u8::try_from(line.number("target")?).ok().map(Member::Leg);
+            let of_leg = |seen: &&mut Submission| self.member_of.get(&seen.blk).copied() == leg;
+            if let Some(last) = self.submissions.iter_mut().rev().find(of_leg) {
+                last.given_up = true;
+            }
+            return Ok(());
+        }
         let range = Range {
             command: match line.name {
                 "blk_co_preadv" | "bdrv_co_preadv_part" => Command::Read,
@@ -80,6 +107,7 @@ impl BackendLog {
                 blk: line.address("blk")?,
                 range,
                 nodes: Vec::new(),
+                given_up: false,
             });
         } else if let Some(last) = self.submissions.last_mut()
             && last.range == range
@@ -125,6 +153,13 @@ impl BackendLog {
         true
     }
 
+    /// Whether QEMU has given up a request to `member` since the last call of
+    /// [`BackendLog::clear`].
+    pub fn has_given_up(&self, member: Member) -> bool {
+        let mut all = self.submissions.iter();
+        all.any(|seen| seen.given_up && self.member_of.get(&seen.blk) == Some(&member))
+    }
+
     /// Forgets the requests up to now, not which address is which disk.
     pub fn clear(&mut self) {
         self.submissions.clear();
@@ -167,6 +202,8 @@ impl BackendLog {
                 };
                 if !passed {
                     entry.result = refusal(&entry);
+                } else if seen.given_up {
+                    entry.result = Some(GIVEN_UP);
                 }
                 Ok(entry)
             })
@@ -219,6 +256,39 @@ mod tests {
         assert_eq!(entries[0].command, Command::Write);
         assert_eq!((entries[0].sector, entries[0].sectors), (8, 2));
         assert_eq!(entries[0].result, None);
+    }
+
+    /// The other leg's, and what came before, stay as they were.
+    #[test]
+    fn what_qemu_gives_up_has_failed_though_its_medium_does_it() {
+        let lines = [
+            "blk_co_preadv blk 0xb1 bs 0x1 offset 0 bytes 512 flags 0x0",
+            "bdrv_co_preadv_part bs 0x3 offset 0 bytes 512 flags 0x0",
+            "blk_co_preadv blk 0xb1 bs 0x1 offset 4096 bytes 512 flags 0x0",
+            "bdrv_co_preadv_part bs 0x3 offset 4096 bytes 512 flags 0x0",
+        ];
+        assert_eq!(results(&lines), [Some(0), Some(0)]);
+        let cancelled = |target: &str| {
+            let line = format!("scsi_req_cancel target {target} lun 0 tag 113");
+            let mut log = log(&lines);
+            log.line(&line);
+            (log.has_given_up(Member::Leg(0)), log)
+        };
+        let (given_up, mut of_leg) = cancelled("0");
+        assert!(given_up);
+        let entries = of_leg.take(|_| None).unwrap();
+        let results: Vec<_> = entries.iter().map(|entry| entry.result).collect();
+        assert_eq!(results, [Some(0), Some(GIVEN_UP)]);
+        assert!(!of_leg.has_given_up(Member::Leg(0)));
+        let (given_up, mut of_other) = cancelled("1");
+        assert!(!given_up);
+        assert!(
+            of_other
+                .take(|_| None)
+                .unwrap()
+                .iter()
+                .all(|one| one.result == Some(0))
+        );
     }
 
     #[test]

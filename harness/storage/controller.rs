@@ -189,9 +189,15 @@ fn shared(controller: Controller) -> Option<&'static str> {
     })
 }
 
+/// Whether a disk can be taken from a running machine, with a request in flight,
+/// and what the guest sees of that is known.
+pub fn unplugs(controller: Controller) -> bool {
+    controller == Controller::VirtioScsi
+}
+
 /// A disk's own devices. Merging in QEMU would fail neighbours together; a
 /// legacy interface has no use.
-fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<String> {
+pub fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<String> {
     let id = serial(member);
     let number = match member {
         Member::Leg(leg) => u32::from(leg),

@@ -130,6 +130,14 @@ pub enum StorageError {
     /// The machine stopped because a disk failed, and stands still.
     #[error("the machine stopped because a disk failed, and does not go on")]
     GoOn(#[source] ExecuteError),
+    /// A disk could not be unplugged, or not be plugged again.
+    #[error("{member} was to be unplugged, or plugged again: {why}")]
+    Plug {
+        /// Which disk.
+        member: Member,
+        /// What happened instead.
+        why: String,
+    },
     /// A disk could not be found in the trace log.
     #[error("cannot find out which of QEMU's block backends is {member}: {why}")]
     Identify {
@@ -192,6 +200,18 @@ pub fn serial(member: Member) -> String {
 pub async fn go_on(qmp: &impl Qmp) -> Result<(), StorageError> {
     let done = qmp.execute(qapi::qmp::cont {}).await;
     done.map(drop).map_err(StorageError::GoOn)
+}
+
+/// Unplugs a disk. QEMU gives up what the guest has in flight there, and comes
+/// back when the media have ended all of it (`scsi_device_purge_requests` in
+/// hw/scsi/scsi-bus.c): who holds a request must let it go meanwhile.
+pub async fn unplug(qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
+    let id = serial(member);
+    let done = qmp.execute(qapi::qmp::device_del { id }).await;
+    done.map(drop).map_err(|error| StorageError::Plug {
+        member,
+        why: error.to_string(),
+    })
 }
 
 /// Whether legs on `controller` need a storage daemon.
@@ -353,8 +373,9 @@ impl Storage {
     }
 
     /// Finds out which of the block backends in QEMU's trace log is which
-    /// disk. To be done once, after QEMU has started and before the first
-    /// [`Storage::collect`]; the guest need not have booted.
+    /// disk. To be done after QEMU has started and before the first
+    /// [`Storage::collect`], and again when a disk was plugged; the guest need not
+    /// have booted.
     ///
     /// For each disk QEMU is told to read from it, by the name that we gave
     /// it; the backend that then reads in the trace log must be one, and the
@@ -482,6 +503,36 @@ impl Storage {
             let sector = blkdebug::sector_on(legs, hold.leg, hold.sector)?;
             let errno = (hold.then == Ending::Eio).then_some(Errno::IO);
             locked(&self.ledger).hold(Member::Leg(hold.leg), op.into(), sector, errno);
+        }
+        Ok(())
+    }
+
+    /// Whether QEMU has given up a request of the guest to `member` since the case
+    /// began.
+    pub fn has_given_up(&self, member: Member) -> Result<bool, StorageError> {
+        self.drain()?;
+        Ok(match &self.front {
+            Front::Emulated { trace, .. } => locked(trace).log.has_given_up(member),
+            Front::Target(_) => false,
+        })
+    }
+
+    /// Plugs a disk again that was unplugged, as it was. To be followed by
+    /// [`Storage::identify`].
+    pub async fn plug(&self, qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
+        let on = controller::of(self.controller, member);
+        for device in controller::disk(on, self.on_error, member) {
+            let command_line = format!("device_add {device}");
+            let added = qmp.execute(human_monitor_command {
+                cpu_index: None,
+                command_line,
+            });
+            let why = match added.await {
+                Ok(answer) if answer.trim().is_empty() => continue,
+                Ok(answer) => answer.trim().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            return Err(StorageError::Plug { member, why });
         }
         Ok(())
     }

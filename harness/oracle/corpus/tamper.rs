@@ -314,6 +314,15 @@ pub const ALL: &[(&str, Tamper)] = &[
         case.holds.first()?;
         seen.meanwhile.take().map(drop)
     }),
+    ("a disk that the guest kept", |_, seen| {
+        seen.unplugged.as_mut()?.gone = false;
+        Some(())
+    }),
+    ("a disk that did not serve again", |_, seen| {
+        let again = seen.unplugged.as_mut()?.again.as_mut()?;
+        again.journal.clear();
+        Some(())
+    }),
     ("a fault aside that did not fire", |case, seen| {
         let aside = case.aside.first()?;
         let member = match aside.disk {

@@ -51,8 +51,8 @@ fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
     let command = scene.case.io.op.into();
     let mut ends = trace::completions(scene, hold.leg)
         .filter(|end| end.command == command && end.range.covers(hold.sector));
-    ends.find(|end| end.ok == (hold.then == Ending::Ok))
-        .map(|end| end.place)
+    let ends_well = hold.then == Ending::Ok && hold.meanwhile != Meanwhile::Unplug;
+    ends.find(|end| end.ok == ends_well).map(|end| end.place)
 }
 
 /// `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.

@@ -1,7 +1,7 @@
 //! What lies on the legs afterwards, seen from the host.
 
-use super::{Scene, content, difference};
-use crate::observation::{Command, Entry, Medium, Member};
+use super::{Scene, content, difference, unplug};
+use crate::observation::{Command, Entry, Layer, Medium, Member};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
@@ -168,13 +168,16 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     found
 }
 
-enum Holds {
+/// Of which time the content of a sector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
     Old,
     New,
 }
 use Holds::{New, Old};
 
-fn holds(
+/// What a sector of a leg holds, or what is wrong with it.
+pub(super) fn holds(
     scene: &Scene<'_>,
     leg: u8,
     sector: u64,
@@ -230,6 +233,21 @@ fn holds(
     }
 }
 
+/// Whether the medium has done what its disk took with it when it was unplugged.
+fn done_all_the_same(scene: &Scene<'_>, leg: u8, sector: u64) -> bool {
+    let unplugged = unplug::leg(scene.case);
+    let mut ways = model::ways_to(scene.case, leg).filter(|way| unplugged == Some(*way));
+    ways.any(|way| {
+        let first = sector + model::offset(scene.case, way);
+        scene.seen.journal.iter().any(|entry| {
+            (entry.member, entry.layer) == (Member::Leg(way), Layer::Medium)
+                && entry.command == Command::Write
+                && entry.result == Some(0)
+                && (entry.sector..entry.sector.saturating_add(entry.sectors)).contains(&first)
+        })
+    })
+}
+
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed {
     let case = scene.case;
     let range = reached(case);
@@ -261,7 +279,7 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
         };
         (entry.sector..entry.sector.wrapping_add(sectors)).contains(&sector)
     };
-    if writes.iter().any(done) {
+    if writes.iter().any(done) || done_all_the_same(scene, leg, sector) {
         return Allowed::New;
     }
     let must = scene

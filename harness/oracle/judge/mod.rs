@@ -24,6 +24,7 @@ mod soak;
 mod state;
 mod stop;
 mod trace;
+mod unplug;
 
 #[cfg(test)]
 mod tests;
@@ -235,6 +236,12 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         return verdict(Outcome::Hang, reason, differences);
     }
 
+    if broken.is_empty()
+        && let Some(reason) = unplug::missing(&scene)
+    {
+        return verdict(Outcome::Inconclusive, reason, Vec::new());
+    }
+
     let lies = pieces::lies(&scene);
     if let Some(first) = lies.first()
         && broken.is_empty()
@@ -278,6 +285,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(state::differences(&scene));
     differences.extend(multipathd::differences(&scene));
     differences.extend(trace::differences(&scene));
+    differences.extend(unplug::differences(&scene));
     if let Some(first) = differences.first() {
         let reason = format!("{}: {}", first.witness, first.text);
         return verdict(Outcome::Fail, reason, differences);

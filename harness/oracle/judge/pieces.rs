@@ -1,7 +1,7 @@
 //! Legs whose device model asks its medium in pieces of its own: what it asked
 //! for, against what the driver asked of it and was told.
 
-use super::{Scene, difference, journal, trace};
+use super::{Scene, difference, journal, trace, unplug};
 use crate::observation::{Command, Entry};
 use crate::oracle::controller;
 use crate::oracle::units::Unit;
@@ -194,7 +194,8 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
             format!("{}: {text}", scene.name(leg)),
         ))
     };
-    let may_fail = scene.case.faults.iter().any(|fault| fault.leg == leg);
+    let faulty = scene.case.faults.iter().any(|fault| fault.leg == leg);
+    let may_fail = faulty || unplug::leg(scene.case) == Some(leg);
     for done in &done {
         let of_range =
             |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);

@@ -5,7 +5,7 @@
 use super::{Answer, Expectation, Unknown};
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
-    Case, Ending, Fault, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times,
+    Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 
@@ -20,7 +20,16 @@ pub fn meanwhile(case: &Case) -> Meanwhile {
 }
 
 fn fails(case: &Case) -> bool {
-    case.holds.iter().any(|hold| hold.then == Ending::Eio)
+    case.holds.iter().any(|hold| is_failure(case, hold))
+}
+
+/// Whether the driver hears of a failure. Of a disk that is unplugged it does,
+/// however its medium ends the request: QEMU gives it up
+/// (`virtio_scsi_request_cancelled`), which is `DID_ABORT` to the driver
+/// (`virtscsi_complete_cmd`); that is final (`scsi_decide_disposition`), and an error
+/// of the path (`scsi_result_to_blk_status`), in all releases.
+fn is_failure(case: &Case, hold: &Hold) -> bool {
+    hold.then == Ending::Eio || meanwhile(case) == Meanwhile::Unplug
 }
 
 /// Whether the model knows what becomes of the requests that `case` holds;
@@ -52,6 +61,20 @@ pub fn knows(
              differs by release: let one end well",
         ));
     }
+    if meanwhile(case) == Meanwhile::Unplug
+        && (case.holds.len() > 1
+            || !case.faults.is_empty()
+            || case.io.requests > 1
+            || case.legs.max_sectors_kb.is_some()
+            || case.stack.nested().is_some()
+            || is_cut_by_dm_io(case))
+    {
+        return Err(Unknown(
+            "a disk is unplugged while requests other than the held one may be there; known is \
+             what becomes of one request in one piece, with no other failure: of a mirror's write \
+             whole pages",
+        ));
+    }
     let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
     match &case.stack {
         Stack::Multipath(_) if !one_leg => {
@@ -71,8 +94,8 @@ pub fn knows(
             ));
         }
         Stack::Raid1(mirror) => {
-            let recovers =
-                fails(case) && case.io.op == Op::Write && meanwhile(case) != Meanwhile::Nothing;
+            let stays = matches!(meanwhile(case), Meanwhile::Nothing | Meanwhile::Unplug);
+            let recovers = fails(case) && case.io.op == Op::Write && !stays;
             if recovers || mirror.sync != Sync::Nosync {
                 return Err(Unknown(
                     "a mirror that is resumed recovers what it has lost; how far it has come \
@@ -86,6 +109,14 @@ pub fn knows(
         [unit] => knows_one(case, *unit, on_target),
         several => knows_several(case, several),
     }
+}
+
+/// Whether dm-io may make several requests of a mirror's write: it takes as many
+/// vector entries into one bio as it counts pages (`dm_sector_div_up` in
+/// `do_region`).
+fn is_cut_by_dm_io(case: &Case) -> bool {
+    let pages = matches!(case.io.vector, Vector::Contiguous | Vector::Pages);
+    case.stack.raid1().is_some() && case.io.op == Op::Write && !pages
 }
 
 /// Of one unit: its pieces at the leg may be held, and it may be another leg's
@@ -189,12 +220,16 @@ fn without(case: &Case, unit: Unit) -> Case {
     let holds = std::mem::take(&mut other.holds);
     let failing = holds
         .iter()
-        .filter(|hold| hold.then == Ending::Eio && unit.covers(hold.sector));
+        .filter(|hold| is_failure(case, hold) && unit.covers(hold.sector));
     other.faults.extend(failing.map(|hold| Fault {
         leg: hold.leg,
         op: case.io.op,
         sector: hold.sector,
-        times: Times::Count(1),
+        times: match meanwhile(case) {
+            // It is gone (`scsi_device_set_state` to `SDEV_DEL`, `del_gendisk`).
+            Meanwhile::Unplug => Times::Always,
+            _ => Times::Count(1),
+        },
         errno: super::EIO,
         report: None,
     }));
@@ -274,6 +309,9 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     let leg = usize::from(hold.leg);
     let fails = fails(case);
     match hold.meanwhile {
+        // What a disk takes with it is in `is_failure`. Nobody looks at the disk
+        // itself until there is something to map.
+        Meanwhile::Unplug => {}
         // `nvme_timeout` asks for an abort and starts the timer anew: the request
         // stays the disk's until it ends.
         Meanwhile::Nothing

@@ -22,7 +22,9 @@ pub use raid1::race as races;
 
 use super::controller;
 use super::units::Unit;
-use crate::scenario::case::{Case, Disk, During, Fault, Sabotage, Stack, Sync, Times, Vector};
+use crate::scenario::case::{
+    Case, Disk, During, Fault, Meanwhile, Sabotage, Stack, Sync, Times, Vector,
+};
 use halfway_protocol::content::{Origin, SECTOR};
 use halfway_protocol::io::{Op, Path};
 use std::collections::BTreeSet;
@@ -196,6 +198,11 @@ pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
 /// Whether the I/O meets the recovery of its own region.
 pub fn races_recovery(case: &Case) -> bool {
     (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)
+}
+
+/// Whether a disk of the stack is unplugged while it has a request of the I/O.
+pub fn unplugs(case: &Case) -> bool {
+    hold::meanwhile(case) == Meanwhile::Unplug
 }
 
 /// Whether all legs show leg 0's content: a resynchronisation copied it

@@ -259,6 +259,47 @@ fn a_mirror_with_a_read_in_flight(#[case] hold: &str, #[case] order: &[u8], #[ca
     assert_eq!(expected.health.concat(), health);
 }
 
+/// However its medium ends it, what an unplugged disk had is failed, once: how often
+/// each leg is asked, their health.
+#[rstest]
+#[case::read("", "op = \"read\"", 0, [(1, 1), (1, 1)], "RA", false)]
+#[case::write("keep_log = true", WRITE, 0, [(1, 1), (1, 1)], "DA", false)]
+#[case::write_to_the_second("keep_log = true", WRITE, 1, [(1, 1), (1, 1)], "AD", false)]
+#[case::write_that_is_held("", WRITE, 1, [(2, 2), (1, 1)], "AD", true)]
+#[case::path(MQ, WRITE, 0, [(1, 1), (1, 1)], "FA", false)]
+fn a_disk_that_is_unplugged(
+    #[case] stack: &str,
+    #[case] io: &str,
+    #[case] leg: u8,
+    #[case] asked: [(u32, u32); 2],
+    #[case] health: &str,
+    #[case] held: bool,
+) {
+    let stack = format!("{stack}\n{SCSI}");
+    let hold = format!("[[hold]]\nleg = {leg}\nmeanwhile = \"unplug\"");
+    let case = case(&stack, io, &hold);
+    knows(&case).unwrap();
+    let expected = expected(&case);
+    assert_eq!(expected.answers, [[Ok(512 * 512)]]);
+    assert_eq!(expected.units[0].asked, asked);
+    assert_eq!(expected.health.concat(), health);
+    assert_eq!((expected.held, expected.fires.len()), (held, 0));
+}
+
+const SCSI: &str = "[legs]\ncontroller = \"virtio-scsi\"";
+
+#[rstest]
+#[case::faulty("", "op = \"read\"", "[[fault]]\nleg = 1\n[[hold]]")]
+#[case::two_requests("", "op = \"read\"\nrequests = 2", "[[hold]]")]
+#[case::two_holds("max_sectors_kb = 64", "op = \"read\"", "[[hold]]\nat = 0\n[[hold]]")]
+#[case::pieces("max_sectors_kb = 64", "op = \"read\"", "[[hold]]")]
+#[case::pieces_of_dm_io("", "op = \"write\"\nvector = \"odd\"", "[[hold]]")]
+#[case::not_asked("", "op = \"read\"", "[[hold]]\nleg = 1")]
+fn what_is_not_known_of_unplugged_disks(#[case] legs: &str, #[case] io: &str, #[case] rest: &str) {
+    let rest = rest.replacen("[[hold]]", "[[hold]]\nmeanwhile = \"unplug\"", 1);
+    assert!(knows(&case(&format!("{SCSI}\n{legs}"), io, &rest)).is_err());
+}
+
 /// Each is as if it were alone; the leg that failed one of them has failed.
 #[rstest]
 #[case::none("ok", "ok", [(1, 0), (1, 0)], "AA")]

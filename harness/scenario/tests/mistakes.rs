@@ -91,6 +91,10 @@ use rstest::{Context, rstest};
 #[case::no_such_place("[[hold]]\nat = 0\n[[hold]]\nplace = 2")]
 #[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
 #[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]
+#[case::unplugged_from_another("[[hold]]\nmeanwhile = \"unplug\"")]
+#[case::unplugged_and_failed(
+    "[legs]\ncontroller = \"virtio-scsi\"\n[[hold]]\nthen = [\"ok\", \"EIO\"]\nmeanwhile = \"unplug\""
+)]
 #[case::stop_on_another("[legs]\ncontroller = \"nvme\"\non_error = \"stop\"")]
 #[case::stop_at_a_discard("[legs]\non_error = \"stop\"\n[io]\nop = \"discard\"")]
 #[case::path_of_a_mirror("[[hold]]\nmeanwhile = \"fail-path\"")]

@@ -1,7 +1,7 @@
 //! Each `[[hold]]`, and all of them together.
 
 use super::{clash, place};
-use crate::scenario::case::{Controller, Meanwhile};
+use crate::scenario::case::{Controller, Ending, Meanwhile};
 use crate::scenario::error::Report;
 use crate::scenario::file::{File, Hold};
 use crate::scenario::limits;
@@ -96,8 +96,22 @@ fn of_all(file: &File, report: &mut Report) {
     }
     clash(
         report,
+        (file.legs.controller).find(|one| *one != Controller::VirtioScsi),
+        (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
+        "what this controller makes of a disk that is unplugged is not known",
+        "take `virtio-scsi`",
+    );
+    clash(
+        report,
+        first.then.find(|then| *then != Ending::Ok),
+        (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
+        "a disk that is unplugged tells nobody how it ends what it held",
+        "leave `then` out",
+    );
+    clash(
+        report,
         (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
-        (first.meanwhile).find(|deed| *deed != Meanwhile::Timeout),
+        (first.meanwhile).find(|deed| !matches!(deed, Meanwhile::Timeout | Meanwhile::Unplug)),
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
     );

@@ -10,6 +10,7 @@ mod operations;
 mod order;
 mod soak;
 mod target;
+mod unplug;
 
 use super::*;
 use crate::observation::{Command, DirtyLog, Entry, Layer, Medium};
@@ -400,6 +401,7 @@ fn observe(case: &Case) -> Observation {
         set_up: Vec::new(),
         events_before: Some(0),
         meanwhile: None,
+        unplugged: None,
         relief: Vec::new(),
         stops: 0,
         soak: None,

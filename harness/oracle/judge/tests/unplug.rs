@@ -1,0 +1,210 @@
+//! A disk that is unplugged with a request in flight.
+
+use super::*;
+use crate::observation::{PluggedAgain, Unplugged};
+
+/// What is seen when leg 0 is unplugged while it has all of the I/O, and plugged
+/// again.
+fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
+    let faults = vec![fault(0, op)];
+    let mut case = match paths {
+        true => multipath(op, false, faults),
+        false => case(op, faults),
+    };
+    case.legs.controller = Controller::VirtioScsi;
+    let mut seen = observe(&case);
+    case.legs.max_sectors_kb = None;
+    case.faults.clear();
+    case.holds.push(Hold {
+        leg: 0,
+        sector: BAD,
+        then: Ending::Ok,
+        meanwhile: Meanwhile::Unplug,
+        place: 0,
+    });
+    // The request was in one piece, and its medium did it.
+    seen.journal.retain(|entry| entry.sector < FROM + 128);
+    let mut of_medium = seen.journal[0];
+    of_medium.layer = Layer::Medium;
+    seen.journal
+        .retain(|entry| (entry.member, entry.layer) != (Member::Leg(0), Layer::Medium));
+    seen.journal.push(of_medium);
+    for entry in &mut seen.journal {
+        entry.sectors = SECTORS;
+        let given_up = (entry.member, entry.layer) == (Member::Leg(0), Layer::Device);
+        entry.result = Some(if given_up { -5 } else { 0 });
+    }
+    let is_piece = |event: &TraceEvent| event.kind == Kind::RqComplete && event.sectors == 128;
+    (seen.seen.trace).retain(|event| !is_piece(event) || event.sector < FROM + 128);
+    for event in &mut seen.seen.trace {
+        if is_piece(event) {
+            event.sectors = SECTORS;
+            event.error = if event.dev == leg_dev(0) { -5 } else { 0 };
+        }
+    }
+    if op == Op::Write {
+        let mut written = seen.media[0].spans[0].clone();
+        written.sectors = SECTORS;
+        written.what = stamp(Origin::Writer(0), 1, FROM);
+        seen.media[0].spans = vec![written];
+    }
+    seen.meanwhile = Some(vec!["device_del leg0".to_owned()]);
+    seen.unplugged = Some(Unplugged {
+        gone: true,
+        again: Some(again(&case, &seen)),
+    });
+    (case, seen)
+}
+
+fn stamp(origin: Origin, generation: u32, sector: u64) -> What {
+    What::Stamp {
+        origin,
+        generation,
+        sector,
+    }
+}
+
+/// Leg 0 serves what is read.
+fn again(case: &Case, seen: &Observation) -> PluggedAgain {
+    let what = match case.io.op {
+        Op::Write => stamp(Origin::Writer(0), 1, FROM),
+        _ => stamp(Origin::Leg(0), 0, FROM),
+    };
+    let content = vec![Span {
+        at: 0,
+        sectors: SECTORS,
+        what,
+    }];
+    let report = OpReport {
+        result: Ok(SECTORS * 512),
+        content,
+        buffer_changed: Vec::new(),
+        guard_damage: Vec::new(),
+    };
+    let line = match case.stack {
+        Stack::Raid1(_) => "2 254:32 254:16 128/128 1 AA 1 core".to_owned(),
+        Stack::Multipath(_) => paths_status(&['A', 'A']),
+    };
+    PluggedAgain {
+        disk: seen.disks[0].1.clone(),
+        status: DmStatus {
+            targets: vec![line],
+            ..DmStatus::default()
+        },
+        io: IoState::Done(IoReport {
+            ops: vec![report],
+            micros: 1,
+        }),
+        journal: vec![Entry {
+            order: 0,
+            member: Member::Leg(0),
+            layer: Layer::Device,
+            command: Command::Read,
+            sector: FROM,
+            sectors: SECTORS,
+            result: Some(0),
+            told: None,
+        }],
+    }
+}
+
+#[rstest]
+fn what_a_disk_takes_with_it_is_done_by_another(
+    #[values(Op::Read, Op::Write)] op: Op,
+    #[values(false, true)] paths: bool,
+) {
+    let (case, seen) = unplugged(op, paths);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// What its disk took with it the medium has done, though nobody was told.
+#[test]
+fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
+    let (case, mut seen) = unplugged(Op::Write, false);
+    seen.media[0].spans[0].what = stamp(Origin::Leg(0), 0, FROM);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    assert_eq!(verdict.differences[0].witness, Witness::Medium);
+}
+
+type Change = fn(&mut Observation);
+
+fn plugged_again(seen: &mut Observation) -> &mut PluggedAgain {
+    seen.unplugged.as_mut().unwrap().again.as_mut().unwrap()
+}
+
+fn read_again(seen: &mut Observation) -> &mut OpReport {
+    match &mut plugged_again(seen).io {
+        IoState::Done(report) => &mut report.ops[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Another case than the one that was asked for was played.
+#[rstest]
+#[case::not_held(|seen: &mut Observation| seen.meanwhile = None)]
+#[case::not_given_up(|seen: &mut Observation| {
+    seen.journal.iter_mut().for_each(|entry| entry.result = Some(0));
+})]
+#[case::in_pieces(|seen: &mut Observation| seen.journal[0].sectors = 442)]
+#[case::not_looked_at(|seen: &mut Observation| seen.unplugged = None)]
+#[case::still_there(|seen: &mut Observation| seen.unplugged.as_mut().unwrap().gone = false)]
+#[case::not_plugged_again(|seen: &mut Observation| seen.unplugged.as_mut().unwrap().again = None)]
+fn a_disk_that_was_not_unplugged_proves_nothing(
+    #[case] change: Change,
+    #[values(Op::Read, Op::Write)] op: Op,
+    #[values(false, true)] paths: bool,
+) {
+    let (case, mut seen) = unplugged(op, paths);
+    change(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+}
+
+#[rstest]
+#[case::not_failed(Witness::Status, |seen: &mut Observation| {
+    let line = &mut seen.status.as_mut().unwrap().targets[0];
+    *line = line.replace(" F ", " A ").replace("RA", "AA").replace("DA", "AA");
+})]
+#[case::believed_done(Witness::Journal, |seen: &mut Observation| {
+    seen.journal.retain(|entry| entry.member == Member::Leg(0));
+})]
+#[case::not_sound_again(Witness::Status, |seen: &mut Observation| {
+    let line = &mut plugged_again(seen).status.targets[0];
+    *line = line.replacen(" A 0 0", " F 1 0", 1).replace("AA", "RA");
+})]
+#[case::never_read(Witness::Liveness, |seen: &mut Observation| {
+    plugged_again(seen).io = IoState::Quiet { pending: 1 };
+})]
+#[case::another_read(Witness::Application, |seen: &mut Observation| {
+    plugged_again(seen).io = IoState::Done(IoReport { ops: Vec::new(), micros: 1 });
+})]
+#[case::read_badly(Witness::Application, |seen: &mut Observation| read_again(seen).result = Err(5))]
+#[case::read_wrongly(Witness::Content, |seen: &mut Observation| {
+    read_again(seen).content[0].what = stamp(Origin::Leg(0), 0, FROM + 1);
+})]
+#[case::of_another_time(Witness::Content, |seen: &mut Observation| {
+    let what = &mut read_again(seen).content[0].what;
+    *what = match what {
+        What::Stamp { generation: 0, .. } => stamp(Origin::Writer(0), 1, FROM),
+        _ => stamp(Origin::Leg(0), 0, FROM),
+    };
+})]
+#[case::read_in_part(Witness::Content, |seen: &mut Observation| read_again(seen).content[0].sectors -= 1)]
+#[case::read_elsewhere(Witness::Journal, |seen: &mut Observation| {
+    plugged_again(seen).journal[0].member = Member::Leg(1);
+})]
+fn what_is_wrong_with_it_is_noticed(
+    #[case] witness: Witness,
+    #[case] change: Change,
+    #[values(Op::Read, Op::Write)] op: Op,
+    #[values(false, true)] paths: bool,
+) {
+    let (case, mut seen) = unplugged(op, paths);
+    change(&mut seen);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    let witnesses: Vec<Witness> = verdict.differences.iter().map(|one| one.witness).collect();
+    assert!(witnesses.contains(&witness), "{verdict:#?}");
+}

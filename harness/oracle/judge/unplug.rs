@@ -1,0 +1,137 @@
+//! A disk that was unplugged with a request in flight: was it, and does it serve
+//! again once it is plugged again?
+
+use super::medium::{self, Holds};
+use super::{Scene, difference};
+use crate::observation::{Command, Entry, Layer, Member, PluggedAgain};
+use crate::oracle::model;
+use crate::oracle::status;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::Case;
+use halfway_protocol::content::SECTOR;
+use halfway_protocol::io::{IoState, Op, OpReport};
+
+/// The leg that is unplugged, if one is.
+pub fn leg(case: &Case) -> Option<u8> {
+    let hold = case.holds.first()?;
+    model::unplugs(case).then_some(hold.leg)
+}
+
+/// Why the case proves nothing of a disk that is unplugged, if it does not: to be
+/// asked before all else, since another case was played then.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    let leg = leg(scene.case)?;
+    if scene.seen.meanwhile.is_none() {
+        return Some("the request that was to be held never reached its disk".to_owned());
+    }
+    let whole = model::whole(scene.case);
+    let command = Command::from(scene.case.io.op);
+    let given_up = |entry: &Entry| {
+        (entry.command, entry.sector, entry.sectors) == (command, whole.sector, whole.sectors)
+            && entry.result.is_some_and(|result| result != 0)
+    };
+    if !scene.asked(leg).any(|entry| given_up(&entry)) {
+        return Some(format!(
+            "QEMU has not given up a request of all of the I/O to leg {leg}: it had ended before \
+             the disk was unplugged, or was in pieces"
+        ));
+    }
+    match &scene.seen.unplugged {
+        None => Some(format!("nobody looked what became of leg {leg}")),
+        Some(unplugged) if !unplugged.gone => Some(format!(
+            "leg {leg} was unplugged, and the guest kept it in its list of disks"
+        )),
+        Some(unplugged) if unplugged.again.is_none() => {
+            Some(format!("leg {leg} was not plugged again"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// With the same table loaded again, the disk that came back is one like any
+/// other: all are sound, and the first serves what is read.
+pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let unplugged = scene.seen.unplugged.as_ref();
+    let Some(again) = unplugged.and_then(|unplugged| unplugged.again.as_ref()) else {
+        return Vec::new();
+    };
+    let found = health(scene, again).into_iter();
+    found.chain(read(scene, again)).collect()
+}
+
+fn health(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
+    let line = again.status.targets.first().map_or("", String::as_str);
+    let health = status::health(&scene.case.stack, line).unwrap_or_default();
+    let sound = health.len() == usize::from(scene.case.members())
+        && health.iter().all(|letter| *letter == 'A');
+    (!sound).then(|| {
+        let text = format!("with the disk plugged again and the table loaded again it is {line}");
+        difference(Witness::Status, text)
+    })
+}
+
+/// `choose_mirror`, and `choose_pgpath` with a group for each path, take the first
+/// while nothing has failed.
+const FIRST: u8 = 0;
+
+fn read(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
+    let IoState::Done(report) = &again.io else {
+        let text = "a read never came back with the disk plugged again";
+        return Some(difference(Witness::Liveness, text));
+    };
+    let parts = scene.case.io.parts();
+    if report.ops.len() != parts.len() {
+        let text = "the read with the disk plugged again was another one than was asked for";
+        return Some(difference(Witness::Application, text));
+    }
+    for ((sector, sectors), op) in parts.into_iter().zip(&report.ops) {
+        if op.result != Ok(sectors * SECTOR as u64) {
+            let text = format!(
+                "a read of {sector}+{sectors} with the disk plugged again was answered {:?}",
+                op.result
+            );
+            return Some(difference(Witness::Application, text));
+        }
+        if let Some(wrong) = unlike(scene, sector, sectors, op) {
+            let text = format!("read with the disk plugged again, {wrong}");
+            return Some(difference(Witness::Content, text));
+        }
+    }
+    let range = model::whole(scene.case);
+    let offset = model::offset(scene.case, FIRST);
+    let served = |entry: &Entry| {
+        (entry.member, entry.layer) == (Member::Leg(FIRST), Layer::Device)
+            && entry.command == Command::Read
+            && entry.result == Some(0)
+            && (entry.sector, entry.sectors) == (range.sector + offset, range.sectors)
+    };
+    (!again.journal.iter().any(served)).then(|| {
+        let lower = scene.case.stack.lower();
+        let text =
+            format!("{lower} {FIRST} was not asked for what was read with the disk plugged again");
+        difference(Witness::Journal, text)
+    })
+}
+
+/// What is wrong with what came of a read: it is what the I/O wrote, or what lay on
+/// the first leg.
+fn unlike(scene: &Scene<'_>, first: u64, sectors: u64, op: &OpReport) -> Option<String> {
+    let correct = match scene.case.io.op {
+        Op::Write => Holds::New,
+        _ => Holds::Old,
+    };
+    let offset = model::offset(scene.case, FIRST);
+    let mut examined = 0;
+    for span in &op.content {
+        examined += span.sectors;
+        for step in 0..span.sectors {
+            let sector = first + span.at + step;
+            match medium::holds(scene, FIRST, sector, sector + offset, &span.what, step) {
+                Ok(holds) if holds == correct => {}
+                Ok(_) => return Some(format!("sector {sector} is of another time")),
+                Err(what) => return Some(format!("sector {sector} {what}")),
+            }
+        }
+    }
+    (examined != sectors).then(|| format!("only {examined} sectors of {sectors} came"))
+}
