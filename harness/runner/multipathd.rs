@@ -21,11 +21,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a program may take that does something and ends.
-const PROGRAM: Duration = Duration::from_secs(30);
+const PROGRAM: Duration = Duration::from_secs(90);
 
 /// How long multipathd may take until its map is there, or a path is reinstated:
 /// a few of its rounds of a second, on a host that may be busy.
-const ROUNDS: Duration = Duration::from_secs(30);
+const ROUNDS: Duration = Duration::from_secs(60);
 
 /// How long an I/O must go on waiting before a disk comes back: more than two of
 /// multipathd's rounds.
@@ -65,7 +65,7 @@ async fn look(station: &Station) -> Result<(), CallError> {
 }
 
 async fn settle(station: &Station) -> Result<(), CallError> {
-    run(station, "/bin/udevadm settle -t 20").await.map(drop)
+    run(station, "/bin/udevadm settle -t 60").await.map(drop)
 }
 
 async fn write(station: &Station, path: &str, text: &str) -> Result<(), CallError> {
