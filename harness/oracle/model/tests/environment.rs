@@ -114,6 +114,7 @@ fn an_unknown_alignment_shows_in_what_was_seen(#[case] reached: bool) {
 #[case::long_unit("[io]; sector=2944; [[fault]]; at=200", true)]
 #[case::not_met("[io]; [[fault]]; leg=1", false)]
 #[case::not_met_among_many("[io]; requests=2; [[fault]]; leg=1", false)]
+#[case::written_among_many("[io]; op='write'; requests=2; [[fault]]", false)]
 #[case::healthy("[io]; requests=2", false)]
 #[case::durable("[io]; op='write'; dsync=true; [[fault]]", true)]
 #[case::flush_behind_it("[io]; op='write'; dsync=true; [[fault]]; op='flush'", false)]
@@ -183,7 +184,13 @@ fn segments_leave_a_part_complete(
 #[case::path_of_the_first("[stack]; paths=2", 1, (0, 10))]
 fn whose_content_a_disk_shows(#[case] text: &str, #[case] disk: u8, #[case] shown: (u8, u64)) {
     let (leg, sector) = shown;
-    assert_eq!(content_of(&one(text), disk, 10), (Origin::Leg(leg), sector));
+    let case = one(text);
+    assert_eq!(content_of(&case, disk, 10), (Origin::Leg(leg), sector));
+    let apart = case
+        .stack
+        .raid1()
+        .is_some_and(|mirror| mirror.sync == Sync::Nosync);
+    assert_eq!(alike(&case), !apart);
 }
 
 #[rstest]

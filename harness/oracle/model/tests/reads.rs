@@ -185,16 +185,20 @@ fn what_the_page_cache_asks(
     assert_eq!((expected.log, expected.active_group), (None, None));
 }
 
-/// A leg whose fault lies in the page that the I/O ends in, behind its end, fails that
-/// page for both.
-#[test]
-fn a_page_is_read_whole() {
+/// A page is read whole: a fault behind the end of the I/O, in its last page, loses
+/// that page; one in a page before or behind it loses nothing.
+#[rstest]
+#[case::in_the_last_page(2063, Ok(8 * SOME))]
+#[case::behind_it(2064, Ok(12 * SOME))]
+#[case::before_the_first(2047, Ok(12 * SOME))]
+fn a_page_is_read_whole(#[case] sector: u64, #[case] answer: Answer) {
     let text = "[io]; path='buffered'; sector=2048; sectors=12; [[fault]]; [[fault]]; leg=1";
     let mut case = one(text);
     for fault in &mut case.faults {
-        fault.sector = 2063;
+        fault.sector = sector;
     }
     let expected = expected(&case);
-    assert_eq!(expected.answers, [[Ok(8 * SOME)]]);
-    assert_eq!(expected.health, ["AR", "AR"]);
+    assert_eq!(expected.answers, [[answer]]);
+    let health = if answer == Ok(8 * SOME) { "AR" } else { "A" };
+    assert_eq!(expected.health, [health, health]);
 }

@@ -96,4 +96,6 @@ fn a_copy_is_told_by_its_range(#[case] sector: u64, #[case] sectors: u64, #[case
         sectors: 64,
     };
     assert_eq!(copied(&case), region);
+    let expected = expected(&case);
+    assert!(!expected.refused && !expected.partial && expected.fires.is_empty());
 }

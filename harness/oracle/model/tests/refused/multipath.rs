@@ -28,6 +28,11 @@ const MEGASAS: &str = "this controller is asked for 256 sectors at most";
     "[[fault]]; leg=1; [[fault]]; leg=1; at=9",
     WHICH_FAULT
 )]
+#[case::one_each(
+    "[legs]; count=3; [[fault]]; times=1; [[fault]]; at=9",
+    "[legs]; count=3; [[fault]]; times=1; [[fault]]; leg=1; at=9",
+    WHICH_FAULT
+)]
 #[case::grouped(
     "[stack]; path_grouping='multibus'; [io]; op='flush'; [[fault]]; op='flush'",
     "[io]; op='flush'; [[fault]]; op='flush'",

@@ -76,6 +76,11 @@ const DM_IO: &str = "dm-io makes several bios";
     "[legs]; controller='nvme'; [io]; requests=1; [[fault]]; path=1",
     IN_FLIGHT
 )]
+#[case::error_of_the_first_disk(
+    "[legs]; controller='nvme'; [io]; requests=2; [[fault]]",
+    "[legs]; controller='nvme'; [io]; requests=1; [[fault]]",
+    IN_FLIGHT
+)]
 #[case::write_waits(
     "[stack]; queue_if_no_path=true; [io]; op='write'; [[fault]]; [[fault]]; path=1",
     "[stack]; queue_if_no_path=true; [io]; op='read'; [[fault]]; [[fault]]; path=1",
@@ -133,6 +138,14 @@ fn what_the_two_make_of_it(#[case] refused: &str, #[case] known: &str, #[case] w
 #[case::first_leg_lost(
     "[io]; op='read'; vector='odd'; [[fault]]; [[fault]]; path=1; [[fault]]; leg=1",
     "[io]; op='read'; vector='odd'; [[fault]]; [[fault]]; path=1"
+)]
+#[case::second_leg_lost(
+    "[io]; op='read'; vector='odd'; [[fault]]; [[fault]]; path=1; [[fault]]; leg=1",
+    "[io]; op='read'; vector='odd'; [[fault]]; leg=1; [[fault]]; leg=1; path=1"
+)]
+#[case::own_memory_begins_with_a_page(
+    "[io]; op='write'; vector='pages'; sector=3066; [[fault]]",
+    "[io]; op='write'; vector='pages'; sector=2050; [[fault]]"
 )]
 #[case::each_leg_keeps_a_path(
     "[io]; op='read'; vector='odd'; [[fault]]; [[fault]]; path=1; [[fault]]; leg=1",

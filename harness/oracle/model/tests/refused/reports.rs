@@ -28,6 +28,11 @@ fn target(text: &str) -> String {
     "[[fault]]; [[fault]]; leg=1; report='bad-target'",
     SEVERAL_WAYS
 )]
+#[case::each_its_own_way(
+    "[legs]; count=3; [[fault]]; [[fault]]; at=9; report='bad-target'",
+    "[legs]; count=3; [[fault]]; [[fault]]; leg=1; report='bad-target'",
+    SEVERAL_WAYS
+)]
 #[case::two_requests(
     "[io]; requests=2; [[fault]]; times=1",
     "[io]; requests=2; [[fault]]",
