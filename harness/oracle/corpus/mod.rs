@@ -9,12 +9,13 @@
 //! UPDATE_CORPUS=results/runs/latest cargo test --release --lib oracle::corpus
 //! ```
 //!
-//! (several records with a colon between them; of a case that is in two of them the
-//! last one counts). New fields of a case or an observation need a `serde(default)`,
+//! (several records with a colon between them; a case that is there already, of the
+//! same kernel's first two numbers, is replaced). New fields of a case or an observation need a `serde(default)`,
 //! so that what was recorded before them can still be read.
 
 mod tamper;
 
+use super::model::Environment;
 use super::verdict::Outcome;
 use super::{judge, knows};
 use crate::observation::Observation;
@@ -77,7 +78,7 @@ fn recorded_cases_are_judged_as_they_were() {
     assert!(
         wrong.is_empty(),
         "{} recorded cases are judged otherwise than they were; where the oracle is right now, \
-         make the corpus anew (harness/oracle/corpus/mod.rs):\n{}",
+         record them anew (harness/oracle/corpus/mod.rs):\n{}",
         wrong.len(),
         wrong[..wrong.len().min(20)].join("\n")
     );
@@ -105,6 +106,10 @@ fn the_corpus_is_of_all_kinds() {
     count("a report", &|case| {
         case.faults.iter().any(|fault| fault.report.is_some())
     });
+    count("a mirror of multipaths", &|case| {
+        case.stack.nested().is_some()
+    });
+    count("several held requests", &|case| case.holds.len() > 1);
     for ending in [Ending::Ok, Ending::Eio] {
         count("a held request", &|case| {
             case.holds.iter().any(|hold| hold.then == ending)
@@ -149,12 +154,17 @@ struct CaseFile {
 
 /// Not a test, but what makes the corpus: see above.
 #[test]
-fn the_corpus_is_made_anew_on_demand() {
+fn the_corpus_grows_on_demand() {
     let Some(records) = std::env::var_os("UPDATE_CORPUS") else {
         return;
     };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut all: BTreeMap<String, Recorded> = BTreeMap::new();
+    let mut all: BTreeMap<_, Recorded> = BTreeMap::new();
+    let key = |one: &Recorded| {
+        let release = Environment::release_of(&one.observation.release);
+        (one.case.id.clone(), release)
+    };
+    all.extend(recorded().into_iter().map(|one| (key(&one), one)));
     for record in std::env::split_paths(&records) {
         let cases = workspace.join(record).join("cases");
         for entry in fs::read_dir(&cases).expect("a run record") {
@@ -181,7 +191,7 @@ fn the_corpus_is_made_anew_on_demand() {
                 case,
                 observation,
             };
-            all.insert(one.case.id.clone(), one);
+            all.insert(key(&one), one);
         }
     }
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());

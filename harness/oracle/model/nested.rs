@@ -410,6 +410,29 @@ mod tests {
         assert_eq!(expected.beneath.concat(), "AAAA");
     }
 
+    /// The path that a request was cut for has a part of it done (`bio_split_to_limits`),
+    /// where it is asked.
+    #[rstest]
+    #[case::path(&[0], true)]
+    #[case::second_leg_is_not_asked(&[2], false)]
+    #[case::healthy(&[], false)]
+    fn a_path_leaves_a_part_complete(#[case] disks: &[u8], #[case] partial: bool) {
+        let mut case = case("queue_mode = \"bio\"", "read", disks);
+        case.legs.max_sectors_kb = Some(64);
+        assert_eq!(expected(&case).partial, partial);
+    }
+
+    /// A write in two pieces meets the first path's fault of each leg, in whatever
+    /// order they are named.
+    #[test]
+    fn a_write_in_pieces_meets_the_fault_of_each_leg() {
+        let mut case = case("keep_log = true", "write", &[2, 0]);
+        case.io.requests = 2;
+        let expected = expected(&case);
+        assert_eq!(expected.fires, [1, 0]);
+        assert_eq!(expected.beneath.concat(), "FAFA");
+    }
+
     /// Of several units only the first leg's paths may be asked for a read.
     #[test]
     fn of_many_units_the_mirror_hears_of_no_failure() {

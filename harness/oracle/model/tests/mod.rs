@@ -1,6 +1,14 @@
 //! What the stacks do with flushes, discards and write-zeroes that fail, with logs
 //! and recoveries that do, and with what is in flight.
 
+mod environment;
+mod held;
+mod paths;
+mod reads;
+mod recovery;
+mod refused;
+mod writes;
+
 use super::*;
 use crate::oracle::units::nominal;
 use crate::scenario::Scenario;
@@ -12,6 +20,32 @@ fn case(stack: &str, io: &str, faults: &str) -> Case {
     let scenario = Scenario::parse("test", &text).unwrap();
     assert_eq!(scenario.count(), 1);
     scenario.expand().next().unwrap()
+}
+
+/// The only case of a scenario without its question; `; ` stands for a new line.
+fn one(text: &str) -> Case {
+    let text = format!("question = \"?\"\n{}", text.replace("; ", "\n"));
+    let scenario = Scenario::parse("test", &text).unwrap();
+    assert_eq!(scenario.count(), 1);
+    scenario.expand().next().unwrap()
+}
+
+/// The answers to requests of so many sectors, of which several may be right:
+/// `ok ok|EIO`.
+fn told(text: &str, sectors: u64) -> Vec<Vec<Answer>> {
+    let answer = |word: &str| match word {
+        "ok" => Ok(sectors * 512),
+        _ => Err(5),
+    };
+    let each = text.split(' ');
+    each.map(|one| one.split('|').map(answer).collect())
+        .collect()
+}
+
+/// Legs or paths by their digits: `02`; `-` has none.
+fn legs(text: &str) -> Vec<u8> {
+    let digits = text.bytes().filter(u8::is_ascii_digit);
+    digits.map(|digit| digit - b'0').collect()
 }
 
 fn expected(case: &Case) -> Expectation {

@@ -1,0 +1,101 @@
+//! Mirrors that could not be recovered, or are being recovered.
+
+use super::*;
+use races::{copied, is_copy};
+
+const SOURCE: &str = "[[fault]]; op='read'; during='set-up'; at='first'";
+const COPY: &str = "[[fault]]; op='write'; leg=1; during='set-up'; at='first'";
+
+/// An I/O of 512 sectors that begins in region 1, which could not be recovered, and
+/// ends in region 2: the legs that either part of it is asked of, their state, and
+/// whether it waits.
+///
+/// A region out of sync is read from the default leg, and is written to that one
+/// where the log is kept (`do_writes`: `nosync`); else the write waits until the
+/// mirror is loaded anew, and is then written to the legs without an error. The other
+/// regions are read from a leg without an error, downwards from the default
+/// (`choose_mirror`), and written to all.
+#[rstest]
+#[case::source("read", "", 3, SOURCE, ["-", "2"], "SAA", false)]
+#[case::copy("read", "", 3, COPY, ["0", "0"], "ASA", false)]
+#[case::copy_kept("write", "keep_log=true", 3, COPY, ["0", "012"], "ASA", false)]
+#[case::copy_held("write", "", 3, COPY, ["02", "012"], "ASA", true)]
+#[case::copy_held_of_two("write", "", 2, COPY, ["0", "01"], "AS", true)]
+#[case::disk_log("write", "log='disk'", 2, COPY, ["0", "01"], "AS", true)]
+fn an_io_over_a_region_out_of_sync(
+    #[case] op: &str,
+    #[case] stack: &str,
+    #[case] count: u8,
+    #[case] fault: &str,
+    #[case] users: [&str; 2],
+    #[case] health: &str,
+    #[case] held: bool,
+) {
+    let case = one(&format!(
+        "[stack]; sync='synced'; {stack}; [legs]; size=8192; count={count}; [io]; op='{op}'; \
+         sector=1800; {fault}"
+    ));
+    let expected = expected(&case);
+    assert_eq!(
+        (expected.health.concat(), expected.held),
+        (health.to_owned(), held)
+    );
+    let lost = users[0] == "-";
+    assert_eq!(expected.answers, told(if lost { "EIO" } else { "ok" }, 512));
+    for (unit, users) in expected.units.iter().zip(users.map(legs)) {
+        assert_eq!((&unit.good, unit.one_of.len()), (&users, 0));
+        let times = |leg: u8| u32::from(users.contains(&leg));
+        let asked: Vec<_> = (0..count).map(|leg| (times(leg), times(leg))).collect();
+        assert_eq!(unit.asked, asked);
+        assert_eq!(unit.order, (op == "read").then_some(users));
+    }
+    let log = stack.contains("log='disk'").then_some('A');
+    assert_eq!((expected.log, expected.fires.len()), (log, 0));
+    assert!(!expected.loses_sync && !expected.partial && !expected.refused);
+}
+
+/// Of two requests the one in the region that was lost is.
+#[test]
+fn a_request_beside_the_region_that_was_lost() {
+    let text = "[stack]; sync='synced'; [legs]; size=8192; [io]; sector=1792; requests=2";
+    let expected = expected(&one(&format!("{text}; {SOURCE}")));
+    assert_eq!(expected.answers, told("EIO ok", 256));
+}
+
+/// A write that lies in a region in sync goes on, though another region is not.
+#[test]
+fn a_write_beside_a_region_out_of_sync() {
+    let text = "[stack]; sync='synced'; [legs]; size=8192; [io]; op='write'; sector=1024";
+    let mut case = one(&format!("{text}; {COPY}"));
+    case.io.sector = 2048;
+    let expected = expected(&case);
+    assert!(!expected.held);
+    assert_eq!(expected.units[0].asked, [(1, 1), (1, 1)]);
+}
+
+/// What the recovery copies is a region, whole (`recover`), and nothing else is.
+#[rstest]
+#[case::region(1024, 64, true)]
+#[case::next(1088, 64, true)]
+#[case::within(1030, 64, false)]
+#[case::part(1024, 48, false)]
+#[case::two(1024, 128, false)]
+fn a_copy_is_told_by_its_range(#[case] sector: u64, #[case] sectors: u64, #[case] copy: bool) {
+    let text = |sync: &str| {
+        format!(
+            "[stack]; region_size=64; sync='{sync}'; [legs]; size=2048; [io]; sector=1030; \
+             sectors=48; [[hold]]"
+        )
+    };
+    let case = one(&text("syncing"));
+    let range = Unit { sector, sectors };
+    assert_eq!(is_copy(&case, range), copy);
+    assert!(!is_copy(&one(&text("nosync")), range));
+    let region = Unit {
+        sector: 1024,
+        sectors: 64,
+    };
+    assert_eq!(copied(&case), region);
+    let expected = expected(&case);
+    assert!(!expected.refused && !expected.partial && expected.fires.is_empty());
+}
