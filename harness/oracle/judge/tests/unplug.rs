@@ -43,7 +43,7 @@ fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
         }
     }
     if op == Op::Write {
-        let mut written = seen.media[0].spans[0].clone();
+        let mut written = seen.media[0].spans[0];
         written.sectors = SECTORS;
         written.what = stamp(Origin::Writer(0), 1, FROM);
         seen.media[0].spans = vec![written];
