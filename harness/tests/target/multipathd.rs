@@ -18,6 +18,12 @@ fn configuration(no_path_retry: &str) -> String {
     )
 }
 
+/// The command that writes it, on one line.
+fn written(configuration: &str) -> String {
+    let text = configuration.replace('\n', "\\n");
+    format!("printf '{text}' >/etc/multipath.conf")
+}
+
 /// A shell, and Debian's multipath-tools and udev.
 fn multipath_tools() -> Vec<Extra> {
     let cache = Cache::open().unwrap();
@@ -36,7 +42,7 @@ impl Rig {
     /// Has udevd and multipathd run, the latter with this configuration.
     async fn start_multipathd(&mut self, no_path_retry: &str) {
         let configuration = configuration(no_path_retry);
-        let configure = format!("cat >/etc/multipath.conf <<E\n{configuration}E\n");
+        let configure = written(&configuration);
         for command in [
             "mkdir -p /run /tmp /var /etc/udev; mount -t tmpfs none /run; ln -s /run /var/run",
             "mkdir -p /run/lock; /lib/systemd/systemd-udevd --daemon",
@@ -51,7 +57,7 @@ impl Rig {
     /// Has it take another configuration.
     async fn reconfigure(&mut self, no_path_retry: &str) {
         let configuration = configuration(no_path_retry);
-        let configure = format!("cat >/etc/multipath.conf <<E\n{configuration}E\n");
+        let configure = written(&configuration);
         self.well(&configure).await;
         self.well("multipathd reconfigure").await;
     }
