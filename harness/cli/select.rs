@@ -113,7 +113,8 @@ impl Choice {
         scenarios.retain(|scenario| seen.insert((scenario.name.clone(), scenario.text.clone())));
         let thinning = match (selection.sample, &filter) {
             (Some(number), None) => {
-                Thinning::Shares(shares(scenarios.iter().map(Scenario::count), number))
+                let sizes = scenarios.iter().map(|one| (one.sample, one.count()));
+                Thinning::Shares(shares(sizes, number))
             }
             (Some(number), Some(_)) => Thinning::Spread(number),
             // Whoever asks for certain cases wants them all.
@@ -213,15 +214,22 @@ pub fn selection(args: &SelectArgs) -> Selection {
     }
 }
 
-/// Shares out `number` cases among the scenarios, as equally as their sizes
-/// allow.
-fn shares(counts: impl Iterator<Item = usize>, number: u64) -> Vec<usize> {
-    let counts: Vec<_> = counts.collect();
-    let mut shares = vec![0; counts.len()];
-    let mut left = number.min(counts.iter().map(|count| *count as u64).sum());
+/// Shares out `number` cases among scenarios, of which their samples and sizes
+/// are given: as equally as their samples allow, since a scenario whose cases take
+/// long has a small one, and beyond those as equally as their sizes allow.
+fn shares(scenarios: impl Iterator<Item = (usize, usize)>, number: u64) -> Vec<usize> {
+    let sizes: Vec<_> = scenarios
+        .map(|(sample, count)| (sample.min(count), count))
+        .collect();
+    let all: u64 = sizes.iter().map(|(_, count)| *count as u64).sum();
+    let sampled: u64 = sizes.iter().map(|(sample, _)| *sample as u64).sum();
+    let mut shares = vec![0; sizes.len()];
+    let mut left = number.min(all);
     while left > 0 {
-        for (share, count) in shares.iter_mut().zip(&counts) {
-            if left > 0 && *share < *count {
+        let beyond = shares.iter().map(|share| *share as u64).sum::<u64>() >= sampled;
+        for (share, (sample, count)) in shares.iter_mut().zip(&sizes) {
+            let most = if beyond { count } else { sample };
+            if left > 0 && *share < *most {
                 *share += 1;
                 left -= 1;
             }
@@ -253,17 +261,19 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case::equal(&[10, 10], 4, &[2, 2])]
-    #[case::odd(&[10, 10], 5, &[3, 2])]
-    #[case::small_ones_are_done_first(&[1, 100, 2], 9, &[1, 6, 2])]
-    #[case::more_than_there_are(&[1, 2], 9, &[1, 2])]
+    #[case::equal(&[(9, 10), (9, 10)], 4, &[2, 2])]
+    #[case::odd(&[(9, 10), (9, 10)], 5, &[3, 2])]
+    #[case::small_ones_are_done_first(&[(9, 1), (9, 100), (9, 2)], 9, &[1, 6, 2])]
+    #[case::small_samples_too(&[(1, 50), (9, 100), (2, 50)], 9, &[1, 6, 2])]
+    #[case::beyond_all_samples(&[(1, 50), (2, 4)], 9, &[5, 4])]
+    #[case::more_than_there_are(&[(1, 1), (1, 2)], 9, &[1, 2])]
     #[case::nothing(&[], 9, &[])]
     fn a_sample_is_shared_out(
-        #[case] counts: &[usize],
+        #[case] sizes: &[(usize, usize)],
         #[case] number: u64,
         #[case] expected: &[usize],
     ) {
-        assert_eq!(shares(counts.iter().copied(), number), expected);
+        assert_eq!(shares(sizes.iter().copied(), number), expected);
     }
 
     fn chosen(number: u64, whole: u64) -> Vec<u64> {

@@ -84,10 +84,7 @@ mod tests {
         "controller = \"target\"\noffset = 4294967296",
         "target with large disks"
     )]
-    #[case::stopping(
-        "controller = \"virtio-scsi\"\non_error = \"stop\"",
-        "virtio-scsi that stops on errors"
-    )]
+    #[case::stopping("on_error = \"stop\"", "virtio-blk that stops on errors")]
     fn what_a_machine_must_have(#[case] legs: &str, #[case] words: &str) {
         let text = format!("question = \"?\"\n[legs]\n{legs}\n");
         let scenario = Scenario::parse("test", &text).unwrap();

@@ -3,16 +3,32 @@
 use crate::port;
 use crate::refuse::Refuse;
 use halfway_protocol::message::Refusal;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+/// Names the dm devices in /dev/mapper, as udev would. A name that is there, or a
+/// device that goes meanwhile, is nothing to stop for.
+fn name_devices() {
+    const NAMES: &str = "/dev/mapper";
+    let _ = fs::create_dir(NAMES);
+    for device in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
+        if let Ok(name) = fs::read_to_string(device.path().join("dm/name")) {
+            let device = Path::new("..").join(device.file_name());
+            let _ = symlink(device, Path::new(NAMES).join(name.trim_end()));
+        }
+    }
+}
 
 /// Runs `/bin/sh` on the port with that name until it ends.
 ///
 /// # Errors
 /// No such port, or no shell in the image.
 pub fn run(port: &str) -> Result<(), Refusal> {
+    name_devices();
     let path = port::find(port, Duration::from_secs(5))?;
     let doing = || format!("starting a shell on {}", path.display());
     let port = OpenOptions::new()

@@ -2,7 +2,7 @@
 
 use super::{Scene, aside, contract, hold, journal, progress, stop};
 use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::model;
+use crate::oracle::{controller, model};
 use crate::scenario::case::{Fault, OnError, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
@@ -139,7 +139,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
             "{what} did not fire: the leg's journal shows no error there, or not the first time"
         ));
     };
-    let attempts = scene.conduct.attempts.0;
+    let (attempts, _) = controller::asked(scene.case, fault);
     let failures = asked.iter().filter(is_failed).count();
     if failures < attempts as usize {
         return Some(format!(

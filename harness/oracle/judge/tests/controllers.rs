@@ -29,6 +29,25 @@ fn read() -> Case {
     case(Op::Read, vec![fault(0, Op::Read)])
 }
 
+/// Which failures a driver tries again depends on the error as well: ENOSPC comes as
+/// DATA PROTECT (7/27/07) from QEMU's SCSI disk, and final.
+#[rstest]
+#[case::final_error(1, Outcome::Pass)]
+#[case::asked_again(6, Outcome::Fail)]
+fn an_error_that_is_final_is_asked_for_once(#[case] attempts: usize, #[case] outcome: Outcome) {
+    let mut fails = fault(0, Op::Write);
+    fails.errno = 28;
+    let case = on(VirtioScsi, case(Op::Write, vec![fails]));
+    let mut seen = retried(&case, attempts);
+    for entry in &mut seen.journal {
+        entry.result = entry
+            .result
+            .map(|result| if result == -5 { -28 } else { result });
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 /// libata asks a disk that failed for its log, by requests of its own: as drivers
 /// do on 6.12, each of a sector and some without an end that is good.
 #[test]
