@@ -51,7 +51,7 @@ pub enum BuildError {
         /// The kernel.
         kernel: String,
         /// The reason.
-        source: RootError,
+        source: Box<RootError>,
     },
     /// The kernel's configuration names no compiler.
     #[error("the headers of {0} do not say which compiler built the kernel")]
@@ -223,7 +223,7 @@ impl Tools {
         root.map(Tools::Root).map_err(|source| BuildError::Root {
             control: wanted_by.to_owned(),
             kernel: kernel.release.clone(),
-            source,
+            source: Box::new(source),
         })
     }
 
