@@ -8,8 +8,9 @@
 @@
  dec_count(...)
  {
--	if (error)
-+	if (error && !region)
- 		set_bit(region, &io->error_bits);
- 	...
+ 	<...
+-	set_bit(region, &io->error_bits);
++	if (!region)
++		set_bit(region, &io->error_bits);
+ 	...>
  }

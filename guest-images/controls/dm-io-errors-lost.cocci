@@ -8,7 +8,8 @@
 @@
  dec_count(...)
  {
--	if (error)
--		set_bit(region, &io->error_bits);
- 	...
+ 	<...
+-	set_bit(region, &io->error_bits);
++	;
+ 	...>
  }

@@ -9,6 +9,8 @@
  do_write(...)
  {
  	...
--	BUG_ON(dm_io(&io_req, ms->nr_mirrors, io, NULL, IOPRIO_DEFAULT));
-+	BUG_ON(dm_io(&io_req, ms->leg_failure ? 1 : ms->nr_mirrors, io, NULL, IOPRIO_DEFAULT));
+ 	BUG_ON(dm_io(&io_req,
+-	ms->nr_mirrors
++	ms->leg_failure ? 1 : ms->nr_mirrors
+ 	, io, ...));
  }

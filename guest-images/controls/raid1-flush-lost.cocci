@@ -5,12 +5,13 @@
 // kills: wrong I/O, wrong data
 
 @@
+expression flags;
 @@
  do_write(...)
  {
  	...
  	blk_opf_t op_flags =
--		bio->bi_opf & (REQ_FUA | REQ_PREFLUSH)
+-		bio->bi_opf & flags
 +		0
  	;
  	...

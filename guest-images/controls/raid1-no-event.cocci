@@ -9,6 +9,11 @@
  fail_mirror(...)
  {
  	...
+(
 -	schedule_work(&ms->trigger_event);
 +	;
+|
+-	queue_work(dm_raid1_wq, &ms->trigger_event);
++	;
+)
  }

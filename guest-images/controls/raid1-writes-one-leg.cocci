@@ -9,6 +9,8 @@
  do_write(...)
  {
  	...
--	BUG_ON(dm_io(&io_req, ms->nr_mirrors, io, NULL, IOPRIO_DEFAULT));
-+	BUG_ON(dm_io(&io_req, 1, io, NULL, IOPRIO_DEFAULT));
+ 	BUG_ON(dm_io(&io_req,
+-	ms->nr_mirrors
++	1
+ 	, io, ...));
  }

@@ -1,7 +1,9 @@
 // class: the bio's flags are left as the failed attempt left them
 // module: dm-mirror
 // file: drivers/md/dm-bio-record.h
-// scenarios: raid1
+// scenarios: raid1/read-halfway, raid1/read-whole, raid1/read-across-regions,
+//   raid1/read-three-legs, raid1/read-twice, raid1/read-buffered, raid1/read-merged,
+//   raid1/read-all-legs-fail, raid1/read-queue-depth
 // kills: crash, wrong data, hang, wrong answer
 // equivalent: the mirror does not submit the restored bio again, dm-io reads
 //   into its pages by bios of its own. What is left to it is one bio_endio,

@@ -1,7 +1,7 @@
 //! Running `apt-get` beside the host's own state.
 
 use super::ArchiveError;
-use super::index::Choice;
+use super::index::{self, Choice};
 use crate::file::{self, Context, FileError};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -141,6 +141,19 @@ impl Apt {
         Ok(lists)
     }
 
+    /// Those packages with all that they depend on, as apt itself would install them
+    /// on a system that has nothing yet.
+    pub(super) fn resolve(&self, names: &[String]) -> Result<Choice, ArchiveError> {
+        file::write_atomically(&self.path("status"), b"")?;
+        let mut command = self.with_sources("apt-get")?;
+        command
+            .args(["-qq", "--no-install-recommends", "--simulate", "install"])
+            .args(names);
+        let output = run("apt-get", command)?;
+        check(&format!("find what {} need", names.join(", ")), &output)?;
+        Ok(index::simulated(names, &text(&output.stdout)))
+    }
+
     /// Fetches the chosen packages; `progress` gets 0 to 100.
     ///
     /// Only installing goes on with a half-fetched file, so this installs
@@ -217,6 +230,9 @@ impl Apt {
 
 /// dpkg's status file of a system that has these packages.
 fn installed(provided: &BTreeMap<String, String>) -> String {
+    if provided.is_empty() {
+        return String::new();
+    }
     let provided: Vec<String> = provided
         .iter()
         .map(|(name, version)| format!("{name} (= {version})"))

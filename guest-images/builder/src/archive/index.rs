@@ -276,6 +276,25 @@ pub(super) fn build_inputs(
     Ok(choice)
 }
 
+/// What `apt-get --simulate install` of those packages says that it would install, in
+/// lines as `Inst make (4.4.1-2 Debian:13.8/stable [amd64])`.
+pub(super) fn simulated(names: &[String], said: &str) -> Choice {
+    let installed = said.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
+        let (_, rest) = rest.split_once('(')?;
+        Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
+    });
+    let versions: BTreeMap<String, String> = installed.collect();
+    Choice {
+        what: names.join(", "),
+        version: "with all that they need".to_owned(),
+        packages: versions.keys().cloned().collect(),
+        versions,
+        foreign: BTreeMap::new(),
+        skipped: Vec::new(),
+    }
+}
+
 /// Whether a package holds libraries, by Debian's naming policy (8.1).
 pub(super) fn is_library(name: &str) -> bool {
     name.starts_with("lib") || name == "zlib1g"
@@ -368,6 +387,17 @@ mod tests {
         assert_eq!(choice.to_string(), version);
         assert_eq!(choice.packages.len(), packages, "{:?}", choice.packages);
         assert!(choice.skipped.is_empty());
+    }
+
+    #[test]
+    fn what_apt_would_install_is_read() {
+        let said = "Inst libacl1 (2.3.2-2+b1 Debian:13.8/stable [amd64])\n\
+                    Inst libc6 (2.41-12 Debian:13.8/stable [amd64]) []\n\
+                    Inst libattr1 (1:2.5.2-3 Debian:13.8/stable [amd64])\n\
+                    Conf libc6 (2.41-12 Debian:13.8/stable [amd64])\n";
+        let choice = simulated(&["make".to_owned()], said);
+        assert_eq!(choice.packages, ["libacl1", "libattr1", "libc6"]);
+        assert_eq!(choice.version_of("libattr1"), "1:2.5.2-3");
     }
 
     #[test]

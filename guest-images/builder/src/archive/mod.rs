@@ -165,6 +165,23 @@ pub(crate) fn fetch_programs(
         .collect())
 }
 
+/// Fetches those packages with all that they depend on, programs too, and has `each`
+/// take them apart: a system of its own.
+pub(crate) fn fetch_installation(
+    packages: &[String],
+    suites: &[String],
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+    mut each: impl FnMut(&Path, &mut Progress<'_>) -> Result<(), UnpackError>,
+) -> Result<(), ArchiveError> {
+    let archive = Archive::open(suites, |_| Vec::new(), cache, progress)?;
+    let choice = archive.apt.resolve(packages)?;
+    for file in archive.download(&choice, progress)?.iter() {
+        each(file, progress)?;
+    }
+    Ok(())
+}
+
 /// Suites, with current package lists.
 struct Archive {
     apt: apt::Apt,

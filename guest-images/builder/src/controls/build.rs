@@ -4,9 +4,10 @@ use super::abi::{self, AbiError};
 use super::control::Control;
 use super::inputs::{Inputs, InputsError, Part};
 use super::own;
+use super::root::{Root, RootError};
 use super::tools::{self, MissingTool};
 use crate::cache::{Cache, prune, touch};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Entry};
 use crate::file::{self, Context, FileError};
 use crate::kernel::Kernel;
 use crate::module::ModuleError;
@@ -41,6 +42,16 @@ pub enum BuildError {
         control: String,
         /// The reason.
         source: InputsError,
+    },
+    /// The host has another compiler, and the kernel's own cannot be had.
+    #[error("{control} cannot be built with the compiler of kernel {kernel}: {source}")]
+    Root {
+        /// The control.
+        control: String,
+        /// The kernel.
+        kernel: String,
+        /// The reason.
+        source: Box<RootError>,
     },
     /// The kernel's configuration names no compiler.
     #[error("the headers of {0} do not say which compiler built the kernel")]
@@ -124,7 +135,7 @@ pub fn build(
     };
     let wanted = [Part::Headers, Part::Source];
     let inputs = inputs(&control.name, kernel, &wanted, cache, progress)?;
-    tools::need(&compiler(&inputs, kernel)?, &built_by(kernel))?;
+    let tools = Tools::of(&control.name, &inputs, kernel, cache, progress)?;
     progress(&Stage::Build {
         control: control.name.clone(),
         module: control.module.clone(),
@@ -140,7 +151,7 @@ pub fn build(
         let name = file.file_name().unwrap_or_default();
         mutate(control, patch, &bench.path.join(name), &kernel.origin)?;
     }
-    let module = make(&control.name, &control.module, &inputs, &bench.path, None)?;
+    let module = make(&control.name, &control.module, &inputs, &bench.path, &tools)?;
     bench.keep()?;
     abi::check(&stock, &module).map_err(|source| BuildError::Abi {
         control: control.name.clone(),
@@ -166,10 +177,12 @@ pub fn build_own(
     tools::require_make()?;
     let inputs = inputs(module, kernel, &[Part::Headers], cache, progress)?;
     // What it does must not depend on the compiler, so that a near one will do.
-    let own = compiler(&inputs, kernel)?;
-    let substitute = match tools::need(&own, &built_by(kernel)) {
-        Ok(()) => None,
-        Err(missing) => Some(tools::any_compiler().ok_or(missing)?),
+    let tools = match Tools::of(module, &inputs, kernel, cache, progress) {
+        Err(error @ BuildError::Root { .. }) => {
+            let substitute = tools::any_compiler().ok_or(error)?;
+            Tools::Substitute(substitute)
+        }
+        tools => tools?,
     };
     progress(&Stage::Build {
         control: "Halfway".to_owned(),
@@ -178,9 +191,53 @@ pub fn build_own(
     let files = own::SOURCE.map(|(name, text)| (name.into(), text.as_bytes().to_vec()));
     let name = format!("{}\0own", kernel.origin);
     let bench = Bench::open(cache, &name, &files, progress)?;
-    let built = make(module, module, &inputs, &bench.path, substitute)?;
+    let built = make(module, module, &inputs, &bench.path, &tools)?;
     bench.keep()?;
     Ok(shelf.put(&built)?)
+}
+
+/// What a module is compiled with.
+enum Tools {
+    /// The kernel's own compiler, which the host has.
+    Host,
+    /// The kernel's own compiler, in a root directory of its own.
+    Root(Root),
+    /// Another compiler of the host.
+    Substitute(&'static str),
+}
+
+impl Tools {
+    /// The kernel's own: the host's if it has it, else the archive's.
+    fn of(
+        wanted_by: &str,
+        inputs: &Inputs,
+        kernel: &Kernel,
+        cache: &Cache,
+        progress: &mut Progress<'_>,
+    ) -> Result<Self, BuildError> {
+        let compiler = compiler(inputs, kernel)?;
+        if tools::need(&compiler, "builds modules").is_ok() {
+            return Ok(Tools::Host);
+        }
+        let root = Root::get(&entry(kernel)?, &compiler, cache, progress);
+        root.map(Tools::Root).map_err(|source| BuildError::Root {
+            control: wanted_by.to_owned(),
+            kernel: kernel.release.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    fn make(&self) -> Command {
+        match self {
+            Tools::Host => tools::make(),
+            Tools::Root(root) => tools::unaffected(root.command("make")),
+            Tools::Substitute(compiler) => {
+                let mut make = tools::make();
+                make.arg(format!("CC={compiler}"));
+                make
+            }
+        }
+    }
 }
 
 /// The place of a built module in the cache.
@@ -223,16 +280,19 @@ fn inputs(
     cache: &Cache,
     progress: &mut Progress<'_>,
 ) -> Result<Inputs, BuildError> {
-    let catalogue = Catalogue::load();
-    let entry = catalogue
-        .get(&kernel.name)
-        .ok_or_else(|| BuildError::Kernel(kernel.name.clone()))?;
-    Inputs::get(entry, &kernel.origin, parts, cache, progress).map_err(|source| {
+    Inputs::get(&entry(kernel)?, &kernel.origin, parts, cache, progress).map_err(|source| {
         BuildError::Inputs {
             control: wanted_by.to_owned(),
             source,
         }
     })
+}
+
+/// Where the kernel is from.
+fn entry(kernel: &Kernel) -> Result<Entry, BuildError> {
+    let catalogue = Catalogue::load();
+    let entry = catalogue.get(&kernel.name).cloned();
+    entry.ok_or_else(|| BuildError::Kernel(kernel.name.clone()))
 }
 
 /// The compiler that built the kernel.
@@ -242,10 +302,6 @@ fn compiler(inputs: &Inputs, kernel: &Kernel) -> Result<String, BuildError> {
     let (program, _) =
         tools::compiler_of(&config).ok_or_else(|| BuildError::NoCompiler(kernel.origin.clone()))?;
     Ok(program.to_owned())
-}
-
-fn built_by(kernel: &Kernel) -> String {
-    format!("built kernel {} and must build its modules", kernel.release)
 }
 
 /// The module that the kernel came with.
@@ -355,10 +411,10 @@ fn make(
     module: &str,
     inputs: &Inputs,
     directory: &Path,
-    compiler: Option<&str>,
+    tools: &Tools,
 ) -> Result<Vec<u8>, BuildError> {
     let target = format!("{module}.ko");
-    let mut make = tools::make();
+    let mut make = tools.make();
     make.arg("-C")
         .arg(inputs.headers())
         .arg("-f")
@@ -366,9 +422,7 @@ fn make(
         .arg(format!("M={}", directory.display()))
         // Nobody looks at a module's own BTF, which takes a program to make.
         .arg("CONFIG_DEBUG_INFO_BTF_MODULES=");
-    if let Some(compiler) = compiler {
-        make.arg(format!("CC={compiler}"));
-    }
+    make.args(inputs.output()).args(inputs.names());
     make.arg(&target);
     run(name, "make", make)?;
     Ok(file::read(&directory.join(target))?)

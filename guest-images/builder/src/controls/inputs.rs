@@ -114,6 +114,22 @@ impl Inputs {
         self.unpacked().join(installed)
     }
 
+    /// What the headers' own makefile sets beside that, from Linux 6.13 on: where the
+    /// configuration is. As there, but where the headers are.
+    pub(super) fn output(&self) -> Option<String> {
+        let own = fs::read_to_string(self.headers().join("Makefile")).ok()?;
+        let sets = own.lines().any(|line| line.starts_with("KBUILD_OUTPUT"));
+        sets.then(|| format!("KBUILD_OUTPUT={}", self.headers().display()))
+    }
+
+    /// What lets the names that our files use stand on this kernel: Linux 7.3 calls
+    /// `bi_bvec_done` of `struct bvec_iter` `bi_offset`.
+    pub(super) fn names(&self) -> Option<&'static str> {
+        let header = self.makefile().with_file_name("include/linux/bvec.h");
+        let says = |name| fs::read_to_string(&header).is_ok_and(|text| text.contains(name));
+        (!says("bi_bvec_done") && says("bi_offset")).then_some("KCFLAGS=-Dbi_bvec_done=bi_offset")
+    }
+
     fn unpacked(&self) -> PathBuf {
         self.root.join(directory(Part::Headers))
     }
@@ -219,7 +235,14 @@ mod tests {
         xz.write_all(&source).unwrap();
         let package = tar(&[
             ("./usr/src/linux-source-6.1.tar.xz", &xz.finish().unwrap()),
-            ("./usr/src/linux-headers-x/Makefile", b"include /usr/src/y"),
+            (
+                "./usr/src/linux-headers-x/Makefile",
+                b"KBUILD_OUTPUT=/usr/src/linux-headers-x\ninclude /usr/src/y/Makefile",
+            ),
+            (
+                "./usr/src/y/include/linux/bvec.h",
+                b"\tunsigned int bi_offset;\n",
+            ),
         ]);
         let directory = tempfile::tempdir().unwrap();
         take(&package[..], directory.path()).unwrap();
@@ -232,7 +255,10 @@ mod tests {
             root: directory.path().to_owned(),
             kernel: "x".to_owned(),
         };
-        let makefile = directory.path().join("headers/usr/src/y");
+        let makefile = directory.path().join("headers/usr/src/y/Makefile");
         assert_eq!(inputs.makefile(), makefile);
+        assert_eq!(inputs.names(), Some("KCFLAGS=-Dbi_bvec_done=bi_offset"));
+        let output = inputs.output().unwrap();
+        assert!(output.starts_with("KBUILD_OUTPUT=/") && output.ends_with("/linux-headers-x"));
     }
 }

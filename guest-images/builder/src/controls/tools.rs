@@ -38,8 +38,11 @@ pub(super) fn spatch() -> Command {
 }
 
 pub(super) fn make() -> Command {
-    let mut make = quiet(MAKE);
-    // Variables of an outer make are not for the kernel's.
+    unaffected(quiet(MAKE))
+}
+
+/// A make without the variables of an outer one, which are not for the kernel's.
+pub(super) fn unaffected(mut make: Command) -> Command {
     for variable in [
         "MAKEFLAGS",
         "MFLAGS",
