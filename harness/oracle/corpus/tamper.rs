@@ -109,7 +109,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         health(case, seen, 0)
     }),
     ("the health of the last leg", |case, seen| {
-        health(case, seen, case.legs.count - 1)
+        health(case, seen, case.members() - 1)
     }),
     ("a region that lost its sync", |case, seen| {
         case.stack.raid1()?;
