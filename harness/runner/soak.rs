@@ -16,6 +16,17 @@ use halfway_protocol::io::IoState;
 use halfway_protocol::message::{self, Reply, Request};
 use std::time::{Duration, Instant};
 
+/// How many times as long a soak may be, as long as no I/O has met a fault: which
+/// ones do is also a matter of what the stack made of those before.
+pub(super) const PROLONGED: u32 = 4;
+
+/// Whether the kernel has said that a lower device failed a request
+/// (`blk_print_req_error`). The judge asks the journal.
+pub(super) fn has_met_a_fault(seen: &message::Seen) -> bool {
+    let mut log = seen.log.iter();
+    log.any(|message| message.text.contains("I/O error, dev "))
+}
+
 /// Performs the soak of a case whose stack is there. What was seen is in `seen`
 /// step by step, also where the guest dies of one.
 pub async fn run(
@@ -38,11 +49,14 @@ pub async fn run(
     seen.soak = Some(Seen::default());
     loop {
         let over = match how.length {
-            // The first step only writes what the others work on.
-            Length::Count(count) => seen
-                .soak
-                .as_ref()
-                .is_some_and(|soak| soak.steps.len() as u64 > u64::from(count)),
+            Length::Count(count) => {
+                // The first step only writes what the others work on.
+                let steps = seen.soak.as_ref().map_or(0, |soak| soak.steps.len());
+                let done = (steps as u32).saturating_sub(1);
+                done >= count
+                    && (has_met_a_fault(&seen.seen) || done >= count.saturating_mul(PROLONGED))
+                    && steps > 0
+            }
             Length::Seconds(seconds) => since.elapsed() >= Duration::from_secs(seconds.into()),
         };
         let step = match over {

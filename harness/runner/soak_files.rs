@@ -2,7 +2,7 @@
 //! beneath has its failures.
 
 use super::perform::Interruption;
-use super::soak::act;
+use super::soak::{PROLONGED, act, has_met_a_fault};
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::client::strange;
@@ -17,10 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long one program may take, beyond the time that one I/O may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How many times as many rounds there may be, as long as no I/O has met a fault:
-/// which ones do is the kernel's business.
-const PROLONGED: u32 = 4;
 
 /// Performs the soak of a case whose stack is there.
 pub async fn run(
@@ -87,7 +83,7 @@ impl Files<'_> {
                 round > 0 && since.elapsed() >= Duration::from_secs(seconds.into())
             }
         };
-        while !over(round, self.has_met_a_fault()) {
+        while !over(round, has_met_a_fault(&self.seen.seen)) {
             round += 1;
             let work = programs::work(self.plan.round(round));
             if !self.program(&work, true).await? {
@@ -108,13 +104,6 @@ impl Files<'_> {
             soak.ended = right;
         }
         Ok(true)
-    }
-
-    /// Whether the kernel has said that a lower device failed a request
-    /// (`blk_print_req_error`). The judge asks the journal.
-    fn has_met_a_fault(&self) -> bool {
-        let mut log = self.seen.seen.log.iter();
-        log.any(|message| message.text.contains("I/O error, dev "))
     }
 
     /// Whether the last program has ended.
