@@ -27,6 +27,13 @@ const PROGRAM: Duration = Duration::from_secs(90);
 /// a few of its rounds of a second, on a host that may be busy.
 const ROUNDS: Duration = Duration::from_secs(60);
 
+/// How often it is started: it has been seen to ask a path for its priority before
+/// that could tell, and the groups of its map keep their order.
+const STARTS: u32 = 3;
+
+/// How long it may take where it can be started once more.
+const SOON: Duration = Duration::from_secs(10);
+
 /// How long an I/O must go on waiting before a disk comes back: more than two of
 /// multipathd's rounds.
 const WAITS: Duration = Duration::from_millis(2500);
@@ -159,20 +166,31 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
     let unit = run(station, "/lib/udev/scsi_id -g -u -d {}").await?;
     let text = configuration(case, multipath, retry, unit.trim());
     write(station, "/etc/multipath.conf", &text).await?;
-    begin(station, MULTIPATHD).await?;
-    let since = Instant::now();
+    let mut start = 1;
     loop {
-        let found = map(station, case).await?;
-        match found {
-            Ok((dev, limits)) => return Ok(Reply::Created(dev, limits)),
-            Err(_) if since.elapsed() < ROUNDS => tokio::time::sleep(LOOK).await,
-            Err(instead) => {
-                station.guest.call(Request::ProgramEnd).await?;
-                let (_, said) = ended(station, MULTIPATHD).await?;
-                let doing = format!("waiting for multipathd's map of all paths: {instead}");
-                return Err(refused(doing, said.trim()));
+        begin(station, MULTIPATHD).await?;
+        let since = Instant::now();
+        let patience = if start < STARTS { SOON } else { ROUNDS };
+        let instead = loop {
+            match map(station, case).await? {
+                Ok((dev, limits)) => return Ok(Reply::Created(dev, limits)),
+                Err(_) if since.elapsed() < patience => tokio::time::sleep(LOOK).await,
+                Err(instead) => break instead,
             }
+        };
+        station.guest.call(Request::ProgramEnd).await?;
+        let (_, said) = ended(station, MULTIPATHD).await?;
+        if start == STARTS {
+            let doing = format!("waiting for multipathd's map of all paths: {instead}");
+            return Err(refused(doing, said.trim()));
         }
+        let name = NAME.to_owned();
+        match station.guest.call(Request::DmRemove { name }).await {
+            // It may not have come to make one.
+            Ok(_) | Err(CallError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        start += 1;
     }
 }
 
