@@ -2,7 +2,8 @@
 //!
 //! Each job has one machine at a time and takes cases from a common queue. A
 //! crash, a hang or a stack that cannot be taken down ends the machine, not the
-//! run. An infrastructure failure is tried once more, on another machine.
+//! run. An infrastructure failure is tried once more, on another machine, and so is a
+//! case that showed nothing, on the same one.
 
 use super::event::{Details, Event, Stamped};
 use super::perform::{Manner, perform};
@@ -24,7 +25,8 @@ use tokio::sync::{mpsc, watch};
 /// How often a machine is started before the run is given up.
 const BOOTS: u32 = 3;
 
-/// How often a case is tried while the infrastructure fails.
+/// How often a case is tried while the infrastructure fails, or nothing is shown: a
+/// busy host lets a request come too late, or two of them together.
 const ATTEMPTS: u32 = 2;
 
 /// Why a run was given up. What was judged before is in the events.
@@ -370,8 +372,11 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
     let to_watch = shared.plan.watch == Watch::Failures
         && unwatched.is_none()
         && verdict.outcome.blames_kernel();
-    let failed = verdict.outcome == Outcome::Infrastructure;
-    let retried = to_watch || failed && attempt < ATTEMPTS && unwatched.is_none();
+    let shows_nothing = matches!(
+        verdict.outcome,
+        Outcome::Infrastructure | Outcome::Inconclusive
+    );
+    let retried = to_watch || shows_nothing && attempt < ATTEMPTS && unwatched.is_none();
     let keep = |verdict: &Verdict| verdict.outcome != Outcome::Pass || shared.plan.record_all;
     let details = keep(&verdict).then(|| {
         let console = placed.station.machine.console().since(0);

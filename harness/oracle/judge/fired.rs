@@ -62,9 +62,13 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     progress::not_shown(scene, fault)
 }
 
-/// A fault that its leg was asked for and did not play: whatever else is seen,
-/// the case asked something else than it was to ask.
+/// A fault that its leg was asked for and did not play, or a request that was to be
+/// held and did not come by itself (the block layer may have merged it): whatever
+/// else is seen, the case asked something else than it was to ask.
 pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
+    if !scene.case.holds.is_empty() && scene.seen.meanwhile.is_none() {
+        return hold::missing(scene);
+    }
     let faults = scene
         .expected
         .fires
