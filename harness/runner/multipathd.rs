@@ -12,7 +12,7 @@ use crate::oracle::model::multipathd;
 use crate::oracle::status;
 use crate::scenario::case::{Case, Multipath, NoPathRetry, Stack};
 use crate::scenario::reported::Reported;
-use crate::storage::{self, controller};
+use crate::storage;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{DmStatus, Limits, ProgramState, Refusal, Reply, Request};
 use halfway_protocol::trace::Dev;
@@ -235,18 +235,11 @@ pub async fn act(
     deadline: Duration,
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
-    let quiet = controller::quiet(case.legs.controller);
-    let since = Instant::now();
-    let status = loop {
-        let status = station.guest.status(NAME).await?;
-        if operator::failed(case, &status).len() == usize::from(case.legs.count) {
-            break status;
-        }
-        let left = deadline.saturating_sub(since.elapsed());
-        let state = station.guest.io_wait(left, Some(quiet)).await?;
-        if !matches!(state, IoState::Quiet { .. }) {
-            return Ok(state);
-        }
+    let paths = usize::from(case.legs.count);
+    let all_failed = |status: &DmStatus| operator::failed(case, status).len() == paths;
+    let status = match operator::waiting(station, case, deadline, all_failed).await? {
+        Ok(status) => status,
+        Err(state) => return Ok(state),
     };
     let mut deeds = Vec::new();
     let mut io = station.guest.io_wait(WAITS, None).await?;

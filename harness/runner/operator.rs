@@ -49,20 +49,12 @@ pub async fn act(
     if case.stack.no_path_retry().is_some() {
         return multipathd::act(station, case, deadline, seen).await;
     }
-    let quiet = controller::quiet(case.legs.controller);
-    let since = tokio::time::Instant::now();
-    let (status, failed) = loop {
-        let status = station.guest.status(NAME).await?;
-        let failed = failed(case, &status);
-        if !failed.is_empty() || log_failed(&status) {
-            break (status, failed);
-        }
-        let left = deadline.saturating_sub(since.elapsed());
-        let state = station.guest.io_wait(left, Some(quiet)).await?;
-        if !matches!(state, IoState::Quiet { .. }) {
-            return Ok(state);
-        }
+    let enough = |status: &DmStatus| !failed(case, status).is_empty() || log_failed(status);
+    let status = match waiting(station, case, deadline, enough).await? {
+        Ok(status) => status,
+        Err(state) => return Ok(state),
     };
+    let failed = failed(case, &status);
     let acted = match &case.stack {
         Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
         Stack::Multipath(_) => {
@@ -80,6 +72,29 @@ pub async fn act(
         io: io.clone(),
     });
     Ok(io)
+}
+
+/// The status of a stack whose I/O waits, once it shows `enough`; the state of the
+/// I/O where that does not wait any more before it does.
+pub(super) async fn waiting(
+    station: &Station,
+    case: &Case,
+    deadline: Duration,
+    enough: impl Fn(&DmStatus) -> bool,
+) -> Result<Result<DmStatus, IoState>, CallError> {
+    let quiet = controller::quiet(case.legs.controller);
+    let since = tokio::time::Instant::now();
+    loop {
+        let status = station.guest.status(NAME).await?;
+        if enough(&status) {
+            return Ok(Ok(status));
+        }
+        let left = deadline.saturating_sub(since.elapsed());
+        let state = station.guest.io_wait(left, Some(quiet)).await?;
+        if !matches!(state, IoState::Quiet { .. }) {
+            return Ok(Err(state));
+        }
+    }
 }
 
 /// The lower devices that the target takes for failed.
