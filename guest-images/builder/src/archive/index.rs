@@ -3,6 +3,7 @@
 
 use super::{ArchiveError, Part};
 use crate::catalogue::Entry;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -225,7 +226,9 @@ fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveErro
 
 /// What modules for exactly the kernel `origin` (as a [`Choice`] displays it)
 /// are built with: `linux-headers-KERNEL` with its parts, and
-/// `linux-source-SERIES`. The compiler is the host's.
+/// `linux-source-SERIES`, all of its version; and of the makefile's programs the
+/// earliest from that on, as the headers themselves ask: a new version of these is in
+/// the archive before the signed kernel is, and takes the old one's place. The compiler is the host's.
 pub(super) fn build_inputs(
     origin: &str,
     parts: &[Part],
@@ -256,9 +259,18 @@ pub(super) fn build_inputs(
         if choice.packages.contains(&name) {
             continue;
         }
+        let suits = |package: &&Package| {
+            package.name == name
+                && match deb_version::compare_versions(&package.version, version) {
+                    Ordering::Less => false,
+                    Ordering::Equal => true,
+                    Ordering::Greater => name.starts_with(KBUILD),
+                }
+        };
         let package = packages
             .iter()
-            .find(|package| package.name == name && package.version == version)
+            .filter(suits)
+            .min_by(|a, b| deb_version::compare_versions(&a.version, &b.version))
             .ok_or_else(|| ArchiveError::Gone {
                 package: format!("{name} ({version})"),
                 version: format!("what modules of {origin} are built with"),
@@ -270,6 +282,9 @@ pub(super) fn build_inputs(
                 let version = atom.exactly.as_deref().unwrap_or(HIGH).to_owned();
                 choice.foreign.insert(atom.name.clone(), version);
             }
+        }
+        if package.version != version {
+            (choice.versions).insert(name.clone(), package.version.clone());
         }
         choice.packages.push(name);
     }
@@ -525,6 +540,20 @@ Depends: binutils, xz-utils
                 "xz-utils"
             ]
         );
+    }
+
+    #[test]
+    fn the_makefiles_programs_may_be_newer() {
+        let mut packages = parse(BUILD);
+        let mut newer = ["6.1.193-1", "6.1.192-3"].into_iter();
+        for package in &mut packages {
+            if package.name.starts_with(KBUILD) {
+                package.version = newer.next().unwrap().to_owned();
+            }
+        }
+        let choice = build_inputs(ORIGIN, &BOTH, &packages).unwrap();
+        assert_eq!(choice.version_of("linux-kbuild-6.1"), "6.1.192-3");
+        assert_eq!(choice.version_of("linux-source-6.1"), "6.1.192-2");
     }
 
     #[rstest]
