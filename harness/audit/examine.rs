@@ -432,6 +432,7 @@ fn request(device: String, op: Op, seed: u64, (sector, sectors): (u64, u64)) -> 
             sector,
             segments: vec![page; pages as usize],
         }],
+        submitters: 1,
         seed,
         generation: 1,
     }

@@ -9,6 +9,7 @@
 
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
@@ -30,6 +31,11 @@ impl Unit {
     /// Whether it covers `sector`.
     pub fn covers(self, sector: u64) -> bool {
         (self.sector..self.end()).contains(&sector)
+    }
+
+    /// Whether all of it lies in `other`.
+    pub fn lies_in(self, other: Unit) -> bool {
+        other.sector <= self.sector && self.end() <= other.end()
     }
 
     /// Whether it shares a sector with `other`.
@@ -58,46 +64,74 @@ pub fn nominal(requests: &[(u64, u64)], boundaries: &[NonZeroU64]) -> Vec<Unit> 
     units
 }
 
+/// The ranges that several units have.
+pub fn shared(units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
+    let mut units: Vec<Unit> = units.into_iter().collect();
+    units.sort_unstable();
+    let mut shared = Vec::new();
+    let mut end = 0;
+    for unit in units {
+        let upto = unit.end().min(end);
+        if unit.sector < upto {
+            shared.push(Unit {
+                sector: unit.sector,
+                sectors: upto - unit.sector,
+            });
+        }
+        end = end.max(unit.end());
+    }
+    shared
+}
+
 /// The units that the guest's tracepoints show on the dm device: every bio
 /// queued to it, cut where a split was traced.
 ///
 /// A split's first piece is of length 0 where the kernel traces the remainder
 /// (`dm_split_and_process_bio`) instead of the piece (`bio_split_to_limits`);
-/// the cut is the same.
+/// the cut is the same. A bio that lies in another one is what was left of that,
+/// or is asked for again.
 pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
     let of_dm = |kind: Kind| {
         trace
             .iter()
             .filter(move |event| event.kind == kind && event.dev == dm)
     };
-    let mut covered: Vec<(u64, u64)> = of_dm(Kind::BioQueue)
+    let mut queued: Vec<Unit> = of_dm(Kind::BioQueue)
         .filter(|event| event.sectors > 0)
-        .map(|event| (event.sector, event.sector + event.sectors))
+        .map(|event| Unit {
+            sector: event.sector,
+            sectors: event.sectors,
+        })
         .collect();
-    covered.sort_unstable();
+    queued.sort_unstable_by_key(|bio| (bio.sector, Reverse(bio.end())));
     let mut cuts: BTreeSet<u64> = of_dm(Kind::Split)
         .map(|event| event.sector + event.sectors)
         .collect();
-    cuts.extend(covered.iter().flat_map(|&(from, to)| [from, to]));
 
-    let mut units = Vec::new();
-    let mut done = 0;
-    for (from, to) in covered {
-        let mut from = from.max(done);
-        for &cut in cuts.range(from + 1..) {
-            if from >= to {
-                break;
-            }
-            let upto = cut.min(to);
-            units.push(Unit {
-                sector: from,
-                sectors: upto - from,
-            });
-            from = upto;
+    let mut bios: Vec<Unit> = Vec::new();
+    for bio in queued {
+        if bios.iter().any(|one| one.end() == bio.end()) {
+            cuts.insert(bio.sector);
+        } else if bios.last().is_some_and(|last| bio.lies_in(*last)) {
+            cuts.extend([bio.sector, bio.end()]);
+        } else {
+            bios.push(bio);
         }
-        done = done.max(to);
     }
-    units
+    let pieces = |bio: Unit| {
+        let ends = cuts.range(bio.sector + 1..bio.end()).copied();
+        let mut sector = bio.sector;
+        ends.chain([bio.end()])
+            .map(|end| {
+                let sectors = end - sector;
+                Unit {
+                    sector: std::mem::replace(&mut sector, end),
+                    sectors,
+                }
+            })
+            .collect::<Vec<Unit>>()
+    };
+    bios.into_iter().flat_map(pieces).collect()
 }
 
 #[cfg(test)]
@@ -162,8 +196,32 @@ mod tests {
     #[case::apart(
         vec![event(Kind::BioQueue, 64, 8), event(Kind::BioQueue, 0, 8)], &[(0, 8), (64, 8)]
     )]
+    #[case::overlapping(
+        vec![event(Kind::BioQueue, 0, 12), event(Kind::BioQueue, 8, 8)], &[(0, 12), (8, 8)]
+    )]
+    #[case::overlapping_across_a_boundary(
+        vec![
+            event(Kind::BioQueue, 0, 12), event(Kind::Split, 0, 8), event(Kind::BioQueue, 8, 4),
+            event(Kind::BioQueue, 4, 12), event(Kind::Split, 4, 4), event(Kind::BioQueue, 8, 8)
+        ],
+        &[(0, 8), (8, 4), (4, 4), (8, 8)]
+    )]
     fn read_from_the_trace(#[case] trace: Vec<TraceEvent>, #[case] expected: &[(u64, u64)]) {
         assert_eq!(pairs(&traced(&trace, Dev(253, 0))), expected);
+    }
+
+    #[rstest]
+    #[case::none(&[], &[])]
+    #[case::apart(&[(0, 8), (8, 8)], &[])]
+    #[case::two(&[(8, 8), (0, 12)], &[(8, 4)])]
+    #[case::within(&[(0, 32), (8, 8)], &[(8, 8)])]
+    #[case::twice(&[(0, 8), (0, 8)], &[(0, 8)])]
+    #[case::three(&[(0, 12), (8, 12), (16, 8)], &[(8, 4), (16, 4)])]
+    fn shared_by_several(#[case] units: &[(u64, u64)], #[case] expected: &[(u64, u64)]) {
+        let units = units
+            .iter()
+            .map(|&(sector, sectors)| Unit { sector, sectors });
+        assert_eq!(pairs(&shared(units)), expected);
     }
 
     proptest! {

@@ -72,6 +72,8 @@ pub fn case(id: &str) -> Case {
             sectors: 512,
             vector: Vector::Pages,
             requests: 1,
+            overlap: 0,
+            submitters: 1,
         },
         faults: vec![Fault {
             leg: 0,

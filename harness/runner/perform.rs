@@ -583,6 +583,7 @@ pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> Io
         dsync: io.dsync,
         memory: memory.unwrap_or(halfway_protocol::io::Memory::Contiguous),
         ops,
+        submitters: io.submitters,
         seed,
         generation,
     }

@@ -200,6 +200,8 @@ impl Scenario {
             sectors: picker.pick("sectors", &file.io.sectors),
             vector: picker.pick("vector", &file.io.vector),
             requests: picker.pick("requests", &file.io.requests),
+            overlap: picker.pick("overlap", &file.io.overlap),
+            submitters: picker.pick("submitters", &file.io.submitters),
         };
         let mut faults: Vec<Fault> = Vec::with_capacity(file.fault.len());
         let mut aside = Vec::new();

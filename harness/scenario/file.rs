@@ -249,6 +249,10 @@ Io {
     vector: Sweep<Vector> = Sweep::of(Vector::Contiguous),
     /// How many requests the range is cut into, all in flight together.
     requests: Sweep<u32> = Sweep::of(1),
+    /// How many sectors each request but the last reaches into the next one.
+    overlap: Sweep<u64> = Sweep::of(0),
+    /// How many threads submit the requests, in turn.
+    submitters: Sweep<u32> = Sweep::of(1),
 }
 }
 

@@ -71,6 +71,9 @@ pub const IO_SECTORS: u64 = 1 << 14;
 /// Requests in flight together.
 pub const REQUESTS: u32 = 1024;
 
+/// Threads that submit the requests of one I/O.
+pub const SUBMITTERS: u32 = 8;
+
 /// Requests that can be held together.
 pub const HOLDS: usize = 4;
 

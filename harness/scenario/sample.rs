@@ -90,8 +90,9 @@ impl Scenario {
         let file = &self.file;
         let requests = file.io.requests.values().max().copied().unwrap_or(1);
         let each = sectors.div_ceil(u64::from(requests.max(1)));
+        let overlap = file.io.overlap.values().max().copied().unwrap_or(0);
         let segments = file.io.vector.values().map(|vector| {
-            let lengths = vector.segments(each, file.legs.block()).1;
+            let lengths = vector.segments(each + overlap, file.legs.block()).1;
             let ends = lengths.iter().scan(0, |end, segment| {
                 *end += u64::from(segment.bytes) / 512;
                 Some(*end)
@@ -108,9 +109,14 @@ impl Scenario {
         let start = file.io.sector.values().next().copied().unwrap_or(0);
         let regions = (file.stack.region_sizes().into_iter())
             .map(|region| multiples(u64::from(region), start));
+        let starts = multiples(each.max(1), 0);
+        let ends = (starts.iter())
+            .map(|start| start + overlap)
+            .filter(|end| overlap > 0 && *end < sectors);
+        let ends = ends.collect();
         segments
             .chain(splits)
-            .chain([multiples(each.max(1), 0)])
+            .chain([starts, ends])
             .chain(regions)
             .collect()
     }

@@ -155,6 +155,12 @@ impl Display for Io {
         if self.requests > 1 {
             write!(f, " in {} requests", self.requests)?;
         }
+        if self.overlap > 0 {
+            write!(f, " that overlap by {}", plural(self.overlap, "sector"))?;
+        }
+        if self.submitters > 1 {
+            write!(f, " of {} submitters", self.submitters)?;
+        }
         match self.path {
             Path::Direct => write!(f, ", {}", self.vector),
             Path::Buffered => Ok(()),

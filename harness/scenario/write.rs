@@ -54,6 +54,8 @@ impl From<&Case> for File {
                 sectors: Sweep::of(case.io.sectors),
                 vector: Sweep::of(case.io.vector),
                 requests: Sweep::of(case.io.requests),
+                overlap: Sweep::of(case.io.overlap),
+                submitters: Sweep::of(case.io.submitters),
             },
             fault: (case.faults.iter().map(|fault| of(fault, case)))
                 .chain(case.aside.iter().map(|aside| of_aside(aside, case)))

@@ -215,6 +215,8 @@ impl Plan {
                 sectors,
                 vector: Vector::Contiguous,
                 requests: sectors.div_ceil(LONGEST) as u32,
+                overlap: 0,
+                submitters: 1,
             },
             meanwhile: None,
         };
@@ -259,6 +261,8 @@ impl Plan {
             sectors,
             vector: if direct { vector } else { Vector::Contiguous },
             requests: if deep { requests } else { 1 },
+            overlap: 0,
+            submitters: 1,
         }
     }
 

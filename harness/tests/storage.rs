@@ -156,6 +156,8 @@ fn case(faults: Vec<Fault>) -> Case {
             sectors: 512,
             vector: Vector::Contiguous,
             requests: 1,
+            overlap: 0,
+            submitters: 1,
         },
         faults,
         aside: Vec::new(),

@@ -81,9 +81,13 @@ pub struct IoRequest {
     pub dsync: bool,
     /// Where the segments lie.
     pub memory: Memory,
-    /// The requests. One is issued by `preadv`/`pwritev`; several by a single
-    /// `io_submit`, so that the block layer may merge neighbours in its plug.
+    /// The requests. One is issued by `preadv`/`pwritev`; several of a submitter by
+    /// a single `io_submit`, so that the block layer may merge neighbours in its
+    /// plug.
     pub ops: Vec<IoOp>,
+    /// How many threads submit direct reads and writes, each every so-many-th
+    /// request.
+    pub submitters: u32,
     /// The run's seed, for stamping what is written and reading what is read.
     pub seed: u64,
     /// The generation of what is written.

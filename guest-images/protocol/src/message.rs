@@ -367,6 +367,7 @@ mod tests {
         dsync: true,
         memory: Memory::Scattered,
         ops: vec![IoOp { sector: 8, segments: vec![Segment { page_offset: 4, bytes: 512 }] }],
+        submitters: 1,
         seed: u64::MAX,
         generation: 1,
     }))]

@@ -40,7 +40,7 @@ fn request(scene: &Scene<'_>, index: usize, op: &OpReport, range: Unit) -> Vec<D
         for step in 0..span.sectors {
             let at = span.at + step;
             let sector = range.sector + at;
-            match judge_sector(scene, span, step, sector, at < arrived) {
+            match judge_sector(scene, span, step, range, at < arrived) {
                 Ok(Some(leg)) => from_legs.push((sector, leg)),
                 Ok(None) => {}
                 Err(what) => {
@@ -64,7 +64,7 @@ fn request(scene: &Scene<'_>, index: usize, op: &OpReport, range: Unit) -> Vec<D
         ));
     }
     if found.is_empty() && arrived == range.sectors {
-        found.extend(mixed_units(scene, index, &from_legs));
+        found.extend(mixed_units(scene, index, range, &from_legs));
     }
     found
 }
@@ -75,10 +75,11 @@ fn judge_sector(
     scene: &Scene<'_>,
     span: &Span,
     step: u64,
-    sector: u64,
+    request: Unit,
     arrived: bool,
 ) -> Result<Option<u8>, String> {
     let case = scene.case;
+    let sector = request.sector + span.at + step;
     match span.what {
         What::Stamp {
             origin,
@@ -91,7 +92,7 @@ fn judge_sector(
             });
             match (leg, origin) {
                 (Some(_), _) if !arrived => Ok(None),
-                (Some(leg), _) => allowed(scene, leg, sector).map(Some),
+                (Some(leg), _) => allowed(scene, leg, sector, request).map(Some),
                 (None, Origin::Leg(leg)) => Err(format!(
                     "holds sector {} of leg {leg}",
                     i128::from(number) - i128::from(model::offset(case, leg))
@@ -119,16 +120,14 @@ fn zeroed(case: &Case) -> bool {
     case.stack.nested().is_some_and(takes_bios)
 }
 
-fn allowed(scene: &Scene<'_>, leg: u8, sector: u64) -> Result<u8, String> {
+fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, request: Unit) -> Result<u8, String> {
     // Where the legs are alike the sector does not tell which one it came from.
     if model::alike(scene.case) {
         return Ok(leg);
     }
-    let unit = scene
-        .expected
-        .units
-        .iter()
-        .find(|unit| unit.unit.covers(sector));
+    let mut units = scene.expected.units.iter();
+    let of_request = |unit: Unit| unit.covers(sector) && model::is_piece(scene.case, unit, request);
+    let unit = units.find(|unit| of_request(unit.unit));
     match unit {
         Some(unit) if !unit.good.contains(&leg) => Err(format!(
             "came from {}, and a correct kernel takes it from {}",
@@ -140,10 +139,16 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64) -> Result<u8, String> {
 }
 
 /// Each unit is read whole from one leg.
-fn mixed_units(scene: &Scene<'_>, index: usize, from_legs: &[(u64, u8)]) -> Vec<Difference> {
+fn mixed_units(
+    scene: &Scene<'_>,
+    index: usize,
+    request: Unit,
+    from_legs: &[(u64, u8)],
+) -> Vec<Difference> {
     let whole = scene.case.io.path == halfway_protocol::io::Path::Direct;
     let mut found = Vec::new();
-    for unit in scene.expected.units.iter().filter(|_| whole) {
+    let units = scene.expected.units.iter();
+    for unit in units.filter(|unit| whole && unit.unit.lies_in(request)) {
         let mut legs = from_legs
             .iter()
             .filter(|(sector, _)| unit.unit.covers(*sector))

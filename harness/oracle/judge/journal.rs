@@ -4,7 +4,7 @@
 use super::{Request, Scene, difference, pieces};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
-use crate::oracle::units::Unit;
+use crate::oracle::units::{self, Unit};
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::Log;
 use halfway_protocol::io::{Op, Path};
@@ -108,59 +108,93 @@ fn inside(entry: &Entry, range: Unit) -> bool {
 }
 
 /// Each unit is asked for whole: all of its sectors equally often, and as often
-/// as the model says.
+/// as the model says; what several units share, as often as all of them.
 fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     if !scene.conduct.exact {
         return pieces::coverage(scene, leg, entries);
     }
     let wanted = Command::from(scene.case.op_on_legs());
-    for expected in &scene.expected.units {
-        let unit = expected.unit;
-        let mut counts = vec![0u32; unit.sectors as usize];
+    let counts = |range: Unit| {
+        let mut counts = vec![0u32; range.sectors as usize];
         for entry in entries.iter().filter(|entry| entry.command == wanted) {
-            let from = entry.sector.max(unit.sector);
-            let to = entry.sector.saturating_add(entry.sectors).min(unit.end());
+            let from = entry.sector.max(range.sector);
+            let to = entry.sector.saturating_add(entry.sectors).min(range.end());
             for sector in from..to.max(from) {
-                counts[(sector - unit.sector) as usize] += 1;
+                counts[(sector - range.sector) as usize] += 1;
             }
         }
-        let first = counts.first().copied().unwrap_or(0);
-        let name = |sector: usize| unit.sector + sector as u64;
-        if let Some(uneven) = counts.iter().position(|count| *count != first) {
+        (range.sector..).zip(counts)
+    };
+    let units = &scene.expected.units;
+    let shared = units::shared(units.iter().map(|expected| expected.unit));
+    let is_shared = |sector: u64| shared.iter().any(|range| range.covers(sector));
+    // How often each unit may have been asked for, as far as is seen by now.
+    let mut known: Vec<(u32, u32)> = Vec::new();
+    for expected in units {
+        let unit = expected.unit;
+        let bounds = expected.asked[usize::from(leg)];
+        let mut own = counts(unit).filter(|(sector, _)| !is_shared(*sector));
+        let Some((name, first)) = own.next() else {
+            known.push(bounds);
+            continue;
+        };
+        if let Some((uneven, count)) = own.find(|(_, count)| *count != first) {
             return Some(difference(
                 Witness::Journal,
                 format!(
-                    "{}: {}+{} was not asked for whole: sector {} {}, sector {} {}",
+                    "{}: {}+{} was not asked for whole: sector {name} {}, sector {uneven} {}",
                     scene.name(leg),
                     unit.sector,
                     unit.sectors,
-                    name(0),
                     times(first),
-                    name(uneven),
-                    times(counts[uneven]),
+                    times(count),
                 ),
             ));
         }
-        let (least, most) = expected.asked[usize::from(leg)];
-        if !(least..=most).contains(&first) {
-            let correct = if least == most {
-                times(least)
-            } else {
-                format!("{least} to {most} times")
-            };
-            return Some(difference(
-                Witness::Journal,
-                format!(
-                    "{}: {}+{} was asked for {}, correct is {correct}",
-                    scene.name(leg),
-                    unit.sector,
-                    unit.sectors,
-                    times(first)
-                ),
-            ));
+        if !contains(bounds, first) {
+            let what = format!("{}+{}", unit.sector, unit.sectors);
+            return Some(too_often(scene, leg, &what, first, bounds));
         }
+        known.push((first, first));
     }
-    None
+    shared
+        .iter()
+        .flat_map(|range| counts(*range))
+        .find_map(|(sector, count)| {
+            let of_sector = units.iter().zip(&known);
+            let of_sector = of_sector.filter(|(expected, _)| expected.unit.covers(sector));
+            let bounds = of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
+                (sum.0.saturating_add(*least), sum.1.saturating_add(*most))
+            });
+            let what = format!("sector {sector}, of several requests,");
+            (!contains(bounds, count)).then(|| too_often(scene, leg, &what, count, bounds))
+        })
+}
+
+fn contains((least, most): (u32, u32), count: u32) -> bool {
+    (least..=most).contains(&count)
+}
+
+/// Or too seldom.
+fn too_often(
+    scene: &Scene<'_>,
+    leg: u8,
+    what: &str,
+    count: u32,
+    (least, most): (u32, u32),
+) -> Difference {
+    let correct = match least == most {
+        true => times(least),
+        false => format!("{least} to {most} times"),
+    };
+    difference(
+        Witness::Journal,
+        format!(
+            "{}: {what} was asked for {}, correct is {correct}",
+            scene.name(leg),
+            times(count)
+        ),
+    )
 }
 
 /// A number of times in words.
@@ -215,14 +249,15 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
             continue;
         };
         let of_leg = |leg: u8| -> Vec<Entry> {
-            let meets = |entry: &Entry| {
-                moves_data(entry)
-                    && expected.unit.meets(Unit {
-                        sector: entry.sector,
-                        sectors: entry.sectors,
-                    })
+            let is_of = |entry: &Entry| {
+                let range = Unit {
+                    sector: entry.sector,
+                    sectors: entry.sectors,
+                };
+                let unit = expected.unit;
+                moves_data(entry) && (range.lies_in(unit) || unit.lies_in(range))
             };
-            scene.commands(leg).filter(meets).collect()
+            scene.commands(leg).filter(is_of).collect()
         };
         for pair in order.windows(2) {
             let before = of_leg(pair[0]).iter().map(|entry| entry.order).max();
@@ -269,8 +304,12 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
         let covers = |part: Unit| part.sector <= unit.sector && unit.end() <= part.end();
         let done = |one: &Request| one.done().any(covers);
         if let Some((path, first)) = all().find(|(_, one)| done(one)) {
+            let is_again = |range: Unit| match scene.case.io.overlap {
+                0 => unit.meets(range),
+                _ => unit.lies_in(range),
+            };
             let (other, again) = all()
-                .find(|(_, one)| one.first.order > first.first.order && unit.meets(one.range))?;
+                .find(|(_, one)| one.first.order > first.first.order && is_again(one.range))?;
             return Some(difference(
                 Witness::Journal,
                 format!(
@@ -297,8 +336,9 @@ fn acknowledged(scene: &Scene<'_>, unit: Unit) -> bool {
         return false;
     };
     let mut answered = parts.iter().zip(&report.ops);
-    answered
-        .any(|(&(sector, sectors), op)| op.result.is_ok() && unit.meets(Unit { sector, sectors }))
+    answered.any(|(&(sector, sectors), op)| {
+        op.result.is_ok() && model::is_piece(scene.case, unit, Unit { sector, sectors })
+    })
 }
 
 /// The units that the trace shows are the I/O, all of it.
@@ -309,10 +349,10 @@ fn unknown_to_dm(scene: &Scene<'_>) -> Option<Difference> {
     let mut at = scene.case.io.sector;
     let end = at + scene.case.io.sectors;
     for expected in &scene.expected.units {
-        if expected.unit.sector != at {
+        if expected.unit.sector > at {
             break;
         }
-        at = expected.unit.end();
+        at = at.max(expected.unit.end());
     }
     (at != end && !scene.expected.units.is_empty()).then(|| {
         difference(

@@ -4,9 +4,9 @@
 use super::{Scene, difference, journal, trace, unplug};
 use crate::observation::{Command, Entry};
 use crate::oracle::controller;
-use crate::oracle::units::Unit;
+use crate::oracle::units::{self, Unit};
 use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::Times;
+use crate::scenario::case::{Fault, Times};
 
 /// A request that the device model reported as done, and of which its medium
 /// refused a part.
@@ -41,6 +41,22 @@ fn range(entry: &Entry) -> Unit {
     }
 }
 
+/// Whether a completion of that range may be the answer to what was asked of the
+/// medium: of requests that overlap only if the sectors that it has of that are
+/// those that fail.
+fn answers(scene: &Scene<'_>, leg: u8, done: Unit, asked: &Entry) -> bool {
+    let bad = |fault: &Fault| {
+        fault.leg == leg
+            && Command::from(fault.op) == asked.command
+            && done.covers(fault.sector)
+            && range(asked).covers(fault.sector)
+    };
+    match scene.case.io.overlap {
+        0 => range(asked).meets(done),
+        _ => scene.case.faults.iter().any(bad),
+    }
+}
+
 /// The lies that the device models of this case told.
 pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     if scene.conduct.exact {
@@ -50,8 +66,9 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     for leg in 0..scene.case.legs.count {
         let entries: Vec<Entry> = scene.asked(leg).collect();
         for done in trace::completions(scene, leg).filter(|done| done.ok) {
-            let of_range =
-                |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);
+            let of_range = |entry: &&Entry| {
+                entry.command == done.command && answers(scene, leg, done.range, entry)
+            };
             // What was refused first and let through later is no lie.
             let refused = entries.iter().filter(of_range).find(|refused| {
                 let failed = refused.result.is_some_and(|result| result != 0);
@@ -87,7 +104,8 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
             .filter(|entry| entry.result.is_some_and(|result| result != 0));
         let untold = refused.find(|entry| {
             entry.command == Command::Read
-                && !trace::completions(scene, leg).any(|done| done.range.meets(range(entry)))
+                && !trace::completions(scene, leg)
+                    .any(|done| answers(scene, leg, done.range, entry))
         })?;
         Some(format!(
             "{}: its medium refused a request ({}), and it did not tell the kernel of it",
@@ -122,12 +140,23 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
             all.collect::<Vec<_>>()
         })
         .collect();
+    let shared = units::shared(scene.expected.units.iter().map(|expected| expected.unit));
+    let is_shared = |sector: u64| shared.iter().any(|range| range.covers(sector));
+    let asked = |sector: u64| {
+        let of_sector = (scene.expected.units.iter()).filter(|one| one.unit.covers(sector));
+        let bounds = of_sector.map(|one| one.asked[usize::from(leg)]);
+        bounds.fold((0u32, 0u32), |sum, (least, most)| {
+            (sum.0.saturating_add(least), sum.1.saturating_add(most))
+        })
+    };
     let is_troubled = |sector: u64| troubled.iter().any(|unit| unit.covers(sector));
     for expected in &scene.expected.units {
         let unit = expected.unit;
-        let (least, most) = expected.asked[usize::from(leg)];
+        let own = expected.asked[usize::from(leg)];
         let mut sound = None;
         for sector in unit.sector..unit.end() {
+            let is_shared = is_shared(sector);
+            let (least, most) = if is_shared { asked(sector) } else { own };
             let count = entries
                 .iter()
                 .filter(|entry| range(entry).covers(sector))
@@ -148,6 +177,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     () if is_troubled(sector) => (0, again),
                     () if conduct.reads_ahead => (least, u32::MAX),
                     () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                    () if is_shared => (least, most),
                     () => {
                         let first = *sound.get_or_insert((sector, count));
                         if first.1 != count {

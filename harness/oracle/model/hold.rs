@@ -9,7 +9,7 @@ use crate::scenario::case::{
 };
 use halfway_protocol::io::{Op, Path};
 
-/// Requests that the block layer does not merge while they are submitted, since
+/// Requests of one submitter that the block layer does not merge meanwhile, since
 /// it plugs only more (`AIO_PLUG_THRESHOLD` in fs/aio.c).
 const UNPLUGGED: u32 = 2;
 
@@ -53,6 +53,12 @@ pub fn knows(
         return Err(Unknown(
             "a request of an I/O in pieces of unknown number is held; which of the others pass it \
              depends on timing",
+        ));
+    }
+    if case.io.overlap > 0 && case.legs.max_sectors_kb.is_some() {
+        return Err(Unknown(
+            "requests that overlap are held, and cut by their leg; which of them a piece belongs to \
+             is not to be seen",
         ));
     }
     if meanwhile(case) == Meanwhile::Timeout && (fails(case) || case.holds.len() > 1) {
@@ -177,13 +183,21 @@ type UnitAsked = Option<Vec<u8>>;
 /// on timing.
 fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     let first = &case.holds[0];
+    let holds = |unit: &Unit| {
+        case.holds
+            .iter()
+            .filter(|hold| unit.covers(hold.sector))
+            .count()
+    };
     let each_is_held = case.holds.len() == units.len()
         && (case.holds.iter()).all(|hold| hold.leg == first.leg)
-        && (units.iter()).all(|unit| case.holds.iter().any(|hold| unit.covers(hold.sector)));
-    if !each_is_held || case.io.requests > UNPLUGGED {
+        && (units.iter()).all(|unit| holds(unit) == 1);
+    let each_submits = case.io.requests.div_ceil(case.io.submitters.max(1));
+    if !each_is_held || each_submits > UNPLUGGED {
         return Err(Unknown(
             "a request of an I/O in several pieces is held; which of the others pass it depends on \
-             timing: hold each, of two requests, on one leg",
+             timing: hold each, of at most two requests of a submitter, on one leg, and where no \
+             other request reaches",
         ));
     }
     if !case.faults.is_empty() {
@@ -265,12 +279,12 @@ pub fn expect(
 fn answers_of(case: &Case, unit: Unit, one: &Expectation) -> Vec<Vec<Answer>> {
     let parts = case.io.parts();
     let of = parts.iter().zip(&one.answers);
-    of.map(
-        |(&(sector, sectors), answers)| match unit.meets(Unit { sector, sectors }) {
+    of.map(|(&(sector, sectors), answers)| {
+        match super::is_piece(case, unit, Unit { sector, sectors }) {
             true => answers.clone(),
             false => Vec::new(),
-        },
-    )
+        }
+    })
     .collect()
 }
 

@@ -195,6 +195,15 @@ pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
     (Origin::Leg(from), sector + offset(case, from))
 }
 
+/// Whether a unit is a piece of that request: the page cache's pages are no
+/// request's own.
+pub fn is_piece(case: &Case, unit: Unit, request: Unit) -> bool {
+    match case.io.path {
+        Path::Direct => unit.lies_in(request),
+        Path::Buffered => unit.meets(request),
+    }
+}
+
 /// Whether the I/O meets the recovery of its own region.
 pub fn races_recovery(case: &Case) -> bool {
     (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)

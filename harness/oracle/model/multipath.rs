@@ -6,8 +6,8 @@
 //! mode a request (`multipath_end_io`); nothing else differs here.
 
 use super::{
-    EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, legs_always,
-    legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
+    EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, is_piece,
+    legs_always, legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
 };
 use crate::oracle::controller;
 use crate::oracle::sense;
@@ -352,7 +352,9 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
     let mut answers = whole_answers(case);
     for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
         let part = Unit { sector, sectors };
-        let lost = |unit: &Unit| unit.meets(part) && legs_always(case, op, *unit).len() == paths;
+        let lost = |unit: &Unit| {
+            is_piece(case, *unit, part) && legs_always(case, op, *unit).len() == paths
+        };
         let only_one = case.io.path == Path::Direct || case.io.requests == 1;
         if only_one && units.iter().any(lost) {
             *answer = vec![Err(EIO)];

@@ -21,6 +21,12 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
             "a request is held beneath a multipath that is beneath a mirror",
         ));
     }
+    if case.io.overlap > 0 {
+        return Err(Unknown(
+            "requests overlap above a mirror's multipaths; which bios dm-io makes of each is not \
+             worked out",
+        ));
+    }
     if case.faults.iter().any(|fault| fault.op == Op::Flush) {
         return Err(Unknown(
             "a flush fails beneath a mirror's multipath; what the two make of it is not worked out",

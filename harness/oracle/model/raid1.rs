@@ -6,7 +6,7 @@ mod recovery;
 
 use super::{
     EIO, Expectation, PAGE, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets, indices,
-    legs_always, legs_with, others, rounded, splits, unrecovered, whole, whole_answers,
+    is_piece, legs_always, legs_with, others, rounded, splits, unrecovered, whole, whole_answers,
     without_flush_faults,
 };
 use crate::oracle::units::{self, Unit};
@@ -231,7 +231,7 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         let may_fail = faulty.len() == legs;
         for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
             let part = Unit { sector, sectors };
-            let mut pieces = units.iter().filter(|unit| unit.meets(part));
+            let mut pieces = units.iter().filter(|unit| is_piece(case, **unit, part));
             if pieces.any(|unit| legs_always(case, Op::Read, *unit).len() == legs) {
                 *answer = vec![Err(EIO)];
             } else if may_fail {

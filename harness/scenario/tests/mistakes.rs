@@ -150,6 +150,19 @@ use rstest::{Context, rstest};
 #[case::too_many_sectors("[io]\nsectors = 20000")]
 #[case::no_requests("[io]\nrequests = 0")]
 #[case::too_many_requests("[io]\nrequests = 2000\nsectors = 4096")]
+#[case::overlap_of_one_request("[io]\nrequests = [2, 1]\noverlap = 8")]
+#[case::overlap_beyond_the_next_one("[io]\nrequests = 8\noverlap = [8, 64]")]
+#[case::overlap_in_the_page_cache("[io]\npath = \"buffered\"\nrequests = 2\noverlap = 8")]
+#[case::overlap_of_parts_of_blocks(
+    "[legs]\ncontroller = \"target\"\nlogical_block_size = 4096\n[io]\nrequests = 2\noverlap = 12"
+)]
+#[case::overlap_of_many_segments(
+    "[io]\nsectors = 16000\nvector = \"pages\"\nrequests = 2\noverlap = 3900"
+)]
+#[case::nobody_submits("[io]\nsubmitters = 0")]
+#[case::too_many_submitters("[io]\nrequests = 16\nsubmitters = 16")]
+#[case::more_submitters_than_requests("[io]\nrequests = [4, 2]\nsubmitters = 4")]
+#[case::submitters_of_one_file("[io]\npath = \"buffered\"\nrequests = 2\nsubmitters = 2")]
 #[case::more_requests_than_sectors("[io]\nrequests = 16\nsectors = 8")]
 #[case::beyond_the_mirror("[io]\nsector = 131000")]
 #[case::beyond_the_mirror_in_a_range("[io]\nsector = { from = 130000, to = 131071 }")]

@@ -88,6 +88,31 @@ fn io() -> impl Strategy<Value = String> {
     )
 }
 
+proptest! {
+    /// Requests cover the I/O without a gap, and each has of the next one what it is
+    /// to have.
+    #[test]
+    fn requests_overlap_by_what_was_asked_for(
+        sectors in 1u64..2000, requests in 1u32..40, overlap in 0u64..50
+    ) {
+        let each = sectors / u64::from(requests);
+        prop_assume!(overlap < each);
+        let text = format!(
+            "question = \"?\"\n[io]\nsectors = {sectors}\nrequests = {requests}\n{}",
+            if requests > 1 { format!("overlap = {overlap}\n") } else { String::new() }
+        );
+        let case = Scenario::parse("raid1/any", &text).unwrap().expand().next().unwrap();
+        let parts = case.io.parts();
+        prop_assert_eq!(parts.len(), requests as usize);
+        prop_assert_eq!(parts[0].0, case.io.sector);
+        let ends: Vec<u64> = parts.iter().map(|(sector, sectors)| sector + sectors).collect();
+        prop_assert_eq!(ends.last(), Some(&(case.io.sector + sectors)));
+        for (end, (next, _)) in ends.iter().zip(&parts[1..]) {
+            prop_assert_eq!(end - next, overlap);
+        }
+    }
+}
+
 fn faults() -> impl Strategy<Value = String> {
     let at = prop_oneof![
         numbers(0..32),

@@ -58,6 +58,14 @@ pub(super) fn blocks(file: &File, report: &mut Report) {
         "sectors",
         report,
     );
+    whole(
+        block,
+        &file.io.overlap,
+        "an overlap",
+        sectors,
+        "sectors",
+        report,
+    );
     if let Some(linear) = &file.stack.linear {
         whole(block, linear, "a segment", sectors, "sectors", report);
     }

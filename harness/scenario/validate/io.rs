@@ -1,6 +1,6 @@
 //! `[io]`.
 
-use super::clash;
+use super::{clash, requests};
 use crate::scenario::case::Vector;
 use crate::scenario::error::Report;
 use crate::scenario::file::File;
@@ -20,17 +20,8 @@ pub(super) fn io(file: &File, report: &mut Report) {
                 limits::IO_SECTORS
             ));
     }
-    for requests in io.requests.offenders(|n| *n == 0 || *n > limits::REQUESTS) {
-        report
-            .problem(format!("an I/O cannot have {} requests", requests.value))
-            .value(requests, "this value")
-            .help(format!(
-                "an I/O has 1 to {} requests here",
-                limits::REQUESTS
-            ));
-    }
+    requests::requests(file, report);
     let longest = io.sectors.least(|sectors| u64::MAX - sectors);
-    let shortest = io.sectors.least(|sectors| *sectors);
     if let (Some(longest), Some(size)) = (longest, file.legs.size.least(|size| *size)) {
         let beyond = |sector: &u64| sector.saturating_add(longest.value) > size.value;
         for sector in io.sector.offenders(beyond) {
@@ -46,24 +37,6 @@ pub(super) fn io(file: &File, report: &mut Report) {
                     "the device has {} sectors: `size` in `[legs]`",
                     size.value
                 ));
-        }
-    }
-    if let Some(shortest) = shortest {
-        let more = |requests: &u32| u64::from(*requests) > shortest.value;
-        for requests in io
-            .requests
-            .offenders(more)
-            .iter()
-            .filter(|_| shortest.value > 0)
-        {
-            report
-                .problem(format!(
-                    "{} sectors cannot be cut into {} requests",
-                    shortest.value, requests.value
-                ))
-                .value(requests, "more requests than sectors")
-                .value(shortest, "this many sectors")
-                .help("a request has at least one sector");
         }
     }
     clash(
@@ -112,7 +85,9 @@ pub(super) fn io(file: &File, report: &mut Report) {
     );
     if let (Some(longest), Some(requests)) = (longest, io.requests.least(|n| *n)) {
         let most = longest.value.min(limits::IO_SECTORS);
+        let overlap = io.overlap.values().copied().max().unwrap_or(0);
         let each = most.div_ceil(u64::from(requests.value.max(1)));
+        let each = each.saturating_add(overlap).min(most);
         for vector in &io.vector.0 {
             let segments = vector.value.segments(each, file.legs.block()).1.len();
             if segments > limits::SEGMENTS {

@@ -9,6 +9,7 @@ mod faults;
 mod hold;
 mod io;
 mod place;
+mod requests;
 mod soak;
 mod stack;
 

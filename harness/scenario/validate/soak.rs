@@ -67,6 +67,8 @@ pub(super) fn soak(file: &File, report: &mut Report) {
     chosen(report, io.dsync.find(|dsync| *dsync));
     chosen(report, io.vector.find(|one| *one != Vector::Contiguous));
     chosen(report, io.requests.find(|requests| *requests != 1));
+    chosen(report, io.overlap.find(|overlap| *overlap != 0));
+    chosen(report, io.submitters.find(|submitters| *submitters != 1));
     let faults = file.fault.first().and_then(|fault| fault.span.clone());
     let holds = file.hold.first().and_then(|hold| hold.span.clone());
     for span in faults.into_iter().chain(holds) {

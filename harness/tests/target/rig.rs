@@ -198,6 +198,7 @@ impl Rig {
             dsync: false,
             memory: Memory::Scattered,
             ops: (0..requests).map(operation).collect(),
+            submitters: 1,
             seed: SEED,
             generation,
         };

@@ -230,6 +230,7 @@ mod tests {
             dsync: false,
             memory: Memory::Scattered,
             ops,
+            submitters: 1,
             seed: SEED,
             generation: 5,
         };

@@ -106,6 +106,8 @@ pub struct Block(NonNull<u8>);
 
 // SAFETY: a block is the only owner of its mapping.
 unsafe impl Send for Block {}
+// SAFETY: to reach its bytes takes a `&mut Block`, or a system call's own care.
+unsafe impl Sync for Block {}
 
 impl Block {
     fn new(memory: Memory, attempt: usize) -> std::io::Result<Self> {

@@ -21,6 +21,7 @@ use halfway_protocol::io::{IoReport, IoRequest, IoState, Op, Path};
 use halfway_protocol::message::Refusal;
 use layout::Layout;
 use memory::Pool;
+use stacks::Tasks;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ struct Worker {
     jobs: Sender<Job>,
     done: Receiver<Finished>,
     pending: Arc<AtomicU32>,
-    task: Arc<AtomicU32>,
+    tasks: Arc<Tasks>,
 }
 
 struct Job {
@@ -162,7 +163,7 @@ impl Engine {
             }
             let pending = worker.pending.load(Ordering::Relaxed);
             if start.elapsed() >= deadline {
-                let stacks = stacks::waiting(worker.task.load(Ordering::Relaxed));
+                let stacks = stacks::waiting(&worker.tasks);
                 return Ok(IoState::Pending { pending, stacks });
             }
             if let Some((quiet, inflight)) = &mut watch {
@@ -190,17 +191,14 @@ impl Worker {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (outbox, done) = mpsc::channel();
         let pending = Arc::new(AtomicU32::new(0));
-        let task = Arc::new(AtomicU32::new(0));
-        let (counter, own) = (Arc::clone(&pending), Arc::clone(&task));
+        let tasks = Arc::new(Tasks::default());
+        let (counter, all) = (Arc::clone(&pending), Arc::clone(&tasks));
         thread::Builder::new().name("io".into()).spawn(move || {
-            own.store(
-                rustix::thread::gettid().as_raw_nonzero().get() as u32,
-                Ordering::Relaxed,
-            );
-            let mut queue = None;
+            let _listed = all.enter();
+            let mut queues = Vec::new();
             for Job { file, buffer } in inbox {
                 let start = Instant::now();
-                let results = submit::submit(&mut queue, &file, &buffer, &counter);
+                let results = submit::submit(&mut queues, &file, &buffer, &counter, &all);
                 let took = start.elapsed();
                 // Before the result is known: the device must be free then.
                 drop(file);
@@ -220,10 +218,11 @@ impl Worker {
             jobs,
             done,
             pending,
-            task,
+            tasks,
         })
     }
 }
+
 /// How the device is opened, but for the direction.
 fn flags(request: &IoRequest) -> i32 {
     let direct = match request.path {

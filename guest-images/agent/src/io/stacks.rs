@@ -2,12 +2,40 @@
 
 use crate::sysfs;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
-/// Stacks of the agent's own task `worker` and of every task in
-/// uninterruptible sleep, each below a line that names the task.
-pub fn waiting(worker: u32) -> Vec<String> {
-    let mut found = Vec::new();
-    found.extend(stack(&format!("/proc/self/task/{worker}")));
+/// The agent's own tasks that submit I/O and wait for it.
+#[derive(Default)]
+pub struct Tasks(Mutex<Vec<u32>>);
+
+/// A task's entry among them, until it is dropped.
+pub struct Entry<'a>(&'a Tasks, u32);
+
+impl Tasks {
+    /// Adds the calling task.
+    pub fn enter(&self) -> Entry<'_> {
+        let task = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+        self.with(|tasks| tasks.push(task));
+        Entry(self, task)
+    }
+
+    fn with<R>(&self, then: impl FnOnce(&mut Vec<u32>) -> R) -> R {
+        then(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.0.with(|tasks| tasks.retain(|task| *task != self.1));
+    }
+}
+
+/// Stacks of the agent's own `tasks` and of every task in uninterruptible sleep,
+/// each below a line that names the task.
+pub fn waiting(tasks: &Tasks) -> Vec<String> {
+    let tasks = tasks.with(|tasks| tasks.clone());
+    let own = (tasks.iter()).filter_map(|task| stack(&format!("/proc/self/task/{task}")));
+    let mut found: Vec<String> = own.collect();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let path = entry.path();
         let is_task = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();

@@ -1,13 +1,16 @@
 //! The system calls of the I/O under test.
 
 use super::buffer::Buffer;
+use super::stacks::Tasks;
 use halfway_protocol::io::{Op, Path};
 use std::fs::File;
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::null_mut;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
@@ -18,24 +21,30 @@ pub const MOST: usize = 256;
 /// What came of each request: bytes, or the errno.
 pub type Results = Vec<Result<u64, i32>>;
 
-/// Does the I/O; `pending` goes down by one with each request that completes.
+/// Does the I/O; `pending` goes down by one with each request that completes, and
+/// `tasks` knows who waits. `queues` is kept for the next one.
 pub fn submit(
-    queue: &mut Option<Queue>,
+    queues: &mut Vec<Queue>,
     file: &File,
     buffer: &Buffer,
     pending: &AtomicU32,
+    tasks: &Tasks,
 ) -> Results {
     let request = &buffer.request;
     let queued = matches!(request.op, Op::Read | Op::Write);
     if queued && request.path == Path::Direct && request.ops.len() > 1 {
-        let queue = match queue {
-            Some(queue) => queue,
-            None => match Queue::new() {
-                Ok(new) => queue.insert(new),
+        let submitters = (request.submitters.max(1) as usize).min(request.ops.len());
+        while queues.len() < submitters {
+            match Queue::new() {
+                Ok(new) => queues.push(new),
                 Err(error) => return vec![Err(errno(&error)); request.ops.len()],
-            },
+            }
+        }
+        let all: Vec<usize> = (0..request.ops.len()).collect();
+        return match &queues[..submitters] {
+            [queue] => queue.submit(file, buffer, &all, pending),
+            several => together(several, file, buffer, pending, tasks),
         };
-        return queue.submit(file, buffer, pending);
     }
     (0..request.ops.len())
         .map(|index| {
@@ -44,6 +53,41 @@ pub fn submit(
             result.map_err(|error| errno(&error))
         })
         .collect()
+}
+
+/// Does the I/O in a thread for each queue, which all begin together: each has
+/// every so-many-th request.
+fn together(
+    queues: &[Queue],
+    file: &File,
+    buffer: &Buffer,
+    pending: &AtomicU32,
+    tasks: &Tasks,
+) -> Results {
+    let count = buffer.request.ops.len();
+    let ready = Barrier::new(queues.len());
+    let mut results = vec![Err(libc::EIO); count];
+    thread::scope(|scope| {
+        let shares = (0..queues.len()).map(|first| (first..count).step_by(queues.len()).collect());
+        let submitters: Vec<_> = (queues.iter().zip(shares))
+            .map(|(queue, share): (&Queue, Vec<usize>)| {
+                let ready = &ready;
+                let submitter = scope.spawn(move || {
+                    let _listed = tasks.enter();
+                    ready.wait();
+                    let results = queue.submit(file, buffer, &share, pending);
+                    share.into_iter().zip(results).collect::<Vec<_>>()
+                });
+                submitter
+            })
+            .collect();
+        for submitter in submitters {
+            for (index, result) in submitter.join().unwrap_or_default() {
+                results[index] = result;
+            }
+        }
+    });
+    results
 }
 
 fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
@@ -122,21 +166,24 @@ impl Queue {
         Ok(Self(context))
     }
 
-    /// All requests in one `io_submit`, so that the kernel plugs and may merge
-    /// them: it does for more than two (`AIO_PLUG_THRESHOLD` in fs/aio.c).
-    fn submit(&self, file: &File, buffer: &Buffer, pending: &AtomicU32) -> Results {
+    /// All requests of `share` in one `io_submit`, so that the kernel plugs and may
+    /// merge them: it does for more than two (`AIO_PLUG_THRESHOLD` in fs/aio.c).
+    /// The results are in the order of `share`.
+    fn submit(
+        &self,
+        file: &File,
+        buffer: &Buffer,
+        share: &[usize],
+        pending: &AtomicU32,
+    ) -> Results {
         const PREADV: u16 = 7; // IOCB_CMD_PREADV
         const PWRITEV: u16 = 8; // IOCB_CMD_PWRITEV
-        let vectors: Vec<_> = (0..buffer.request.ops.len())
-            .map(|index| buffer.vector(index))
-            .collect();
-        let mut blocks: Vec<_> = vectors
-            .iter()
-            .enumerate()
-            .map(|(index, vector)| {
+        let vectors: Vec<_> = share.iter().map(|index| buffer.vector(*index)).collect();
+        let mut blocks: Vec<_> = (vectors.iter().zip(share).zip(0u64..))
+            .map(|((vector, index), place)| {
                 // SAFETY: a structure of numbers, for which zeros are valid.
                 let mut block: libc::iocb = unsafe { zeroed() };
-                block.aio_data = index as u64;
+                block.aio_data = place;
                 block.aio_lio_opcode = match buffer.request.op {
                     Op::Read => PREADV,
                     _ => PWRITEV,
@@ -144,7 +191,7 @@ impl Queue {
                 block.aio_fildes = file.as_raw_fd() as u32;
                 block.aio_buf = vector.as_ptr() as u64;
                 block.aio_nbytes = vector.len() as u64;
-                block.aio_offset = offset(buffer, index);
+                block.aio_offset = offset(buffer, *index);
                 block
             })
             .collect();

@@ -8,6 +8,7 @@ mod multipath;
 mod nested;
 mod operations;
 mod order;
+mod overlap;
 mod soak;
 mod target;
 mod unplug;
@@ -78,6 +79,8 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             sectors: SECTORS,
             vector: Vector::Pages,
             requests: 1,
+            overlap: 0,
+            submitters: 1,
         },
         faults,
         aside: Vec::new(),

@@ -5,7 +5,7 @@
 
 use super::{bytes, others};
 use crate::oracle::model::{
-    EIO, Expectation, UnitExpectation, Unknown, unrecovered, whole_answers,
+    EIO, Expectation, UnitExpectation, Unknown, is_piece, unrecovered, whole_answers,
 };
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{Case, Disk, During, Fault, Raid1};
@@ -103,7 +103,7 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         }
     };
     let lost = |part: Unit| {
-        let mut pieces = units.iter().filter(|unit| unit.meets(part));
+        let mut pieces = units.iter().filter(|unit| is_piece(case, **unit, part));
         case.io.op == Op::Read && source_fails && pieces.any(|unit| is_bad(&bad, mirror, *unit))
     };
     let mut answers = whole_answers(case);

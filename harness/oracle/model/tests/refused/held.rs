@@ -203,6 +203,21 @@ const TWO: &str = "[[hold]]; at=0; [[hold]]; at=300";
     "[io]; op='write'; requests=2; [[hold]]; at=0; leg=1; [[hold]]; at=300; leg=1",
     AT_ONCE
 )]
+#[case::reach_into_one_another(
+    "[io]; requests=2; overlap=100; [[hold]]; at=0; [[hold]]; at=300",
+    "[io]; requests=2; overlap=100; [[hold]]; at=0; [[hold]]; at=400",
+    PASS
+)]
+#[case::plugged(
+    "[io]; requests=4; submitters=1; [[hold]]; at=0; [[hold]]; at=200; [[hold]]; at=300; [[hold]]; at=500",
+    "[io]; requests=4; submitters=2; [[hold]]; at=0; [[hold]]; at=200; [[hold]]; at=300; [[hold]]; at=500",
+    PASS
+)]
+#[case::overlap_in_pieces(
+    "[legs]; max_sectors_kb=64; [io]; requests=2; overlap=8; [[hold]]; at=0; [[hold]]; at=500",
+    "[legs]; max_sectors_kb=64; [io]; requests=2; [[hold]]; at=0; [[hold]]; at=500",
+    "requests that overlap are held, and cut by their leg"
+)]
 #[case::mirror_suspended(
     "[io]; requests=2; [[hold]]; at=0; meanwhile='suspend'; [[hold]]; at=300",
     "[io]; [[hold]]; at=0; meanwhile='suspend'",

@@ -155,6 +155,16 @@ fn memory_that_dm_io_cuts(#[case] refused: &str, #[case] known: &str) {
     beside(&nested(refused), &nested(known), DM_IO);
 }
 
+#[test]
+fn requests_that_overlap() {
+    let known = nested("[io]; requests=2");
+    beside(
+        &nested("[io]; requests=2; overlap=8"),
+        &known,
+        "requests overlap above",
+    );
+}
+
 /// What either knows for itself is asked, too.
 #[rstest]
 #[case::of_the_paths(
