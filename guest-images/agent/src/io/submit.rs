@@ -72,13 +72,12 @@ fn together(
         let submitters: Vec<_> = (queues.iter().zip(shares))
             .map(|(queue, share): (&Queue, Vec<usize>)| {
                 let ready = &ready;
-                let submitter = scope.spawn(move || {
+                scope.spawn(move || {
                     let _listed = tasks.enter();
                     ready.wait();
                     let results = queue.submit(file, buffer, &share, pending);
                     share.into_iter().zip(results).collect::<Vec<_>>()
-                });
-                submitter
+                })
             })
             .collect();
         for submitter in submitters {
