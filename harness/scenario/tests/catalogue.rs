@@ -5,6 +5,8 @@ use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
 use crate::oracle;
 use crate::results::Record;
+use halfway_protocol::io::Op;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +98,51 @@ fn the_model_knows_every_case_of_the_catalogue() {
             }
         }
     }
+}
+
+/// Also where nobody would build it so: that is where nobody has looked.
+#[test]
+fn each_stack_meets_each_controller_in_a_sampled_run() {
+    use crate::scenario::case::{Controller, Stack};
+    let stack = |case: &Case| match (&case.stack, case.stack.nested(), case.linear) {
+        (_, _, Some(_)) => "linear on top",
+        (_, Some(_), _) => "mirror of multipaths",
+        (Stack::Raid1(_), ..) => "mirror",
+        (Stack::Multipath(multipath), ..) if multipath.queue_mode.is_request_based() => {
+            "multipath of requests"
+        }
+        (Stack::Multipath(_), ..) => "multipath of bios",
+    };
+    let sampled =
+        (loaded(&catalogue()).into_iter()).flat_map(|scenario| scenario.sample(scenario.sample));
+    let met: HashSet<(&str, Controller, Op)> = sampled
+        .filter(|case| !case.faults.is_empty())
+        .map(|case| (stack(&case), case.legs.controller, case.io.op))
+        .collect();
+    let ours = [
+        Controller::PiecewiseBio,
+        Controller::PiecewiseMq,
+        Controller::Target,
+    ];
+    let stacks = [
+        "linear on top",
+        "mirror",
+        "mirror of multipaths",
+        "multipath of bios",
+        "multipath of requests",
+    ];
+    let all = stacks.into_iter().flat_map(|stack| {
+        let controllers = Controller::EMULATED.into_iter().chain(ours);
+        controllers.flat_map(move |one| [Op::Read, Op::Write].map(|op| (stack, one, op)))
+    });
+    // A floppy controller has two drives, and requests need a driver of requests.
+    let impossible = [
+        ("mirror of multipaths", Controller::Floppy),
+        ("multipath of requests", Controller::PiecewiseBio),
+    ];
+    let possible = all.filter(|(stack, one, _)| !impossible.contains(&(*stack, *one)));
+    let missing: Vec<_> = possible.filter(|one| !met.contains(one)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
