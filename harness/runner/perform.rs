@@ -9,7 +9,7 @@ use crate::guest::client::strange;
 use crate::observation::{Entry, Liveness, Observation};
 use crate::oracle::{model, status};
 use crate::scenario::case::{
-    Case, Disk, During, Fault, Hold, Io, Log, Multipath, Sabotage, Stack, Sync,
+    Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync,
 };
 use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
@@ -117,7 +117,7 @@ pub async fn perform(
             Err(error) => return Err(error),
         };
     }
-    seen.log = station.storage.dirty_log().filter(|_| has_log(case));
+    seen.log = station.storage.dirty_log().filter(|_| case.has_log_disk());
     seen.console = station.machine.console().since(console);
     seen.qemu_stderr = station.machine.stderr().since(stderr);
     Ok(seen)
@@ -217,7 +217,7 @@ async fn prepare(
     let Reply::Created(dev, limits) = created else {
         return Err(strange(created).into());
     };
-    if has_log(case) {
+    if case.has_log_disk() {
         // The log's header is written when the table is resumed; what the I/O
         // makes the log write is to be seen by itself.
         station.storage.collect(case)?;
@@ -253,10 +253,6 @@ fn create_beneath(
         })
     };
     beneath.map(create).collect()
-}
-
-fn has_log(case: &Case) -> bool {
-    (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk)
 }
 
 /// Waits for the answers to calls.

@@ -4,7 +4,7 @@ use super::needs;
 use crate::machine::command::{Boot, MEMORY_WITH_FILES_MIB};
 use crate::machine::janitor::Workshop;
 use crate::observation::Member;
-use crate::scenario::case::{Controller, Log};
+use crate::scenario::case::Controller;
 use crate::scenario::{Case, Fitting};
 use crate::storage::controller;
 use std::collections::BTreeMap;
@@ -162,8 +162,7 @@ pub fn members<'a>(
         cases.clone().map(of).max().unwrap_or(0)
     };
     let mut members: Vec<_> = (0..legs).map(|leg| (Member::Leg(leg), size(leg))).collect();
-    let on_disk = |case: &Case| (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
-    if cases.clone().any(on_disk) {
+    if cases.clone().any(Case::has_log_disk) {
         members.push((Member::Log, LOG));
     }
     members

@@ -500,6 +500,11 @@ impl Case {
         self.legs.count / paths.max(1)
     }
 
+    /// Whether there is a mirror whose log lies on a disk of its own.
+    pub fn has_log_disk(&self) -> bool {
+        (self.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk)
+    }
+
     /// Sectors between the boundaries that no unit crosses: a mirror's regions
     /// (multipath has none, see `multipath_ctr`), and the segments on top.
     pub fn boundaries(&self) -> Vec<NonZeroU64> {

@@ -6,7 +6,6 @@ use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::oracle::units::{self, Unit};
 use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::Log;
 use halfway_protocol::io::{Op, Path};
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
@@ -212,8 +211,7 @@ pub fn times(count: u32) -> String {
 /// `do_writes`). Of one that is out of sync it knows already.
 fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     let case = scene.case;
-    let logged = (case.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk);
-    if !logged || case.op_on_legs() != Op::Write || scene.expected.refused {
+    if !case.has_log_disk() || case.op_on_legs() != Op::Write || scene.expected.refused {
         return None;
     }
     let bad = model::unrecovered(case);
