@@ -258,6 +258,7 @@ pub async fn prepare(
         accel: Accel::Tcg,
         verbose: false,
         memory_mib: MEMORY_MIB,
+        processors: 1,
         tsc_khz: clock::tsc_khz(),
         append: (control.iter())
             .flat_map(Control::kernel_parameters)

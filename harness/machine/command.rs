@@ -30,6 +30,8 @@ pub struct Boot {
     pub tsc_khz: Option<u32>,
     /// Megabytes of guest memory.
     pub memory_mib: u32,
+    /// Processors. A guest that has but one is spared ACPI.
+    pub processors: u8,
     /// More kernel parameters, from the user.
     pub append: Vec<String>,
 }
@@ -52,7 +54,7 @@ pub mod file {
 ///
 /// The boot is what a case waits for first, so everything that costs time and
 /// tells us nothing is off: crypto self-tests, ACPI (disks are found through
-/// PCI), address randomisation, MSI (5.10 and 6.1 warn about it without ACPI).
+/// PCI; only a second processor is not found without it), address randomisation, MSI (5.10 and 6.1 warn about it without ACPI).
 /// Normal grace periods of RCU would make each
 /// removal of a dm device wait for several timer ticks. A kernel that
 /// oopses or panics ends QEMU at once (`panic=-1` with `-no-reboot`).
@@ -62,7 +64,6 @@ fn parameters(boot: &Boot) -> String {
         if boot.verbose { "loglevel=7" } else { "quiet" },
         "panic=-1",
         "oops=panic",
-        "acpi=off",
         "pci=nomsi",
         "nokaslr",
         "cryptomgr.notests",
@@ -71,6 +72,9 @@ fn parameters(boot: &Boot) -> String {
         "raid=noautodetect",
         "printk.devkmsg=on",
     ];
+    if boot.processors == 1 {
+        words.push("acpi=off");
+    }
     let tsc = boot.tsc_khz.filter(|_| boot.accel == Accel::Tcg);
     let tsc = tsc.map(|khz| format!("tsc=reliable tsc_early_khz={khz}"));
     words.extend(tsc.as_deref());
@@ -114,7 +118,8 @@ pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -
             "qemu64,-cx16",
         ]),
     }
-    add(&["-smp", "1", "-m", &format!("{}M", boot.memory_mib)]);
+    let (processors, memory) = (boot.processors, boot.memory_mib);
+    add(&["-smp", &processors.to_string(), "-m", &format!("{memory}M")]);
     add(&["-rtc", "base=utc"]);
     add(&["-kernel", &boot.image.display().to_string()]);
     add(&["-initrd", &boot.initrd.display().to_string()]);
@@ -178,6 +183,7 @@ mod tests {
             accel,
             verbose: false,
             memory_mib: MEMORY_MIB,
+            processors: 1,
             tsc_khz: Some(2_000_000),
             append: vec!["my.parameter=1".into()],
         }
@@ -192,6 +198,17 @@ mod tests {
             true,
         );
         insta::assert_debug_snapshot!(args);
+    }
+
+    #[test]
+    fn a_second_processor_is_found_by_acpi() {
+        let alone = boot(Accel::Tcg);
+        let two = Boot {
+            processors: 2,
+            ..alone.clone()
+        };
+        let has = |boot: &Boot| parameters(boot).contains("acpi=off");
+        assert_eq!((has(&alone), has(&two)), (true, false));
     }
 
     #[test]

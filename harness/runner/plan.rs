@@ -68,9 +68,19 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+/// Processors of a machine that serves `case`: where several submit they are to do
+/// so at once.
+fn processors(case: &Case) -> u8 {
+    if case.io.submitters > 1 { 2 } else { 1 }
+}
+
 /// What a machine boots that serves `case`; the error says why there can be
 /// none.
 pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
+    let boot = &Boot {
+        processors: processors(case),
+        ..boot.clone()
+    };
     let mut modules = needs::modules(case).into_iter();
     if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
         return Err(why.clone());
@@ -99,6 +109,8 @@ pub struct Kind {
     pub fitting: Fitting,
     /// Whether it has file systems and the programs for them.
     pub with_files: bool,
+    /// How many processors it has.
+    pub processors: u8,
 }
 
 impl Kind {
@@ -107,6 +119,7 @@ impl Kind {
         Kind {
             fitting: Fitting::of(case),
             with_files: needs::has_files(case),
+            processors: processors(case),
         }
     }
 }
@@ -114,9 +127,12 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.fitting)?;
-        match self.with_files {
-            true => f.write_str(", with file systems"),
-            false => Ok(()),
+        if self.with_files {
+            f.write_str(", with file systems")?;
+        }
+        match self.processors {
+            1 => Ok(()),
+            several => write!(f, ", with {several} processors"),
         }
     }
 }
@@ -180,6 +196,18 @@ pub fn case_seed(run: u64, id: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Scenario;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::one("requests = 4", "virtio-blk")]
+    #[case::several("requests = 4\nsubmitters = 3", "virtio-blk, with 2 processors")]
+    fn what_a_machine_is(#[case] io: &str, #[case] words: &str) {
+        let text = format!("question = \"?\"\n[io]\n{io}\n");
+        let scenario = Scenario::parse("test", &text).unwrap();
+        let case = scenario.expand().next().unwrap();
+        assert_eq!(Kind::of(&case).to_string(), words);
+    }
 
     #[test]
     fn seeds_differ_and_stay() {

@@ -355,6 +355,7 @@ pub fn boot(extra: &[Extra]) -> Boot {
     };
     Boot {
         memory_mib: MEMORY_MIB,
+        processors: 1,
         qemu: QEMU.into(),
         image: kernel.image.clone(),
         initrd: initramfs.build(&cache).unwrap(),

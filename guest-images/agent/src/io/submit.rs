@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::stacks::Tasks;
 use halfway_protocol::io::{Op, Path};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs::File;
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
@@ -68,12 +69,14 @@ fn together(
     let ready = Barrier::new(queues.len());
     let mut results = vec![Err(libc::EIO); count];
     thread::scope(|scope| {
-        let shares = (0..queues.len()).map(|first| (first..count).step_by(queues.len()).collect());
-        let submitters: Vec<_> = (queues.iter().zip(shares))
-            .map(|(queue, share): (&Queue, Vec<usize>)| {
+        let submitters: Vec<_> = (0..)
+            .zip(queues)
+            .map(|(number, queue)| {
+                let share: Vec<usize> = (number..count).step_by(queues.len()).collect();
                 let ready = &ready;
                 scope.spawn(move || {
                     let _listed = tasks.enter();
+                    run_on_processor(number);
                     ready.wait();
                     let results = queue.submit(file, buffer, &share, pending);
                     share.into_iter().zip(results).collect::<Vec<_>>()
@@ -87,6 +90,15 @@ fn together(
         }
     });
     results
+}
+
+/// Has the calling thread run on that processor, counted round and round. Where that
+/// is refused the kernel finds it one.
+fn run_on_processor(number: usize) {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let mut one = CpuSet::new();
+    one.set(number % count);
+    let _ = sched_setaffinity(None, &one);
 }
 
 fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
