@@ -631,33 +631,48 @@ fn a_fault_that_did_not_fire_proves_nothing() {
     assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
 }
 
+/// As if leg 0 had been asked for all of it at once, and had failed that.
+fn fails_in_one_request(seen: &mut Observation) {
+    let of_leg = |entry: &Entry| entry.member == Member::Leg(0);
+    let first = entry_of(seen, 0);
+    let mut whole = seen.journal[first];
+    (whole.sector, whole.sectors, whole.result) = (FROM, SECTORS, Some(-5));
+    seen.journal.retain(|entry| !of_leg(entry));
+    seen.journal.insert(0, whole);
+    let mut end = event(Kind::RqComplete, leg_dev(0), FROM, SECTORS, -5);
+    end.rwbs = "RS".into();
+    let trace = &mut seen.seen.trace;
+    trace.retain(|event| event.dev != leg_dev(0));
+    trace.push(end);
+}
+
 #[test]
 fn partial_is_not_partial_without_a_completed_piece() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
-    // One request of the whole range fails instead of one piece of four.
-    seen.journal.retain(|entry| entry.member != Member::Leg(0));
-    seen.journal.insert(
-        0,
-        Entry {
-            order: 0,
-            member: Member::Leg(0),
-            layer: Layer::Device,
-            command: Command::Read,
-            sector: FROM,
-            sectors: SECTORS,
-            result: Some(-5),
-            told: None,
-        },
-    );
-    let of_leg_0 = |event: &TraceEvent| event.dev == leg_dev(0);
-    seen.seen.trace.retain(|event| !of_leg_0(event));
-    let mut whole = event(Kind::RqComplete, leg_dev(0), FROM, SECTORS, -5);
-    whole.rwbs = "RS".into();
-    seen.seen.trace.push(whole);
+    fails_in_one_request(&mut seen);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
     assert!(verdict.reason.contains("other pieces"));
+}
+
+/// A bio of 64 pages, each a segment of its own, is cut by a disk that takes fewer
+/// (`bio_split_rw`); a guest that shows no limit may have had it whole.
+#[rstest]
+#[case::cut(63, Outcome::Inconclusive)]
+#[case::whole(64, Outcome::Pass)]
+#[case::not_shown(0, Outcome::Pass)]
+fn a_disk_that_takes_few_segments_fails_a_part(#[case] most: u32, #[case] outcome: Outcome) {
+    let mut case = case(Op::Read, vec![fault(0, Op::Read)]);
+    case.legs.max_sectors_kb = None;
+    let mut seen = observe(&case);
+    fails_in_one_request(&mut seen);
+    // Of the other leg nothing is asked that its limit would tell of.
+    for (leg, most) in [(0, most), (1, 1)] {
+        seen.disks[leg].1.limits.max_segments = most;
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
 /// Four requests in flight together, one of which leg 1 fails.

@@ -450,3 +450,30 @@ fn a_fault_within_a_block_fails_the_block(
     leg.ends(FROM + good, SECTORS - good, 61);
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, says);
 }
+
+/// Before the first block nothing is good: a short answer is one more command only
+/// where a block comes before the bad one.
+#[rstest]
+#[case::nothing_before_it(512, FROM, 1, Some(1))]
+#[case::a_sector(512, FROM + 1, 1, None)]
+#[case::a_sector_of_its_block(4096, FROM + 7, 1, Some(1))]
+#[case::a_block(4096, FROM + 8, 1, None)]
+#[case::both(512, FROM + 1, 2, Some(1))]
+fn device_mapper_hears_of_the_last_command(
+    #[case] block: u32,
+    #[case] sector: u64,
+    #[case] times: u32,
+    #[case] heard: Option<u32>,
+) {
+    let fault = Fault {
+        sector,
+        ..fault(0, Op::Read)
+    };
+    let case = case(Op::Read, vec![fault]);
+    let mut case = with("short-good+medium-error", Times::Count(times), case);
+    case.legs.logical_block_size = block;
+    let (met, _) = controller::as_dm_meets(&case);
+    let met: Vec<Times> = met.faults.iter().map(|fault| fault.times).collect();
+    let heard: Vec<Times> = heard.into_iter().map(Times::Count).collect();
+    assert_eq!(met, heard);
+}
