@@ -209,6 +209,26 @@ fn a_device_that_lies_is_found_out(#[case] controller: Controller, #[case] outco
     assert!(verdict.differences.iter().any(wrong), "{verdict:#?}");
 }
 
+/// Of a write that both legs refuse, one lies and the other tells: the kernel must
+/// have believed each.
+#[rstest]
+#[case::the_one_that_told("AD", Outcome::Finding)]
+#[case::neither("AA", Outcome::Fail)]
+#[case::the_one_that_lied("DA", Outcome::Fail)]
+fn a_lie_is_of_one_leg(#[case] health: &str, #[case] outcome: Outcome) {
+    let faults = vec![fault(0, Op::Write), fault(1, Op::Write)];
+    let case = on(SdCard, case(Op::Write, faults));
+    let mut told = case.clone();
+    told.faults.remove(0);
+    let mut seen = retried(&told, conduct(&case).attempts.0 as usize);
+    entry_at(&mut seen, PIECE).result = Some(-5);
+    let in_sync = if health == "AA" { 128 } else { 127 };
+    seen.status.as_mut().unwrap().targets[0] =
+        format!("2 254:0 254:16 {in_sync}/128 1 {health} 1 core");
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 #[test]
 fn a_lie_does_not_cover_up_for_the_kernel() {
     let case = on(SdCard, read());

@@ -2,6 +2,7 @@
 //! simulated multipath, sound and tampered with: whatever is changed in a sound
 //! observation must be noticed, by the witness that saw it.
 
+mod content;
 mod contract;
 mod controllers;
 mod multipath;
@@ -570,6 +571,7 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     by(|seen| seen.media[0].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
 #[case::hole(
     by(|seen| seen.media[0].spans[0].sectors = 511), Witness::Medium)]
+#[case::zeros(by(|seen| seen.media[0].spans[0].what = What::Zero), Witness::Medium)]
 #[case::shifted(
     by(|seen| seen.media[0].spans[0].what = What::Stamp { origin: Origin::Writer(0), generation: 1,
         sector: FROM + 1 }), Witness::Medium)]
@@ -615,7 +617,16 @@ fn the_kind_of_a_verdict(#[case] tamper: Tamper, #[case] outcome: Outcome) {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
     tamper(&mut seen);
-    assert_eq!(judge(&case, &seen).outcome, outcome);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome);
+    let hangs = verdict.reason.contains("1 read request(s) never came back");
+    assert_eq!(
+        hangs,
+        matches!(
+            seen.io,
+            Some(IoState::Pending { .. } | IoState::Quiet { .. })
+        )
+    );
 }
 
 #[test]
@@ -651,6 +662,10 @@ fn partial_is_not_partial_without_a_completed_piece() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
     fails_in_one_request(&mut seen);
+    // A flush of the leg is no piece of it.
+    let mut flush = event(Kind::RqComplete, leg_dev(0), 0, 0, 0);
+    flush.rwbs = "FF".into();
+    seen.seen.trace.push(flush);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
     assert!(verdict.reason.contains("other pieces"));
@@ -671,6 +686,30 @@ fn a_disk_that_takes_few_segments_fails_a_part(#[case] most: u32, #[case] outcom
     for (leg, most) in [(0, most), (1, 1)] {
         seen.disks[leg].1.limits.max_segments = most;
     }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+/// A disk that moves 8 sectors at a time has written those before the bad one, which
+/// are 2176 to 2295 here, and 8 sectors further on leg 1.
+#[rstest]
+#[case::the_last_of_them(2288 + 8, Outcome::Pass)]
+#[case::the_first_of_them(2176 + 8, Outcome::Pass)]
+#[case::what_lies_before_the_piece(2168 + 8, Outcome::Inconclusive)]
+#[case::what_lies_behind(2296 + 8, Outcome::Inconclusive)]
+fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outcome: Outcome) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    case.legs.max_transfer = Some(8);
+    let mut seen = observe(&case);
+    // What else is in the piece's neighbourhood is none of it.
+    let of_medium = |entry: &Entry| entry.layer == Layer::Medium;
+    let before = |entry: &Entry| entry.member == Member::Leg(1) && entry.sector < BAD;
+    seen.journal
+        .retain(|entry| !of_medium(entry) || !before(entry));
+    let mut written = seen.journal[0];
+    (written.member, written.layer) = (Member::Leg(1), Layer::Medium);
+    (written.sector, written.sectors, written.result) = (reached, 8, Some(0));
+    seen.journal.push(written);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
@@ -794,6 +833,32 @@ fn a_disk_log_does_not_forget_a_failed_write(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
     let named = verdict.reason.contains("the log on its disk");
     assert_eq!(named, outcome == Outcome::Fail, "{verdict:#?}");
+}
+
+/// The log of a mirror that was repaired is another table's, which has recovered what
+/// the first one missed; and nothing is known of one that is not at rest.
+#[rstest]
+#[case::repaired(by(|seen| seen.repair = Some(crate::observation::Repair {
+    status: seen.status.clone().unwrap(), deeds: Vec::new(), io: seen.io.clone().unwrap() })))]
+#[case::not_taken_down(by(|seen| seen.liveness = Liveness::Dirty("busy".into())))]
+fn a_log_is_only_read_at_rest(#[case] tamper: Tamper) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.log, mirror.keep_log) = (Log::Disk, true);
+    }
+    let mut seen = observe(&case);
+    seen.log = Some(DirtyLog {
+        regions: 128,
+        clean: vec![0, 1, 2, 3],
+    });
+    let of_log = |seen: &Observation| {
+        let verdict = judge(&case, seen);
+        let mut found = verdict.differences.into_iter();
+        found.any(|found| found.text.contains("the log on its disk"))
+    };
+    assert!(of_log(&seen));
+    tamper(&mut seen);
+    assert!(!of_log(&seen));
 }
 
 /// A flush that comes before the data, to the other leg only, or not at all.

@@ -214,6 +214,31 @@ fn log_failed() -> (Case, Observation) {
     (case, seen)
 }
 
+/// What the guest saw end on the log's disk ended there, and so.
+#[rstest]
+#[case::as_it_was(0, 3, -5, "W", Outcome::Pass)]
+#[case::elsewhere(8, 3, -5, "W", Outcome::Fail)]
+#[case::longer(0, 8, -5, "W", Outcome::Fail)]
+#[case::well(0, 3, 0, "W", Outcome::Fail)]
+#[case::another_command(0, 3, -5, "R", Outcome::Fail)]
+fn the_guest_sees_the_log_as_it_is(
+    #[case] sector: u64,
+    #[case] sectors: u64,
+    #[case] errno: i32,
+    #[case] letters: &str,
+    #[case] outcome: Outcome,
+) {
+    let (case, mut seen) = log_failed();
+    let mut disk = seen.disks[0].1.clone();
+    disk.dev = Dev(254, 32);
+    seen.disks.push((Member::Log, disk));
+    let mut end = event(Kind::RqComplete, Dev(254, 32), sector, sectors, errno);
+    end.rwbs = letters.into();
+    seen.seen.trace.push(end);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 #[test]
 fn a_verdict_cites_what_failed_aside() {
     let (case, seen) = log_failed();

@@ -76,6 +76,25 @@ fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcom
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// A failure that QEMU did not ask for again, it told the guest of: what was done
+/// before it does not mend it.
+#[test]
+fn a_failure_that_is_not_asked_for_again_is_the_guests() {
+    let mut case = case(Op::Read, Vec::new());
+    let mut seen = observe(&case);
+    case.legs.on_error = OnError::Stop;
+    case.faults.push(Fault {
+        times: Times::Count(1),
+        ..fault(0, Op::Read)
+    });
+    seen.stops = 1;
+    let mut failed = seen.journal[0];
+    (failed.result, failed.order) = (Some(-5), 1000);
+    seen.journal.push(failed);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+}
+
 /// What a mirror does with an I/O of one region while that is recovered: what the
 /// media did, in order, as (leg, command, whether it is the recovery's).
 fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {

@@ -178,6 +178,22 @@ fn a_partial_completion_that_they_do_not_show_proves_nothing() {
     );
 }
 
+/// What failed of a request must end too, or it hangs.
+#[test]
+fn a_rest_of_which_the_guest_sees_no_end_is_noticed() {
+    let case = read("medium-error");
+    let mut leg = Leg::new(&case, 0);
+    leg.fails(FROM, "medium-error");
+    leg.ends(FROM, GOOD, 0);
+    let seen = seen(&case, vec![leg, other(&case)]);
+    is(
+        &case,
+        &seen,
+        Outcome::Fail,
+        "the guest saw no end of sector 2300",
+    );
+}
+
 /// As a kernel does that counts good blocks wrongly.
 #[rstest]
 #[case::the_bad_one_too(GOOD + 1)]
