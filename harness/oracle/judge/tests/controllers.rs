@@ -158,6 +158,24 @@ fn a_step_that_was_not_done_is_no_partial_completion() {
     );
 }
 
+/// Any of the 21 steps before the bad one tells, and none behind it.
+#[rstest]
+#[case::first(0, Outcome::Pass)]
+#[case::last(20, Outcome::Pass)]
+#[case::behind(22, Outcome::Inconclusive)]
+fn a_step_that_was_done_is_a_partial_completion(#[case] step: u64, #[case] outcome: Outcome) {
+    let case = on(PiecewiseMq, read());
+    let sectors = conduct(&case).step.unwrap();
+    let mut seen = stopped(&case);
+    let medium = |entry: &Entry| entry.layer == Layer::Medium && entry.member == Member::Leg(0);
+    let first = seen.journal.iter().position(medium).unwrap();
+    let mut done = seen.journal[first];
+    (done.sector, done.sectors) = (FROM + step * sectors, sectors);
+    seen.journal.retain(|entry| !medium(entry));
+    seen.journal.push(done);
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
 #[test]
 fn the_model_knows_the_steps_of_our_own_driver() {
     let source = include_str!("../../../../guest-images/controls/modules/halfway-leg.c");
