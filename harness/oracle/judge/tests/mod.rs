@@ -714,6 +714,30 @@ fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outco
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// What device-mapper was given is the I/O, all of it and from its start; where events
+/// are missing nothing is said of that.
+#[rstest]
+#[case::half(FROM, 256, 0, true)]
+#[case::not_from_the_start(FROM + 8, SECTORS - 8, 0, true)]
+#[case::too_much(FROM, SECTORS + 8, 0, true)]
+#[case::all(FROM, SECTORS, 0, false)]
+#[case::events_lost(FROM, 256, 1, false)]
+fn the_bios_are_the_io(
+    #[case] sector: u64,
+    #[case] sectors: u64,
+    #[case] lost: u64,
+    #[case] noticed: bool,
+) {
+    let case = case(Op::Read, vec![]);
+    let mut seen = observe(&case);
+    (seen.seen.trace[0].sector, seen.seen.trace[0].sectors) = (sector, sectors);
+    seen.seen.lost = lost;
+    let verdict = judge(&case, &seen);
+    let mut texts = verdict.differences.iter().map(|found| &found.text);
+    let unlike = texts.any(|text| text.contains("the bios on the dm device end at"));
+    assert_eq!(unlike, noticed, "{verdict:#?}");
+}
+
 /// Four requests in flight together, one of which leg 1 fails.
 fn merged() -> Case {
     let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
@@ -806,6 +830,31 @@ fn a_disk_log_is_written_before_the_legs() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     seen.journal.last_mut().expect("an entry").order = 1000;
     assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
+}
+
+/// A region that the mirror could not recover is known to be dirty already
+/// (`dm_rh_inc` marks one that is clean). The recovery of region 2 failed here.
+#[rstest]
+#[case::unrecovered(FROM, false)]
+#[case::recovered(FROM + 1024, true)]
+fn a_log_need_not_be_told_of_a_dirty_region(#[case] sector: u64, #[case] told: bool) {
+    let mut case = case(Op::Write, vec![]);
+    case.aside.push(Aside {
+        disk: Place::Leg,
+        during: During::SetUp,
+        fault: fault(1, Op::Write),
+    });
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.log, mirror.sync) = (Log::Disk, Sync::Synced);
+    }
+    let mut seen = observe(&case);
+    for entry in &mut seen.journal {
+        entry.sector = entry.sector - FROM + sector;
+    }
+    let verdict = judge(&case, &seen);
+    let mut texts = verdict.differences.iter().map(|found| &found.text);
+    let early = texts.any(|text| text.contains("before the log knew"));
+    assert_eq!(early, told, "{verdict:#?}");
 }
 
 /// A region that a leg missed a write of (here the one with number 2) must not be
