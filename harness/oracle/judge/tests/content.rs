@@ -28,13 +28,15 @@ fn a_unit_is_no_mixture_of_legs(#[case] second: &[Span], #[case] outcome: Outcom
 /// of the page from one leg and writes it to all (`iomap_write_begin`,
 /// `block_write_begin`), but never what the application wrote.
 #[rstest]
-#[case::of_the_leg_that_was_read(2, 508, 0, Outcome::Pass)]
-#[case::of_the_leg_itself(2, 508, 1, Outcome::Pass)]
-#[case::what_was_written_is_old(4, 506, 0, Outcome::Fail)]
+#[case::of_the_leg_that_was_read(2, 508, 0, 0, Outcome::Pass)]
+#[case::of_the_leg_itself(2, 508, 1, 0, Outcome::Pass)]
+#[case::of_another_sector(2, 508, 0, 1, Outcome::Fail)]
+#[case::what_was_written_is_old(4, 506, 0, 0, Outcome::Fail)]
 fn the_page_cache_fills_up_pages(
     #[case] at: u64,
     #[case] sectors: u64,
     #[case] origin: u8,
+    #[case] shift: u64,
     #[case] outcome: Outcome,
 ) {
     let mut case = case(Op::Write, vec![]);
@@ -57,8 +59,8 @@ fn the_page_cache_fills_up_pages(
             sector: FROM + at,
         },
     };
-    let spans = |leg: u8, at: u64, sectors: u64| {
-        let base = FROM + case.legs.offset[usize::from(leg)];
+    let spans = |leg: u8, at: u64, sectors: u64, shift: u64| {
+        let base = FROM + shift + case.legs.offset[usize::from(leg)];
         let end = at + sectors;
         vec![
             span(0, at, leg, base),
@@ -66,8 +68,8 @@ fn the_page_cache_fills_up_pages(
             span(end, SECTORS - end, leg, base + end),
         ]
     };
-    seen.media[0].spans = spans(0, 2, 508);
-    seen.media[1].spans = spans(origin, at, sectors);
+    seen.media[0].spans = spans(0, 2, 508, 0);
+    seen.media[1].spans = spans(origin, at, sectors, shift);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }

@@ -210,6 +210,12 @@ fn a_failure_that_the_driver_mends_is_none() {
     seen.journal.insert(0, refused);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+
+    let mut events = seen.seen.trace.iter_mut();
+    let mended = events.find(|event| event.kind == Kind::RqComplete && event.sector == PIECE);
+    mended.unwrap().error = -5;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
 }
 
 #[rstest]
@@ -340,6 +346,13 @@ type Change = fn(&mut Observation);
     let mut events = seen.seen.trace.iter_mut();
     let of_leg_1 = events.find(|event| event.kind == Kind::RqComplete && event.dev == leg_dev(1));
     of_leg_1.unwrap().error = -5;
+})]
+#[case::more_than_the_medium_refused(Witness::Trace, |seen: &mut Observation| {
+    let mut events = seen.seen.trace.iter_mut();
+    let of_leg_0 = |event: &&mut TraceEvent| {
+        event.kind == Kind::RqComplete && event.dev == leg_dev(0) && event.error == 0
+    };
+    events.rfind(of_leg_0).unwrap().error = -5;
 })]
 #[case::an_end_that_nobody_saw(Witness::Trace, |seen: &mut Observation| {
     let is_end = |event: &TraceEvent| {

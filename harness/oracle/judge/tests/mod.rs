@@ -550,6 +550,8 @@ fn is_noticed(case: &Case, tamper: &Tamper, witness: Witness) {
     by(|seen| seen.media[1].spans = vec![Span { at: 0, sectors: 512, what: What::Stamp {
         origin: Origin::Writer(0), generation: 1, sector: FROM } }]),
     Witness::Medium)]
+#[case::medium_of_the_other_leg(
+    by(|seen| seen.media[1].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
 #[case::medium_damaged(
     by(|seen| seen.media[0].spans[0].what = What::Damaged { good: 3 }), Witness::Medium)]
 #[case::strays(by(|seen| seen.media[0].strays.push((0, 1))), Witness::Medium)]
