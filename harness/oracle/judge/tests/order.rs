@@ -101,7 +101,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
     let mut case = case(op, Vec::new());
     let mut seen = observe(&case);
     case.legs.max_sectors_kb = None;
-    case.legs.offset = vec![0, 0];
+    let on_leg = |leg: u8| FROM + case.legs.offset[usize::from(leg)];
     (case.io.sectors, case.io.sector) = (48, FROM);
     if let Stack::Raid1(mirror) = &mut case.stack {
         (mirror.sync, mirror.region_size) = (Sync::Syncing, 64);
@@ -119,7 +119,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
                 member: Member::Leg(leg),
                 layer,
                 command,
-                sector: FROM,
+                sector: on_leg(leg),
                 sectors,
                 result: Some(0),
                 told: None,
@@ -127,7 +127,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
         }
         seen.seen.trace.push(TraceEvent {
             rwbs: letters(command).into(),
-            ..event(Kind::RqComplete, leg_dev(leg), FROM, sectors, 0)
+            ..event(Kind::RqComplete, leg_dev(leg), on_leg(leg), sectors, 0)
         });
     }
     report(&mut seen).result = Ok(48 * 512);
@@ -154,7 +154,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
     seen.media = (0..2)
         .map(|leg| Medium {
             member: Member::Leg(leg),
-            sector: FROM,
+            sector: on_leg(leg),
             spans: vec![held()],
             strays: Vec::new(),
         })
@@ -198,12 +198,24 @@ fn a_read_of_a_region_in_recovery_is_one_of_the_good_leg(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// Which of the recovery's two requests is held says until when a read is in time.
+#[rstest]
+#[case::its_read(0, Outcome::Inconclusive)]
+#[case::its_write(1, Outcome::Pass)]
+fn an_io_meets_the_request_that_is_held(#[case] leg: u8, #[case] outcome: Outcome) {
+    let done = [(0, READ, true), (0, READ, false), (1, WRITE, true)];
+    let (mut case, seen) = race(Op::Read, &done);
+    case.holds[0].leg = leg;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 /// A leg that counts as recovered and holds what it held before.
 #[test]
 fn a_leg_that_was_not_recovered_is_named() {
     let done = [(0, READ, false), (0, READ, true), (1, WRITE, true)];
     let (case, mut seen) = race(Op::Read, &done);
-    seen.media[1].spans = vec![span(0, 48, 1, FROM)];
+    seen.media[1].spans = vec![span(0, 48, 1, FROM + 8)];
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Fail);
     assert!(
