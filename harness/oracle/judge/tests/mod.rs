@@ -567,6 +567,33 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     is_noticed(&case(Op::Read, vec![fault(0, Op::Read)]), &tamper, witness);
 }
 
+/// Both accounts are told where they differ, and how often where not in what.
+#[rstest]
+#[case::otherwise(
+    by(|seen| { let ends = &mut seen.seen.trace;
+             ends.iter_mut().find(|event| event.error != 0).unwrap().error = 0; }),
+    "the guest saw read 2176+128 ok, the device did read 2176+128 failed")]
+#[case::made_up(
+    by(|seen| { let mut end = event(Kind::RqComplete, leg_dev(0), FROM, 8, 0);
+             end.rwbs = "RS".into(); seen.seen.trace.push(end); }),
+    "the guest saw read 2048+8 ok, the device did no such thing")]
+#[case::not_seen(
+    by(|seen| { let is = |event: &TraceEvent| event.dev == leg_dev(0) && event.error != 0;
+             seen.seen.trace.retain(|event| !is(event)); }),
+    "the device did read 2176+128 failed, the guest saw no such thing")]
+#[case::once_more(
+    by(|seen| { let end = seen.seen.trace.iter().find(|event| event.error != 0).unwrap().clone();
+             seen.seen.trace.push(end); }),
+    "the guest saw 5 requests end, the device ended 4")]
+fn what_the_guest_believed_is_told(#[case] tamper: Tamper, #[case] text: &str) {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    let told = |found: &Difference| found.text == format!("leg 0: {text}");
+    assert!(verdict.differences.iter().any(told), "{verdict:#?}");
+}
+
 /// What is wrong after a write that leg 1 failed.
 #[rstest]
 #[case::swallowed_by_medium(
