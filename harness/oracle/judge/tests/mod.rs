@@ -743,6 +743,40 @@ fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outco
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// The page cache asks as often as it likes, and a leg must refuse the bad sector each
+/// time.
+#[rstest]
+#[case::refused(0, 0, Times::Always, Outcome::Pass)]
+#[case::let_through(0, BAD, Times::Always, Outcome::Inconclusive)]
+#[case::up_to_it(0, BAD - 7, Times::Always, Outcome::Inconclusive)]
+#[case::before_it(0, BAD - 8, Times::Always, Outcome::Pass)]
+#[case::behind_it(0, BAD + 1, Times::Always, Outcome::Pass)]
+#[case::of_the_good_leg(1, BAD, Times::Always, Outcome::Pass)]
+#[case::worn_off(0, BAD, Times::Count(1), Outcome::Pass)]
+fn a_fault_that_lasts_lets_nothing_through(
+    #[case] leg: u8,
+    #[case] sector: u64,
+    #[case] times: Times,
+    #[case] outcome: Outcome,
+) {
+    let mut case = case(Op::Read, vec![fault(0, Op::Read)]);
+    case.io.path = Path::Buffered;
+    case.faults[0].times = times;
+    let mut seen = observe(&case);
+    if sector > 0 {
+        let at = entry_of(&mut seen, leg);
+        let mut again = seen.journal[at];
+        again.sector = sector + case.legs.offset[usize::from(leg)];
+        (again.sectors, again.order, again.result) = (8, 1000, Some(0));
+        seen.journal.push(again);
+        let mut end = event(Kind::RqComplete, leg_dev(leg), again.sector, 8, 0);
+        end.rwbs = "R".into();
+        seen.seen.trace.push(end);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 /// What device-mapper was given is the I/O, all of it and from its start; where events
 /// are missing nothing is said of that.
 #[rstest]
