@@ -594,6 +594,65 @@ fn what_the_guest_believed_is_told(#[case] tamper: Tamper, #[case] text: &str) {
     assert!(verdict.differences.iter().any(told), "{verdict:#?}");
 }
 
+/// How far off a byte lay, and how often a leg was asked, in the words of a person.
+#[rstest]
+#[case::before(
+    1,
+    by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: -1, found: 0 })),
+    "the byte 1 before the start")]
+#[case::behind(
+    1,
+    by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: 0, found: 0 })),
+    "the byte 1 behind the end")]
+#[case::exactly(1, by(again), "was asked for twice, correct is once")]
+#[case::at_most(4, by(again), "was asked for twice, correct is 0 to 1 times")]
+fn numbers_are_told(#[case] requests: u32, #[case] tamper: Tamper, #[case] text: &str) {
+    let mut case = case(Op::Read, vec![]);
+    case.io.requests = requests;
+    let mut seen = observe(&case);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    let told = |found: &Difference| found.text.contains(text);
+    assert!(verdict.differences.iter().any(told), "{verdict:#?}");
+}
+
+/// Whatever was asked is asked once more.
+fn again(seen: &mut Observation) {
+    seen.journal.extend(seen.journal.clone());
+}
+
+/// QEMU flushes by itself, too: that is no request which comes too early.
+#[test]
+fn a_flush_is_in_no_order() {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    for sector in [0, FROM + 8] {
+        let mut flush = seen.journal[0];
+        (flush.order, flush.member, flush.layer) = (0, Member::Leg(1), Layer::Medium);
+        (flush.command, flush.result, flush.sector) = (Command::Flush, Some(0), sector);
+        seen.journal.push(flush);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// What QEMU always says under emulation says nothing of a device.
+#[rstest]
+#[case::of_its_cpu(
+    "\nqemu-system-x86_64: warning: TCG doesn't support requested feature: x\n",
+    Outcome::Pass
+)]
+#[case::of_a_device("\nqemu-system-x86_64: virtio: bogus descriptor\n", Outcome::Fail)]
+fn qemu_says_what_it_always_says(#[case] stderr: &str, #[case] outcome: Outcome) {
+    let case = case(Op::Read, vec![]);
+    let mut seen = observe(&case);
+    seen.qemu_stderr = stderr.into();
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
 /// What is wrong after a write that leg 1 failed.
 #[rstest]
 #[case::swallowed_by_medium(

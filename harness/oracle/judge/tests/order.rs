@@ -198,6 +198,25 @@ fn a_read_of_a_region_in_recovery_is_one_of_the_good_leg(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// A flush is not the write that it comes before.
+#[test]
+fn a_write_meets_the_recovery_by_its_own_bio() {
+    let done = [
+        (0, READ, true),
+        (1, WRITE, true),
+        (0, WRITE, false),
+        (1, WRITE, false),
+    ];
+    let (case, mut seen) = race(Op::Write, &done);
+    let came = seen.seen.trace.remove(0);
+    seen.seen
+        .trace
+        .insert(0, event(Kind::BioQueue, DM, FROM, 0, 0));
+    seen.seen.trace.push(came);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+}
+
 /// Which of the recovery's two requests is held says until when a read is in time.
 #[rstest]
 #[case::its_read(0, Outcome::Inconclusive)]

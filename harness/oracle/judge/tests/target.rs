@@ -194,6 +194,45 @@ fn a_rest_of_which_the_guest_sees_no_end_is_noticed() {
     );
 }
 
+/// A request that the device was asked for twice must end twice.
+#[test]
+fn an_end_is_of_one_request() {
+    let case = read("medium-error");
+    let mut twice = other(&case);
+    twice.whole(FROM);
+    let seen = seen(&case, vec![partial(&case), twice]);
+    let verdict = judge(&case, &seen);
+    let unseen = |found: &Difference| found.text.contains("saw no end of sector 2048");
+    assert!(verdict.differences.iter().any(unseen), "{verdict:#?}");
+}
+
+/// Of several requests the one that has the bad block shows how it was met.
+#[rstest]
+#[case::in_part(&[(124, 0), (260, 61)], Outcome::Pass)]
+#[case::as_a_whole(&[(384, 61)], Outcome::Inconclusive)]
+fn the_request_that_meets_the_fault_shows_it(
+    #[case] ends: &[(u64, i32)],
+    #[case] outcome: Outcome,
+) {
+    let case = read("medium-error");
+    let mut leg = Leg::new(&case, 0);
+    leg.whole(FROM);
+    for entry in &mut leg.journal {
+        entry.sectors = 128;
+        if let Some(told) = &mut entry.told {
+            told.good = 128;
+        }
+    }
+    leg.ends(FROM, 128, 0);
+    let mut from = FROM + 128;
+    leg.fails(from, "medium-error");
+    for &(sectors, errno) in ends {
+        leg.ends(from, sectors, errno);
+        from += sectors;
+    }
+    is(&case, &seen(&case, vec![leg, other(&case)]), outcome, "");
+}
+
 /// As a kernel does that counts good blocks wrongly.
 #[rstest]
 #[case::the_bad_one_too(GOOD + 1)]
