@@ -605,6 +605,8 @@ fn what_the_guest_believed_is_told(#[case] tamper: Tamper, #[case] text: &str) {
     by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: 0, found: 0 })),
     "the byte 1 behind the end")]
 #[case::exactly(1, by(again), "was asked for twice, correct is once")]
+#[case::unevenly(1, by(|seen| seen.journal.retain(|entry| entry.sector != FROM + 128)),
+    "2048+512 was not asked for whole: sector 2048 once, sector 2176 0 times")]
 #[case::at_most(4, by(again), "was asked for twice, correct is 0 to 1 times")]
 fn numbers_are_told(#[case] requests: u32, #[case] tamper: Tamper, #[case] text: &str) {
     let mut case = case(Op::Read, vec![]);
