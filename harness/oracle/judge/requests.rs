@@ -252,6 +252,15 @@ mod tests {
         assert_eq!(found(&commands), [first, second]);
     }
 
+    /// In the journal's words it ended as its last command did.
+    #[test]
+    fn a_request_ends_as_its_last_command() {
+        let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
+        let entry = of(&entries, false)[0].entry();
+        assert_eq!((entry.order, entry.result), (0, Some(0)));
+        assert_eq!(entry.told, entries[1].told);
+    }
+
     /// Nor is a write the rest of a read.
     #[test]
     fn a_request_is_of_one_operation() {

@@ -877,6 +877,30 @@ fn sound_requests_in_flight_together_pass() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
+/// Each sector is of the request that it belongs to.
+#[test]
+fn what_another_request_wrote_is_noticed() {
+    let case = merged();
+    let mut seen = observe(&case);
+    seen.media[0].spans = vec![Span {
+        at: 0,
+        sectors: SECTORS,
+        what: What::Stamp {
+            origin: Origin::Writer(0),
+            generation: 1,
+            sector: FROM,
+        },
+    }];
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    assert!(
+        verdict
+            .reason
+            .contains("sector 2176 holds sector 2176 of request 0"),
+        "{verdict:#?}"
+    );
+}
+
 /// A later request's acknowledged data lie on no leg that counts: not sent at
 /// all, or sent to the failed leg only.
 #[rstest]

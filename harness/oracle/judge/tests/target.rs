@@ -208,10 +208,11 @@ fn an_end_is_of_one_request() {
 
 /// Of several requests the one that has the bad block shows how it was met.
 #[rstest]
-#[case::in_part(&[(124, 0), (260, 61)], Outcome::Pass)]
-#[case::as_a_whole(&[(384, 61)], Outcome::Inconclusive)]
+#[case::in_part(&[(FROM, 128, 0), (2176, 124, 0), (BAD, 260, 61)], Outcome::Pass)]
+#[case::between_others(&[(2176, 124, 0), (FROM, 128, 0), (BAD, 260, 61)], Outcome::Pass)]
+#[case::as_a_whole(&[(FROM, 128, 0), (2176, 384, 61)], Outcome::Inconclusive)]
 fn the_request_that_meets_the_fault_shows_it(
-    #[case] ends: &[(u64, i32)],
+    #[case] ends: &[(u64, u64, i32)],
     #[case] outcome: Outcome,
 ) {
     let case = read("medium-error");
@@ -223,12 +224,9 @@ fn the_request_that_meets_the_fault_shows_it(
             told.good = 128;
         }
     }
-    leg.ends(FROM, 128, 0);
-    let mut from = FROM + 128;
-    leg.fails(from, "medium-error");
-    for &(sectors, errno) in ends {
-        leg.ends(from, sectors, errno);
-        from += sectors;
+    leg.fails(FROM + 128, "medium-error");
+    for &(sector, sectors, errno) in ends {
+        leg.ends(sector, sectors, errno);
     }
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, "");
 }

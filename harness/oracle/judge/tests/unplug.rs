@@ -118,6 +118,25 @@ fn what_a_disk_takes_with_it_is_done_by_another(
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
+/// Content that is sound but for a span's border is one: each span begins where it says.
+#[rstest]
+fn what_is_read_again_may_come_in_spans(#[values(Op::Read, Op::Write)] op: Op) {
+    let (case, mut seen) = unplugged(op, false);
+    let whole = read_again(&mut seen).content[0];
+    let mut rest = whole;
+    (rest.at, rest.sectors) = (256, 256);
+    if let What::Stamp { sector, .. } = &mut rest.what {
+        *sector += 256;
+    }
+    let first = Span {
+        sectors: 256,
+        ..whole
+    };
+    read_again(&mut seen).content = vec![first, rest];
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
 /// What its disk took with it the medium has done, though nobody was told.
 #[test]
 fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
