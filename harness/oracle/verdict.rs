@@ -154,3 +154,18 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome::{self, *};
+
+    /// Of all outcomes these three say that the kernel got it wrong, and nothing else
+    /// may turn a gate red for it.
+    #[test]
+    fn three_outcomes_blame_the_kernel() {
+        let blaming = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| outcome.blames_kernel());
+        assert_eq!(blaming.collect::<Vec<_>>(), [Fail, Crash, Hang]);
+    }
+}

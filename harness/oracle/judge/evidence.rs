@@ -4,7 +4,7 @@ use super::{Scene, aside, contract, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use halfway_protocol::io::Op;
-use halfway_protocol::trace::Kind;
+use halfway_protocol::trace::{Dev, Kind};
 
 /// The most lines of one witness that are kept with a verdict; the record of a
 /// failed case has them all.
@@ -26,6 +26,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         };
         format!("{name} {}", journal::words(entry))
     });
+    let of_leg = |dev: Dev| (0..scene.case.legs.count).any(|leg| scene.leg_dev(leg) == Some(dev));
     let trace = scene.seen.seen.trace.iter();
     let events = trace.filter(|event| {
         if event.is_passthrough() {
@@ -38,10 +39,8 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
             .is_some_and(|(dm, _)| *dm == event.dev);
         match event.kind {
             // Of no sectors: sd's way to hand a request back to itself.
-            Kind::RqComplete => {
-                (event.sectors > 0 || !scene.conduct.progress) && scene.leg_of(event.dev).is_some()
-            }
-            Kind::RqRequeue => scene.conduct.progress && scene.leg_of(event.dev).is_some(),
+            Kind::RqComplete => (event.sectors > 0 || !scene.conduct.progress) && of_leg(event.dev),
+            Kind::RqRequeue => scene.conduct.progress && of_leg(event.dev),
             Kind::BioComplete => of_dm,
             // Of many small bios there would be nothing else to see.
             Kind::BioQueue | Kind::Split => of_dm && scene.case.io.requests == 1,

@@ -74,10 +74,6 @@ impl Scene<'_> {
         self.dev_of(Member::Leg(leg))
     }
 
-    fn leg_of(&self, dev: Dev) -> Option<u8> {
-        (0..self.case.legs.count).find(|leg| self.leg_dev(*leg) == Some(dev))
-    }
-
     /// What a disk is called: a leg, and of a nested stack the path too.
     fn name(&self, disk: u8) -> String {
         match self.case.stack.nested() {

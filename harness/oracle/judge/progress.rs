@@ -18,9 +18,7 @@ use std::fmt::Write;
 /// that is no difference here, and [`not_shown`] says that nothing was tested.
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let requests = scene.requests(leg);
-    let completions: Vec<_> = trace::completions(scene, leg)
-        .filter(|seen| seen.range.sectors > 0)
-        .collect();
+    let completions: Vec<_> = trace::completions(scene, leg).collect();
     let told = |text: String| {
         Some(difference(
             Witness::Trace,

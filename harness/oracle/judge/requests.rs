@@ -242,6 +242,34 @@ mod tests {
         assert_eq!(found(&commands), [(vec![(2048, 512, true)], Some(0))]);
     }
 
+    /// What is for other sectors is another request, though the first has no end yet.
+    #[rstest]
+    #[case::behind(2300, (vec![(2300, 260, true)], Some(0)))]
+    #[case::before(2040, (vec![(2040, 520, true)], Some(0)))]
+    fn requests_in_flight_are_told_apart(#[case] sector: u64, #[case] second: Found) {
+        let commands = [(2048, Some("busy")), (sector, None), (2048, None)];
+        let first = (vec![(2048, 512, true)], Some(0));
+        assert_eq!(found(&commands), [first, second]);
+    }
+
+    /// In the journal's words it ended as its last command did.
+    #[test]
+    fn a_request_ends_as_its_last_command() {
+        let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
+        let entry = of(&entries, false)[0].entry();
+        assert_eq!((entry.order, entry.result), (0, Some(0)));
+        assert_eq!(entry.told, entries[1].told);
+    }
+
+    /// Nor is a write the rest of a read.
+    #[test]
+    fn a_request_is_of_one_operation() {
+        let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
+        entries[1].command = Command::Write;
+        let results = of(&entries, false).into_iter().map(|one| one.result);
+        assert_eq!(results.collect::<Vec<_>>(), [None, Some(0)]);
+    }
+
     #[test]
     fn every_report_that_is_known_ends_as_it_is_read() {
         for failure in Failure::ALL {

@@ -214,6 +214,12 @@ mod tests {
     #[case::buffered("3", "[io]\npath = \"buffered\"", Some("one direct read or write"))]
     #[case::long("3", "[io]\nsectors = 1024", Some("one direct read or write"))]
     #[case::a_flush("3", "[io]\nop = \"flush\"", Some("one direct read or write"))]
+    #[case::durable(
+        "3",
+        "[io]\nop = \"write\"\ndsync = true",
+        Some("one direct read or write")
+    )]
+    #[case::a_soak("3", "[soak]\ncount = 1", Some("which nobody holds"))]
     #[case::gone_before(
         "3",
         "[[fault]]\nreport = \"gone\"",

@@ -158,6 +158,24 @@ fn a_step_that_was_not_done_is_no_partial_completion() {
     );
 }
 
+/// Any of the 21 steps before the bad one tells, and none behind it.
+#[rstest]
+#[case::first(0, Outcome::Pass)]
+#[case::last(20, Outcome::Pass)]
+#[case::behind(22, Outcome::Inconclusive)]
+fn a_step_that_was_done_is_a_partial_completion(#[case] step: u64, #[case] outcome: Outcome) {
+    let case = on(PiecewiseMq, read());
+    let sectors = conduct(&case).step.unwrap();
+    let mut seen = stopped(&case);
+    let medium = |entry: &Entry| entry.layer == Layer::Medium && entry.member == Member::Leg(0);
+    let first = seen.journal.iter().position(medium).unwrap();
+    let mut done = seen.journal[first];
+    (done.sector, done.sectors) = (FROM + step * sectors, sectors);
+    seen.journal.retain(|entry| !medium(entry));
+    seen.journal.push(done);
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
 #[test]
 fn the_model_knows_the_steps_of_our_own_driver() {
     let source = include_str!("../../../../guest-images/controls/modules/halfway-leg.c");
@@ -192,6 +210,12 @@ fn a_failure_that_the_driver_mends_is_none() {
     seen.journal.insert(0, refused);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+
+    let mut events = seen.seen.trace.iter_mut();
+    let mended = events.find(|event| event.kind == Kind::RqComplete && event.sector == PIECE);
+    mended.unwrap().error = -5;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
 }
 
 #[rstest]
@@ -207,6 +231,26 @@ fn a_device_that_lies_is_found_out(#[case] controller: Controller, #[case] outco
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
     let wrong = |difference: &Difference| difference.witness == Witness::Content;
     assert!(verdict.differences.iter().any(wrong), "{verdict:#?}");
+}
+
+/// Of a write that both legs refuse, one lies and the other tells: the kernel must
+/// have believed each.
+#[rstest]
+#[case::the_one_that_told("AD", Outcome::Finding)]
+#[case::neither("AA", Outcome::Fail)]
+#[case::the_one_that_lied("DA", Outcome::Fail)]
+fn a_lie_is_of_one_leg(#[case] health: &str, #[case] outcome: Outcome) {
+    let faults = vec![fault(0, Op::Write), fault(1, Op::Write)];
+    let case = on(SdCard, case(Op::Write, faults));
+    let mut told = case.clone();
+    told.faults.remove(0);
+    let mut seen = retried(&told, conduct(&case).attempts.0 as usize);
+    entry_at(&mut seen, PIECE).result = Some(-5);
+    let in_sync = if health == "AA" { 128 } else { 127 };
+    seen.status.as_mut().unwrap().targets[0] =
+        format!("2 254:0 254:16 {in_sync}/128 1 {health} 1 core");
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
 #[test]
@@ -302,6 +346,13 @@ type Change = fn(&mut Observation);
     let mut events = seen.seen.trace.iter_mut();
     let of_leg_1 = events.find(|event| event.kind == Kind::RqComplete && event.dev == leg_dev(1));
     of_leg_1.unwrap().error = -5;
+})]
+#[case::more_than_the_medium_refused(Witness::Trace, |seen: &mut Observation| {
+    let mut events = seen.seen.trace.iter_mut();
+    let of_leg_0 = |event: &&mut TraceEvent| {
+        event.kind == Kind::RqComplete && event.dev == leg_dev(0) && event.error == 0
+    };
+    events.rfind(of_leg_0).unwrap().error = -5;
 })]
 #[case::an_end_that_nobody_saw(Witness::Trace, |seen: &mut Observation| {
     let is_end = |event: &TraceEvent| {

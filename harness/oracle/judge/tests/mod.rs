@@ -2,6 +2,7 @@
 //! simulated multipath, sound and tampered with: whatever is changed in a sound
 //! observation must be noticed, by the witness that saw it.
 
+mod content;
 mod contract;
 mod controllers;
 mod multipath;
@@ -552,6 +553,8 @@ fn is_noticed(case: &Case, tamper: &Tamper, witness: Witness) {
     by(|seen| seen.media[1].spans = vec![Span { at: 0, sectors: 512, what: What::Stamp {
         origin: Origin::Writer(0), generation: 1, sector: FROM } }]),
     Witness::Medium)]
+#[case::medium_of_the_other_leg(
+    by(|seen| seen.media[1].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
 #[case::medium_damaged(
     by(|seen| seen.media[0].spans[0].what = What::Damaged { good: 3 }), Witness::Medium)]
 #[case::strays(by(|seen| seen.media[0].strays.push((0, 1))), Witness::Medium)]
@@ -567,12 +570,101 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     is_noticed(&case(Op::Read, vec![fault(0, Op::Read)]), &tamper, witness);
 }
 
+/// Both accounts are told where they differ, and how often where not in what.
+#[rstest]
+#[case::otherwise(
+    by(|seen| { let ends = &mut seen.seen.trace;
+             ends.iter_mut().find(|event| event.error != 0).unwrap().error = 0; }),
+    "the guest saw read 2176+128 ok, the device did read 2176+128 failed")]
+#[case::made_up(
+    by(|seen| { let mut end = event(Kind::RqComplete, leg_dev(0), FROM, 8, 0);
+             end.rwbs = "RS".into(); seen.seen.trace.push(end); }),
+    "the guest saw read 2048+8 ok, the device did no such thing")]
+#[case::not_seen(
+    by(|seen| { let is = |event: &TraceEvent| event.dev == leg_dev(0) && event.error != 0;
+             seen.seen.trace.retain(|event| !is(event)); }),
+    "the device did read 2176+128 failed, the guest saw no such thing")]
+#[case::once_more(
+    by(|seen| { let end = seen.seen.trace.iter().find(|event| event.error != 0).unwrap().clone();
+             seen.seen.trace.push(end); }),
+    "the guest saw 5 requests end, the device ended 4")]
+fn what_the_guest_believed_is_told(#[case] tamper: Tamper, #[case] text: &str) {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    let told = |found: &Difference| found.text == format!("leg 0: {text}");
+    assert!(verdict.differences.iter().any(told), "{verdict:#?}");
+}
+
+/// How far off a byte lay, and how often a leg was asked, in the words of a person.
+#[rstest]
+#[case::before(
+    1,
+    by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: -1, found: 0 })),
+    "the byte 1 before the start")]
+#[case::behind(
+    1,
+    by(|seen| report(seen).guard_damage.push(GuardDamage { segment: 0, distance: 0, found: 0 })),
+    "the byte 1 behind the end")]
+#[case::exactly(1, by(again), "was asked for twice, correct is once")]
+#[case::unevenly(1, by(|seen| seen.journal.retain(|entry| entry.sector != FROM + 128)),
+    "2048+512 was not asked for whole: sector 2048 once, sector 2176 0 times")]
+#[case::at_most(4, by(again), "was asked for twice, correct is 0 to 1 times")]
+fn numbers_are_told(#[case] requests: u32, #[case] tamper: Tamper, #[case] text: &str) {
+    let mut case = case(Op::Read, vec![]);
+    case.io.requests = requests;
+    let mut seen = observe(&case);
+    tamper(&mut seen);
+    let verdict = judge(&case, &seen);
+    let told = |found: &Difference| found.text.contains(text);
+    assert!(verdict.differences.iter().any(told), "{verdict:#?}");
+}
+
+/// Whatever was asked is asked once more.
+fn again(seen: &mut Observation) {
+    seen.journal.extend(seen.journal.clone());
+}
+
+/// QEMU flushes by itself, too: that is no request which comes too early.
+#[test]
+fn a_flush_is_in_no_order() {
+    let case = case(Op::Read, vec![fault(0, Op::Read)]);
+    let mut seen = observe(&case);
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    for sector in [0, FROM + 8] {
+        let mut flush = seen.journal[0];
+        (flush.order, flush.member, flush.layer) = (0, Member::Leg(1), Layer::Medium);
+        (flush.command, flush.result, flush.sector) = (Command::Flush, Some(0), sector);
+        seen.journal.push(flush);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// What QEMU always says under emulation says nothing of a device.
+#[rstest]
+#[case::of_its_cpu(
+    "\nqemu-system-x86_64: warning: TCG doesn't support requested feature: x\n",
+    Outcome::Pass
+)]
+#[case::of_a_device("\nqemu-system-x86_64: virtio: bogus descriptor\n", Outcome::Fail)]
+fn qemu_says_what_it_always_says(#[case] stderr: &str, #[case] outcome: Outcome) {
+    let case = case(Op::Read, vec![]);
+    let mut seen = observe(&case);
+    seen.qemu_stderr = stderr.into();
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
 /// What is wrong after a write that leg 1 failed.
 #[rstest]
 #[case::swallowed_by_medium(
     by(|seen| seen.media[0].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
 #[case::hole(
     by(|seen| seen.media[0].spans[0].sectors = 511), Witness::Medium)]
+#[case::zeros(by(|seen| seen.media[0].spans[0].what = What::Zero), Witness::Medium)]
 #[case::shifted(
     by(|seen| seen.media[0].spans[0].what = What::Stamp { origin: Origin::Writer(0), generation: 1,
         sector: FROM + 1 }), Witness::Medium)]
@@ -618,7 +710,16 @@ fn the_kind_of_a_verdict(#[case] tamper: Tamper, #[case] outcome: Outcome) {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
     tamper(&mut seen);
-    assert_eq!(judge(&case, &seen).outcome, outcome);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome);
+    let hangs = verdict.reason.contains("1 read request(s) never came back");
+    assert_eq!(
+        hangs,
+        matches!(
+            seen.io,
+            Some(IoState::Pending { .. } | IoState::Quiet { .. })
+        )
+    );
 }
 
 #[test]
@@ -634,33 +735,134 @@ fn a_fault_that_did_not_fire_proves_nothing() {
     assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
 }
 
+/// As if leg 0 had been asked for all of it at once, and had failed that.
+fn fails_in_one_request(seen: &mut Observation) {
+    let of_leg = |entry: &Entry| entry.member == Member::Leg(0);
+    let first = entry_of(seen, 0);
+    let mut whole = seen.journal[first];
+    (whole.sector, whole.sectors, whole.result) = (FROM, SECTORS, Some(-5));
+    seen.journal.retain(|entry| !of_leg(entry));
+    seen.journal.insert(0, whole);
+    let mut end = event(Kind::RqComplete, leg_dev(0), FROM, SECTORS, -5);
+    end.rwbs = "RS".into();
+    let trace = &mut seen.seen.trace;
+    trace.retain(|event| event.dev != leg_dev(0));
+    trace.push(end);
+}
+
 #[test]
 fn partial_is_not_partial_without_a_completed_piece() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
-    // One request of the whole range fails instead of one piece of four.
-    seen.journal.retain(|entry| entry.member != Member::Leg(0));
-    seen.journal.insert(
-        0,
-        Entry {
-            order: 0,
-            member: Member::Leg(0),
-            layer: Layer::Device,
-            command: Command::Read,
-            sector: FROM,
-            sectors: SECTORS,
-            result: Some(-5),
-            told: None,
-        },
-    );
-    let of_leg_0 = |event: &TraceEvent| event.dev == leg_dev(0);
-    seen.seen.trace.retain(|event| !of_leg_0(event));
-    let mut whole = event(Kind::RqComplete, leg_dev(0), FROM, SECTORS, -5);
-    whole.rwbs = "RS".into();
-    seen.seen.trace.push(whole);
+    fails_in_one_request(&mut seen);
+    // A flush of the leg is no piece of it.
+    let mut flush = event(Kind::RqComplete, leg_dev(0), 0, 0, 0);
+    flush.rwbs = "FF".into();
+    seen.seen.trace.push(flush);
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
     assert!(verdict.reason.contains("other pieces"));
+}
+
+/// A bio of 64 pages, each a segment of its own, is cut by a disk that takes fewer
+/// (`bio_split_rw`); a guest that shows no limit may have had it whole.
+#[rstest]
+#[case::cut(63, Outcome::Inconclusive)]
+#[case::whole(64, Outcome::Pass)]
+#[case::not_shown(0, Outcome::Pass)]
+fn a_disk_that_takes_few_segments_fails_a_part(#[case] most: u32, #[case] outcome: Outcome) {
+    let mut case = case(Op::Read, vec![fault(0, Op::Read)]);
+    case.legs.max_sectors_kb = None;
+    let mut seen = observe(&case);
+    fails_in_one_request(&mut seen);
+    // Of the other leg nothing is asked that its limit would tell of.
+    for (leg, most) in [(0, most), (1, 1)] {
+        seen.disks[leg].1.limits.max_segments = most;
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+/// A disk that moves 8 sectors at a time has written those before the bad one, which
+/// are 2176 to 2295 here, and 8 sectors further on leg 1.
+#[rstest]
+#[case::the_last_of_them(2288 + 8, Outcome::Pass)]
+#[case::the_first_of_them(2176 + 8, Outcome::Pass)]
+#[case::what_lies_before_the_piece(2168 + 8, Outcome::Inconclusive)]
+#[case::what_lies_behind(2296 + 8, Outcome::Inconclusive)]
+fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outcome: Outcome) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    case.legs.max_transfer = Some(8);
+    let mut seen = observe(&case);
+    // What else is in the piece's neighbourhood is none of it.
+    let of_medium = |entry: &Entry| entry.layer == Layer::Medium;
+    let before = |entry: &Entry| entry.member == Member::Leg(1) && entry.sector < BAD;
+    seen.journal
+        .retain(|entry| !of_medium(entry) || !before(entry));
+    let mut written = seen.journal[0];
+    (written.member, written.layer) = (Member::Leg(1), Layer::Medium);
+    (written.sector, written.sectors, written.result) = (reached, 8, Some(0));
+    seen.journal.push(written);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+/// The page cache asks as often as it likes, and a leg must refuse the bad sector each
+/// time.
+#[rstest]
+#[case::refused(0, 0, Times::Always, Outcome::Pass)]
+#[case::let_through(0, BAD, Times::Always, Outcome::Inconclusive)]
+#[case::up_to_it(0, BAD - 7, Times::Always, Outcome::Inconclusive)]
+#[case::before_it(0, BAD - 8, Times::Always, Outcome::Pass)]
+#[case::behind_it(0, BAD + 1, Times::Always, Outcome::Pass)]
+#[case::of_the_good_leg(1, BAD, Times::Always, Outcome::Pass)]
+#[case::worn_off(0, BAD, Times::Count(1), Outcome::Pass)]
+fn a_fault_that_lasts_lets_nothing_through(
+    #[case] leg: u8,
+    #[case] sector: u64,
+    #[case] times: Times,
+    #[case] outcome: Outcome,
+) {
+    let mut case = case(Op::Read, vec![fault(0, Op::Read)]);
+    case.io.path = Path::Buffered;
+    case.faults[0].times = times;
+    let mut seen = observe(&case);
+    if sector > 0 {
+        let at = entry_of(&mut seen, leg);
+        let mut again = seen.journal[at];
+        again.sector = sector + case.legs.offset[usize::from(leg)];
+        (again.sectors, again.order, again.result) = (8, 1000, Some(0));
+        seen.journal.push(again);
+        let mut end = event(Kind::RqComplete, leg_dev(leg), again.sector, 8, 0);
+        end.rwbs = "R".into();
+        seen.seen.trace.push(end);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+/// What device-mapper was given is the I/O, all of it and from its start; where events
+/// are missing nothing is said of that.
+#[rstest]
+#[case::half(FROM, 256, 0, true)]
+#[case::not_from_the_start(FROM + 8, SECTORS - 8, 0, true)]
+#[case::too_much(FROM, SECTORS + 8, 0, true)]
+#[case::all(FROM, SECTORS, 0, false)]
+#[case::events_lost(FROM, 256, 1, false)]
+fn the_bios_are_the_io(
+    #[case] sector: u64,
+    #[case] sectors: u64,
+    #[case] lost: u64,
+    #[case] noticed: bool,
+) {
+    let case = case(Op::Read, vec![]);
+    let mut seen = observe(&case);
+    (seen.seen.trace[0].sector, seen.seen.trace[0].sectors) = (sector, sectors);
+    seen.seen.lost = lost;
+    let verdict = judge(&case, &seen);
+    let mut texts = verdict.differences.iter().map(|found| &found.text);
+    let unlike = texts.any(|text| text.contains("the bios on the dm device end at"));
+    assert_eq!(unlike, noticed, "{verdict:#?}");
 }
 
 /// Four requests in flight together, one of which leg 1 fails.
@@ -676,6 +878,30 @@ fn sound_requests_in_flight_together_pass() {
     let case = merged();
     let verdict = judge(&case, &observe(&case));
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// Each sector is of the request that it belongs to.
+#[test]
+fn what_another_request_wrote_is_noticed() {
+    let case = merged();
+    let mut seen = observe(&case);
+    seen.media[0].spans = vec![Span {
+        at: 0,
+        sectors: SECTORS,
+        what: What::Stamp {
+            origin: Origin::Writer(0),
+            generation: 1,
+            sector: FROM,
+        },
+    }];
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+    assert!(
+        verdict
+            .reason
+            .contains("sector 2176 holds sector 2176 of request 0"),
+        "{verdict:#?}"
+    );
 }
 
 /// A later request's acknowledged data lie on no leg that counts: not sent at
@@ -757,6 +983,31 @@ fn a_disk_log_is_written_before_the_legs() {
     assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
 }
 
+/// A region that the mirror could not recover is known to be dirty already
+/// (`dm_rh_inc` marks one that is clean). The recovery of region 2 failed here.
+#[rstest]
+#[case::unrecovered(FROM, false)]
+#[case::recovered(FROM + 1024, true)]
+fn a_log_need_not_be_told_of_a_dirty_region(#[case] sector: u64, #[case] told: bool) {
+    let mut case = case(Op::Write, vec![]);
+    case.aside.push(Aside {
+        disk: Place::Leg,
+        during: During::SetUp,
+        fault: fault(1, Op::Write),
+    });
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.log, mirror.sync) = (Log::Disk, Sync::Synced);
+    }
+    let mut seen = observe(&case);
+    for entry in &mut seen.journal {
+        entry.sector = entry.sector - FROM + sector;
+    }
+    let verdict = judge(&case, &seen);
+    let mut texts = verdict.differences.iter().map(|found| &found.text);
+    let early = texts.any(|text| text.contains("before the log knew"));
+    assert_eq!(early, told, "{verdict:#?}");
+}
+
 /// A region that a leg missed a write of (here the one with number 2) must not be
 /// called clean on the log's disk.
 #[rstest]
@@ -782,6 +1033,32 @@ fn a_disk_log_does_not_forget_a_failed_write(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
     let named = verdict.reason.contains("the log on its disk");
     assert_eq!(named, outcome == Outcome::Fail, "{verdict:#?}");
+}
+
+/// The log of a mirror that was repaired is another table's, which has recovered what
+/// the first one missed; and nothing is known of one that is not at rest.
+#[rstest]
+#[case::repaired(by(|seen| seen.repair = Some(crate::observation::Repair {
+    status: seen.status.clone().unwrap(), deeds: Vec::new(), io: seen.io.clone().unwrap() })))]
+#[case::not_taken_down(by(|seen| seen.liveness = Liveness::Dirty("busy".into())))]
+fn a_log_is_only_read_at_rest(#[case] tamper: Tamper) {
+    let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
+    if let Stack::Raid1(mirror) = &mut case.stack {
+        (mirror.log, mirror.keep_log) = (Log::Disk, true);
+    }
+    let mut seen = observe(&case);
+    seen.log = Some(DirtyLog {
+        regions: 128,
+        clean: vec![0, 1, 2, 3],
+    });
+    let of_log = |seen: &Observation| {
+        let verdict = judge(&case, seen);
+        let mut found = verdict.differences.into_iter();
+        found.any(|found| found.text.contains("the log on its disk"))
+    };
+    assert!(of_log(&seen));
+    tamper(&mut seen);
+    assert!(!of_log(&seen));
 }
 
 /// A flush that comes before the data, to the other leg only, or not at all.

@@ -8,6 +8,12 @@ fn entry_of(seen: &mut Observation, command: Command, leg: u8) -> &mut Entry {
     entries.rfind(of_leg).expect("there is one")
 }
 
+fn flush_end(seen: &mut Observation, leg: u8) -> &mut TraceEvent {
+    let mut events = seen.seen.trace.iter_mut();
+    let is = |event: &&mut TraceEvent| event.dev == leg_dev(leg) && event.rwbs == "FF";
+    events.find(is).expect("the leg was flushed")
+}
+
 fn failed(op: Op) -> (Case, Observation) {
     let mut case = case(op, vec![fault(0, op)]);
     case.legs.max_sectors_kb = None;
@@ -70,6 +76,22 @@ fn a_sound_mirror_passes(#[case] op: Op) {
 )]
 #[case::not_seen(
     |seen: &mut Observation| seen.seen.trace.retain(|event| event.rwbs != "FF"),
+    Outcome::Inconclusive, "no tracepoint"
+)]
+#[case::seen_to_go_well(
+    |seen: &mut Observation| flush_end(seen, 0).error = 0,
+    Outcome::Inconclusive, "no tracepoint"
+)]
+#[case::seen_of_the_other_leg(
+    |seen: &mut Observation| flush_end(seen, 0).dev = leg_dev(1),
+    Outcome::Inconclusive, "no tracepoint"
+)]
+#[case::seen_of_a_write(
+    |seen: &mut Observation| flush_end(seen, 0).rwbs = "WS".into(),
+    Outcome::Inconclusive, "no tracepoint"
+)]
+#[case::seen_to_be_queued(
+    |seen: &mut Observation| flush_end(seen, 0).kind = Kind::RqRequeue,
     Outcome::Inconclusive, "no tracepoint"
 )]
 fn a_flush_that_went_wrong_is_noticed(
@@ -212,6 +234,31 @@ fn log_failed() -> (Case, Observation) {
         fault: fault(0, Op::Write),
     });
     (case, seen)
+}
+
+/// What the guest saw end on the log's disk ended there, and so.
+#[rstest]
+#[case::as_it_was(0, 3, -5, "W", Outcome::Pass)]
+#[case::elsewhere(8, 3, -5, "W", Outcome::Fail)]
+#[case::longer(0, 8, -5, "W", Outcome::Fail)]
+#[case::well(0, 3, 0, "W", Outcome::Fail)]
+#[case::another_command(0, 3, -5, "R", Outcome::Fail)]
+fn the_guest_sees_the_log_as_it_is(
+    #[case] sector: u64,
+    #[case] sectors: u64,
+    #[case] errno: i32,
+    #[case] letters: &str,
+    #[case] outcome: Outcome,
+) {
+    let (case, mut seen) = log_failed();
+    let mut disk = seen.disks[0].1.clone();
+    disk.dev = Dev(254, 32);
+    seen.disks.push((Member::Log, disk));
+    let mut end = event(Kind::RqComplete, Dev(254, 32), sector, sectors, errno);
+    end.rwbs = letters.into();
+    seen.seen.trace.push(end);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
 #[test]

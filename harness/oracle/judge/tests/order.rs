@@ -76,13 +76,32 @@ fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcom
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// A failure that QEMU did not ask for again, it told the guest of: what was done
+/// before it does not mend it.
+#[test]
+fn a_failure_that_is_not_asked_for_again_is_the_guests() {
+    let mut case = case(Op::Read, Vec::new());
+    let mut seen = observe(&case);
+    case.legs.on_error = OnError::Stop;
+    case.faults.push(Fault {
+        times: Times::Count(1),
+        ..fault(0, Op::Read)
+    });
+    seen.stops = 1;
+    let mut failed = seen.journal[0];
+    (failed.result, failed.order) = (Some(-5), 1000);
+    seen.journal.push(failed);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+}
+
 /// What a mirror does with an I/O of one region while that is recovered: what the
 /// media did, in order, as (leg, command, whether it is the recovery's).
 fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
     let mut case = case(op, Vec::new());
     let mut seen = observe(&case);
     case.legs.max_sectors_kb = None;
-    case.legs.offset = vec![0, 0];
+    let on_leg = |leg: u8| FROM + case.legs.offset[usize::from(leg)];
     (case.io.sectors, case.io.sector) = (48, FROM);
     if let Stack::Raid1(mirror) = &mut case.stack {
         (mirror.sync, mirror.region_size) = (Sync::Syncing, 64);
@@ -100,7 +119,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
                 member: Member::Leg(leg),
                 layer,
                 command,
-                sector: FROM,
+                sector: on_leg(leg),
                 sectors,
                 result: Some(0),
                 told: None,
@@ -108,7 +127,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
         }
         seen.seen.trace.push(TraceEvent {
             rwbs: letters(command).into(),
-            ..event(Kind::RqComplete, leg_dev(leg), FROM, sectors, 0)
+            ..event(Kind::RqComplete, leg_dev(leg), on_leg(leg), sectors, 0)
         });
     }
     report(&mut seen).result = Ok(48 * 512);
@@ -135,7 +154,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
     seen.media = (0..2)
         .map(|leg| Medium {
             member: Member::Leg(leg),
-            sector: FROM,
+            sector: on_leg(leg),
             spans: vec![held()],
             strays: Vec::new(),
         })
@@ -179,12 +198,43 @@ fn a_read_of_a_region_in_recovery_is_one_of_the_good_leg(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
+/// A flush is not the write that it comes before.
+#[test]
+fn a_write_meets_the_recovery_by_its_own_bio() {
+    let done = [
+        (0, READ, true),
+        (1, WRITE, true),
+        (0, WRITE, false),
+        (1, WRITE, false),
+    ];
+    let (case, mut seen) = race(Op::Write, &done);
+    let came = seen.seen.trace.remove(0);
+    seen.seen
+        .trace
+        .insert(0, event(Kind::BioQueue, DM, FROM, 0, 0));
+    seen.seen.trace.push(came);
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+}
+
+/// Which of the recovery's two requests is held says until when a read is in time.
+#[rstest]
+#[case::its_read(0, Outcome::Inconclusive)]
+#[case::its_write(1, Outcome::Pass)]
+fn an_io_meets_the_request_that_is_held(#[case] leg: u8, #[case] outcome: Outcome) {
+    let done = [(0, READ, true), (0, READ, false), (1, WRITE, true)];
+    let (mut case, seen) = race(Op::Read, &done);
+    case.holds[0].leg = leg;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 /// A leg that counts as recovered and holds what it held before.
 #[test]
 fn a_leg_that_was_not_recovered_is_named() {
     let done = [(0, READ, false), (0, READ, true), (1, WRITE, true)];
     let (case, mut seen) = race(Op::Read, &done);
-    seen.media[1].spans = vec![span(0, 48, 1, FROM)];
+    seen.media[1].spans = vec![span(0, 48, 1, FROM + 8)];
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Fail);
     assert!(

@@ -178,6 +178,59 @@ fn a_partial_completion_that_they_do_not_show_proves_nothing() {
     );
 }
 
+/// What failed of a request must end too, or it hangs.
+#[test]
+fn a_rest_of_which_the_guest_sees_no_end_is_noticed() {
+    let case = read("medium-error");
+    let mut leg = Leg::new(&case, 0);
+    leg.fails(FROM, "medium-error");
+    leg.ends(FROM, GOOD, 0);
+    let seen = seen(&case, vec![leg, other(&case)]);
+    is(
+        &case,
+        &seen,
+        Outcome::Fail,
+        "the guest saw no end of sector 2300",
+    );
+}
+
+/// A request that the device was asked for twice must end twice.
+#[test]
+fn an_end_is_of_one_request() {
+    let case = read("medium-error");
+    let mut twice = other(&case);
+    twice.whole(FROM);
+    let seen = seen(&case, vec![partial(&case), twice]);
+    let verdict = judge(&case, &seen);
+    let unseen = |found: &Difference| found.text.contains("saw no end of sector 2048");
+    assert!(verdict.differences.iter().any(unseen), "{verdict:#?}");
+}
+
+/// Of several requests the one that has the bad block shows how it was met.
+#[rstest]
+#[case::in_part(&[(FROM, 128, 0), (2176, 124, 0), (BAD, 260, 61)], Outcome::Pass)]
+#[case::between_others(&[(2176, 124, 0), (FROM, 128, 0), (BAD, 260, 61)], Outcome::Pass)]
+#[case::as_a_whole(&[(FROM, 128, 0), (2176, 384, 61)], Outcome::Inconclusive)]
+fn the_request_that_meets_the_fault_shows_it(
+    #[case] ends: &[(u64, u64, i32)],
+    #[case] outcome: Outcome,
+) {
+    let case = read("medium-error");
+    let mut leg = Leg::new(&case, 0);
+    leg.whole(FROM);
+    for entry in &mut leg.journal {
+        entry.sectors = 128;
+        if let Some(told) = &mut entry.told {
+            told.good = 128;
+        }
+    }
+    leg.fails(FROM + 128, "medium-error");
+    for &(sector, sectors, errno) in ends {
+        leg.ends(sector, sectors, errno);
+    }
+    is(&case, &seen(&case, vec![leg, other(&case)]), outcome, "");
+}
+
 /// As a kernel does that counts good blocks wrongly.
 #[rstest]
 #[case::the_bad_one_too(GOOD + 1)]
@@ -449,4 +502,31 @@ fn a_fault_within_a_block_fails_the_block(
     leg.ends(FROM, good, 0);
     leg.ends(FROM + good, SECTORS - good, 61);
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, says);
+}
+
+/// Before the first block nothing is good: a short answer is one more command only
+/// where a block comes before the bad one.
+#[rstest]
+#[case::nothing_before_it(512, FROM, 1, Some(1))]
+#[case::a_sector(512, FROM + 1, 1, None)]
+#[case::a_sector_of_its_block(4096, FROM + 7, 1, Some(1))]
+#[case::a_block(4096, FROM + 8, 1, None)]
+#[case::both(512, FROM + 1, 2, Some(1))]
+fn device_mapper_hears_of_the_last_command(
+    #[case] block: u32,
+    #[case] sector: u64,
+    #[case] times: u32,
+    #[case] heard: Option<u32>,
+) {
+    let fault = Fault {
+        sector,
+        ..fault(0, Op::Read)
+    };
+    let case = case(Op::Read, vec![fault]);
+    let mut case = with("short-good+medium-error", Times::Count(times), case);
+    case.legs.logical_block_size = block;
+    let (met, _) = controller::as_dm_meets(&case);
+    let met: Vec<Times> = met.faults.iter().map(|fault| fault.times).collect();
+    let heard: Vec<Times> = heard.into_iter().map(Times::Count).collect();
+    assert_eq!(met, heard);
 }

@@ -118,6 +118,25 @@ fn what_a_disk_takes_with_it_is_done_by_another(
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
+/// Content that is sound but for a span's border is one: each span begins where it says.
+#[rstest]
+fn what_is_read_again_may_come_in_spans(#[values(Op::Read, Op::Write)] op: Op) {
+    let (case, mut seen) = unplugged(op, false);
+    let whole = read_again(&mut seen).content[0];
+    let mut rest = whole;
+    (rest.at, rest.sectors) = (256, 256);
+    if let What::Stamp { sector, .. } = &mut rest.what {
+        *sector += 256;
+    }
+    let first = Span {
+        sectors: 256,
+        ..whole
+    };
+    read_again(&mut seen).content = vec![first, rest];
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
 /// What its disk took with it the medium has done, though nobody was told.
 #[test]
 fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
@@ -126,6 +145,27 @@ fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
     assert_eq!(verdict.differences[0].witness, Witness::Medium);
+}
+
+/// What it has not done need not lie there.
+#[rstest]
+#[case::never_reached_it(|seen: &mut Observation| { seen.journal.pop(); })]
+#[case::failed(|seen: &mut Observation| last(seen).result = Some(-5))]
+#[case::of_other_sectors(|seen: &mut Observation| last(seen).sector += SECTORS)]
+#[case::a_read(|seen: &mut Observation| last(seen).command = Command::Read)]
+#[case::of_another_disk(|seen: &mut Observation| last(seen).member = Member::Leg(1))]
+fn what_was_not_done_when_the_disk_went_is_old(#[case] change: Change) {
+    let (case, mut seen) = unplugged(Op::Write, false);
+    seen.media[0].spans[0].what = stamp(Origin::Leg(0), 0, FROM);
+    assert_eq!(last(&mut seen).member, Member::Leg(0));
+    change(&mut seen);
+    let verdict = judge(&case, &seen);
+    let of_medium = |found: &Difference| found.witness == Witness::Medium;
+    assert!(!verdict.differences.iter().any(of_medium), "{verdict:#?}");
+}
+
+fn last(seen: &mut Observation) -> &mut Entry {
+    seen.journal.last_mut().unwrap()
 }
 
 type Change = fn(&mut Observation);

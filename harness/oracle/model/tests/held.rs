@@ -122,3 +122,18 @@ fn what_is_done_meanwhile(
     assert_eq!(expected.units[0].asked, asked);
     assert!(!expected.loses_sync);
 }
+
+/// A disk that is gone fails whatever it is asked for (`SDEV_DEL` in
+/// `scsi_device_state_check`): without another path the operator reinstates it in vain.
+#[test]
+fn a_disk_that_is_gone_stays_gone() {
+    let mut case = one(
+        "[stack]; target='multipath'; queue_if_no_path=true; [legs]; controller='virtio-scsi'; \
+         [[hold]]; meanwhile='unplug'",
+    );
+    case.legs.count = 1;
+    let expected = expect(&case, &Environment::default(), &[whole(&case)]);
+    assert_eq!(expected.answers, told("EIO", 512));
+    assert_eq!((expected.held, expected.health), (true, vec!["F"]));
+    assert_eq!(expected.units[0].asked, [(2, 2)]);
+}

@@ -81,6 +81,38 @@ fn a_path_that_is_not_reinstated_is_noticed() {
     );
 }
 
+/// A path that failed was told of, though it has been reinstated since.
+#[rstest]
+#[case::told(true, 0, Outcome::Pass)]
+#[case::not_told(true, 1, Outcome::Fail)]
+#[case::nothing_to_tell(false, 1, Outcome::Pass)]
+fn multipathd_hears_of_a_failure(
+    #[case] fails: bool,
+    #[case] before: u32,
+    #[case] outcome: Outcome,
+) {
+    let faults = if fails {
+        vec![fault(0, Op::Read)]
+    } else {
+        vec![]
+    };
+    let case = tended(NoPathRetry::Queue, faults);
+    let mut seen = match fails {
+        true => over_the_other(&case),
+        false => {
+            let mut first = Leg::new(&case, 0);
+            first.whole(FROM);
+            first.ends(FROM, SECTORS, 0);
+            let mut seen = seen(&case, vec![first]);
+            seen.table = Some("1 queue_if_no_path 0 2 1 ...".to_owned());
+            seen.tended = Some(said(BOTH));
+            seen
+        }
+    };
+    seen.events_before = Some(before);
+    is(&case, &seen, outcome, "");
+}
+
 #[rstest]
 #[case::queue(NoPathRetry::Queue, true)]
 #[case::checks(NoPathRetry::Checks(3), true)]
@@ -99,7 +131,7 @@ fn a_map_that_waits_otherwise_is_noticed(#[case] retry: NoPathRetry, #[case] que
 fn an_io_that_fails_too_early_is_noticed() {
     let faults = || vec![fault(0, Op::Read), fault(1, Op::Read)];
     let case = tended(NoPathRetry::Checks(5), faults());
-    is(&case, &given_up(&case, 4100), Outcome::Pass, "");
+    is(&case, &given_up(&case, 4000), Outcome::Pass, "");
     let early = "before 5 checks";
     is(&case, &given_up(&case, 3900), Outcome::Fail, early);
     // It is told to fail at once, and waits.
