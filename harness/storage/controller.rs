@@ -307,6 +307,22 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_with_a_disk_was_made_for_it() {
+        let on = [Controller::VirtioScsi, Controller::UsbStorage, Controller::UsbUas];
+        for (controller, count) in on.into_iter().zip([1, 2, 2]) {
+            let leg = Member::Leg(1);
+            let goes = goes(controller, leg);
+            let made = disk(controller, OnError::Report, leg);
+            assert_eq!((goes.len(), made.len()), (count, count));
+            // The first is what the others are attached to.
+            for (id, device) in goes.iter().zip(made) {
+                assert!(device.split(',').any(|word| word == format!("id={id}")), "{device}");
+            }
+            assert_eq!(attach(controller, leg).is_some(), count > 1);
+        }
+    }
+
+    #[test]
     fn each_argument_is_one_of_the_devices_that_are_asked_for() {
         for controller in all() {
             let legs = [Member::Leg(0), Member::Leg(1)];

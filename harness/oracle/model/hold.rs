@@ -36,11 +36,13 @@ fn fails(case: &Case) -> bool {
 ///   disk goes (`pvscsi_hot_unplug`): the next try meets `SDEV_CANCEL`, which is
 ///   `BLK_STS_OFFLINE`, before 5.18 `BLK_STS_IOERR` (`scsi_device_state_check`), or no
 ///   disk (`pvscsi_device_find`), which is final.
-/// * usb-storage: `usb_msd_request_cancelled` answers nothing, and its transfer ends
-///   as the port is empty (`usb_hcd_flush_endpoint`): `DID_ERROR`, and the next try
-///   `DID_NO_CONNECT` (`US_FLIDX_DISCONNECTING` in `queuecommand_lck`).
+/// * usb-storage: `usb_msd_request_cancelled` answers nothing, and the transfer ends
+///   as the port is empty: `DID_ERROR` (`usb_stor_invoke_transport`), which is tried
+///   again, and meets `SDEV_CANCEL` as above or `US_FLIDX_DISCONNECTING`
+///   (`queuecommand_lck`), which is `DID_NO_CONNECT`.
 /// * usb-uas: `usb_uas_scsi_request_cancelled` answers nothing either, and
-///   `uas_disconnect` ends it by `DID_NO_CONNECT` (`uas_zap_pending`).
+///   `uas_disconnect` ends it by `DID_NO_CONNECT` (`uas_zap_pending`). Of a read QEMU
+///   may abort first, which the judge tells.
 fn is_failure(case: &Case, hold: &Hold) -> bool {
     hold.then == Ending::Eio || meanwhile(case) == Meanwhile::Unplug
 }
@@ -89,7 +91,7 @@ pub fn knows(
         ));
     }
     if meanwhile(case) == Meanwhile::Unplug {
-        unplugs(case)?;
+        takes_all(case)?;
     }
     let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
     match &case.stack {
@@ -129,16 +131,10 @@ pub fn knows(
 
 /// Whether it is known what a stick takes with it. Of other disks it is all of the
 /// request.
-fn unplugs(case: &Case) -> Result<(), Unknown> {
+fn takes_all(case: &Case) -> Result<(), Unknown> {
     /// Sectors of `SCSI_DMA_BUF_SIZE` in hw/scsi/scsi-disk.c.
     const BUFFER: u64 = 256;
     match case.legs.controller {
-        // The transfer stays in its list when its command is forgotten
-        // (`usb_uas_scsi_request_cancelled`), and is not found there when the port
-        // is emptied (`usb_uas_cancel_io`). A write's has ended before.
-        Controller::UsbUas if case.io.op == Op::Read => Err(Unknown(
-            "a stick with UAS is unplugged while it reads, which QEMU does not survive: it aborts",
-        )),
         // These have no list of the guest's memory (`get_sg_list`).
         Controller::UsbStorage | Controller::UsbUas if case.io.sectors > BUFFER => Err(Unknown(
             "a stick is unplugged; QEMU's disk asks its medium for 256 sectors at a time, and of a \
