@@ -15,13 +15,17 @@ pub fn unplugs(controller: Controller) -> Result<(), &'static str> {
         | Controller::Pvscsi
         | Controller::UsbStorage
         | Controller::UsbUas => Ok(()),
-        // `qbus_is_hotpluggable` is false for `pcie.0`.
+        // `qbus_is_hotpluggable` is false for `pcie.0`. A root port with native hotplug
+        // (seen with `pcie_ports=native` and QEMU's ACPI hotplug of bridges off) presses
+        // its attention button (`pcie_cap_slot_unplug_request_cb`): five seconds later
+        // `pciehp_unconfigure_device` has the driver remove the disk, whose
+        // `del_gendisk` waits for its requests.
         Controller::VirtioBlk
         | Controller::Nvme
         | Controller::PiecewiseBio
         | Controller::PiecewiseMq => Err(
-            "QEMU takes no device from `pcie.0`, where this one is: behind a root port it would \
-             need a guest that hears of that, which one without ACPI and MSI does not",
+            "QEMU takes a PCI device only if the guest lets it go, which waits for what the disk \
+             has in flight: it would not be lost",
         ),
         // Nothing in hw/ide/qdev.c, hw/block/fdc.c and hw/sd/core.c sets a hotplug
         // handler of the bus.

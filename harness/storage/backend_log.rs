@@ -91,7 +91,8 @@ impl BackendLog {
     fn event(&mut self, line: Line<'_>) -> Result<(), Unreadable> {
         if line.name == EVENTS_OF_SCSI[4] {
             let of_leg = |seen: &&mut Submission| {
-                self.unplugging.is_some() && self.member_of.get(&seen.blk) == self.unplugging.as_ref()
+                self.unplugging.is_some()
+                    && self.member_of.get(&seen.blk) == self.unplugging.as_ref()
             };
             if let Some(last) = self.submissions.iter_mut().rev().find(of_leg) {
                 last.given_up = true;

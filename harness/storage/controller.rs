@@ -308,7 +308,11 @@ mod tests {
 
     #[test]
     fn what_goes_with_a_disk_was_made_for_it() {
-        let on = [Controller::VirtioScsi, Controller::UsbStorage, Controller::UsbUas];
+        let on = [
+            Controller::VirtioScsi,
+            Controller::UsbStorage,
+            Controller::UsbUas,
+        ];
         for (controller, count) in on.into_iter().zip([1, 2, 2]) {
             let leg = Member::Leg(1);
             let goes = goes(controller, leg);
@@ -316,7 +320,10 @@ mod tests {
             assert_eq!((goes.len(), made.len()), (count, count));
             // The first is what the others are attached to.
             for (id, device) in goes.iter().zip(made) {
-                assert!(device.split(',').any(|word| word == format!("id={id}")), "{device}");
+                assert!(
+                    device.split(',').any(|word| word == format!("id={id}")),
+                    "{device}"
+                );
             }
             assert_eq!(attach(controller, leg).is_some(), count > 1);
         }

@@ -5,7 +5,8 @@
 use super::{Answer, Expectation, Unknown};
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
-    Case, Controller, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
+    Case, Controller, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times,
+    Vector,
 };
 use halfway_protocol::io::{Op, Path};
 

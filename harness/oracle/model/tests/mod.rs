@@ -342,11 +342,7 @@ fn what_is_not_known_of_unplugged_disks(#[case] legs: &str, #[case] io: &str, #[
 #[case("usb-storage", 257, false)]
 #[case("usb-uas", 256, true)]
 #[case("usb-uas", 257, false)]
-fn what_a_disk_takes_with_it(
-    #[case] controller: &str,
-    #[case] sectors: u64,
-    #[case] known: bool,
-) {
+fn what_a_disk_takes_with_it(#[case] controller: &str, #[case] sectors: u64, #[case] known: bool) {
     let legs = format!("[legs]\ncontroller = \"{controller}\"");
     let io = format!("op = \"read\"\nsectors = {sectors}");
     let case = case(&legs, &io, "[[hold]]\nmeanwhile = \"unplug\"");
