@@ -153,8 +153,12 @@ impl BackendLog {
         let Some(medium) = read.nodes.last() else {
             return false;
         };
-        self.member_of.insert(read.blk, member);
-        self.medium_of.insert(read.blk, *medium);
+        let (blk, medium) = (read.blk, *medium);
+        // Of a disk that was unplugged and plugged again the old address may be the next
+        // one's of another disk.
+        self.member_of.retain(|_, known| *known != member);
+        self.member_of.insert(blk, member);
+        self.medium_of.insert(blk, medium);
         true
     }
 
@@ -308,6 +312,25 @@ mod tests {
             log(&lines).take(|_| None),
             Err(TraceError::UnknownDevice { vdev: 0xb2 })
         );
+    }
+
+    /// Leg 0 was at 0xb1, and is at 0xb2; leg 1 gets what leg 0 has left.
+    #[test]
+    fn an_address_may_become_another_disks() {
+        let mut log = log(&[]);
+        let lines = |blk: &str| IDENTIFY.map(|line| line.replace("0xb1", blk));
+        for (member, blk) in [(Member::Leg(0), "0xb2"), (Member::Leg(1), "0xb1")] {
+            log.watch_host();
+            lines(blk).iter().for_each(|line| log.line(line));
+            assert!(log.identify(member, 0, 512), "{member}");
+        }
+        log.clear();
+        for blk in ["0xb1", "0xb2"] {
+            lines(blk).iter().for_each(|line| log.line(line));
+        }
+        let entries = log.take(|_| None).unwrap();
+        let members: Vec<Member> = entries.iter().map(|entry| entry.member).collect();
+        assert_eq!(members, [Member::Leg(1), Member::Leg(0)]);
     }
 
     #[test]
