@@ -13,6 +13,9 @@ use crate::scenario::case::{Controller, Fault, OnError, Times};
 /// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
 const ENODATA: i32 = 61;
 
+/// What QEMU's SCSI disk takes for a hardware error.
+const ENOMEM: i32 = 12;
+
 /// How a controller's driver and its device model behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
@@ -166,7 +169,6 @@ struct Answer {
 /// QEMU's NVMe has one status for all of them (`nvme_aio_err` in hw/nvme/ctrl.c),
 /// and so has its IDE (`ide_rw_error` in hw/ide/core.c).
 fn answer(controller: Controller, errno: i32) -> Option<Answer> {
-    const ENOMEM: i32 = 12;
     const ENOSPC: i32 = 28;
     const EREMOTEIO: i32 = 121;
     let of_disk = |target_error| Answer {
@@ -187,13 +189,28 @@ fn answer(controller: Controller, errno: i32) -> Option<Answer> {
 fn passes_sense(controller: Controller) -> bool {
     matches!(
         controller,
-        Controller::VirtioScsi | Controller::Pvscsi | Controller::Megasas | Controller::Mptsas1068
+        Controller::VirtioScsi
+            | Controller::Pvscsi
+            | Controller::Megasas
+            | Controller::Mptsas1068
+            | Controller::UsbStorage
+            | Controller::UsbUas
+            | Controller::Lsi53c895a
+            | Controller::Am53c974
     )
 }
 
 /// Whether it is known what the controllers of `case` make of its errors.
 pub fn knows(case: &Case) -> Result<(), &'static str> {
     const EINVAL: i32 = 22;
+    if case.legs.controller == Controller::UsbStorage
+        && case.faults.iter().any(|fault| fault.errno == ENOMEM)
+    {
+        return Err(
+            "QEMU's SCSI disk answers ENOMEM with a hardware error, which usb-storage has tried \
+             again without being counted, for 180 s (`retry_hwerror` in `scsi_check_sense`)",
+        );
+    }
     if passes_sense(case.legs.controller) && case.faults.iter().any(|fault| fault.errno == EINVAL) {
         return Err(
             "QEMU's SCSI disk answers EINVAL with INVALID FIELD, after which the kernel gives up \
@@ -269,6 +286,10 @@ mod tests {
     #[case("virtio-scsi", "EPERM", (6, 6), None)]
     #[case("virtio-scsi", "ENOMEM", (1, 1), Some(121))]
     #[case("pvscsi", "ENOSPC", (1, 1), Some(28))]
+    #[case("usb-uas", "ENOMEM", (1, 1), Some(121))]
+    #[case("usb-storage", "ENOSPC", (1, 1), Some(28))]
+    #[case("lsi53c895a", "EOVERFLOW", (6, 6), None)]
+    #[case("am53c974", "ENOMEM", (1, 1), Some(121))]
     #[case("nvme", "ENOSPC", (6, 6), Some(61))]
     #[case("piix3-ide", "ENOMEM", (6, 6), None)]
     #[case("virtio-blk", "ENOSPC", (1, 1), None)]
@@ -289,12 +310,20 @@ mod tests {
         assert!(knows(&case).is_ok());
     }
 
+    /// One changes the disk, the other is tried again for longer than anyone waits.
     #[rstest]
-    #[case("virtio-scsi", false)]
-    #[case("nvme", true)]
-    fn an_errno_that_changes_the_disk_is_not_known(#[case] controller: &str, #[case] known: bool) {
+    #[case("virtio-scsi", "EINVAL", false)]
+    #[case("am53c974", "EINVAL", false)]
+    #[case("nvme", "EINVAL", true)]
+    #[case("usb-storage", "ENOMEM", false)]
+    #[case("usb-uas", "ENOMEM", true)]
+    fn errnos_that_are_not_known(
+        #[case] controller: &str,
+        #[case] errno: &str,
+        #[case] known: bool,
+    ) {
         let text = format!(
-            "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\nerrno = \"EINVAL\"\n"
+            "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\nerrno = \"{errno}\"\n"
         );
         let scenario = Scenario::parse("test", &text).unwrap();
         assert_eq!(knows(&scenario.expand().next().unwrap()).is_ok(), known);

@@ -46,17 +46,34 @@ pub async fn take_away(station: &Station, leg: u8) -> Result<Vec<String>, Interr
         station.storage.release_all();
         given_up
     };
-    let (told, given_up) = tokio::join!(storage::unplug(station.machine.qmp(), member), released);
-    told?;
+    let (done, given_up) = tokio::join!(
+        station.storage.unplug(station.machine.qmp(), member),
+        released
+    );
+    let done = done?;
     given_up?;
-    let id = storage::serial(member);
+    let goes = station.storage.goes(member);
     // The bus frees it only after a grace period (`bus_remove_child` in
     // hw/core/qdev.c), and until then it has the block node.
-    let gone = deleted.wait_for(|all| all[before..].contains(&id));
+    let gone = deleted.wait_for(|all| goes.iter().all(|id| all[before..].contains(id)));
     match tokio::time::timeout(PATIENCE, gone).await {
-        Ok(Ok(_)) => Ok(vec![format!("device_del {id}")]),
+        Ok(Ok(_)) => Ok(vec![done]),
         _ => Err(failed(leg, "QEMU does not tell that the device is gone")),
     }
+}
+
+/// Names the disks anew. The driver of a stick reads its first sector whenever it
+/// looks at it (`sd_read_block_zero`), which may be taken for the read that tells
+/// them apart.
+async fn identify(station: &mut Station) -> Result<(), Interruption> {
+    const TRIES: u32 = 5;
+    for _ in 1..TRIES {
+        match station.storage.identify(station.machine.qmp()).await {
+            Err(StorageError::Identify { .. }) => tokio::time::sleep(LOOK).await,
+            other => return Ok(other?),
+        }
+    }
+    Ok(station.storage.identify(station.machine.qmp()).await?)
 }
 
 /// The disk of a leg, as the guest has it.
@@ -104,7 +121,7 @@ pub async fn plug_again(
     if let Some((_, known)) = known {
         *known = disk.clone();
     }
-    station.storage.identify(station.machine.qmp()).await?;
+    identify(station).await?;
     load_again(station, case).await?;
 
     // Of what the driver asked to get to know the disk nobody wants to know.

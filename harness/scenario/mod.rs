@@ -18,6 +18,7 @@ mod fitting;
 pub mod limits;
 mod load;
 mod read;
+pub mod removal;
 pub mod reported;
 mod sample;
 mod schema;

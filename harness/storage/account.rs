@@ -6,6 +6,7 @@ use super::controller;
 use super::trace_log::{self, DeviceLog, TraceError};
 use crate::observation::{Entry, Member};
 use crate::scenario::case::Controller;
+use crate::scenario::removal;
 
 /// The device journal of one machine.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub enum Account {
 pub fn events(of: Controller) -> &'static [&'static str] {
     match controller::tells_answers(of) {
         true => &trace_log::EVENTS,
-        false if controller::unplugs(of) => &backend_log::EVENTS_OF_SCSI,
+        false if removal::unplugs(of).is_ok() => &backend_log::EVENTS_OF_SCSI,
         false => &backend_log::EVENTS,
     }
 }
@@ -59,8 +60,15 @@ impl Account {
         }
     }
 
-    /// Whether QEMU has given up a request to `member`; of virtio-blk, which is
-    /// not unplugged, nothing is told.
+    /// From here on, what QEMU gives up is a request to `member`; of virtio-blk,
+    /// which is not unplugged, nothing is told.
+    pub fn unplugging(&mut self, member: Member) {
+        if let Account::Backend(log) = self {
+            log.unplugging(member);
+        }
+    }
+
+    /// Whether QEMU has given up a request to `member` that is being unplugged.
     pub fn has_given_up(&self, member: Member) -> bool {
         match self {
             Account::Virtio(_) => false,

@@ -31,7 +31,10 @@ pub const EVENTS: [&str; 4] = [
 /// The same with the one that tells of a SCSI command that QEMU gives up
 /// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c): whatever its medium says
 /// afterwards, the guest hears of a failure (`virtio_scsi_request_cancelled` in
-/// hw/scsi/virtio-scsi.c).
+/// hw/scsi/virtio-scsi.c, and as `removal::unplugs` has it for the others). Which
+/// disk's it is the event does not tell where each has a bus of its own: it is that of
+/// the one that is being unplugged, since QEMU does nothing else then
+/// (`scsi_device_purge_requests`).
 pub const EVENTS_OF_SCSI: [&str; 5] = [
     EVENTS[0],
     EVENTS[1],
@@ -40,8 +43,8 @@ pub const EVENTS_OF_SCSI: [&str; 5] = [
     "scsi_req_cancel",
 ];
 
-/// What the guest hears of a command that was given up: `DID_ABORT`, which is
-/// `BLK_STS_IOERR` (`virtscsi_complete_cmd`, `scsi_result_to_blk_status`).
+/// What stands for a failure that is none of the medium. The guest hears of it in the
+/// words of its driver (`is_failure` in oracle/model/hold.rs).
 const GIVEN_UP: i32 = -5;
 
 /// What goes down: a command and its range in bytes.
@@ -71,6 +74,7 @@ pub struct BackendLog {
     /// The lowest node of each backend, which stays when blkdebug is replaced.
     medium_of: HashMap<u64, u64>,
     watching_from: Option<usize>,
+    unplugging: Option<Member>,
     trouble: Option<TraceError>,
 }
 
@@ -86,9 +90,10 @@ impl BackendLog {
 
     fn event(&mut self, line: Line<'_>) -> Result<(), Unreadable> {
         if line.name == EVENTS_OF_SCSI[4] {
-            // A leg's target number is its own (`disk` in `controller`).
-            let leg = u8::try_from(line.number("target")?).ok().map(Member::Leg);
-            let of_leg = |seen: &&mut Submission| self.member_of.get(&seen.blk).copied() == leg;
+            let of_leg = |seen: &&mut Submission| {
+                self.unplugging.is_some()
+                    && self.member_of.get(&seen.blk) == self.unplugging.as_ref()
+            };
             if let Some(last) = self.submissions.iter_mut().rev().find(of_leg) {
                 last.given_up = true;
             }
@@ -148,9 +153,18 @@ impl BackendLog {
         let Some(medium) = read.nodes.last() else {
             return false;
         };
-        self.member_of.insert(read.blk, member);
-        self.medium_of.insert(read.blk, *medium);
+        let (blk, medium) = (read.blk, *medium);
+        // Of a disk that was unplugged and plugged again the old address may be the next
+        // one's of another disk.
+        self.member_of.retain(|_, known| *known != member);
+        self.member_of.insert(blk, member);
+        self.medium_of.insert(blk, medium);
         true
+    }
+
+    /// From here on, what QEMU gives up is a request to `member`.
+    pub fn unplugging(&mut self, member: Member) {
+        self.unplugging = Some(member);
     }
 
     /// Whether QEMU has given up a request to `member` since the last call of
@@ -163,6 +177,7 @@ impl BackendLog {
     /// Forgets the requests up to now, not which address is which disk.
     pub fn clear(&mut self) {
         self.submissions.clear();
+        self.unplugging = None;
     }
 
     /// The requests since the last call of this or of [`BackendLog::clear`], by
@@ -268,27 +283,26 @@ mod tests {
             "bdrv_co_preadv_part bs 0x3 offset 4096 bytes 512 flags 0x0",
         ];
         assert_eq!(results(&lines), [Some(0), Some(0)]);
-        let cancelled = |target: &str| {
-            let line = format!("scsi_req_cancel target {target} lun 0 tag 113");
+        let cancelled = |unplugged: Option<u8>| {
             let mut log = log(&lines);
-            log.line(&line);
+            if let Some(leg) = unplugged {
+                log.unplugging(Member::Leg(leg));
+            }
+            log.line("scsi_req_cancel target 0 lun 0 tag 113");
             (log.has_given_up(Member::Leg(0)), log)
         };
-        let (given_up, mut of_leg) = cancelled("0");
+        let (given_up, mut of_leg) = cancelled(Some(0));
         assert!(given_up);
         let entries = of_leg.take(|_| None).unwrap();
         let results: Vec<_> = entries.iter().map(|entry| entry.result).collect();
         assert_eq!(results, [Some(0), Some(GIVEN_UP)]);
         assert!(!of_leg.has_given_up(Member::Leg(0)));
-        let (given_up, mut of_other) = cancelled("1");
-        assert!(!given_up);
-        assert!(
-            of_other
-                .take(|_| None)
-                .unwrap()
-                .iter()
-                .all(|one| one.result == Some(0))
-        );
+        for nobodys in [Some(1), None] {
+            let (given_up, mut of_other) = cancelled(nobodys);
+            assert!(!given_up);
+            let entries = of_other.take(|_| None).unwrap();
+            assert!(entries.iter().all(|one| one.result == Some(0)));
+        }
     }
 
     #[test]
@@ -298,6 +312,25 @@ mod tests {
             log(&lines).take(|_| None),
             Err(TraceError::UnknownDevice { vdev: 0xb2 })
         );
+    }
+
+    /// Leg 0 was at 0xb1, and is at 0xb2; leg 1 gets what leg 0 has left.
+    #[test]
+    fn an_address_may_become_another_disks() {
+        let mut log = log(&[]);
+        let lines = |blk: &str| IDENTIFY.map(|line| line.replace("0xb1", blk));
+        for (member, blk) in [(Member::Leg(0), "0xb2"), (Member::Leg(1), "0xb1")] {
+            log.watch_host();
+            lines(blk).iter().for_each(|line| log.line(line));
+            assert!(log.identify(member, 0, 512), "{member}");
+        }
+        log.clear();
+        for blk in ["0xb1", "0xb2"] {
+            lines(blk).iter().for_each(|line| log.line(line));
+        }
+        let entries = log.take(|_| None).unwrap();
+        let members: Vec<Member> = entries.iter().map(|entry| entry.member).collect();
+        assert_eq!(members, [Member::Leg(1), Member::Leg(0)]);
     }
 
     #[test]

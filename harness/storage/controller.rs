@@ -189,10 +189,31 @@ fn shared(controller: Controller) -> Option<&'static str> {
     })
 }
 
-/// Whether a disk can be taken from a running machine, with a request in flight,
-/// and what the guest sees of that is known.
-pub fn unplugs(controller: Controller) -> bool {
-    controller == Controller::VirtioScsi
+/// The devices that go when a disk is unplugged, by their ids in QEMU. The first is
+/// the one to unplug: of USB it is the stick, and the disk is a part of it.
+pub fn goes(controller: Controller, member: Member) -> Vec<String> {
+    let id = serial(member);
+    match controller {
+        Controller::UsbStorage | Controller::UsbUas => vec![stick(member), id],
+        _ => vec![id],
+    }
+}
+
+fn stick(member: Member) -> String {
+    format!("{}-usb", serial(member))
+}
+
+/// What QEMU's monitor must be told once the devices of a disk were added to a
+/// running machine. A stick is not in its port before it has its disks
+/// (`auto_attach` in hw/usb/dev-storage-bot.c and hw/usb/dev-uas.c).
+pub fn attach(controller: Controller, member: Member) -> Option<String> {
+    match controller {
+        Controller::UsbStorage | Controller::UsbUas => Some(format!(
+            "qom-set /machine/peripheral/{} attached on",
+            stick(member)
+        )),
+        _ => None,
+    }
 }
 
 /// A disk's own devices. Merging in QEMU would fail neighbours together; a
@@ -249,8 +270,8 @@ pub fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<St
                 _ => "usb-uas",
             };
             vec![
-                format!("{transport},bus=hba.0,id={id}-usb,serial={id}"),
-                scsi(&format!("{id}-usb.0"), 0, ""),
+                format!("{transport},bus=hba.0,id={},serial={id}", stick(member)),
+                scsi(&format!("{}.0", stick(member)), 0, ""),
             ]
         }
         Controller::Floppy => vec![format!(
@@ -283,6 +304,29 @@ mod tests {
             .map(|controller| (controller, arguments(controller, OnError::Report, &members)))
             .collect();
         insta::assert_debug_snapshot!(all);
+    }
+
+    #[test]
+    fn what_goes_with_a_disk_was_made_for_it() {
+        let on = [
+            Controller::VirtioScsi,
+            Controller::UsbStorage,
+            Controller::UsbUas,
+        ];
+        for (controller, count) in on.into_iter().zip([1, 2, 2]) {
+            let leg = Member::Leg(1);
+            let goes = goes(controller, leg);
+            let made = disk(controller, OnError::Report, leg);
+            assert_eq!((goes.len(), made.len()), (count, count));
+            // The first is what the others are attached to.
+            for (id, device) in goes.iter().zip(made) {
+                assert!(
+                    device.split(',').any(|word| word == format!("id={id}")),
+                    "{device}"
+                );
+            }
+            assert_eq!(attach(controller, leg).is_some(), count > 1);
+        }
     }
 
     #[test]

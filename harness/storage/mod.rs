@@ -202,18 +202,6 @@ pub async fn go_on(qmp: &impl Qmp) -> Result<(), StorageError> {
     done.map(drop).map_err(StorageError::GoOn)
 }
 
-/// Unplugs a disk. QEMU gives up what the guest has in flight there, and comes
-/// back when the media have ended all of it (`scsi_device_purge_requests` in
-/// hw/scsi/scsi-bus.c): who holds a request must let it go meanwhile.
-pub async fn unplug(qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
-    let id = serial(member);
-    let done = qmp.execute(qapi::qmp::device_del { id }).await;
-    done.map(drop).map_err(|error| StorageError::Plug {
-        member,
-        why: error.to_string(),
-    })
-}
-
 /// Whether legs on `controller` need a storage daemon.
 pub fn needs_daemon(controller: Controller) -> bool {
     controller == Controller::Target
@@ -517,12 +505,37 @@ impl Storage {
         })
     }
 
+    /// The devices that go with a disk, by their ids in QEMU.
+    pub fn goes(&self, member: Member) -> Vec<String> {
+        controller::goes(controller::of(self.controller, member), member)
+    }
+
+    /// Unplugs a disk. QEMU gives up what the guest has in flight there, and comes
+    /// back when the media have ended all of it (`scsi_device_purge_requests` in
+    /// hw/scsi/scsi-bus.c): who holds a request must let it go meanwhile. Gives what
+    /// was done.
+    pub async fn unplug(&self, qmp: &impl Qmp, member: Member) -> Result<String, StorageError> {
+        if let Front::Emulated { trace, .. } = &self.front {
+            locked(trace).log.unplugging(member);
+        }
+        let id = self.goes(member).swap_remove(0);
+        let done = format!("device_del {id}");
+        match qmp.execute(qapi::qmp::device_del { id }).await {
+            Ok(_) => Ok(done),
+            Err(error) => Err(StorageError::Plug {
+                member,
+                why: error.to_string(),
+            }),
+        }
+    }
+
     /// Plugs a disk again that was unplugged, as it was. To be followed by
     /// [`Storage::identify`].
     pub async fn plug(&self, qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
         let on = controller::of(self.controller, member);
-        for device in controller::disk(on, self.on_error, member) {
-            let command_line = format!("device_add {device}");
+        let devices = controller::disk(on, self.on_error, member).into_iter();
+        let commands = devices.map(|device| format!("device_add {device}"));
+        for command_line in commands.chain(controller::attach(on, member)) {
             let added = qmp.execute(human_monitor_command {
                 cpu_index: None,
                 command_line,

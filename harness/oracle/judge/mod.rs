@@ -200,6 +200,10 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     }
     match &seen.liveness {
         Liveness::Exited(how) => {
+            if let Some(words) = unplug::abort(&scene) {
+                let reason = format!("{} aborts: {words}", case.legs.controller);
+                return verdict(Outcome::Finding, reason, Vec::new());
+            }
             let reason =
                 format!("QEMU ended in mid-case ({how}), and the kernel said nothing of it");
             return verdict(Outcome::Infrastructure, reason, Vec::new());

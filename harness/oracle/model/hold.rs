@@ -5,7 +5,8 @@
 use super::{Answer, Expectation, Unknown};
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
-    Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
+    Case, Controller, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times,
+    Vector,
 };
 use halfway_protocol::io::{Op, Path};
 
@@ -24,10 +25,25 @@ fn fails(case: &Case) -> bool {
 }
 
 /// Whether the driver hears of a failure. Of a disk that is unplugged it does,
-/// however its medium ends the request: QEMU gives it up
-/// (`virtio_scsi_request_cancelled`), which is `DID_ABORT` to the driver
-/// (`virtscsi_complete_cmd`); that is final (`scsi_decide_disposition`), and an error
-/// of the path (`scsi_result_to_blk_status`), in all releases.
+/// however its medium ends the request, which QEMU gives up, and it is an error of the
+/// path, once, in all releases, whatever the words:
+///
+/// * virtio-scsi: `virtio_scsi_request_cancelled`, `DID_ABORT` to the driver
+///   (`virtscsi_complete_cmd`), which is final (`scsi_decide_disposition`) and
+///   `BLK_STS_IOERR` (`scsi_result_to_blk_status`).
+/// * pvscsi: `pvscsi_request_cancelled`, `DID_BUS_BUSY` (`pvscsi_complete_request` in
+///   drivers/scsi/vmw_pvscsi.c), which is tried again where the request is not
+///   `REQ_FAILFAST_TRANSPORT` (`scsi_noretry_cmd`). The driver was told first that the
+///   disk goes (`pvscsi_hot_unplug`): the next try meets `SDEV_CANCEL`, which is
+///   `BLK_STS_OFFLINE`, before 5.18 `BLK_STS_IOERR` (`scsi_device_state_check`), or no
+///   disk (`pvscsi_device_find`), which is final.
+/// * usb-storage: `usb_msd_request_cancelled` answers nothing, and the transfer ends
+///   as the port is empty: `DID_ERROR` (`usb_stor_invoke_transport`), which is tried
+///   again, and meets `SDEV_CANCEL` as above or `US_FLIDX_DISCONNECTING`
+///   (`queuecommand_lck`), which is `DID_NO_CONNECT`.
+/// * usb-uas: `usb_uas_scsi_request_cancelled` answers nothing either, and
+///   `uas_disconnect` ends it by `DID_NO_CONNECT` (`uas_zap_pending`). Of a read QEMU
+///   may abort first, which the judge tells.
 fn is_failure(case: &Case, hold: &Hold) -> bool {
     hold.then == Ending::Eio || meanwhile(case) == Meanwhile::Unplug
 }
@@ -81,6 +97,9 @@ pub fn knows(
              whole pages",
         ));
     }
+    if meanwhile(case) == Meanwhile::Unplug {
+        takes_all(case)?;
+    }
     let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
     match &case.stack {
         Stack::Multipath(_) if !one_leg => {
@@ -114,6 +133,21 @@ pub fn knows(
     match pieces.as_slice() {
         [unit] => knows_one(case, *unit, on_target),
         several => knows_several(case, several),
+    }
+}
+
+/// Whether it is known what a stick takes with it. Of other disks it is all of the
+/// request.
+fn takes_all(case: &Case) -> Result<(), Unknown> {
+    /// Sectors of `SCSI_DMA_BUF_SIZE` in hw/scsi/scsi-disk.c.
+    const BUFFER: u64 = 256;
+    match case.legs.controller {
+        // These have no list of the guest's memory (`get_sg_list`).
+        Controller::UsbStorage | Controller::UsbUas if case.io.sectors > BUFFER => Err(Unknown(
+            "a stick is unplugged; QEMU's disk asks its medium for 256 sectors at a time, and of a \
+             longer request one piece is given up",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -92,6 +92,13 @@ use rstest::{Context, rstest};
 #[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
 #[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]
 #[case::unplugged_from_another("[[hold]]\nmeanwhile = \"unplug\"")]
+#[case::unplugged_untold("[legs]\ncontroller = \"megasas\"\n[[hold]]\nmeanwhile = \"unplug\"")]
+#[case::unplugged_unanswered(
+    "[legs]\ncontroller = \"lsi53c895a\"\n[[hold]]\nmeanwhile = \"unplug\""
+)]
+#[case::unplugged_from_its_bus(
+    "[legs]\ncontroller = [\"pvscsi\", \"ahci\"]\n[[hold]]\nmeanwhile = \"unplug\""
+)]
 #[case::unplugged_and_failed(
     "[legs]\ncontroller = \"virtio-scsi\"\n[[hold]]\nthen = [\"ok\", \"EIO\"]\nmeanwhile = \"unplug\""
 )]

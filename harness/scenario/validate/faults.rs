@@ -81,6 +81,10 @@ fn tells_errnos(controller: Controller) -> bool {
             | Controller::Nvme
             | Controller::Piix3Ide
             | Controller::Ahci
+            | Controller::UsbStorage
+            | Controller::UsbUas
+            | Controller::Lsi53c895a
+            | Controller::Am53c974
     )
 }
 

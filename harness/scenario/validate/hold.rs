@@ -5,6 +5,7 @@ use crate::scenario::case::{Controller, Ending, Meanwhile};
 use crate::scenario::error::Report;
 use crate::scenario::file::{File, Hold};
 use crate::scenario::limits;
+use crate::scenario::removal;
 use crate::scenario::sweep::Given;
 use crate::scenario::value::{Target, Value};
 use halfway_protocol::io::Op;
@@ -94,13 +95,16 @@ fn of_all(file: &File, report: &mut Report) {
             .value(deed, "this is done to a path")
             .help("only `target = \"multipath\"` takes such messages");
     }
-    clash(
-        report,
-        (file.legs.controller).find(|one| *one != Controller::VirtioScsi),
-        (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
-        "what this controller makes of a disk that is unplugged is not known",
-        "take `virtio-scsi`",
-    );
+    let stays = (file.legs.controller).find(|one| removal::unplugs(*one).is_err());
+    if let Some(why) = stays.and_then(|given| removal::unplugs(given.value).err()) {
+        clash(
+            report,
+            stays,
+            (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
+            why,
+            "take `virtio-scsi`, `pvscsi`, `usb-storage` or `usb-uas`",
+        );
+    }
     clash(
         report,
         first.then.find(|then| *then != Ending::Ok),

@@ -202,6 +202,29 @@ fn a_disk_that_was_not_unplugged_proves_nothing(
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
 }
 
+/// QEMU does not survive what it does to a stick with UAS that reads, which is no
+/// failure of the kernel; that it ended otherwise shows nothing.
+#[rstest]
+#[case::known(Controller::UsbUas, Op::Read, ABORT, Outcome::Finding)]
+#[case::write(Controller::UsbUas, Op::Write, ABORT, Outcome::Infrastructure)]
+#[case::another(Controller::UsbStorage, Op::Read, ABORT, Outcome::Infrastructure)]
+#[case::of_itself(Controller::UsbUas, Op::Read, "", Outcome::Infrastructure)]
+fn a_device_model_that_aborts(
+    #[case] controller: Controller,
+    #[case] op: Op,
+    #[case] stderr: &str,
+    #[case] outcome: Outcome,
+) {
+    let (mut case, mut seen) = unplugged(op, false);
+    case.legs.controller = controller;
+    seen.qemu_stderr = stderr.to_owned();
+    seen.liveness = Liveness::Exited("killed by signal 6".to_owned());
+    assert_eq!(judge(&case, &seen).outcome, outcome);
+}
+
+const ABORT: &str = "qemu-system-x86_64: ../../hw/usb/dev-uas.c:694: usb_uas_cancel_io: \
+                     Assertion `!\"canceled usb packet not found\"' failed.\n";
+
 #[rstest]
 #[case::not_failed(Witness::Status, |seen: &mut Observation| {
     let line = &mut seen.status.as_mut().unwrap().targets[0];

@@ -334,6 +334,21 @@ fn what_is_not_known_of_unplugged_disks(#[case] legs: &str, #[case] io: &str, #[
     assert!(knows(&case(&format!("{SCSI}\n{legs}"), io, &rest)).is_err());
 }
 
+/// QEMU's disk has a buffer of its own on USB, and is asked for more in pieces.
+#[rstest]
+#[case("virtio-scsi", 257, true)]
+#[case("pvscsi", 257, true)]
+#[case("usb-storage", 256, true)]
+#[case("usb-storage", 257, false)]
+#[case("usb-uas", 256, true)]
+#[case("usb-uas", 257, false)]
+fn what_a_disk_takes_with_it(#[case] controller: &str, #[case] sectors: u64, #[case] known: bool) {
+    let legs = format!("[legs]\ncontroller = \"{controller}\"");
+    let io = format!("op = \"read\"\nsectors = {sectors}");
+    let case = case(&legs, &io, "[[hold]]\nmeanwhile = \"unplug\"");
+    assert_eq!(knows(&case).is_ok(), known);
+}
+
 /// Each is as if it were alone; the leg that failed one of them has failed.
 #[rstest]
 #[case::none("ok", "ok", [(1, 0), (1, 0)], "AA")]
