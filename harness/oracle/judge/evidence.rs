@@ -3,6 +3,7 @@
 use super::{Scene, aside, contract, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
+use crate::scenario::impatience;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
@@ -41,7 +42,10 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
             Kind::RqComplete => {
                 (event.sectors > 0 || !scene.conduct.progress) && scene.leg_of(event.dev).is_some()
             }
-            Kind::RqRequeue => scene.conduct.progress && scene.leg_of(event.dev).is_some(),
+            Kind::RqRequeue => {
+                let tells = scene.conduct.progress || impatience::asks_again(scene.case);
+                tells && scene.leg_of(event.dev).is_some()
+            }
             Kind::BioComplete => of_dm,
             // Of many small bios there would be nothing else to see.
             Kind::BioQueue | Kind::Split => of_dm && scene.case.io.requests == 1,

@@ -1,7 +1,7 @@
 //! Legs whose device model asks its medium in pieces of its own: what it asked
 //! for, against what the driver asked of it and was told.
 
-use super::{Scene, difference, journal, trace, unplug};
+use super::{Scene, difference, hold, journal, trace, unplug};
 use crate::observation::{Command, Entry};
 use crate::oracle::controller;
 use crate::oracle::units::Unit;
@@ -144,29 +144,32 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     let (fewest, most_often) = controller::asked(scene.case, fault);
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
-                None => match () {
-                    () if is_troubled(sector) => (0, again),
-                    () if conduct.reads_ahead => (least, u32::MAX),
-                    () if conduct.disturbs && !troubled.is_empty() => (least, again),
-                    () => {
-                        let first = *sound.get_or_insert((sector, count));
-                        if first.1 != count {
-                            return Some(difference(
-                                Witness::Journal,
-                                format!(
-                                    "{}: {}+{} was not asked for whole: sector {} {}, sector \
+                None => match hold::asked_again(scene, leg, sector) {
+                    Some(again) => again,
+                    None => match () {
+                        () if is_troubled(sector) => (0, again),
+                        () if conduct.reads_ahead => (least, u32::MAX),
+                        () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                        () => {
+                            let first = *sound.get_or_insert((sector, count));
+                            if first.1 != count {
+                                return Some(difference(
+                                    Witness::Journal,
+                                    format!(
+                                        "{}: {}+{} was not asked for whole: sector {} {}, sector \
                                      {sector} {}",
-                                    scene.name(leg),
-                                    unit.sector,
-                                    unit.sectors,
-                                    first.0,
-                                    journal::times(first.1),
-                                    journal::times(count)
-                                ),
-                            ));
+                                        scene.name(leg),
+                                        unit.sector,
+                                        unit.sectors,
+                                        first.0,
+                                        journal::times(first.1),
+                                        journal::times(count)
+                                    ),
+                                ));
+                            }
+                            (least, most)
                         }
-                        (least, most)
-                    }
+                    },
                 },
             };
             if !(from..=to).contains(&count) {
