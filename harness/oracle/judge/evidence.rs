@@ -1,6 +1,6 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, aside, contract, journal, progress, state, stop};
+use super::{Scene, aside, contract, given_up, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
 use crate::scenario::impatience;
@@ -106,8 +106,10 @@ pub fn shown(scene: &Scene<'_>) -> String {
             let name = scene.case.stack.disk_name(leg);
             format!("{name} failed {} request(s){progress}", failed(leg))
         });
+    // Whom nobody heard fail has not failed.
+    let legs = legs.filter(|_| !impatience::asks_again(scene.case));
     let failures = aside::words(scene).chain(stop::words(scene)).chain(legs);
-    let failures: Vec<String> = failures.collect();
+    let failures: Vec<String> = given_up::words(scene).into_iter().chain(failures).collect();
     let failure = match failures.is_empty() {
         true => format!("no {lower} failed"),
         false => failures.join(", "),

@@ -1,7 +1,7 @@
 //! Legs whose device model asks its medium in pieces of its own: what it asked
 //! for, against what the driver asked of it and was told.
 
-use super::{Scene, difference, hold, journal, trace, unplug};
+use super::{Scene, difference, given_up, journal, trace, unplug};
 use crate::observation::{Command, Entry};
 use crate::oracle::controller;
 use crate::oracle::units::Unit;
@@ -144,7 +144,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     let (fewest, most_often) = controller::asked(scene.case, fault);
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
-                None => match hold::asked_again(scene, leg, sector) {
+                None => match given_up::asked_again(scene, leg, sector) {
                     Some(again) => again,
                     None => match () {
                         () if is_troubled(sector) => (0, again),

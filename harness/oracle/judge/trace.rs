@@ -66,7 +66,8 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
     }
 }
 
-/// A part of a request that a driver ended, on the dm device.
+/// A part of a request that a driver ended, or that was taken back from it, on the dm
+/// device.
 pub struct Completion {
     /// Which sectors.
     pub range: Unit,
@@ -94,9 +95,12 @@ pub fn completions<'a>(
 }
 
 /// What the guest's kernel took back from a leg's driver, to ask for it again.
-pub fn handed_back<'a>(scene: &'a Scene<'_>, leg: u8) -> impl Iterator<Item = Unit> + use<'a> {
+pub fn handed_back<'a>(
+    scene: &'a Scene<'_>,
+    leg: u8,
+) -> impl Iterator<Item = Completion> + use<'a> {
     let offset = model::offset(scene.case, leg);
-    of_requests(scene, Kind::RqRequeue, Member::Leg(leg), offset).map(|one| one.range)
+    of_requests(scene, Kind::RqRequeue, Member::Leg(leg), offset)
 }
 
 fn completions_of<'a>(

@@ -122,7 +122,7 @@ fn of_all(file: &File, report: &mut Report) {
             report,
             patient,
             (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
-            "it is not known that this driver gives a request up",
+            "this driver gives no request up, or what becomes of that is not known",
             why,
         );
     }

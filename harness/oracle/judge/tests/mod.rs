@@ -4,6 +4,7 @@
 
 mod contract;
 mod controllers;
+mod given_up;
 mod multipath;
 mod nested;
 mod operations;
