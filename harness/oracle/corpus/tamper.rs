@@ -5,6 +5,7 @@ use crate::oracle::controller;
 use crate::oracle::model;
 use crate::scenario::Case;
 use crate::scenario::case::{Disk, During, Log, PathGrouping, Stack, Sync};
+use crate::scenario::impatience;
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -176,12 +177,13 @@ pub const ALL: &[(&str, Tamper)] = &[
         entry.result = Some(-5);
         (entry.told.is_none() && controller::conduct(case).exact).then_some(())
     }),
-    ("a request that failed and went well", |_, seen| {
+    ("a request that failed and went well", |case, seen| {
         let failed =
             |entry: &&mut Entry| asks(entry) && entry.result.is_some_and(|result| result != 0);
         let entry = seen.journal.iter_mut().find(failed)?;
         entry.result = Some(0);
-        entry.told.is_none().then_some(())
+        // Of what was given up nobody is told how it ends.
+        (entry.told.is_none() && !impatience::asks_again(case)).then_some(())
     }),
     ("a request that was never answered", |_, seen| {
         let entry = seen.journal.iter_mut().rfind(|entry| asks(entry))?;
@@ -309,6 +311,21 @@ pub const ALL: &[(&str, Tamper)] = &[
             io: seen.io.clone()?,
         });
         Some(())
+    }),
+    (
+        "a late end that was taken for the answer to the second attempt",
+        |case, seen| {
+            let leg = Member::Leg(case.holds.first()?.leg);
+            let asked = |one: &Entry| (one.member, one.layer) == (leg, Layer::Device);
+            let last = seen.journal.iter().rposition(asked)?;
+            seen.journal.remove(last);
+            impatience::asks_again(case).then_some(())
+        },
+    ),
+    ("a request that was never taken back", |case, seen| {
+        let back = |event: &TraceEvent| event.kind == Kind::RqRequeue;
+        seen.seen.trace.retain(|event| !back(event));
+        impatience::asks_again(case).then_some(())
     }),
     ("a hold that was not made", |case, seen| {
         case.holds.first()?;

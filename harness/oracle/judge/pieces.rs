@@ -7,6 +7,7 @@ use crate::oracle::controller;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::Times;
+use crate::scenario::impatience;
 
 /// A request that the device model reported as done, and of which its medium
 /// refused a part.
@@ -109,7 +110,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
         .collect();
     let troubled: Vec<Unit> = entries
         .iter()
-        .filter(|entry| entry.result != Some(0))
+        .filter(|entry| entry.result != Some(0) && !impatience::asks_again(scene.case))
         .flat_map(|refused| {
             let of_driver = trace::completions(scene, leg)
                 .map(|done| done.range)
@@ -139,37 +140,36 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     && fault.times == Times::Always
             });
             let again = most.saturating_mul(conduct.attempts.1);
-            let (from, to) = match always.filter(|_| count > 0) {
-                Some(fault) => {
+            let given_up = given_up::asked_again(scene, leg, sector);
+            let (from, to) = match (always.filter(|_| count > 0), given_up) {
+                (Some(fault), _) => {
                     let (fewest, most_often) = controller::asked(scene.case, fault);
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
-                None => match given_up::asked_again(scene, leg, sector) {
-                    Some(again) => again,
-                    None => match () {
-                        () if is_troubled(sector) => (0, again),
-                        () if conduct.reads_ahead => (least, u32::MAX),
-                        () if conduct.disturbs && !troubled.is_empty() => (least, again),
-                        () => {
-                            let first = *sound.get_or_insert((sector, count));
-                            if first.1 != count {
-                                return Some(difference(
-                                    Witness::Journal,
-                                    format!(
-                                        "{}: {}+{} was not asked for whole: sector {} {}, sector \
+                (None, Some(asked)) => asked,
+                (None, None) => match () {
+                    () if is_troubled(sector) => (0, again),
+                    () if conduct.reads_ahead => (least, u32::MAX),
+                    () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                    () => {
+                        let first = *sound.get_or_insert((sector, count));
+                        if first.1 != count {
+                            return Some(difference(
+                                Witness::Journal,
+                                format!(
+                                    "{}: {}+{} was not asked for whole: sector {} {}, sector \
                                      {sector} {}",
-                                        scene.name(leg),
-                                        unit.sector,
-                                        unit.sectors,
-                                        first.0,
-                                        journal::times(first.1),
-                                        journal::times(count)
-                                    ),
-                                ));
-                            }
-                            (least, most)
+                                    scene.name(leg),
+                                    unit.sector,
+                                    unit.sectors,
+                                    first.0,
+                                    journal::times(first.1),
+                                    journal::times(count)
+                                ),
+                            ));
                         }
-                    },
+                        (least, most)
+                    }
                 },
             };
             if !(from..=to).contains(&count) {
