@@ -46,6 +46,7 @@ pub async fn take_away(station: &Station, leg: u8) -> Result<Vec<String>, Interr
         station.storage.release_all();
         given_up
     };
+    station.storage.unplugging(member);
     let (told, given_up) = tokio::join!(storage::unplug(station.machine.qmp(), member), released);
     told?;
     given_up?;

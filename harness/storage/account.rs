@@ -62,8 +62,15 @@ impl Account {
         }
     }
 
-    /// Whether QEMU has given up a request to `member`; of virtio-blk, which is
-    /// not unplugged, nothing is told.
+    /// From here on, what QEMU gives up is a request to `member`; of virtio-blk,
+    /// which is not unplugged, nothing is told.
+    pub fn unplugging(&mut self, member: Member) {
+        if let Account::Backend(log) = self {
+            log.unplugging(member);
+        }
+    }
+
+    /// Whether QEMU has given up a request to `member` that is being unplugged.
     pub fn has_given_up(&self, member: Member) -> bool {
         match self {
             Account::Virtio(_) => false,

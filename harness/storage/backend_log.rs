@@ -31,7 +31,10 @@ pub const EVENTS: [&str; 4] = [
 /// The same with the one that tells of a SCSI command that QEMU gives up
 /// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c): whatever its medium says
 /// afterwards, the guest hears of a failure (`virtio_scsi_request_cancelled` in
-/// hw/scsi/virtio-scsi.c).
+/// hw/scsi/virtio-scsi.c). Which
+/// disk's it is the event does not tell where each has a bus of its own: it is that of
+/// the one that is being unplugged, since QEMU does nothing else then
+/// (`scsi_device_purge_requests`).
 pub const EVENTS_OF_SCSI: [&str; 5] = [
     EVENTS[0],
     EVENTS[1],
@@ -50,8 +53,8 @@ pub const GIVING_UP: [&str; 5] = [
     "ide_cancel_dma_sync_remaining",
 ];
 
-/// What the guest hears of a command that was given up: `DID_ABORT`, which is
-/// `BLK_STS_IOERR` (`virtscsi_complete_cmd`, `scsi_result_to_blk_status`).
+/// What stands for a failure that is none of the medium. The guest hears of it in the
+/// words of its driver (`is_failure` in oracle/model/hold.rs).
 const GIVEN_UP: i32 = -5;
 
 /// What goes down: a command and its range in bytes.
@@ -82,6 +85,7 @@ pub struct BackendLog {
     medium_of: HashMap<u64, u64>,
     watching_from: Option<usize>,
     gives_up: bool,
+    unplugging: Option<Member>,
     trouble: Option<TraceError>,
 }
 
@@ -98,9 +102,10 @@ impl BackendLog {
 
     fn event(&mut self, line: Line<'_>) -> Result<(), Unreadable> {
         if line.name == EVENTS_OF_SCSI[4] {
-            // A leg's target number is its own (`disk` in `controller`).
-            let leg = u8::try_from(line.number("target")?).ok().map(Member::Leg);
-            let of_leg = |seen: &&mut Submission| self.member_of.get(&seen.blk).copied() == leg;
+            let of_leg = |seen: &&mut Submission| {
+                self.unplugging.is_some()
+                    && self.member_of.get(&seen.blk) == self.unplugging.as_ref()
+            };
             if let Some(last) = self.submissions.iter_mut().rev().find(of_leg) {
                 last.given_up = true;
             }
@@ -165,6 +170,11 @@ impl BackendLog {
         true
     }
 
+    /// From here on, what QEMU gives up is a request to `member`.
+    pub fn unplugging(&mut self, member: Member) {
+        self.unplugging = Some(member);
+    }
+
     /// Whether QEMU has given up a request to `member` since the last call of
     /// [`BackendLog::clear`].
     pub fn has_given_up(&self, member: Member) -> bool {
@@ -181,6 +191,7 @@ impl BackendLog {
     pub fn clear(&mut self) {
         self.submissions.clear();
         self.gives_up = false;
+        self.unplugging = None;
     }
 
     /// The requests since the last call of this or of [`BackendLog::clear`], by
@@ -286,27 +297,26 @@ mod tests {
             "bdrv_co_preadv_part bs 0x3 offset 4096 bytes 512 flags 0x0",
         ];
         assert_eq!(results(&lines), [Some(0), Some(0)]);
-        let cancelled = |target: &str| {
-            let line = format!("scsi_req_cancel target {target} lun 0 tag 113");
+        let cancelled = |unplugged: Option<u8>| {
             let mut log = log(&lines);
-            log.line(&line);
+            if let Some(leg) = unplugged {
+                log.unplugging(Member::Leg(leg));
+            }
+            log.line("scsi_req_cancel target 0 lun 0 tag 113");
             (log.has_given_up(Member::Leg(0)), log)
         };
-        let (given_up, mut of_leg) = cancelled("0");
+        let (given_up, mut of_leg) = cancelled(Some(0));
         assert!(given_up);
         let entries = of_leg.take(|_| None).unwrap();
         let results: Vec<_> = entries.iter().map(|entry| entry.result).collect();
         assert_eq!(results, [Some(0), Some(GIVEN_UP)]);
         assert!(!of_leg.has_given_up(Member::Leg(0)));
-        let (given_up, mut of_other) = cancelled("1");
-        assert!(!given_up);
-        assert!(
-            of_other
-                .take(|_| None)
-                .unwrap()
-                .iter()
-                .all(|one| one.result == Some(0))
-        );
+        for nobodys in [Some(1), None] {
+            let (given_up, mut of_other) = cancelled(nobodys);
+            assert!(!given_up);
+            let entries = of_other.take(|_| None).unwrap();
+            assert!(entries.iter().all(|one| one.result == Some(0)));
+        }
     }
 
     /// As QEMU 7.2 writes them.

@@ -507,6 +507,13 @@ impl Storage {
         Ok(())
     }
 
+    /// A disk is about to be unplugged: what QEMU gives up from here on is its.
+    pub fn unplugging(&self, member: Member) {
+        if let Front::Emulated { trace, .. } = &self.front {
+            locked(trace).log.unplugging(member);
+        }
+    }
+
     /// Whether QEMU has given up a request of the guest to `member` since the case
     /// began.
     pub fn has_given_up(&self, member: Member) -> Result<bool, StorageError> {

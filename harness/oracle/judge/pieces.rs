@@ -7,7 +7,6 @@ use crate::oracle::controller;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::Times;
-use crate::scenario::impatience;
 
 /// A request that the device model reported as done, and of which its medium
 /// refused a part.
@@ -110,7 +109,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
         .collect();
     let troubled: Vec<Unit> = entries
         .iter()
-        .filter(|entry| entry.result != Some(0) && !impatience::asks_again(scene.case))
+        .filter(|entry| entry.result != Some(0))
         .flat_map(|refused| {
             let of_driver = trace::completions(scene, leg)
                 .map(|done| done.range)

@@ -7,7 +7,6 @@ use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
     Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
 };
-use crate::scenario::impatience;
 use halfway_protocol::io::{Op, Path};
 
 /// Requests that the block layer does not merge while they are submitted, since
@@ -60,19 +59,6 @@ pub fn knows(
         return Err(Unknown(
             "a request is given up by its driver, and then fails; what the driver makes of that \
              differs by release: let one end well",
-        ));
-    }
-    let several = case.io.requests > 1 || case.legs.max_sectors_kb.is_some();
-    if impatience::asks_again(case)
-        && (several
-            || !case.faults.is_empty()
-            || case.stack.nested().is_some()
-            || is_cut_by_dm_io(case))
-    {
-        return Err(Unknown(
-            "a request is given up by its driver and asked for again, while others may be there; \
-             known is what becomes of one request in one piece, with no other failure: of a \
-             mirror's write whole pages",
         ));
     }
     if meanwhile(case) == Meanwhile::Unplug
