@@ -552,6 +552,9 @@ fn asks(entry: &Entry) -> bool {
 fn completions(seen: &mut Observation) -> impl Iterator<Item = &mut TraceEvent> {
     let legs: Vec<_> = seen.disks.iter().map(|(_, disk)| disk.dev).collect();
     seen.seen.trace.iter_mut().filter(move |event| {
-        event.kind == Kind::RqComplete && event.sectors > 0 && legs.contains(&event.dev)
+        event.kind == Kind::RqComplete
+            && event.sectors > 0
+            && !event.is_passthrough()
+            && legs.contains(&event.dev)
     })
 }
