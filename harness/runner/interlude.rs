@@ -12,6 +12,7 @@ use crate::guest::client::strange;
 use crate::observation::Member;
 use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
+use crate::scenario::impatience::{self, Impatience};
 use crate::storage;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::{Reply, Request};
@@ -33,12 +34,14 @@ const APART: Duration = Duration::from_millis(25);
 /// tracepoints that they did not meet.
 const MEETING: Duration = Duration::from_millis(300);
 
-/// The guest's timeout where it is to give a request up, in milliseconds, and how
-/// long the request is held then: the block layer's timer goes off up to a second
-/// late (`blk_rq_timeout`), and the driver has not given up a second time.
-const TIMEOUT: &str = "3000";
-const PATIENCE: Duration = Duration::from_millis(4700);
-const ATTRIBUTE: &str = "queue/io_timeout";
+/// How long a request is held that its driver asks to abort, and then waits for: the
+/// block layer's timer has gone off, and not a second time.
+const ABORTED: Duration = Duration::from_millis(4700);
+
+/// How long a driver and its device model may take to give a request up, and how
+/// long it is held after that, so that it ends late.
+const GIVEN_UP: Duration = Duration::from_secs(10);
+const LATE: Duration = Duration::from_millis(100);
 
 /// Waits for the requests, does the deed, lets them go in their order. Gives
 /// what was done, or `None` if not all of them came.
@@ -83,14 +86,12 @@ async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
 /// Before the I/O: makes the leg's driver impatient if it is to give a request up.
 /// Gives how patient it was.
 pub async fn prepare(station: &Station, case: &Case) -> Result<Option<String>, Interruption> {
-    match case.holds.first() {
-        Some(hold) if hold.meanwhile == Meanwhile::Timeout => {
-            let before = timeout(station, hold, None).await?;
-            timeout(station, hold, Some(TIMEOUT.to_owned())).await?;
-            Ok(Some(before))
-        }
-        _ => Ok(None),
-    }
+    let (Some(hold), Some(driver)) = (case.holds.first(), impatience::of_case(case)) else {
+        return Ok(None);
+    };
+    let before = timeout(station, hold, &driver, None).await?;
+    timeout(station, hold, &driver, Some(driver.limit.to_owned())).await?;
+    Ok(Some(before))
 }
 
 /// After the I/O: makes the driver as patient as it was.
@@ -99,8 +100,10 @@ pub async fn restore(
     case: &Case,
     before: Option<String>,
 ) -> Result<(), Interruption> {
-    if let (Some(hold), Some(before)) = (case.holds.first(), before) {
-        timeout(station, hold, Some(before.trim().to_owned())).await?;
+    if let (Some(hold), Some(driver), Some(before)) =
+        (case.holds.first(), impatience::of_case(case), before)
+    {
+        timeout(station, hold, &driver, Some(before.trim().to_owned())).await?;
     }
     Ok(())
 }
@@ -108,17 +111,33 @@ pub async fn restore(
 async fn timeout(
     station: &Station,
     hold: &Hold,
+    driver: &Impatience,
     value: Option<String>,
 ) -> Result<String, Interruption> {
     let answer = station.guest.call(Request::Attribute {
         device: storage::serial(Member::Leg(hold.leg)),
-        attribute: ATTRIBUTE.to_owned(),
+        attribute: driver.attribute.to_owned(),
         value,
     });
     match answer.await? {
         Reply::Text(text) => Ok(text),
         other => Err(strange(other).into()),
     }
+}
+
+/// Waits until the driver has given up the request that is held.
+async fn given_up(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
+    if impatience::asks_again(case) {
+        let since = tokio::time::Instant::now();
+        // Where it never does, the judge sees that it was asked once.
+        while !station.storage.gives_up()? && since.elapsed() < GIVEN_UP {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(LATE).await;
+    } else {
+        tokio::time::sleep(ABORTED).await;
+    }
+    Ok(vec!["wait until the driver gives up".to_owned()])
 }
 
 /// Lets all go, each after the guest has had time to see the one before it end.
@@ -146,10 +165,7 @@ async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruptio
             ];
             send(station, messages).await
         }
-        Meanwhile::Timeout => {
-            tokio::time::sleep(PATIENCE).await;
-            Ok(vec!["wait until the driver gives up".to_owned()])
-        }
+        Meanwhile::Timeout => given_up(station, case).await,
         Meanwhile::Unplug => unplug::take_away(station, first.leg).await,
         Meanwhile::Suspend => suspended(station, case, false).await,
         Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,

@@ -15,6 +15,7 @@ use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
 use crate::storage::controller;
 use halfway_protocol::io::IoState;
+use halfway_protocol::message::KernelMessage;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -453,7 +454,17 @@ fn must_end(seen: &Observation) -> Option<String> {
         _ => return Some("the I/O never came back".to_owned()),
     }
     // A kernel that has warned is no longer a fair judge of the next case.
-    seen.crash().map(|crash| crash.title)
+    let warned = seen.crash().map(|crash| crash.title);
+    warned.or_else(|| slowed_down(&seen.seen.log))
+}
+
+/// Libata takes a disk's queue away and slows its link down once some requests have
+/// timed out within minutes (`ata_eh_speed_down` in drivers/ata/libata-eh.c): the next
+/// case would find another disk.
+fn slowed_down(log: &[KernelMessage]) -> Option<String> {
+    const SAID: [&str; 2] = ["NCQ disabled due to excessive errors", "limiting speed to"];
+    let said = |message: &&KernelMessage| SAID.iter().any(|said| message.text.contains(said));
+    log.iter().find(said).map(|message| message.text.clone())
 }
 
 /// An error with its causes.
@@ -468,4 +479,24 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// As Linux 6.1 says it.
+    #[rstest]
+    #[case("ata1.00: NCQ disabled due to excessive errors", true)]
+    #[case("ata1.00: limiting speed to UDMA/66:PIO4", true)]
+    #[case("ata1.00: configured for UDMA/100", false)]
+    fn a_disk_that_libata_slowed_down_is_another_one(#[case] text: &str, #[case] slowed: bool) {
+        let message = KernelMessage {
+            level: 4,
+            text: text.to_owned(),
+            micros: 0,
+        };
+        assert_eq!(slowed_down(&[message]).is_some(), slowed);
+    }
 }

@@ -15,6 +15,7 @@ pub mod error;
 mod expand;
 mod file;
 mod fitting;
+pub mod impatience;
 pub mod limits;
 mod load;
 mod read;

@@ -18,12 +18,15 @@ pub enum Account {
 }
 
 /// The trace events that the account of `controller` is made of.
-pub fn events(of: Controller) -> &'static [&'static str] {
-    match controller::tells_answers(of) {
-        true => &trace_log::EVENTS,
-        false if removal::unplugs(of).is_ok() => &backend_log::EVENTS_OF_SCSI,
-        false => &backend_log::EVENTS,
-    }
+pub fn events(of: Controller) -> Vec<&'static str> {
+    let mut events = match controller::tells_answers(of) {
+        true => trace_log::EVENTS.to_vec(),
+        false if removal::unplugs(of).is_ok() => backend_log::EVENTS_OF_SCSI.to_vec(),
+        false => backend_log::EVENTS.to_vec(),
+    };
+    let more = controller::giving_up(of).filter(|event| !events.contains(event));
+    events.extend(more);
+    events
 }
 
 impl Account {
@@ -73,6 +76,15 @@ impl Account {
         match self {
             Account::Virtio(_) => false,
             Account::Backend(log) => log.has_given_up(member),
+        }
+    }
+
+    /// Whether QEMU has begun to give anything up since the last call of
+    /// [`Account::clear`].
+    pub fn gives_up(&self) -> bool {
+        match self {
+            Account::Virtio(_) => false,
+            Account::Backend(log) => log.gives_up(),
         }
     }
 

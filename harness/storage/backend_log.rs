@@ -43,6 +43,16 @@ pub const EVENTS_OF_SCSI: [&str; 5] = [
     "scsi_req_cancel",
 ];
 
+/// How QEMU tells that it is about to give up what a disk has in flight, since its
+/// guest wants that. Of a USB disk SCSI's event does not say which it is.
+pub const GIVING_UP: [&str; 5] = [
+    "scsi_req_cancel",
+    "usb_xhci_ep_stop",
+    "usb_uas_reset",
+    "ahci_reset_port",
+    "ide_cancel_dma_sync_remaining",
+];
+
 /// What stands for a failure that is none of the medium. The guest hears of it in the
 /// words of its driver (`is_failure` in oracle/model/hold.rs).
 const GIVEN_UP: i32 = -5;
@@ -74,6 +84,7 @@ pub struct BackendLog {
     /// The lowest node of each backend, which stays when blkdebug is replaced.
     medium_of: HashMap<u64, u64>,
     watching_from: Option<usize>,
+    gives_up: bool,
     unplugging: Option<Member>,
     trouble: Option<TraceError>,
 }
@@ -81,6 +92,7 @@ pub struct BackendLog {
 impl BackendLog {
     /// Takes in a line.
     pub fn line(&mut self, line: &str) {
+        self.gives_up |= Line::of(line, &GIVING_UP).is_some();
         if let Some(line) = Line::of(line, &EVENTS_OF_SCSI)
             && let Err(error) = self.event(line)
         {
@@ -174,9 +186,15 @@ impl BackendLog {
         all.any(|seen| seen.given_up && self.member_of.get(&seen.blk) == Some(&member))
     }
 
+    /// Whether QEMU has begun to give anything up since then.
+    pub fn gives_up(&self) -> bool {
+        self.gives_up
+    }
+
     /// Forgets the requests up to now, not which address is which disk.
     pub fn clear(&mut self) {
         self.submissions.clear();
+        self.gives_up = false;
         self.unplugging = None;
     }
 
@@ -302,6 +320,24 @@ mod tests {
             assert!(!given_up);
             let entries = of_other.take(|_| None).unwrap();
             assert!(entries.iter().all(|one| one.result == Some(0)));
+        }
+    }
+
+    /// As QEMU 7.2 writes them.
+    #[test]
+    fn what_qemu_begins_to_give_up_is_told_once() {
+        let mut log = log(&[]);
+        for line in [
+            "scsi_req_cancel target 0 lun 0 tag 113",
+            "usb_xhci_ep_stop slotid 1, epid 3",
+            "usb_uas_reset dev 0",
+            "ahci_reset_port ahci(0x55a1)[0]: reset port",
+            "ide_cancel_dma_sync_remaining draining all remaining requests",
+        ] {
+            assert!(!log.gives_up(), "{line}");
+            log.line(line);
+            assert!(log.gives_up(), "{line}");
+            log.clear();
         }
     }
 

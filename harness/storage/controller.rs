@@ -216,6 +216,21 @@ pub fn attach(controller: Controller, member: Member) -> Option<String> {
     }
 }
 
+/// The trace event by which QEMU tells that it is about to give up what its guest has
+/// given up (`impatience` in `scenario`), before it waits for the medium.
+pub fn giving_up(controller: Controller) -> Option<&'static str> {
+    match controller {
+        // `scsi_req_cancel` and `scsi_req_cancel_async` in hw/scsi/scsi-bus.c.
+        Controller::Pvscsi | Controller::Mptsas1068 => Some("scsi_req_cancel"),
+        // `xhci_stop_ep` in hw/usb/hcd-xhci.c.
+        Controller::UsbStorage => Some("usb_xhci_ep_stop"),
+        Controller::UsbUas => Some("usb_uas_reset"),
+        Controller::Ahci => Some("ahci_reset_port"),
+        Controller::Piix3Ide => Some("ide_cancel_dma_sync_remaining"),
+        _ => None,
+    }
+}
+
 /// A disk's own devices. Merging in QEMU would fail neighbours together; a
 /// legacy interface has no use.
 pub fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<String> {
@@ -290,6 +305,8 @@ pub fn disk(controller: Controller, on_error: OnError, member: Member) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::impatience::{self, Then};
+    use crate::storage::backend_log;
 
     /// All whose disks are devices of QEMU.
     fn all() -> impl Iterator<Item = Controller> {
@@ -326,6 +343,16 @@ mod tests {
                 );
             }
             assert_eq!(attach(controller, leg).is_some(), count > 1);
+        }
+    }
+
+    #[test]
+    fn of_each_request_that_is_asked_for_again_qemu_tells_that_it_gives_it_up() {
+        for controller in all() {
+            let again = impatience::of(controller).is_ok_and(|one| one.then == Then::AskedAgain);
+            let event = giving_up(controller);
+            assert_eq!(event.is_some(), again, "{controller}");
+            assert!(event.is_none_or(|event| backend_log::GIVING_UP.contains(&event)));
         }
     }
 

@@ -354,7 +354,7 @@ impl Storage {
             return Vec::new();
         };
         let events = account::events(self.controller)
-            .iter()
+            .into_iter()
             .flat_map(|event| ["-trace".to_owned(), format!("enable={event}")]);
         let file = fifo.to_string_lossy().into_owned();
         events.chain(["-D".to_owned(), file]).collect()
@@ -527,6 +527,17 @@ impl Storage {
                 why: error.to_string(),
             }),
         }
+    }
+
+    /// Whether QEMU has begun, since the case began, to give up a request that its
+    /// guest has given up: most device models stand still from then on until the
+    /// medium has ended it.
+    pub fn gives_up(&self) -> Result<bool, StorageError> {
+        self.drain()?;
+        Ok(match &self.front {
+            Front::Emulated { trace, .. } => locked(trace).log.gives_up(),
+            Front::Target(_) => false,
+        })
     }
 
     /// Plugs a disk again that was unplugged, as it was. To be followed by

@@ -5,6 +5,7 @@ use crate::oracle::controller;
 use crate::oracle::model;
 use crate::scenario::Case;
 use crate::scenario::case::{Disk, During, Log, PathGrouping, Stack, Sync};
+use crate::scenario::impatience;
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -310,6 +311,21 @@ pub const ALL: &[(&str, Tamper)] = &[
         });
         Some(())
     }),
+    (
+        "a late end that was taken for the answer to the second attempt",
+        |case, seen| {
+            let leg = Member::Leg(case.holds.first()?.leg);
+            let asked = |one: &Entry| (one.member, one.layer) == (leg, Layer::Device);
+            let last = seen.journal.iter().rposition(asked)?;
+            seen.journal.remove(last);
+            impatience::asks_again(case).then_some(())
+        },
+    ),
+    ("a request that was never taken back", |case, seen| {
+        let back = |event: &TraceEvent| event.kind == Kind::RqRequeue;
+        seen.seen.trace.retain(|event| !back(event));
+        impatience::asks_again(case).then_some(())
+    }),
     ("a hold that was not made", |case, seen| {
         case.holds.first()?;
         seen.meanwhile.take().map(drop)
@@ -536,6 +552,9 @@ fn asks(entry: &Entry) -> bool {
 fn completions(seen: &mut Observation) -> impl Iterator<Item = &mut TraceEvent> {
     let legs: Vec<_> = seen.disks.iter().map(|(_, disk)| disk.dev).collect();
     seen.seen.trace.iter_mut().filter(move |event| {
-        event.kind == Kind::RqComplete && event.sectors > 0 && legs.contains(&event.dev)
+        event.kind == Kind::RqComplete
+            && event.sectors > 0
+            && !event.is_passthrough()
+            && legs.contains(&event.dev)
     })
 }

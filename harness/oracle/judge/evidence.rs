@@ -1,8 +1,9 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, aside, contract, journal, progress, state, stop};
+use super::{Scene, aside, contract, given_up, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
+use crate::scenario::impatience;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::{Dev, Kind};
 
@@ -40,7 +41,10 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         match event.kind {
             // Of no sectors: sd's way to hand a request back to itself.
             Kind::RqComplete => (event.sectors > 0 || !scene.conduct.progress) && of_leg(event.dev),
-            Kind::RqRequeue => scene.conduct.progress && of_leg(event.dev),
+            Kind::RqRequeue => {
+                let tells = scene.conduct.progress || impatience::asks_again(scene.case);
+                tells && of_leg(event.dev)
+            }
             Kind::BioComplete => of_dm,
             // Of many small bios there would be nothing else to see.
             Kind::BioQueue | Kind::Split => of_dm && scene.case.io.requests == 1,
@@ -101,8 +105,10 @@ pub fn shown(scene: &Scene<'_>) -> String {
             let name = scene.case.stack.disk_name(leg);
             format!("{name} failed {} request(s){progress}", failed(leg))
         });
+    // Whom nobody heard fail has not failed.
+    let legs = legs.filter(|_| !impatience::asks_again(scene.case));
     let failures = aside::words(scene).chain(stop::words(scene)).chain(legs);
-    let failures: Vec<String> = failures.collect();
+    let failures: Vec<String> = given_up::words(scene).into_iter().chain(failures).collect();
     let failure = match failures.is_empty() {
         true => format!("no {lower} failed"),
         false => failures.join(", "),

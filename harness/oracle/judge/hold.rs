@@ -2,7 +2,7 @@
 //! they were let go? If not, another case was played than the one that was asked
 //! for.
 
-use super::{Scene, race, trace};
+use super::{Scene, given_up, race, trace};
 use crate::oracle::model;
 use crate::scenario::case::{Ending, Hold, Meanwhile};
 
@@ -18,10 +18,8 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if model::races_recovery(case) {
         return race::missing(scene);
     }
-    if case.holds[0].meanwhile == Meanwhile::Timeout && !was_given_up(scene) {
-        return Some(
-            "the kernel's log does not tell of a driver that gave a request up".to_owned(),
-        );
+    if let Some(reason) = given_up::missing(scene) {
+        return Some(reason);
     }
     let order = Hold::order(&case.holds);
     let ends = order.iter().map(|index| (index, end(scene, *index)));
@@ -53,10 +51,4 @@ fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
         .filter(|end| end.command == command && end.range.covers(hold.sector));
     let ends_well = hold.then == Ending::Ok && hold.meanwhile != Meanwhile::Unplug;
     ends.find(|end| end.ok == ends_well).map(|end| end.place)
-}
-
-/// `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
-fn was_given_up(scene: &Scene<'_>) -> bool {
-    let mut log = scene.seen.seen.log.iter();
-    log.any(|message| message.text.contains("timeout, aborting"))
 }

@@ -11,6 +11,7 @@ mod dirty_log;
 mod durable;
 mod evidence;
 mod fired;
+mod given_up;
 mod hold;
 mod journal;
 mod kernel_log;
@@ -285,6 +286,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     differences.extend(state::differences(&scene));
     differences.extend(multipathd::differences(&scene));
     differences.extend(trace::differences(&scene));
+    differences.extend(given_up::differences(&scene));
     differences.extend(unplug::differences(&scene));
     if let Some(first) = differences.first() {
         let reason = format!("{}: {}", first.witness, first.text);

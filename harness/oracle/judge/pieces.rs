@@ -1,7 +1,7 @@
 //! Legs whose device model asks its medium in pieces of its own: what it asked
 //! for, against what the driver asked of it and was told.
 
-use super::{Scene, difference, journal, trace, unplug};
+use super::{Scene, difference, given_up, journal, trace, unplug};
 use crate::observation::{Command, Entry};
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
@@ -168,12 +168,14 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     && fault.times == Times::Always
             });
             let again = most.saturating_mul(conduct.attempts.1);
-            let (from, to) = match always.filter(|_| count > 0) {
-                Some(fault) => {
+            let given_up = given_up::asked_again(scene, leg, sector);
+            let (from, to) = match (always.filter(|_| count > 0), given_up) {
+                (Some(fault), _) => {
                     let (fewest, most_often) = controller::asked(scene.case, fault);
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
-                None => match () {
+                (None, Some(asked)) => asked,
+                (None, None) => match () {
                     () if is_troubled(sector) => (0, again),
                     () if conduct.reads_ahead => (least, u32::MAX),
                     () if conduct.disturbs && !troubled.is_empty() => (least, again),

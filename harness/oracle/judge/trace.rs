@@ -66,7 +66,8 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
     }
 }
 
-/// A part of a request that a driver ended, on the dm device.
+/// A part of a request that a driver ended, or that was taken back from it, on the dm
+/// device.
 pub struct Completion {
     /// Which sectors.
     pub range: Unit,
@@ -93,17 +94,32 @@ pub fn completions<'a>(
     completions_of(scene, Member::Leg(leg), model::offset(scene.case, leg))
 }
 
+/// What the guest's kernel took back from a leg's driver, to ask for it again.
+pub fn handed_back<'a>(
+    scene: &'a Scene<'_>,
+    leg: u8,
+) -> impl Iterator<Item = Completion> + use<'a> {
+    let offset = model::offset(scene.case, leg);
+    of_requests(scene, Kind::RqRequeue, Member::Leg(leg), offset)
+}
+
 fn completions_of<'a>(
     scene: &'a Scene<'_>,
     member: Member,
     offset: u64,
 ) -> impl Iterator<Item = Completion> + use<'a> {
+    of_requests(scene, Kind::RqComplete, member, offset)
+}
+
+fn of_requests<'a>(
+    scene: &'a Scene<'_>,
+    kind: Kind,
+    member: Member,
+    offset: u64,
+) -> impl Iterator<Item = Completion> + use<'a> {
     let dev = scene.dev_of(member);
     let events = (scene.seen.seen.trace.iter().enumerate()).filter(move |(_, event)| {
-        event.kind == Kind::RqComplete
-            && Some(event.dev) == dev
-            && event.sectors > 0
-            && !event.is_passthrough()
+        event.kind == kind && Some(event.dev) == dev && event.sectors > 0 && !event.is_passthrough()
     });
     events.filter_map(move |(place, event)| {
         // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.

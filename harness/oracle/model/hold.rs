@@ -360,8 +360,8 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
         // What a disk takes with it is in `is_failure`. Nobody looks at the disk
         // itself until there is something to map.
         Meanwhile::Unplug => {}
-        // `nvme_timeout` asks for an abort and starts the timer anew: the request
-        // stays the disk's until it ends.
+        // It stays the disk's until that ends it, or is asked for again beneath
+        // device-mapper (`impatience` in `scenario`), which hears of one good end.
         Meanwhile::Nothing
         | Meanwhile::Suspend
         | Meanwhile::SuspendNoflush

@@ -91,6 +91,9 @@ use rstest::{Context, rstest};
 #[case::no_such_place("[[hold]]\nat = 0\n[[hold]]\nplace = 2")]
 #[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
 #[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]
+#[case::timeout_of_a_patient_driver(
+    "[legs]\ncontroller = [\"pvscsi\", \"megasas\"]\n[[hold]]\nmeanwhile = \"timeout\""
+)]
 #[case::unplugged_from_another("[[hold]]\nmeanwhile = \"unplug\"")]
 #[case::unplugged_untold("[legs]\ncontroller = \"megasas\"\n[[hold]]\nmeanwhile = \"unplug\"")]
 #[case::unplugged_unanswered(

@@ -4,6 +4,7 @@ use super::{clash, place};
 use crate::scenario::case::{Controller, Ending, Meanwhile};
 use crate::scenario::error::Report;
 use crate::scenario::file::{File, Hold};
+use crate::scenario::impatience;
 use crate::scenario::limits;
 use crate::scenario::removal;
 use crate::scenario::sweep::Given;
@@ -119,13 +120,16 @@ fn of_all(file: &File, report: &mut Report) {
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
     );
-    clash(
-        report,
-        (file.legs.controller).find(|one| *one != Controller::Nvme),
-        (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
-        "this driver gives no request up that its disk could still end",
-        "take `nvme`: the others wait for ever, or reset a device model that waits itself",
-    );
+    let patient = (file.legs.controller).find(|one| impatience::of(*one).is_err());
+    if let Some(Err(why)) = patient.map(|one| impatience::of(one.value)) {
+        clash(
+            report,
+            patient,
+            (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
+            "this driver gives no request up, or what becomes of that is not known",
+            why,
+        );
+    }
     clash(
         report,
         file.io.op.find(|op| !matches!(op, Op::Read | Op::Write)),

@@ -5,6 +5,7 @@
 mod content;
 mod contract;
 mod controllers;
+mod given_up;
 mod multipath;
 mod nested;
 mod operations;

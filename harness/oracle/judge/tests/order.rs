@@ -35,6 +35,7 @@ fn requests_end_in_the_order_in_which_they_are_let_go(#[case] place: u8, #[case]
 )]
 fn a_request_that_is_given_up(#[case] text: &str, #[case] outcome: Outcome) {
     let mut case = case(Op::Read, Vec::new());
+    case.legs.controller = Controller::Nvme;
     case.holds = vec![Hold {
         meanwhile: Meanwhile::Timeout,
         ..hold(FROM, 0)

@@ -6,6 +6,7 @@ use rstest::rstest;
 const ASIDE: &str = "the log or the recovery fails";
 const UNKNOWN_NUMBER: &str = "an I/O in pieces of unknown number";
 const GIVEN_UP: &str = "given up by its driver";
+const NESTED: &str = "beneath a multipath that is beneath a mirror";
 const ONE_PATH: &str = "a request is on one path at a time";
 const SELECTOR: &str = "depends on its selector";
 const ONE_LEG: &str = "a mirror reads from one leg at a time";
@@ -38,6 +39,16 @@ const RECOVERS: &str = "recovers what it has lost";
     "[legs]; controller='nvme'; max_sectors_kb=64; [[hold]]; meanwhile='timeout'; [[hold]]; at=0",
     "[legs]; controller='nvme'; max_sectors_kb=64; [[hold]]; meanwhile='timeout'",
     GIVEN_UP
+)]
+#[case::given_up_of_two(
+    "[legs]; controller='ahci'; [io]; requests=2; [[hold]]; meanwhile='timeout'",
+    "[legs]; controller='ahci'; max_sectors_kb=64; [[hold]]; meanwhile='timeout'",
+    PASS
+)]
+#[case::given_up_beneath_two(
+    "[stack]; paths=2; [legs]; controller='pvscsi'; [[hold]]; meanwhile='timeout'",
+    "[stack]; target='multipath'; [legs]; controller='pvscsi'; [[hold]]; meanwhile='timeout'",
+    NESTED
 )]
 #[case::two_paths(
     "[stack]; target='multipath'; [[hold]]; [[hold]]; at=0; leg=1",

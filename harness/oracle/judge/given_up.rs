@@ -1,0 +1,112 @@
+//! A request that its driver gave up while the disk held it (`impatience` in
+//! `scenario`): was it given up, was it asked for again, and is what became of it the
+//! answer to that?
+
+use super::{Scene, difference, trace};
+use crate::observation::{Command, Entry};
+use crate::oracle::units::Unit;
+use crate::oracle::verdict::{Difference, Witness};
+use crate::scenario::case::Hold;
+use crate::scenario::impatience::{self, Then};
+
+/// Why it is not shown that the driver gave the held request up, and once, if it is
+/// not.
+pub fn missing(scene: &Scene<'_>) -> Option<String> {
+    let hold = scene.case.holds.first()?;
+    match impatience::of_case(scene.case)?.then {
+        // `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
+        Then::Waits => {
+            let mut log = scene.seen.seen.log.iter();
+            let told = log.any(|message| message.text.contains("timeout, aborting"));
+            (!told).then(|| {
+                "the kernel's log does not tell of a driver that gave a request up".to_owned()
+            })
+        }
+        Then::AskedAgain => match attempts(scene, hold) {
+            2 => None,
+            0 | 1 => Some(format!(
+                "leg {} was not asked again for what it held at sector {}: its driver has not \
+                 given it up",
+                hold.leg, hold.sector
+            )),
+            more => Some(format!(
+                "the driver of leg {} gave up what it held at sector {} {} times, also what \
+                 nobody held",
+                hold.leg,
+                hold.sector,
+                more - 1
+            )),
+        },
+    }
+}
+
+/// How often the leg was asked for what it held.
+fn attempts(scene: &Scene<'_>, hold: &Hold) -> usize {
+    let command = Command::from(scene.case.io.op);
+    let held = |entry: &Entry| {
+        let range = Unit {
+            sector: entry.sector,
+            sectors: entry.sectors,
+        };
+        entry.command == command && range.covers(hold.sector)
+    };
+    scene.asked(hold.leg).filter(held).count()
+}
+
+/// How often a leg may be asked for a sector that its driver has given up: least and
+/// most; `None` where it has not. The kernel's tracepoints must show that it took
+/// the request back (`blk_mq_requeue_request`) for each time that it is asked for
+/// again; it also does so when the driver is busy. A device model that was stopped
+/// within the request had not asked for all of it.
+pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)> {
+    if !impatience::asks_again(scene.case) {
+        return None;
+    }
+    let back = trace::handed_back(scene, leg).filter(|one| one.range.covers(sector));
+    let back = back.count() as u32;
+    let hold = scene.case.holds.first()?;
+    let least = match (hold.leg, hold.sector) == (leg, sector) {
+        true => 2,
+        false => 1,
+    };
+    (back > 0).then_some((least, 1 + back))
+}
+
+/// The request ends once, by what was asked for again: the late end of what was
+/// given up is nobody's.
+pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
+    let hold = scene.case.holds.first()?;
+    if !impatience::asks_again(scene.case) {
+        return None;
+    }
+    let command = Command::from(scene.case.io.op);
+    let held = |one: &trace::Completion| one.command == command && one.range.covers(hold.sector);
+    let ends = trace::completions(scene, hold.leg).filter(held);
+    let ends: Vec<usize> = ends.map(|end| end.place).collect();
+    let back = trace::handed_back(scene, hold.leg)
+        .filter(held)
+        .map(|back| back.place);
+    let text = match (ends.as_slice(), back.last()) {
+        ([_, _, ..], _) => "ended more than once",
+        ([end, ..], Some(back)) if *end < back => {
+            "ended, and was taken back from the driver after that"
+        }
+        _ => return None,
+    };
+    let name = scene.name(hold.leg);
+    Some(difference(
+        Witness::Trace,
+        format!("{name}: what it held at sector {} {text}", hold.sector),
+    ))
+}
+
+/// What a pass has shown of it, in words.
+pub fn words(scene: &Scene<'_>) -> Option<String> {
+    let hold = scene.case.holds.first()?;
+    let then = match impatience::of_case(scene.case)?.then {
+        Then::Waits => "waited on",
+        Then::AskedAgain => "asked again",
+    };
+    let name = scene.case.stack.disk_name(hold.leg);
+    Some(format!("the driver of {name} gave a request up and {then}"))
+}
