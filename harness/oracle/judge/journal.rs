@@ -160,14 +160,20 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
         .iter()
         .flat_map(|range| counts(*range))
         .find_map(|(sector, count)| {
-            let of_sector = units.iter().zip(&known);
-            let of_sector = of_sector.filter(|(expected, _)| expected.unit.covers(sector));
-            let bounds = of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
-                (sum.0.saturating_add(*least), sum.1.saturating_add(*most))
-            });
+            let all = units.iter().zip(&known);
+            let bounds = all_together(sector, all.map(|(one, bounds)| (one.unit, *bounds)));
             let what = format!("sector {sector}, of several requests,");
             (!contains(bounds, count)).then(|| too_often(scene, leg, &what, count, bounds))
         })
+}
+
+/// How often a sector may be asked for, least and most, that several of these units
+/// may have: as often as all that have it.
+pub fn all_together(sector: u64, units: impl Iterator<Item = (Unit, (u32, u32))>) -> (u32, u32) {
+    let of_sector = units.filter(|(unit, _)| unit.covers(sector));
+    of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
+        (sum.0.saturating_add(least), sum.1.saturating_add(most))
+    })
 }
 
 fn contains((least, most): (u32, u32), count: u32) -> bool {

@@ -143,11 +143,11 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
     let shared = units::shared(scene.expected.units.iter().map(|expected| expected.unit));
     let is_shared = |sector: u64| shared.iter().any(|range| range.covers(sector));
     let asked = |sector: u64| {
-        let of_sector = (scene.expected.units.iter()).filter(|one| one.unit.covers(sector));
-        let bounds = of_sector.map(|one| one.asked[usize::from(leg)]);
-        bounds.fold((0u32, 0u32), |sum, (least, most)| {
-            (sum.0.saturating_add(least), sum.1.saturating_add(most))
-        })
+        let all = scene.expected.units.iter();
+        journal::all_together(
+            sector,
+            all.map(|one| (one.unit, one.asked[usize::from(leg)])),
+        )
     };
     let is_troubled = |sector: u64| troubled.iter().any(|unit| unit.covers(sector));
     for expected in &scene.expected.units {

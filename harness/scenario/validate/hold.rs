@@ -97,7 +97,7 @@ fn of_all(file: &File, report: &mut Report) {
             .help("only `target = \"multipath\"` takes such messages");
     }
     let stays = (file.legs.controller).find(|one| removal::unplugs(*one).is_err());
-    if let Some(why) = stays.and_then(|given| removal::unplugs(given.value).err()) {
+    if let Some(Err(why)) = stays.map(|one| removal::unplugs(one.value)) {
         clash(
             report,
             stays,

@@ -106,7 +106,8 @@ pub struct Block(NonNull<u8>);
 
 // SAFETY: a block is the only owner of its mapping.
 unsafe impl Send for Block {}
-// SAFETY: to reach its bytes takes a `&mut Block`, or a system call's own care.
+// SAFETY: who shares a block gets its address, and its bytes to read only; the kernel
+// writes to them while nobody reads.
 unsafe impl Sync for Block {}
 
 impl Block {

@@ -50,13 +50,8 @@ fn a_request_that_is_given_up(#[case] text: &str, #[case] outcome: Outcome) {
     assert_eq!(judge(&case, &seen).outcome, outcome);
 }
 
-/// The failure that stopped the machine is no failure for the guest, and is
-/// counted.
-#[rstest]
-#[case::as_asked(1, true, Outcome::Pass)]
-#[case::more_stops(2, true, Outcome::Inconclusive)]
-#[case::never_failed(0, false, Outcome::Inconclusive)]
-fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcome: Outcome) {
+/// A read whose fault stops the machine so often, as it is seen without the fault.
+fn stopped(stops: u32) -> (Case, Observation) {
     let mut case = case(Op::Read, Vec::new());
     let mut seen = observe(&case);
     case.legs.on_error = OnError::Stop;
@@ -65,6 +60,17 @@ fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcom
         ..fault(0, Op::Read)
     });
     seen.stops = stops;
+    (case, seen)
+}
+
+/// The failure that stopped the machine is no failure for the guest, and is
+/// counted.
+#[rstest]
+#[case::as_asked(1, true, Outcome::Pass)]
+#[case::more_stops(2, true, Outcome::Inconclusive)]
+#[case::never_failed(0, false, Outcome::Inconclusive)]
+fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcome: Outcome) {
+    let (case, mut seen) = stopped(stops);
     if failed {
         let mut first = seen.journal[0];
         first.result = Some(-5);
@@ -81,14 +87,7 @@ fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcom
 /// before it does not mend it.
 #[test]
 fn a_failure_that_is_not_asked_for_again_is_the_guests() {
-    let mut case = case(Op::Read, Vec::new());
-    let mut seen = observe(&case);
-    case.legs.on_error = OnError::Stop;
-    case.faults.push(Fault {
-        times: Times::Count(1),
-        ..fault(0, Op::Read)
-    });
-    seen.stops = 1;
+    let (case, mut seen) = stopped(1);
     let mut failed = seen.journal[0];
     (failed.result, failed.order) = (Some(-5), 1000);
     seen.journal.push(failed);
