@@ -12,7 +12,7 @@ use crate::runner::plan::{self, Images, case_seed};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use crate::scenario::case::{Controller, Fault, Legs, OnError, Times};
-use crate::storage::{controller, serial};
+use crate::storage::serial;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Memory, Op, Path, Segment};
 use halfway_protocol::message::{Reply, Request, Target};
 use halfway_protocol::trace::Dev;
@@ -49,7 +49,7 @@ pub struct Site<'a> {
 /// What the controllers' machines need.
 pub fn needs_of_controllers() -> Needs {
     Needs {
-        controllers: Controller::EMULATED.into(),
+        controllers: Controller::emulated().collect(),
         ..Needs::default()
     }
 }
@@ -103,7 +103,7 @@ impl Subject {
 /// Examines the drivers of all controllers; `say` hears each row.
 pub async fn controllers(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
     let mut rows = Vec::new();
-    for controller in Controller::EMULATED {
+    for controller in Controller::emulated() {
         rows.extend(on_machine(site, images, controller, &[Subject::Disk(controller)], say).await);
     }
     rows
@@ -187,12 +187,12 @@ async fn one(
         Some(current) => current,
         None => start(site, images, controller).await?,
     };
-    let deadline = controller::deadline(controller, site.deadline);
+    let deadline = controller.profile().deadline(site.deadline);
     let seed = case_seed(site.seed, &subject.name());
     match examined(&mut current, subject, op, seed, deadline).await {
         Ok(sight) => {
             let came_back = matches!(sight.io, IoState::Done(_));
-            match came_back && !controller::remembers(controller) {
+            match came_back && !controller.profile().keeps_reads {
                 true => *station = Some(current),
                 false => drop(current.machine.end().await),
             }

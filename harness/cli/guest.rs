@@ -14,7 +14,7 @@ use crate::results::manifest::{Acceleration, Kernel, Qemu};
 use crate::runner::Needs;
 use crate::runner::accel::{self, Decision};
 use crate::runner::plan::Images;
-use crate::storage::{self, controller};
+use crate::storage;
 use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
     AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
@@ -197,10 +197,13 @@ pub async fn prepare(
     }
     let devices = qemu_devices(&binary)?;
     for &controller in &needs.controllers {
-        let needed = controller::devices(controller).iter();
+        let needed = controller.profile().qemu.devices.iter();
         let lacking = needed.copied().find(|device| !devices.contains(*device));
-        let modules = [&stacks, controller::modules(controller)].concat();
-        let unbuilt = controller::own_module(controller).and_then(|module| own.get(module));
+        let modules = [&stacks, controller.profile().modules].concat();
+        let unbuilt = controller
+            .profile()
+            .own_module
+            .and_then(|module| own.get(module));
         let daemon = storage::needs_daemon(controller).then(|| daemon::program(&binary));
         let no_daemon = daemon.is_some_and(|path| qemu_version(&path).is_err());
         let mut with_files = None;
@@ -440,7 +443,7 @@ async fn build_own_modules(
 ) -> Result<BTreeMap<&'static str, String>, GuestError> {
     let mut unbuilt = BTreeMap::new();
     let modules = needs.controllers.iter().copied();
-    let modules: BTreeSet<_> = modules.filter_map(controller::own_module).collect();
+    let modules: BTreeSet<_> = modules.filter_map(|one| one.profile().own_module).collect();
     for module in modules {
         let build = move |kernel: &_, cache: &_, tell: &mut Progress<'_>| {
             controls::build_own(module, kernel, cache, tell)

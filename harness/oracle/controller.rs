@@ -2,231 +2,45 @@
 //! again before device-mapper hears of a failure, and its device model asks its
 //! medium in other pieces than the driver asked it.
 //!
-//! Failures are `EIO` of the medium where nothing else is said; what is known of
-//! other errors is in [`answer`], and scenarios that ask for more are refused.
+//! What is known of each is in its profile (`harness/controllers`); here it is put to a
+//! case. Scenarios that ask for more than is known are refused.
 //! What the target of our own reports is in [`sense`].
 
 use super::sense;
 use crate::scenario::Case;
 use crate::scenario::case::{Controller, Fault, OnError, Times};
+use halfway_controllers::{ErrnoMeaning, FailureHandling};
 
-/// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
-const ENODATA: i32 = 61;
-
-/// What QEMU's SCSI disk takes for a hardware error.
-const ENOMEM: i32 = 12;
-
-/// How a controller's driver and its device model behave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conduct {
-    /// How often the driver asks for what fails each time, before the failure
-    /// goes up: least and most.
-    pub attempts: (u32, u32),
-    /// The device journal has one entry for each request of the driver, with
-    /// what the driver was answered. Else it has what the device model asked
-    /// of its medium, in its own pieces, and whether it got it.
-    pub exact: bool,
-    /// Sectors of the steps in which the driver does a request, where it stops
-    /// at the first that fails: what lies behind that is not asked for.
-    pub step: Option<u64>,
-    /// The device journal has the device's commands, and says of each how far it
-    /// got: several may be one request of the driver.
-    pub progress: bool,
-    /// A failure makes the driver ask again for what else was in flight.
-    pub disturbs: bool,
-    /// The driver reads more than it was asked for, and keeps it.
-    pub reads_ahead: bool,
-    /// The device model may never tell its driver that a read has failed.
-    pub falls_silent: bool,
-    /// The device model fills up what it could not read with zeros, and says
-    /// that it failed.
-    pub pads: bool,
-    /// The errno of its failures, where no other path could avoid them
-    /// (`blk_path_error` is false). `None`: they are a path's own.
-    pub target_error: Option<i32>,
-    /// What QEMU itself says when a medium fails: no sign of trouble.
-    pub remarks: &'static [&'static str],
-}
-
-/// What is known of the controller of `case`, beneath its stack.
-pub fn conduct(case: &Case) -> Conduct {
-    let plain = Conduct {
-        attempts: (1, 1),
-        exact: false,
-        step: None,
-        progress: false,
-        disturbs: false,
-        reads_ahead: false,
-        falls_silent: false,
-        pads: false,
-        target_error: None,
-        remarks: &[],
-    };
-    match case.legs.controller {
-        // `virtblk_done` completes, whatever the status.
-        Controller::VirtioBlk => Conduct {
-            exact: true,
-            ..plain
-        },
-        // `step` and `move` in guest-images/controls/modules/halfway-leg.c.
-        Controller::PiecewiseBio | Controller::PiecewiseMq => Conduct {
-            step: Some(12),
-            ..plain
-        },
-        // QEMU answers EIO with ABORTED COMMAND (`scsi_sense_from_errno` in
-        // scsi/utils.c), which `scsi_check_sense` has tried again, and
-        // `scsi_cmd_retry_allowed` up to `SD_MAX_RETRIES` times (5).
-        Controller::VirtioScsi
-        | Controller::Pvscsi
-        | Controller::Megasas
-        | Controller::Mptsas1068
-        | Controller::UsbUas => Conduct {
-            attempts: (6, 6),
-            ..plain
-        },
-        // A read that fails before any of its data have moved is never ended,
-        // and the driver finds out by its timeout: `lsi_command_complete` in
-        // hw/scsi/lsi53c895a.c does not reselect a command that has
-        // disconnected, as `lsi_transfer_data` does. Of am53c974 it is measured
-        // (QEMU 7.2).
-        Controller::Lsi53c895a | Controller::Am53c974 => Conduct {
-            attempts: (6, 6),
-            falls_silent: true,
-            ..plain
-        },
-        // `usb_msd_command_complete` in hw/usb/dev-storage.c skips what is left
-        // of the transfer, which fills it with zeros (`usb_packet_skip`).
-        Controller::UsbStorage => Conduct {
-            attempts: (6, 6),
-            pads: true,
-            ..plain
-        },
-        // Libata's error handler hands the command back to SCSI
-        // (`ata_eh_qc_retry`), which counts as above. A failure of a queued
-        // command aborts the others, which are asked for again without being
-        // counted (`ata_eh_qc_retry` raises `allowed`).
-        Controller::Ahci => Conduct {
-            attempts: (6, 6),
-            disturbs: true,
-            ..plain
-        },
-        Controller::Piix3Ide => Conduct {
-            attempts: (6, 6),
-            ..plain
-        },
-        // `nvme_max_retries` is 5, and QEMU does not forbid it (`NVME_DNR`).
-        // Multipath does, by `REQ_FAILFAST_TRANSPORT` (`blk_noretry_request` in
-        // `nvme_decide_disposition`). The errors are those of a medium
-        // (`nvme_aio_err` in hw/nvme/ctrl.c, `nvme_error_status`).
-        Controller::Nvme => Conduct {
-            attempts: match case.stack.multipath() {
-                None => (6, 6),
-                Some(_) => (1, 1),
-            },
-            target_error: Some(ENODATA),
-            remarks: &["aio failed: "],
-            ..plain
-        },
-        // `bad_flp_intr` gives up above `max_errors.abort` errors, 3 for a
-        // drive of 2.88 MB (`default_drive_params`), counted anew where a part
-        // went well before it. `make_raw_rw_request` reads whole tracks.
-        Controller::Floppy => Conduct {
-            attempts: (4, 5),
-            reads_ahead: true,
-            ..plain
-        },
-        // How often it is asked depends on what it reports: `attempts` below.
-        Controller::Target => Conduct {
-            exact: true,
-            progress: true,
-            ..plain
-        },
-        // It never tells of a failure, so that none is tried again.
-        Controller::SdCard => Conduct {
-            remarks: &[
-                "sd_blk_read: read error on host side",
-                "sd_blk_write: write error on host side",
-            ],
-            ..plain
+/// How the driver and the device model of `case` behave, beneath its stack.
+pub fn failure_handling(case: &Case) -> FailureHandling {
+    let profile = case.legs.controller.profile();
+    match case.stack.multipath() {
+        None => profile.failure_handling,
+        Some(_) => FailureHandling {
+            attempts: profile.attempts_beneath_multipath,
+            ..profile.failure_handling
         },
     }
 }
 
-/// What a medium's error is to the driver of a controller and to what is above it,
-/// where that is not what `EIO` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Answer {
-    /// How often the driver asks.
-    attempts: u32,
-    /// As [`Conduct::target_error`].
-    target_error: i32,
-}
-
-/// What QEMU's SCSI disk makes of an errno (`scsi_sense_from_errno` in
-/// scsi/utils.c), and Linux of that (`scsi_check_sense`): errors of the disk, which
-/// are final. All others are 0B/00/06, as `EIO` is.
-///
-/// QEMU's NVMe has one status for all of them (`nvme_aio_err` in hw/nvme/ctrl.c),
-/// and so has its IDE (`ide_rw_error` in hw/ide/core.c).
-fn answer(controller: Controller, errno: i32) -> Option<Answer> {
-    const ENOSPC: i32 = 28;
-    const EREMOTEIO: i32 = 121;
-    let of_disk = |target_error| Answer {
-        attempts: 1,
-        target_error,
-    };
-    match errno {
-        // 4/44/00, a hardware error: `BLK_STS_TARGET`.
-        ENOMEM if passes_sense(controller) => Some(of_disk(EREMOTEIO)),
-        // 7/27/07: `BLK_STS_NOSPC`.
-        ENOSPC if passes_sense(controller) => Some(of_disk(ENOSPC)),
-        _ => None,
-    }
-}
-
-/// Whether sd hears of a failure in the words of QEMU's SCSI disk, as has been
-/// measured.
-fn passes_sense(controller: Controller) -> bool {
-    matches!(
-        controller,
-        Controller::VirtioScsi
-            | Controller::Pvscsi
-            | Controller::Megasas
-            | Controller::Mptsas1068
-            | Controller::UsbStorage
-            | Controller::UsbUas
-            | Controller::Lsi53c895a
-            | Controller::Am53c974
-    )
+/// What an errno of the medium is on `controller`, where that is not what `EIO` is.
+fn meaning(controller: Controller, errno: i32) -> Option<ErrnoMeaning> {
+    controller.profile().errno(errno)?.meaning.ok()
 }
 
 /// Whether it is known what the controllers of `case` make of its errors.
 pub fn knows(case: &Case) -> Result<(), &'static str> {
-    const EINVAL: i32 = 22;
-    if case.legs.controller == Controller::UsbStorage
-        && case.faults.iter().any(|fault| fault.errno == ENOMEM)
-    {
-        return Err(
-            "QEMU's SCSI disk answers ENOMEM with a hardware error, which usb-storage has tried \
-             again without being counted, for 180 s (`retry_hwerror` in `scsi_check_sense`)",
-        );
-    }
-    if passes_sense(case.legs.controller) && case.faults.iter().any(|fault| fault.errno == EINVAL) {
-        return Err(
-            "QEMU's SCSI disk answers EINVAL with INVALID FIELD, after which the kernel gives up \
-             ten-byte commands of that disk for good (`use_10_for_rw` in \
-             `scsi_io_completion_action`): the next case would find another disk",
-        );
-    }
-    Ok(())
+    let profile = case.legs.controller.profile();
+    let known = (case.faults.iter()).filter_map(|fault| profile.errno(fault.errno));
+    known.map(|errno| errno.meaning.map(drop)).collect()
 }
 
 /// How often the driver asks for what `fault` fails each time, before the failure
 /// goes up: least and most. Of a target's reports `attempts` tells.
 pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
-    match answer(case.legs.controller, fault.errno) {
-        Some(Answer { attempts, .. }) => (attempts, attempts),
-        None => conduct(case).attempts,
+    match meaning(case.legs.controller, fault.errno) {
+        Some(ErrnoMeaning { attempts, .. }) => (attempts, attempts),
+        None => failure_handling(case).attempts,
     }
 }
 
@@ -246,10 +60,10 @@ fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
 
 /// The errno of a fault, where it is one that no other path could avoid.
 pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
-    match (sense::of(fault), answer(case.legs.controller, fault.errno)) {
+    match (sense::of(fault), meaning(case.legs.controller, fault.errno)) {
         (Some(reading), _) => (!reading.of_path).then_some(reading.errno),
-        (None, Some(answer)) => Some(answer.target_error),
-        (None, None) => conduct(case).target_error,
+        (None, Some(meaning)) => Some(meaning.target_error),
+        (None, None) => failure_handling(case).target_error,
     }
 }
 

@@ -12,8 +12,9 @@ use crate::guest::client::strange;
 use crate::observation::Member;
 use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
-use crate::scenario::impatience::{self, Impatience};
+use crate::scenario::timeout;
 use crate::storage;
+use halfway_controllers::Timeout;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::{Reply, Request};
 use std::time::Duration;
@@ -86,11 +87,11 @@ async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
 /// Before the I/O: makes the leg's driver impatient if it is to give a request up.
 /// Gives how patient it was.
 pub async fn prepare(station: &Station, case: &Case) -> Result<Option<String>, Interruption> {
-    let (Some(hold), Some(driver)) = (case.holds.first(), impatience::of_case(case)) else {
+    let (Some(hold), Some(driver)) = (case.holds.first(), timeout::of_case(case)) else {
         return Ok(None);
     };
-    let before = timeout(station, hold, &driver, None).await?;
-    timeout(station, hold, &driver, Some(driver.limit.to_owned())).await?;
+    let before = driver_timeout(station, hold, &driver, None).await?;
+    driver_timeout(station, hold, &driver, Some(driver.limit.to_owned())).await?;
     Ok(Some(before))
 }
 
@@ -101,17 +102,17 @@ pub async fn restore(
     before: Option<String>,
 ) -> Result<(), Interruption> {
     if let (Some(hold), Some(driver), Some(before)) =
-        (case.holds.first(), impatience::of_case(case), before)
+        (case.holds.first(), timeout::of_case(case), before)
     {
-        timeout(station, hold, &driver, Some(before.trim().to_owned())).await?;
+        driver_timeout(station, hold, &driver, Some(before.trim().to_owned())).await?;
     }
     Ok(())
 }
 
-async fn timeout(
+async fn driver_timeout(
     station: &Station,
     hold: &Hold,
-    driver: &Impatience,
+    driver: &Timeout,
     value: Option<String>,
 ) -> Result<String, Interruption> {
     let answer = station.guest.call(Request::Attribute {
@@ -127,7 +128,7 @@ async fn timeout(
 
 /// Waits until the driver has given up the request that is held.
 async fn given_up(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
-    if impatience::asks_again(case) {
+    if timeout::asks_again(case) {
         let since = tokio::time::Instant::now();
         // Where it never does, the judge sees that it was asked once.
         while !station.storage.gives_up()? && since.elapsed() < GIVEN_UP {

@@ -10,7 +10,6 @@ use crate::observation::{Observation, Repair};
 use crate::oracle::status;
 use crate::scenario::case::{Case, Fault, Stack, Times};
 use crate::scenario::reported::Reported;
-use crate::storage::controller;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{DmStatus, Request};
 use std::time::Duration;
@@ -58,7 +57,7 @@ pub async fn act(
     let acted = match &case.stack {
         Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
         Stack::Multipath(_) => {
-            let quiet = controller::quiet(case.legs.controller);
+            let quiet = case.legs.controller.profile().quiet;
             let waits = (deadline, quiet);
             Some(reinstated(station, case, NAME, &failed, waits, None).await?)
         }
@@ -82,7 +81,7 @@ pub(super) async fn waiting(
     deadline: Duration,
     enough: impl Fn(&DmStatus) -> bool,
 ) -> Result<Result<DmStatus, IoState>, CallError> {
-    let quiet = controller::quiet(case.legs.controller);
+    let quiet = case.legs.controller.profile().quiet;
     let since = tokio::time::Instant::now();
     loop {
         let status = station.guest.status(NAME).await?;
@@ -201,7 +200,7 @@ async fn beneath(
     deadline: Duration,
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
-    let quiet = controller::quiet(case.legs.controller);
+    let quiet = case.legs.controller.profile().quiet;
     let since = tokio::time::Instant::now();
     let status = station.guest.status(NAME).await?;
     let mut given_up: Vec<u8> = Vec::new();

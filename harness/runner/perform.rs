@@ -11,7 +11,7 @@ use crate::oracle::{model, status};
 use crate::scenario::case::{
     Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync,
 };
-use crate::storage::{StorageError, controller};
+use crate::storage::StorageError;
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
@@ -394,7 +394,7 @@ async fn steps(
     }
     let (deeds, ended) = relief::act(station, case).await?;
     seen.relief = deeds;
-    let quiet = operator::is_needed(case).then(|| controller::quiet(case.legs.controller));
+    let quiet = operator::is_needed(case).then(|| case.legs.controller.profile().quiet);
     let done = match ended {
         None => Ok(station.guest.io_wait(deadline, quiet)),
         Some(ended) => Err(ended),

@@ -13,7 +13,6 @@ use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
-use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
 use std::cell::{Cell, RefCell};
@@ -251,7 +250,7 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         };
         let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
-            None if controller::remembers(controller) => {
+            None if controller.profile().keeps_reads => {
                 let reason = format!("the driver of {controller} remembers what it read");
                 end(&shared, current, reason, true).await;
             }
@@ -352,7 +351,11 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
         &case,
         seed,
         Manner {
-            deadline: controller::deadline(case.legs.controller, shared.plan.deadline),
+            deadline: case
+                .legs
+                .controller
+                .profile()
+                .deadline(shared.plan.deadline),
             attempt,
             watched: shared.plan.watch == Watch::On || unwatched.is_some(),
         },

@@ -6,7 +6,6 @@ use crate::machine::janitor::Workshop;
 use crate::observation::Member;
 use crate::scenario::case::Controller;
 use crate::scenario::{Case, Fitting};
-use crate::storage::controller;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -156,7 +155,7 @@ fn boot_from(
         initrd,
         ..boot.clone()
     };
-    let parameters = controller::parameters(controller).iter();
+    let parameters = controller.profile().parameters.iter();
     boot.append.extend(parameters.map(ToString::to_string));
     Ok(boot)
 }

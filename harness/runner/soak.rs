@@ -11,7 +11,6 @@ use crate::observation::Observation;
 use crate::oracle::status;
 use crate::scenario::case::{self, Case, Filesystem, Length, Stack};
 use crate::soak::{Content, Deed, Done, Plan, Seen, Step};
-use crate::storage::controller;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{self, Reply, Request};
 use std::time::{Duration, Instant};
@@ -119,7 +118,7 @@ async fn one(
     if let Some(deed) = &step.meanwhile {
         act(station, case, order, deed).await?;
     }
-    let quiet = holds(case).then(|| controller::quiet(case.legs.controller));
+    let quiet = holds(case).then(|| case.legs.controller.profile().quiet);
     let mut deeds = Vec::new();
     let mut io = station.guest.io_wait(manner.deadline, quiet).await?;
     if let IoState::Quiet { .. } = io {

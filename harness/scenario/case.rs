@@ -5,6 +5,7 @@
 //! which is how a failure is repeated.
 
 use super::reported::Reported;
+pub use halfway_controllers::Controller;
 use halfway_protocol::io::{Op, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -352,93 +353,6 @@ pub enum OnError {
 
 fn sector_bytes() -> u32 {
     halfway_protocol::content::SECTOR as u32
-}
-
-/// A disk controller with its disk: one that QEMU emulates, or our own.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Controller {
-    /// virtio-blk-pci.
-    #[default]
-    VirtioBlk,
-    /// virtio-scsi-pci with scsi-hd.
-    VirtioScsi,
-    /// nvme.
-    Nvme,
-    /// ich9-ahci with ide-hd.
-    Ahci,
-    /// piix3-ide with ide-hd, by bus master DMA.
-    #[serde(rename = "piix3-ide")]
-    Piix3Ide,
-    /// lsi53c895a with scsi-hd.
-    #[serde(rename = "lsi53c895a")]
-    Lsi53c895a,
-    /// pvscsi with scsi-hd.
-    Pvscsi,
-    /// megasas with scsi-hd.
-    Megasas,
-    /// mptsas1068 with scsi-hd.
-    #[serde(rename = "mptsas1068")]
-    Mptsas1068,
-    /// am53c974 with scsi-hd.
-    #[serde(rename = "am53c974")]
-    Am53c974,
-    /// The bulk-only transport of USB, on xHCI.
-    UsbStorage,
-    /// USB attached SCSI, on xHCI.
-    UsbUas,
-    /// A floppy of 2.88 MB in an ISA drive.
-    Floppy,
-    /// An SD card on SDHCI.
-    SdCard,
-    /// virtio-blk, beneath a driver of ours that takes bios and does a few
-    /// sectors at a time: what comes before a failure is completed.
-    PiecewiseBio,
-    /// The same driver, taking requests.
-    PiecewiseMq,
-    /// The SCSI target of our own, which reports failures as `report` says.
-    Target,
-}
-
-impl Controller {
-    /// Whether the driver is our own, which completes a part of what it then
-    /// fails.
-    pub fn is_piecewise(self) -> bool {
-        matches!(self, Controller::PiecewiseBio | Controller::PiecewiseMq)
-    }
-}
-
-impl Controller {
-    /// Those that QEMU emulates, without a module of ours in the guest.
-    pub const EMULATED: [Controller; 14] = [
-        Controller::VirtioBlk,
-        Controller::VirtioScsi,
-        Controller::Nvme,
-        Controller::Ahci,
-        Controller::Piix3Ide,
-        Controller::Lsi53c895a,
-        Controller::Pvscsi,
-        Controller::Megasas,
-        Controller::Mptsas1068,
-        Controller::Am53c974,
-        Controller::UsbStorage,
-        Controller::UsbUas,
-        Controller::Floppy,
-        Controller::SdCard,
-    ];
 }
 
 /// The application's I/O.

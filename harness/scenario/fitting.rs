@@ -1,7 +1,7 @@
 //! What a machine's legs are: cases whose legs are alike share machines.
 
 use super::case::{Case, Controller, Legs, OnError};
-use super::limits;
+use halfway_controllers::Limits;
 use halfway_protocol::content::SECTOR;
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl Fitting {
         Fitting {
             controller: legs.controller,
             logical_block_size: legs.logical_block_size,
-            large: legs.sectors.saturating_add(offset) > limits::LEG_SECTORS,
+            large: legs.sectors.saturating_add(offset) > Limits::LEG_SECTORS,
             on_error: legs.on_error,
             multipathd: case.stack.no_path_retry().is_some(),
         }

@@ -1,26 +1,15 @@
 //! The bounds of what a scenario may ask for. They are told in
 //! scenarios/README.md, so change them together.
 
-use super::case::Controller;
+use halfway_controllers::{Controller, Limits};
 use std::ops::RangeInclusive;
 
 /// How many legs a mirror may have.
 pub const LEGS: RangeInclusive<u8> = 2..=4;
 
-/// Sectors that the mirror may take of a leg, offset included: 2 GiB. A
-/// machine whose legs are that large can run every case that is not for large
-/// ones.
-pub const LEG_SECTORS: u64 = 1 << 22;
-
-/// The same of the SCSI target of our own, whose medium is computed: 32 TiB, which
-/// is beyond what 32 bits count of 4096-byte blocks.
-pub const TARGET_SECTORS: u64 = 1 << 36;
-
-/// Regions of a mirror: as many as the smallest ones of [`LEG_SECTORS`] are. The
+/// Regions of a mirror: as many as the smallest ones of [`Limits::LEG_SECTORS`] are. The
 /// kernel keeps bits of each, and the guest is small.
-pub const REGIONS: u64 = LEG_SECTORS / REGION_SECTORS as u64;
-/// How many disks a machine has at most, where each leg is several paths to one.
-pub const DISKS: u8 = 8;
+pub const REGIONS: u64 = Limits::LEG_SECTORS / REGION_SECTORS as u64;
 
 /// How many paths a nested multipath may have.
 pub const PATHS: RangeInclusive<u8> = 2..=4;
@@ -35,30 +24,9 @@ pub const PG_INIT_RETRIES: RangeInclusive<u32> = 1..=50;
 /// `pg_init_delay_msecs` (the same).
 pub const PG_INIT_DELAY: RangeInclusive<u32> = 0..=60_000;
 
-/// Disks that a controller has room for, the log's not among them.
-pub fn room(controller: Controller) -> u8 {
-    match controller {
-        // Two drives on each of two buses.
-        Controller::Piix3Ide => 4,
-        // Ports of ich9-ahci (hw/ide/ich.c).
-        Controller::Ahci => 6,
-        // A narrow bus has eight addresses, one of them the adapter's own.
-        Controller::Am53c974 | Controller::Lsi53c895a => 7,
-        // Eight ports, of which QEMU keeps one for a hub.
-        Controller::UsbStorage | Controller::UsbUas => 7,
-        Controller::Floppy => 2,
-        _ => DISKS,
-    }
-}
-
-/// Legs and their sectors on that controller.
-pub fn of(controller: Controller) -> (u8, u64) {
-    match controller {
-        // Two drives (`MAX_FD` in hw/block/fdc-internal.h) of 2.88 MB.
-        Controller::Floppy => (2, 5760),
-        Controller::Target => (*LEGS.end(), TARGET_SECTORS),
-        _ => (*LEGS.end(), LEG_SECTORS),
-    }
+/// Legs of a stack on that controller.
+pub fn legs_on(controller: Controller) -> u8 {
+    controller.profile().limits.disks.min(*LEGS.end())
 }
 
 /// Sectors of a mirror that the kernel is to synchronise first, for each case

@@ -7,7 +7,6 @@ use super::case::{
 };
 use super::errno::errno_name;
 use super::reported::Reported;
-use super::value::Value;
 use halfway_protocol::io::{Op, Path};
 use halfway_target::Part;
 use std::fmt::{Display, Formatter, Result};
@@ -128,13 +127,6 @@ impl Display for Lower<'_, Legs> {
             OnError::Report => Ok(()),
             OnError::Stop => f.write_str(", whose errors stop the machine"),
         }
-    }
-}
-
-/// As in a scenario file.
-impl Display for Controller {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.pad(&self.word())
     }
 }
 

@@ -2,11 +2,9 @@
 //! has telling ones, else QEMU's block layer.
 
 use super::backend_log::{self, BackendLog};
-use super::controller;
 use super::trace_log::{self, DeviceLog, TraceError};
 use crate::observation::{Entry, Member};
 use crate::scenario::case::Controller;
-use crate::scenario::removal;
 
 /// The device journal of one machine.
 #[derive(Debug)]
@@ -19,12 +17,15 @@ pub enum Account {
 
 /// The trace events that the account of `controller` is made of.
 pub fn events(of: Controller) -> Vec<&'static str> {
-    let mut events = match controller::tells_answers(of) {
+    let mut events = match of.profile().traces_answers {
         true => trace_log::EVENTS.to_vec(),
-        false if removal::unplugs(of).is_ok() => backend_log::EVENTS_OF_SCSI.to_vec(),
+        false if of.profile().hot_unplug.is_ok() => backend_log::EVENTS_OF_SCSI.to_vec(),
         false => backend_log::EVENTS.to_vec(),
     };
-    let more = controller::giving_up(of).filter(|event| !events.contains(event));
+    let more = of
+        .profile()
+        .timeout_trace_event()
+        .filter(|event| !events.contains(event));
     events.extend(more);
     events
 }
@@ -32,7 +33,7 @@ pub fn events(of: Controller) -> Vec<&'static str> {
 impl Account {
     /// The account of a machine whose legs are on that controller.
     pub fn new(of: Controller) -> Self {
-        match controller::tells_answers(of) {
+        match of.profile().traces_answers {
             true => Account::Virtio(DeviceLog::default()),
             false => Account::Backend(BackendLog::default()),
         }

@@ -17,8 +17,10 @@
 use super::trace_line::{Line, Unreadable};
 use super::trace_log::TraceError;
 use crate::observation::{Command, Entry, Layer, Member};
+use halfway_controllers::{Controller, Profile};
 use halfway_protocol::content::SECTOR;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The trace events that we need (block/trace-events in QEMU's source).
 pub const EVENTS: [&str; 4] = [
@@ -31,7 +33,7 @@ pub const EVENTS: [&str; 4] = [
 /// The same with the one that tells of a SCSI command that QEMU gives up
 /// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c): whatever its medium says
 /// afterwards, the guest hears of a failure (`virtio_scsi_request_cancelled` in
-/// hw/scsi/virtio-scsi.c, and as `removal::unplugs` has it for the others). Which
+/// hw/scsi/virtio-scsi.c, and as `hot_unplug` in the profiles has it for the others). Which
 /// disk's it is the event does not tell where each has a bus of its own: it is that of
 /// the one that is being unplugged, since QEMU does nothing else then
 /// (`scsi_device_purge_requests`).
@@ -45,13 +47,10 @@ pub const EVENTS_OF_SCSI: [&str; 5] = [
 
 /// How QEMU tells that it is about to give up what a disk has in flight, since its
 /// guest wants that. Of a USB disk SCSI's event does not say which it is.
-pub const GIVING_UP: [&str; 5] = [
-    "scsi_req_cancel",
-    "usb_xhci_ep_stop",
-    "usb_uas_reset",
-    "ahci_reset_port",
-    "ide_cancel_dma_sync_remaining",
-];
+static GIVING_UP: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let profiles = Controller::ALL.iter().map(|one| one.profile());
+    profiles.filter_map(Profile::timeout_trace_event).collect()
+});
 
 /// What stands for a failure that is none of the medium. The guest hears of it in the
 /// words of its driver (`is_failure` in oracle/model/hold.rs).

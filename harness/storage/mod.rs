@@ -227,7 +227,7 @@ impl Storage {
             .iter()
             .map(|(member, sectors)| {
                 let on = controller::of(controller, *member);
-                Medium::new(*member, controller::capacity(on, *sectors), 0)
+                Medium::new(*member, (on.profile().limits.capacity)(*sectors), 0)
             })
             .collect();
         let exports = media
@@ -507,7 +507,7 @@ impl Storage {
 
     /// The devices that go with a disk, by their ids in QEMU.
     pub fn goes(&self, member: Member) -> Vec<String> {
-        controller::goes(controller::of(self.controller, member), member)
+        controller::unplugged_devices(self.controller, member)
     }
 
     /// Unplugs a disk. QEMU gives up what the guest has in flight there, and comes
@@ -543,10 +543,9 @@ impl Storage {
     /// Plugs a disk again that was unplugged, as it was. To be followed by
     /// [`Storage::identify`].
     pub async fn plug(&self, qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
-        let on = controller::of(self.controller, member);
-        let devices = controller::disk(on, self.on_error, member).into_iter();
+        let devices = controller::disk(self.controller, self.on_error, member).into_iter();
         let commands = devices.map(|device| format!("device_add {device}"));
-        for command_line in commands.chain(controller::attach(on, member)) {
+        for command_line in commands.chain(controller::attach(self.controller, member)) {
             let added = qmp.execute(human_monitor_command {
                 cpu_index: None,
                 command_line,

@@ -21,7 +21,7 @@ use super::{judge, knows};
 use crate::observation::Observation;
 use crate::scenario::Case;
 use crate::scenario::case::{Controller, Ending, Stack};
-use crate::scenario::impatience;
+use crate::scenario::timeout;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -113,7 +113,7 @@ fn the_corpus_is_of_all_kinds() {
     count("several held requests", &|case| case.holds.len() > 1);
     count(
         "a request that was given up and asked for again",
-        &impatience::asks_again,
+        &timeout::asks_again,
     );
     for ending in [Ending::Ok, Ending::Eio] {
         count("a held request", &|case| {

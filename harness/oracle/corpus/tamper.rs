@@ -5,7 +5,7 @@ use crate::oracle::controller;
 use crate::oracle::model;
 use crate::scenario::Case;
 use crate::scenario::case::{Disk, During, Log, PathGrouping, Stack, Sync};
-use crate::scenario::impatience;
+use crate::scenario::timeout;
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -157,17 +157,17 @@ pub const ALL: &[(&str, Tamper)] = &[
     ("no first request to a leg", |case, seen| {
         let at = seen.journal.iter().position(asks)?;
         seen.journal.remove(at);
-        controller::conduct(case).exact.then_some(())
+        controller::failure_handling(case).exact.then_some(())
     }),
     ("no last request to a leg", |case, seen| {
         let at = seen.journal.iter().rposition(asks)?;
         seen.journal.remove(at);
-        controller::conduct(case).exact.then_some(())
+        controller::failure_handling(case).exact.then_some(())
     }),
     ("a request made twice", |case, seen| {
         let again = *seen.journal.iter().rfind(|entry| asks(entry))?;
         seen.journal.push(again);
-        controller::conduct(case).exact.then_some(())
+        controller::failure_handling(case).exact.then_some(())
     }),
     ("a request that went well and failed", |case, seen| {
         let entry = seen
@@ -175,7 +175,7 @@ pub const ALL: &[(&str, Tamper)] = &[
             .iter_mut()
             .find(|entry| asks(entry) && entry.result == Some(0))?;
         entry.result = Some(-5);
-        (entry.told.is_none() && controller::conduct(case).exact).then_some(())
+        (entry.told.is_none() && controller::failure_handling(case).exact).then_some(())
     }),
     ("a request that failed and went well", |_, seen| {
         let failed =
@@ -205,7 +205,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         let event = completions(seen).find(|event| event.error == 0)?;
         event.error = -5;
         // The first of another driver may be a question of its own.
-        controller::conduct(case).exact.then_some(())
+        controller::failure_handling(case).exact.then_some(())
     }),
     ("a request of which the guest saw no end", |case, seen| {
         let legs = (seen.disks.iter()).filter(|(member, _)| *member != Member::Log);
@@ -214,7 +214,7 @@ pub const ALL: &[(&str, Tamper)] = &[
             event.kind == Kind::RqComplete && event.sectors > 0 && legs.contains(&event.dev)
         })?;
         seen.seen.trace.remove(at);
-        controller::conduct(case).exact.then_some(())
+        controller::failure_handling(case).exact.then_some(())
     }),
     (
         "a bio of device-mapper's that failed unheard",
@@ -318,13 +318,13 @@ pub const ALL: &[(&str, Tamper)] = &[
             let asked = |one: &Entry| (one.member, one.layer) == (leg, Layer::Device);
             let last = seen.journal.iter().rposition(asked)?;
             seen.journal.remove(last);
-            impatience::asks_again(case).then_some(())
+            timeout::asks_again(case).then_some(())
         },
     ),
     ("a request that was never taken back", |case, seen| {
         let back = |event: &TraceEvent| event.kind == Kind::RqRequeue;
         seen.seen.trace.retain(|event| !back(event));
-        impatience::asks_again(case).then_some(())
+        timeout::asks_again(case).then_some(())
     }),
     ("a hold that was not made", |case, seen| {
         case.holds.first()?;
@@ -381,7 +381,7 @@ pub const ALL: &[(&str, Tamper)] = &[
             return None;
         };
         let one = multipath.path_grouping == PathGrouping::Failover
-            && controller::conduct(case).exact
+            && controller::failure_handling(case).exact
             && case.holds.is_empty()
             && case.io.requests == 1
             && case.linear.is_none()

@@ -102,7 +102,7 @@ fn judge_sector(
         }
         What::Prefill if !arrived => Ok(None),
         What::Prefill => Err("was never filled: it holds what the buffer held before".to_owned()),
-        What::Zero if !arrived && (scene.conduct.pads || zeroed(case)) => Ok(None),
+        What::Zero if !arrived && (scene.failure_handling.pads || zeroed(case)) => Ok(None),
         What::Zero => Err("is all zeros, which lie on no leg".to_owned()),
         What::Damaged { good } => Err(format!(
             "is a mixture: only its first {good} bytes are what it claims to be"

@@ -3,7 +3,7 @@
 use super::{Scene, aside, contract, given_up, journal, progress, state, stop};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::verdict::Evidence;
-use crate::scenario::impatience;
+use crate::scenario::timeout;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::{Dev, Kind};
 
@@ -40,9 +40,11 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
             .is_some_and(|(dm, _)| *dm == event.dev);
         match event.kind {
             // Of no sectors: sd's way to hand a request back to itself.
-            Kind::RqComplete => (event.sectors > 0 || !scene.conduct.progress) && of_leg(event.dev),
+            Kind::RqComplete => {
+                (event.sectors > 0 || !scene.failure_handling.progress) && of_leg(event.dev)
+            }
             Kind::RqRequeue => {
-                let tells = scene.conduct.progress || impatience::asks_again(scene.case);
+                let tells = scene.failure_handling.progress || timeout::asks_again(scene.case);
                 tells && of_leg(event.dev)
             }
             Kind::BioComplete => of_dm,
@@ -98,7 +100,7 @@ pub fn shown(scene: &Scene<'_>) -> String {
     let legs = (0..scene.case.legs.count)
         .filter(|leg| failed(*leg) > 0)
         .map(|leg| {
-            let progress = match scene.conduct.progress {
+            let progress = match scene.failure_handling.progress {
                 true => progress::words(scene, leg),
                 false => String::new(),
             };
@@ -106,7 +108,7 @@ pub fn shown(scene: &Scene<'_>) -> String {
             format!("{name} failed {} request(s){progress}", failed(leg))
         });
     // Whom nobody heard fail has not failed.
-    let legs = legs.filter(|_| !impatience::asks_again(scene.case));
+    let legs = legs.filter(|_| !timeout::asks_again(scene.case));
     let failures = aside::words(scene).chain(stop::words(scene)).chain(legs);
     let failures: Vec<String> = given_up::words(scene).into_iter().chain(failures).collect();
     let failure = match failures.is_empty() {

@@ -212,7 +212,7 @@ fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> 
 /// A driver that goes step by step has done those before the one that failed,
 /// counted from the start of what device-mapper asked for.
 fn not_in_part(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
-    let step = scene.conduct.step?;
+    let step = scene.failure_handling.step?;
     let mut units = scene.expected.units.iter().map(|expected| expected.unit);
     let unit = units.find(|unit| unit.covers(fault.sector))?;
     let done = (fault.sector - unit.sector) / step * step;

@@ -1,5 +1,5 @@
-//! A request that its driver gave up while the disk held it (`impatience` in
-//! `scenario`): was it given up, was it asked for again, and is what became of it the
+//! A request that its driver gave up while the disk held it (`timeout` in its
+//! controller's profile): was it given up, was it asked for again, and is what became of it the
 //! answer to that?
 
 use super::{Scene, difference, trace};
@@ -7,22 +7,23 @@ use crate::observation::{Command, Entry};
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::Hold;
-use crate::scenario::impatience::{self, Then};
+use crate::scenario::timeout;
+use halfway_controllers::AfterTimeout;
 
 /// Why it is not shown that the driver gave the held request up, and once, if it is
 /// not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
-    match impatience::of_case(scene.case)?.then {
+    match timeout::of_case(scene.case)?.then {
         // `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
-        Then::Waits => {
+        AfterTimeout::Waits => {
             let mut log = scene.seen.seen.log.iter();
             let told = log.any(|message| message.text.contains("timeout, aborting"));
             (!told).then(|| {
                 "the kernel's log does not tell of a driver that gave a request up".to_owned()
             })
         }
-        Then::AskedAgain => match attempts(scene, hold) {
+        AfterTimeout::AskedAgain { .. } => match attempts(scene, hold) {
             2 => None,
             0 | 1 => Some(format!(
                 "leg {} was not asked again for what it held at sector {}: its driver has not \
@@ -59,7 +60,7 @@ fn attempts(scene: &Scene<'_>, hold: &Hold) -> usize {
 /// again; it also does so when the driver is busy. A device model that was stopped
 /// within the request had not asked for all of it.
 pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)> {
-    if !impatience::asks_again(scene.case) {
+    if !timeout::asks_again(scene.case) {
         return None;
     }
     let back = trace::handed_back(scene, leg).filter(|one| one.range.covers(sector));
@@ -76,7 +77,7 @@ pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)
 /// given up is nobody's.
 pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
     let hold = scene.case.holds.first()?;
-    if !impatience::asks_again(scene.case) {
+    if !timeout::asks_again(scene.case) {
         return None;
     }
     let command = Command::from(scene.case.io.op);
@@ -103,9 +104,9 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
 /// What a pass has shown of it, in words.
 pub fn words(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
-    let then = match impatience::of_case(scene.case)?.then {
-        Then::Waits => "waited on",
-        Then::AskedAgain => "asked again",
+    let then = match timeout::of_case(scene.case)?.then {
+        AfterTimeout::Waits => "waited on",
+        AfterTimeout::AskedAgain { .. } => "asked again",
     };
     let name = scene.case.stack.disk_name(hold.leg);
     Some(format!("the driver of {name} gave a request up and {then}"))

@@ -70,7 +70,7 @@ fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> 
     let case = scene.case;
     let needed = |entry: &Entry| match (entry.command, case.op_on_legs(), case.io.path) {
         (Command::Flush, _, _) => true,
-        (Command::Read, Op::Read, _) if scene.conduct.reads_ahead => true,
+        (Command::Read, Op::Read, _) if scene.failure_handling.reads_ahead => true,
         // Read-ahead goes beyond what was asked for; a write of a part of a
         // page reads the rest of it.
         (Command::Read, Op::Read, Path::Buffered) => inside(
@@ -109,7 +109,7 @@ fn inside(entry: &Entry, range: Unit) -> bool {
 /// Each unit is asked for whole: all of its sectors equally often, and as often
 /// as the model says; what several units share, as often as all of them.
 fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
-    if !scene.conduct.exact {
+    if !scene.failure_handling.exact {
         return pieces::coverage(scene, leg, entries);
     }
     let wanted = Command::from(scene.case.op_on_legs());
@@ -287,7 +287,7 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
 /// has done, as devices that tell say, is not asked for again; one that was
 /// acknowledged is done whole by one path.
 fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
-    if !scene.case.stack.shares_medium() || !scene.conduct.progress {
+    if !scene.case.stack.shares_medium() || !scene.failure_handling.progress {
         return None;
     }
     let wanted = Command::from(scene.case.io.op);

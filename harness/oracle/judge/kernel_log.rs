@@ -26,7 +26,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 
 /// What a device model says of a failure of its medium.
 fn is_remark(scene: &Scene<'_>, line: &str) -> bool {
-    let mut remarks = scene.conduct.remarks.iter();
+    let mut remarks = scene.failure_handling.remarks.iter();
     let failed = scene
         .seen
         .journal

@@ -290,7 +290,7 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     match must {
         true => Allowed::New,
         // It tells exactly how far it got.
-        false if scene.conduct.progress => Allowed::Old,
+        false if scene.failure_handling.progress => Allowed::Old,
         false => Allowed::Either,
     }
 }

@@ -30,7 +30,7 @@ mod unplug;
 #[cfg(test)]
 mod tests;
 
-use super::controller::{self, Conduct};
+use super::controller;
 use super::model::{self, Environment, Expectation, races};
 use super::units::{self, Unit};
 use super::verdict::{Difference, Outcome, Verdict, Witness};
@@ -39,6 +39,7 @@ use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
 use crate::scenario::Case;
 use crate::scenario::case::Fault;
 use crate::scenario::reported::Reported;
+use halfway_controllers::FailureHandling;
 use halfway_protocol::io::{IoReport, IoState};
 use halfway_protocol::trace::Dev;
 use requests::Request;
@@ -48,7 +49,7 @@ struct Scene<'a> {
     case: &'a Case,
     seen: &'a Observation,
     expected: &'a Expectation,
-    conduct: Conduct,
+    failure_handling: FailureHandling,
     /// Major and minor number of the kernel release.
     release: (u32, u32),
     /// Faults that wear off before device-mapper hears of them.
@@ -93,7 +94,7 @@ impl Scene<'_> {
     /// device.
     fn asked(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
         let commands = self.commands(leg);
-        let entries: Vec<Entry> = match self.conduct.progress {
+        let entries: Vec<Entry> = match self.failure_handling.progress {
             false => commands.collect(),
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
@@ -181,7 +182,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         case,
         seen,
         expected: &expected,
-        conduct: controller::conduct(case),
+        failure_handling: controller::failure_handling(case),
         release: environment.release,
         absorbed,
         crash: seen.crash(),

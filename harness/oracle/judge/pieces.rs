@@ -59,7 +59,7 @@ fn answers(scene: &Scene<'_>, leg: u8, done: Unit, asked: &Entry) -> bool {
 
 /// The lies that the device models of this case told.
 pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
-    if scene.conduct.exact {
+    if scene.failure_handling.exact {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -95,7 +95,7 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
 /// A refusal that the device model never told its driver of, where it is known
 /// for that.
 pub fn silence(scene: &Scene<'_>) -> Option<String> {
-    if !scene.conduct.falls_silent {
+    if !scene.failure_handling.falls_silent {
         return None;
     }
     (0..scene.case.legs.count).find_map(|leg| {
@@ -119,7 +119,7 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
 /// driver's own attempts say. Where a part was refused, a device model may stop
 /// there, so that the rest of the driver's request need not be asked for.
 pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
-    let conduct = &scene.conduct;
+    let handling = &scene.failure_handling;
     let wanted = Command::from(scene.case.op_on_legs());
     let entries: Vec<&Entry> = entries
         .iter()
@@ -132,7 +132,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
             let of_driver = trace::completions(scene, leg)
                 .map(|done| done.range)
                 .filter(|done| done.meets(range(refused)));
-            let behind = (scene.conduct.step).map(|_| Unit {
+            let behind = (scene.failure_handling.step).map(|_| Unit {
                 sector: refused.sector,
                 sectors: u64::MAX - refused.sector,
             });
@@ -167,7 +167,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     && Command::from(fault.op) == wanted
                     && fault.times == Times::Always
             });
-            let again = most.saturating_mul(conduct.attempts.1);
+            let again = most.saturating_mul(handling.attempts.1);
             let given_up = given_up::asked_again(scene, leg, sector);
             let (from, to) = match (always.filter(|_| count > 0), given_up) {
                 (Some(fault), _) => {
@@ -177,8 +177,8 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                 (None, Some(asked)) => asked,
                 (None, None) => match () {
                     () if is_troubled(sector) => (0, again),
-                    () if conduct.reads_ahead => (least, u32::MAX),
-                    () if conduct.disturbs && !troubled.is_empty() => (least, again),
+                    () if handling.reads_ahead => (least, u32::MAX),
+                    () if handling.disturbs && !troubled.is_empty() => (least, again),
                     () if is_shared => (least, most),
                     () => {
                         let first = *sound.get_or_insert((sector, count));
@@ -253,8 +253,8 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let moved = entries
         .iter()
         .filter(|entry| matches!(entry.command, Command::Read | Command::Write));
-    for entry in
-        moved.filter(|entry| !(scene.conduct.reads_ahead && entry.command == Command::Read))
+    for entry in moved
+        .filter(|entry| !(scene.failure_handling.reads_ahead && entry.command == Command::Read))
     {
         let mut sectors = entry.sector..entry.sector.saturating_add(entry.sectors);
         let unknown = sectors.any(|sector| {

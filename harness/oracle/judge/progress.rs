@@ -76,7 +76,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
 /// device got exactly as far as the fault lets it, and the tracepoints show a
 /// completion of that much, then what became of the rest.
 pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
-    if !scene.conduct.progress {
+    if !scene.failure_handling.progress {
         return None;
     }
     let what = format!(

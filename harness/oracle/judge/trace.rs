@@ -147,10 +147,10 @@ fn of_requests<'a>(
 /// The guest saw each request on a leg end as the device ended it: what failed
 /// there did not succeed here, and nothing was made up.
 fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
-    if scene.conduct.progress {
+    if scene.failure_handling.progress {
         return progress::beliefs(scene, leg);
     }
-    if !scene.conduct.exact {
+    if !scene.failure_handling.exact {
         return pieces::beliefs(scene, leg);
     }
     type Ended = (u64, u64, &'static str, bool);

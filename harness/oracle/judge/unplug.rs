@@ -8,7 +8,6 @@ use crate::oracle::model;
 use crate::oracle::status;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::Case;
-use crate::scenario::case::Controller;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{IoState, Op, OpReport};
 
@@ -49,18 +48,14 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     }
 }
 
-/// What QEMU said when it aborted over a stick with UAS that was unplugged while it
-/// read, if it did.
-///
-/// The command is forgotten (`usb_uas_scsi_request_cancelled`) and not its transfer,
-/// which `usb_uas_cancel_io` then misses as the port is emptied (QEMU 7.2). The
-/// transfer of a write has ended before.
+/// What QEMU said when it aborted over a disk that was unplugged while it read, if it
+/// did, and is known to.
 pub fn abort<'a>(scene: &Scene<'a>) -> Option<&'a str> {
-    let of_stick = scene.case.legs.controller == Controller::UsbUas
-        && scene.case.io.op == Op::Read
-        && leg(scene.case).is_some();
+    let unplug = scene.case.legs.controller.profile().hot_unplug.ok()?;
+    let said = unplug.aborts_reads?;
+    let reads = scene.case.io.op == Op::Read && leg(scene.case).is_some();
     let mut lines = scene.seen.qemu_stderr.lines();
-    lines.find(|line| of_stick && line.contains("usb_uas_cancel_io") && line.contains("Assertion"))
+    lines.find(|line| reads && line.contains(said) && line.contains("Assertion"))
 }
 
 /// With the same table loaded again, the disk that came back is one like any

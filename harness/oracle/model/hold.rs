@@ -5,8 +5,7 @@
 use super::{Answer, Expectation, Unknown};
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
-    Case, Controller, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times,
-    Vector,
+    Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 
@@ -136,18 +135,17 @@ pub fn knows(
     }
 }
 
-/// Whether it is known what a stick takes with it. Of other disks it is all of the
-/// request.
+/// Whether it is known what an unplugged disk takes with it: all of the request, unless
+/// QEMU asks its medium for less at a time.
 fn takes_all(case: &Case) -> Result<(), Unknown> {
-    /// Sectors of `SCSI_DMA_BUF_SIZE` in hw/scsi/scsi-disk.c.
-    const BUFFER: u64 = 256;
-    match case.legs.controller {
-        // These have no list of the guest's memory (`get_sg_list`).
-        Controller::UsbStorage | Controller::UsbUas if case.io.sectors > BUFFER => Err(Unknown(
+    let unplug = case.legs.controller.profile().hot_unplug;
+    let most = unplug.ok().and_then(|unplug| unplug.most_sectors);
+    match most.is_some_and(|most| case.io.sectors > most) {
+        true => Err(Unknown(
             "a stick is unplugged; QEMU's disk asks its medium for 256 sectors at a time, and of a \
              longer request one piece is given up",
         )),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 
@@ -361,7 +359,7 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
         // itself until there is something to map.
         Meanwhile::Unplug => {}
         // It stays the disk's until that ends it, or is asked for again beneath
-        // device-mapper (`impatience` in `scenario`), which hears of one good end.
+        // device-mapper (`timeout` in its controller's profile), which hears of one good end.
         Meanwhile::Nothing
         | Meanwhile::Suspend
         | Meanwhile::SuspendNoflush

@@ -12,16 +12,13 @@ use super::{
 use crate::oracle::controller;
 use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Controller, Fault, Multipath, PathGrouping, Times};
+use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of a request that is handled as one piece whatever the paths' own
 /// limits are: half of what the smallest of them takes (`BLK_DEF_MAX_SECTORS`,
 /// 1280 KiB).
 const ONE_PIECE: u64 = 1280;
-
-/// Sectors of a request to a megasas (`max_sectors` of its host, as measured).
-const MEGASAS: u64 = 256;
 
 pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
@@ -51,7 +48,8 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
         ));
     }
     let of_disk = |fault: &Fault| controller::target_error(case, fault).is_some();
-    let cut = case.legs.controller == Controller::Megasas && case.io.sectors > MEGASAS;
+    let cut = (case.legs.controller.profile().limits.request_sectors)
+        .is_some_and(|most| case.io.sectors > most);
     if cut && case.faults.iter().any(of_disk) {
         return Err(Unknown(
             "this controller is asked for 256 sectors at most, and the error is the disk's own; which \
@@ -420,6 +418,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+    use crate::scenario::case::Controller;
     use crate::scenario::case::{Fault, PathSelector, QueueMode, Stack};
     use rstest::rstest;
 

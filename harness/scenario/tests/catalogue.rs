@@ -132,7 +132,7 @@ fn each_stack_meets_each_controller_in_a_sampled_run() {
         "multipath of requests",
     ];
     let all = stacks.into_iter().flat_map(|stack| {
-        let controllers = Controller::EMULATED.into_iter().chain(ours);
+        let controllers = Controller::emulated().chain(ours);
         controllers.flat_map(move |one| [Op::Read, Op::Write].map(|op| (stack, one, op)))
     });
     // A floppy controller has two drives, and requests need a driver of requests.

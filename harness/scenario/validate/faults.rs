@@ -6,6 +6,7 @@ use crate::scenario::error::Report;
 use crate::scenario::file::{Fault, File};
 use crate::scenario::sweep::{At, Given, Sweep};
 use crate::scenario::value::{Offset, Target, Value};
+use halfway_controllers::Errnos;
 use halfway_protocol::io::Op;
 use halfway_target::Failure;
 use std::collections::HashSet;
@@ -29,7 +30,7 @@ pub(super) fn faults(file: &File, report: &mut Report) {
         }
         clash(
             report,
-            (file.legs.controller).find(|one| !tells_errnos(*one)),
+            (file.legs.controller).find(|one| one.profile().errnos == Errnos::Unmeasured),
             fault.errno.find(|errno| errno.0 != EIO),
             "what this controller makes of this error is not known",
             "leave `errno` at `EIO`: most device models have their own idea of the others",
@@ -54,9 +55,9 @@ pub(super) fn faults(file: &File, report: &mut Report) {
         reports(file, fault, report);
         clash(
             report,
-            file.legs.controller.find(|one| *one == Controller::Floppy),
+            file.legs.controller.find(|one| asks_differently(*one)),
             fault.times.find(|times| *times != Times::Always),
-            "how often a floppy's driver tries again depends on what it was doing",
+            "how often this controller's driver tries again depends on what it was doing",
             "leave `times` at `always`, or take another controller",
         );
         aside(file, fault, report);
@@ -69,23 +70,10 @@ pub(super) fn faults(file: &File, report: &mut Report) {
     }
 }
 
-/// Whether what the device model makes of other errors than EIO has been measured.
-fn tells_errnos(controller: Controller) -> bool {
-    matches!(
-        controller,
-        Controller::VirtioBlk
-            | Controller::VirtioScsi
-            | Controller::Pvscsi
-            | Controller::Megasas
-            | Controller::Mptsas1068
-            | Controller::Nvme
-            | Controller::Piix3Ide
-            | Controller::Ahci
-            | Controller::UsbStorage
-            | Controller::UsbUas
-            | Controller::Lsi53c895a
-            | Controller::Am53c974
-    )
+/// Whether the driver does not always ask as often before it fails a request.
+fn asks_differently(controller: Controller) -> bool {
+    let (least, most) = controller.profile().failure_handling.attempts;
+    least != most
 }
 
 /// What lies on the log, or is armed while the mirror is set up.

@@ -4,9 +4,7 @@ use super::{clash, place};
 use crate::scenario::case::{Controller, Ending, Meanwhile};
 use crate::scenario::error::Report;
 use crate::scenario::file::{File, Hold};
-use crate::scenario::impatience;
 use crate::scenario::limits;
-use crate::scenario::removal;
 use crate::scenario::sweep::Given;
 use crate::scenario::value::{Target, Value};
 use halfway_protocol::io::Op;
@@ -96,8 +94,8 @@ fn of_all(file: &File, report: &mut Report) {
             .value(deed, "this is done to a path")
             .help("only `target = \"multipath\"` takes such messages");
     }
-    let stays = (file.legs.controller).find(|one| removal::unplugs(*one).is_err());
-    if let Some(Err(why)) = stays.map(|one| removal::unplugs(one.value)) {
+    let stays = (file.legs.controller).find(|one| one.profile().hot_unplug.is_err());
+    if let Some(Err(why)) = stays.map(|one| one.value.profile().hot_unplug) {
         clash(
             report,
             stays,
@@ -120,8 +118,8 @@ fn of_all(file: &File, report: &mut Report) {
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
     );
-    let patient = (file.legs.controller).find(|one| impatience::of(*one).is_err());
-    if let Some(Err(why)) = patient.map(|one| impatience::of(one.value)) {
+    let patient = (file.legs.controller).find(|one| one.profile().timeout.is_err());
+    if let Some(Err(why)) = patient.map(|one| one.value.profile().timeout) {
         clash(
             report,
             patient,

@@ -7,6 +7,7 @@ use crate::scenario::file::{self, File};
 use crate::scenario::limits;
 use crate::scenario::sweep::Sweep;
 use crate::scenario::value::{Target, Value};
+use halfway_controllers::Limits;
 use halfway_protocol::io::Op;
 
 pub(super) fn stack(file: &File, report: &mut Report) {
@@ -210,7 +211,7 @@ fn regions(file: &File, report: &mut Report) {
         return;
     };
     let least = size.value.div_ceil(limits::REGIONS).next_power_of_two();
-    if region < least && limits::LEG_SECTORS < size.value {
+    if region < least && Limits::LEG_SECTORS < size.value {
         report
             .problem(format!(
                 "{} sectors are too many regions of {region}",
@@ -248,14 +249,14 @@ fn nested(file: &File, paths: &Sweep<u8>, report: &mut Report) {
             .help(format!("a multipath has {least} to {most} paths here"));
     }
     modes(file, report);
-    let least_room = |controller: &Controller| u8::MAX - limits::room(*controller);
+    let least_room = |controller: &Controller| u8::MAX - controller.profile().limits.disks;
     let most = |count: &u8| u8::MAX - count;
     if let (Some(paths), Some(legs), Some(controller)) = (
         paths.least(most),
         file.legs.count.least(most),
         file.legs.controller.least(least_room),
     ) && u16::from(paths.value) * u16::from(legs.value)
-        > u16::from(limits::room(controller.value))
+        > u16::from(controller.value.profile().limits.disks)
     {
         report
             .problem(format!(
@@ -265,7 +266,10 @@ fn nested(file: &File, paths: &Sweep<u8>, report: &mut Report) {
             .value(paths, "this many paths for each leg")
             .value(legs, "this many legs")
             .value(controller, "on this controller")
-            .help(format!("it takes {}", limits::room(controller.value)));
+            .help(format!(
+                "it takes {}",
+                controller.value.profile().limits.disks
+            ));
     }
 }
 
@@ -297,8 +301,12 @@ pub(super) fn legs(file: &File, report: &mut Report) {
             .help("give one offset for all legs, or one for each");
     }
     let most = offsets.iter().max_by_key(|offset| offset.value);
-    let largest = legs.controller.values().map(|one| limits::of(*one).1).max();
-    let largest = largest.unwrap_or(limits::LEG_SECTORS);
+    let largest = legs
+        .controller
+        .values()
+        .map(|one| one.profile().limits.leg_sectors)
+        .max();
+    let largest = largest.unwrap_or(Limits::LEG_SECTORS);
     if let (Some(offset), Some(size)) = (most, legs.size.least(|size| u64::MAX - size))
         && size.value.saturating_add(offset.value) > largest
     {
@@ -382,7 +390,8 @@ pub(super) fn legs(file: &File, report: &mut Report) {
     );
     let most = offsets.iter().map(|offset| offset.value).max().unwrap_or(0);
     for controller in &legs.controller.0 {
-        let (most_legs, sectors) = limits::of(controller.value);
+        let most_legs = limits::legs_on(controller.value);
+        let sectors = controller.value.profile().limits.leg_sectors;
         let word = controller.value.word();
         let few = most_legs < *limits::LEGS.end();
         if let Some(count) = legs.count.find(|count| few && *count > most_legs) {

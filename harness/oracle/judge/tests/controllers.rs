@@ -2,7 +2,7 @@
 //! pieces of their own, soundly and otherwise.
 
 use super::*;
-use crate::oracle::controller::conduct;
+use crate::oracle::controller::failure_handling;
 use Controller::*;
 
 fn on(controller: Controller, mut case: Case) -> Case {
@@ -165,7 +165,7 @@ fn a_step_that_was_not_done_is_no_partial_completion() {
 #[case::behind(22, Outcome::Inconclusive)]
 fn a_step_that_was_done_is_a_partial_completion(#[case] step: u64, #[case] outcome: Outcome) {
     let case = on(PiecewiseMq, read());
-    let sectors = conduct(&case).step.unwrap();
+    let sectors = failure_handling(&case).step.unwrap();
     let mut seen = stopped(&case);
     let medium = |entry: &Entry| entry.layer == Layer::Medium && entry.member == Member::Leg(0);
     let first = seen.journal.iter().position(medium).unwrap();
@@ -179,7 +179,7 @@ fn a_step_that_was_done_is_a_partial_completion(#[case] step: u64, #[case] outco
 #[test]
 fn the_model_knows_the_steps_of_our_own_driver() {
     let source = include_str!("../../../../guest-images/controls/modules/halfway-leg.c");
-    let step = conduct(&on(PiecewiseBio, read())).step.unwrap();
+    let step = failure_handling(&on(PiecewiseBio, read())).step.unwrap();
     assert!(source.contains(&format!("static unsigned int step = {step};")));
 }
 
@@ -244,7 +244,7 @@ fn a_lie_is_of_one_leg(#[case] health: &str, #[case] outcome: Outcome) {
     let case = on(SdCard, case(Op::Write, faults));
     let mut told = case.clone();
     told.faults.remove(0);
-    let mut seen = retried(&told, conduct(&case).attempts.0 as usize);
+    let mut seen = retried(&told, failure_handling(&case).attempts.0 as usize);
     entry_at(&mut seen, PIECE).result = Some(-5);
     let in_sync = if health == "AA" { 128 } else { 127 };
     seen.status.as_mut().unwrap().targets[0] =

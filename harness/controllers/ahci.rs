@@ -1,0 +1,51 @@
+//! AHCI, by libata.
+
+use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::scsi;
+
+/// Nothing in hw/ide/qdev.c, hw/block/fdc.c and hw/sd/core.c sets a hotplug handler of the
+/// bus.
+pub const NOT_FROM_THIS_BUS: &str = "QEMU takes no disk from this controller's bus";
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["ich9-ahci", "ide-hd"],
+        shared: Some("ich9-ahci,id=hba"),
+        disk: |disk| {
+            vec![format!(
+                "ide-hd,bus=hba.{},{},serial={},{},{}",
+                disk.number,
+                disk.drive(),
+                disk.id,
+                disk.cached(),
+                disk.on_errors(),
+            )]
+        },
+        has_virtio_backend: false,
+        is_usb_stick: false,
+    },
+    modules: &["ahci", "sd_mod"],
+    parameters: &[],
+    own_module: None,
+    limits: // Ports of ich9-ahci (hw/ide/ich.c).
+    Limits::with_room_for(6),
+    failure_handling: FailureHandling {
+        // A failure of a queued command aborts the others, which are asked for again
+        // without being counted (`ata_eh_qc_retry` raises `allowed`).
+        disturbs: true,
+        // Libata's error handler hands the command back to SCSI (`ata_eh_qc_retry`), which
+        // counts.
+        ..scsi::TRIED_AGAIN
+    },
+    attempts_beneath_multipath: (6, 6),
+    errnos: // One for all of them (`ide_rw_error` in hw/ide/core.c).
+    Errnos::Measured(&[]),
+    timeout: // `ata_scsi_cmd_error_handler`, a reset of the link, and `ata_eh_qc_retry` for all that
+    // the disk had; `ahci_reset_port` in hw/ide/ahci.c stands still.
+    Ok(scsi::asked_again("ahci_reset_port")),
+    hot_unplug: Err(NOT_FROM_THIS_BUS),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "the device model asks in 128 KiB; neighbours in flight are asked for again",
+};

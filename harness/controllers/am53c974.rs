@@ -1,0 +1,33 @@
+//! The AM53C974, a parallel SCSI adapter.
+
+use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::scsi;
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["am53c974", "scsi-hd"],
+        shared: Some("am53c974,id=hba"),
+        disk: scsi::on_adapter,
+        has_virtio_backend: false,
+        is_usb_stick: false,
+    },
+    modules: &["am53c974", "sd_mod"],
+    parameters: &[],
+    own_module: None,
+    limits: // A narrow bus has eight addresses, one of them the adapter's own.
+    Limits::with_room_for(7),
+    failure_handling: FailureHandling {
+        // A read that fails before any of its data have moved is never ended, as measured (QEMU
+        // 7.2).
+        falls_silent: true,
+        ..scsi::TRIED_AGAIN
+    },
+    attempts_beneath_multipath: (6, 6),
+    errnos: Errnos::Measured(scsi::SENSE),
+    timeout: Err(scsi::NO_ABORT),
+    hot_unplug: Err(scsi::FORGOTTEN),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "in 128 KiB; falls silent",
+};

@@ -1,0 +1,117 @@
+//! What is known of each disk controller that a leg can be attached to: how QEMU is
+//! told of it, what the guest needs to find its disks, how its driver and its device
+//! model treat a failure, and what it cannot play and why.
+//!
+//! A controller is one file, named after it, with one [`Profile`] in it, and one line
+//! in the list below. A profile has no default: a fact that nobody looked up is a
+//! compile error. `ARCHITECTURE.md` has the walk-through.
+
+mod profile;
+mod scsi;
+
+pub use profile::{
+    AfterTimeout, Disk, Errno, ErrnoMeaning, Errnos, FailureHandling, HotUnplug, Limits, Profile,
+    Qemu, Timeout,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Makes the modules, [`Controller`], its names and [`Controller::profile`] of the list.
+macro_rules! registry {
+    ($($(#[$attribute:meta])* $variant:ident = $name:literal, $module:ident;)*) => {
+        $(mod $module;)*
+
+        /// A disk controller with its disk: one that QEMU emulates, or our own.
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize,
+            Deserialize, JsonSchema,
+        )]
+        pub enum Controller {
+            $($(#[$attribute])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Controller {
+            /// All of them, in the order of the list.
+            pub const ALL: &[Controller] = &[$(Controller::$variant,)*];
+
+            /// As in a scenario file.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Controller::$variant => $name,)*
+                }
+            }
+
+            /// What is known of it.
+            pub const fn profile(self) -> &'static Profile {
+                match self {
+                    $(Controller::$variant => &$module::PROFILE,)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    /// virtio-blk-pci.
+    #[default]
+    VirtioBlk = "virtio-blk", virtio_blk;
+    /// virtio-scsi-pci with scsi-hd.
+    VirtioScsi = "virtio-scsi", virtio_scsi;
+    /// nvme.
+    Nvme = "nvme", nvme;
+    /// ich9-ahci with ide-hd.
+    Ahci = "ahci", ahci;
+    /// piix3-ide with ide-hd, by bus master DMA.
+    Piix3Ide = "piix3-ide", piix3_ide;
+    /// lsi53c895a with scsi-hd.
+    Lsi53c895a = "lsi53c895a", lsi53c895a;
+    /// pvscsi with scsi-hd.
+    Pvscsi = "pvscsi", pvscsi;
+    /// megasas with scsi-hd.
+    Megasas = "megasas", megasas;
+    /// mptsas1068 with scsi-hd.
+    Mptsas1068 = "mptsas1068", mptsas1068;
+    /// am53c974 with scsi-hd.
+    Am53c974 = "am53c974", am53c974;
+    /// The bulk-only transport of USB, on xHCI.
+    UsbStorage = "usb-storage", usb_storage;
+    /// USB attached SCSI, on xHCI.
+    UsbUas = "usb-uas", usb_uas;
+    /// A floppy of 2.88 MB in an ISA drive.
+    Floppy = "floppy", floppy;
+    /// An SD card on SDHCI.
+    SdCard = "sd-card", sd_card;
+    /// virtio-blk, beneath a driver of ours that takes bios and does a few
+    /// sectors at a time: what comes before a failure is completed.
+    PiecewiseBio = "piecewise-bio", piecewise_bio;
+    /// The same driver, taking requests.
+    PiecewiseMq = "piecewise-mq", piecewise_mq;
+    /// The SCSI target of our own, which reports failures as `report` says.
+    Target = "target", target;
+}
+
+impl Controller {
+    /// Those whose disks and drivers are not ours: a device of QEMU's, and the kernel's
+    /// own module.
+    pub fn emulated() -> impl Iterator<Item = Controller> {
+        let theirs = |one: &Controller| !one.is_piecewise() && *one != Controller::Target;
+        Controller::ALL.iter().copied().filter(theirs)
+    }
+
+    /// Whether the driver is our own, which completes a part of what it then
+    /// fails.
+    pub fn is_piecewise(self) -> bool {
+        self.profile().own_module.is_some()
+    }
+}
+
+impl fmt::Display for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests;

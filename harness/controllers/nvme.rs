@@ -1,0 +1,44 @@
+//! NVMe.
+
+use crate::profile::{AfterTimeout, FailureHandling, Errnos, Limits, Profile, Qemu, Timeout};
+use crate::scsi;
+use crate::virtio_blk::WAITS_FOR_THE_GUEST;
+
+/// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
+const ENODATA: i32 = 61;
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["nvme"],
+        shared: None,
+        disk: |disk| vec![format!("nvme,{},serial={},{}", disk.drive(), disk.id, disk.cached())],
+        has_virtio_backend: false,
+        is_usb_stick: false,
+    },
+    modules: &["nvme"],
+    parameters: &[],
+    own_module: None,
+    limits: Limits::with_room_for(Limits::DISKS),
+    failure_handling: FailureHandling {
+        // The errors are those of a medium (`nvme_aio_err` in hw/nvme/ctrl.c,
+        // `nvme_error_status`).
+        target_error: Some(ENODATA),
+        remarks: &["aio failed: "],
+        // `nvme_max_retries` is 5, and QEMU does not forbid it (`NVME_DNR`).
+        ..FailureHandling::asking(6)
+    },
+    attempts_beneath_multipath: (1, 1),
+    errnos: Errnos::Measured(&[]),
+    timeout: Ok(Timeout {
+        attribute: "queue/io_timeout",
+        limit: "3000",
+        // `nvme_timeout` in drivers/nvme/host/pci.c asks for an abort and starts the timer
+        // anew. Its device model aborts nothing (`nvme_abort` in hw/nvme/ctrl.c).
+        then: AfterTimeout::Waits,
+    }),
+    hot_unplug: Err(WAITS_FOR_THE_GUEST),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "",
+};

@@ -1,0 +1,36 @@
+//! virtio-blk beneath a driver of ours that takes bios and completes a part of what it fails.
+
+use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::virtio_blk::{self, NO_TIMEOUT, WAITS_FOR_THE_GUEST};
+
+/// The module of ours, from guest-images/controls/modules.
+pub const MODULE: &str = "halfway-leg";
+
+/// `step` and `move` in guest-images/controls/modules/halfway-leg.c.
+pub const FAILURE_HANDLING: FailureHandling = FailureHandling {
+    step: Some(12),
+    ..FailureHandling::asking(1)
+};
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["virtio-blk-pci"],
+        shared: None,
+        disk: virtio_blk::disk,
+        has_virtio_backend: true,
+        is_usb_stick: false,
+    },
+    modules: &["virtio_blk", "halfway_leg"],
+    parameters: &["halfway_leg.flavour=bio"],
+    own_module: Some(MODULE),
+    limits: Limits::with_room_for(Limits::DISKS),
+    failure_handling: FAILURE_HANDLING,
+    attempts_beneath_multipath: (1, 1),
+    errnos: Errnos::Unmeasured,
+    timeout: Err(NO_TIMEOUT),
+    hot_unplug: Err(WAITS_FOR_THE_GUEST),
+    traces_answers: true,
+    quiet: virtio_blk::QUIET,
+    keeps_reads: false,
+    note: "our own driver, above virtio-blk: 12 sectors at a time, what comes before a failure is completed; takes bios",
+};

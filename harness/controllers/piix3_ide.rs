@@ -1,0 +1,42 @@
+//! IDE of the PIIX3, by libata.
+
+use crate::profile::{Errnos, Limits, Profile, Qemu};
+use crate::scsi;
+use crate::ahci::NOT_FROM_THIS_BUS;
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["piix3-ide", "ide-hd"],
+        shared: Some("piix3-ide,id=hba"),
+        disk: |disk| {
+            vec![format!(
+                "ide-hd,bus=hba.{},unit={},{},serial={},{},{}",
+                disk.number / 2,
+                disk.number % 2,
+                disk.drive(),
+                disk.id,
+                disk.cached(),
+                disk.on_errors(),
+            )]
+        },
+        has_virtio_backend: false,
+        is_usb_stick: false,
+    },
+    modules: &["ata_piix", "sd_mod"],
+    parameters: &[],
+    own_module: None,
+    limits: // Two drives on each of two buses.
+    Limits::with_room_for(4),
+    failure_handling: scsi::TRIED_AGAIN,
+    attempts_beneath_multipath: (6, 6),
+    errnos: // One for all of them (`ide_rw_error` in hw/ide/core.c).
+    Errnos::Measured(&[]),
+    timeout: // As AHCI, after `ata_bmdma_error_handler` has stopped the DMA, where
+    // `ide_cancel_dma_sync` in hw/ide/core.c stands still.
+    Ok(scsi::asked_again("ide_cancel_dma_sync_remaining")),
+    hot_unplug: Err(NOT_FROM_THIS_BUS),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "by DMA",
+};

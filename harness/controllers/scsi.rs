@@ -1,0 +1,117 @@
+//! What the SCSI controllers share: QEMU's `scsi-hd`, and the kernel's sd.
+
+use crate::profile::{AfterTimeout, Disk, Errno, ErrnoMeaning, FailureHandling, Timeout};
+use std::time::Duration;
+
+/// QEMU answers EIO with ABORTED COMMAND (`scsi_sense_from_errno` in scsi/utils.c), which
+/// `scsi_check_sense` has tried again, and `scsi_cmd_retry_allowed` up to
+/// `SD_MAX_RETRIES` times (5).
+pub const TRIED_AGAIN: FailureHandling = FailureHandling::asking(6);
+
+/// Libata's error handler and the re-queueing of a SCSI command leave gaps in which the
+/// block layer counts nothing as in flight.
+pub const QUIET: Duration = Duration::from_millis(1000);
+
+const ENOMEM: i32 = 12;
+const EINVAL: i32 = 22;
+const ENOSPC: i32 = 28;
+const EREMOTEIO: i32 = 121;
+
+const fn of_the_disk(errno: i32, target_error: i32) -> Errno {
+    Errno {
+        errno,
+        meaning: Ok(ErrnoMeaning {
+            attempts: 1,
+            target_error,
+        }),
+    }
+}
+
+/// 4/44/00, a hardware error: `BLK_STS_TARGET`.
+const HARDWARE_ERROR: Errno = of_the_disk(ENOMEM, EREMOTEIO);
+
+/// 7/27/07: `BLK_STS_NOSPC`.
+const NO_SPACE: Errno = of_the_disk(ENOSPC, ENOSPC);
+
+const INVALID_FIELD: Errno = Errno {
+    errno: EINVAL,
+    meaning: Err(
+        "QEMU's SCSI disk answers EINVAL with INVALID FIELD, after which the kernel gives up \
+         ten-byte commands of that disk for good (`use_10_for_rw` in \
+         `scsi_io_completion_action`): the next case would find another disk",
+    ),
+};
+
+/// What QEMU's SCSI disk makes of an errno (`scsi_sense_from_errno` in scsi/utils.c), and
+/// Linux of that (`scsi_check_sense`). All others are 0B/00/06, as `EIO` is.
+pub const SENSE: &[Errno] = &[HARDWARE_ERROR, NO_SPACE, INVALID_FIELD];
+
+/// The same over the bulk-only transport of USB.
+pub const SENSE_OF_USB_STORAGE: &[Errno] = &[
+    Errno {
+        errno: ENOMEM,
+        meaning: Err(
+            "QEMU's SCSI disk answers ENOMEM with a hardware error, which usb-storage has tried \
+             again without being counted, for 180 s (`retry_hwerror` in `scsi_check_sense`)",
+        ),
+    },
+    NO_SPACE,
+    INVALID_FIELD,
+];
+
+/// `scsi_times_out` has the command aborted. Once it is, or its disk or bus is reset, it
+/// is queued again (`scmd_eh_abort_handler`, `scsi_eh_flush_done_q` in
+/// drivers/scsi/scsi_error.c), unless it must not be tried again: that is
+/// `REQ_FAILFAST_DEV` (`scsi_noretry_cmd`), and multipath sets `REQ_FAILFAST_TRANSPORT`
+/// alone.
+pub const fn asked_again(trace_event: &'static str) -> Timeout {
+    Timeout {
+        attribute: "device/timeout",
+        limit: "1",
+        then: AfterTimeout::AskedAgain { trace_event },
+    }
+}
+
+/// Why virtio_scsi has no timeout.
+pub const VIRTIO_GIVES_NOTHING_UP: &str = "the driver of virtio-scsi gives nothing up: it starts \
+                                           its timer anew (`virtscsi_eh_timed_out`)";
+
+/// Why a parallel SCSI adapter of QEMU's is no use for timeouts.
+pub const NO_ABORT: &str = "its device model does not take the abort of a command that it works \
+                            on: a read comes back after a reset of the bus, 10 to 23 s later, and \
+                            with a write the guest falls silent";
+
+/// `lsi_request_cancelled` in hw/scsi/lsi53c895a.c and `esp_request_cancelled` in
+/// hw/scsi/esp.c forget the request.
+pub const FORGOTTEN: &str =
+    "QEMU lets the disk go and answers neither what it had in flight nor that it is gone";
+
+/// Neither hw/scsi/megasas.c nor hw/scsi/mptsas.c has a hotplug handler of its own. The
+/// request fails; the guest has the disk in its list for good.
+pub const KEPT_IN_THE_LIST: &str =
+    "QEMU lets the disk go and does not tell this controller's driver, which keeps it in its list";
+
+/// The `-device` argument of a `scsi-hd` with that address; `more` begins with a comma.
+pub fn hd(disk: &Disk<'_>, bus: &str, target: u32, more: &str) -> String {
+    format!(
+        "scsi-hd,bus={bus},scsi-id={target},lun=0{more},{},serial={},{},{}",
+        disk.drive(),
+        disk.id,
+        disk.cached(),
+        disk.on_errors(),
+    )
+}
+
+/// A disk on the one bus of an adapter, by its number.
+pub fn on_adapter(disk: &Disk<'_>) -> Vec<String> {
+    vec![hd(disk, "hba.0", disk.number, "")]
+}
+
+/// A USB stick of that transport, with a disk in it.
+pub fn stick(disk: &Disk<'_>, transport: &str) -> Vec<String> {
+    let stick = disk.stick();
+    vec![
+        format!("{transport},bus=hba.0,id={stick},serial={}", disk.id),
+        hd(disk, &format!("{stick}.0"), 0, ""),
+    ]
+}

@@ -1,0 +1,46 @@
+//! An SD card on SDHCI.
+
+use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::scsi;
+use crate::ahci::NOT_FROM_THIS_BUS;
+use crate::floppy::NOT_TO_BE_SET;
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["sdhci-pci", "sd-card"],
+        shared: None,
+        disk: |disk| {
+            // The card takes the first host that is empty, the one just made.
+            vec![
+                format!("sdhci-pci,id={}-host", disk.id),
+                format!("sd-card,{}", disk.drive()),
+            ]
+        },
+        has_virtio_backend: false,
+        is_usb_stick: false,
+    },
+    modules: &["sdhci_pci", "mmc_block"],
+    parameters: &[],
+    own_module: None,
+    limits: Limits {
+        // QEMU refuses any other (`sd_realize` in hw/sd/sd.c).
+        capacity: u64::next_power_of_two,
+        ..Limits::with_room_for(Limits::DISKS)
+    },
+    failure_handling: FailureHandling {
+        remarks: &[
+            "sd_blk_read: read error on host side",
+            "sd_blk_write: write error on host side",
+        ],
+        // It never tells of a failure, so that none is tried again.
+        ..FailureHandling::asking(1)
+    },
+    attempts_beneath_multipath: (1, 1),
+    errnos: Errnos::Unmeasured,
+    timeout: Err(NOT_TO_BE_SET),
+    hot_unplug: Err(NOT_FROM_THIS_BUS),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "sector by sector; lies",
+};

@@ -1,0 +1,49 @@
+//! The bulk-only transport of USB, on xHCI.
+
+use crate::profile::{FailureHandling, Errnos, HotUnplug, Limits, Profile, Qemu};
+use crate::scsi;
+
+/// The last free port would get a hub that SuperSpeed cannot use (`usb_claim_port` in
+/// hw/usb/bus.c).
+pub const XHCI: &str = "qemu-xhci,id=hba,p2=8,p3=8";
+
+/// A stick is given a second to settle, which an emulated one does not need.
+pub const NO_SETTLING: &str = "usb_storage.delay_use=0";
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["qemu-xhci", "usb-bot", "scsi-hd"],
+        shared: Some(XHCI),
+        disk: |disk| scsi::stick(disk, "usb-bot"),
+        has_virtio_backend: false,
+        is_usb_stick: true,
+    },
+    modules: &["xhci_pci", "usb_storage", "sd_mod"],
+    parameters: &[NO_SETTLING],
+    own_module: None,
+    limits: // Eight ports, of which QEMU keeps one for a hub.
+    Limits::with_room_for(7),
+    failure_handling: FailureHandling {
+        // `usb_msd_command_complete` in hw/usb/dev-storage.c skips what is left of the
+        // transfer, which fills it with zeros (`usb_packet_skip`).
+        pads: true,
+        ..scsi::TRIED_AGAIN
+    },
+    attempts_beneath_multipath: (6, 6),
+    errnos: Errnos::Measured(scsi::SENSE_OF_USB_STORAGE),
+    timeout: // `command_abort` in drivers/usb/storage/scsiglue.c, and a reset of the port;
+    // `usb_msd_cancel_io` in hw/usb/dev-storage.c stands still (`xhci_stop_ep` in
+    // hw/usb/hcd-xhci.c tells).
+    Ok(scsi::asked_again("usb_xhci_ep_stop")),
+    hot_unplug: Ok(HotUnplug {
+        // A port of a hub says itself that it is empty (`xhci_detach`). QEMU's disk has no
+        // list of the guest's memory here (`get_sg_list`), and moves `SCSI_DMA_BUF_SIZE`
+        // at a time (hw/scsi/scsi-disk.c).
+        most_sectors: Some(256),
+        aborts_reads: None,
+    }),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "in 128 KiB",
+};

@@ -1,0 +1,41 @@
+//! USB attached SCSI, on xHCI.
+
+use crate::profile::{Errnos, HotUnplug, Limits, Profile, Qemu};
+use crate::scsi;
+use crate::usb_storage::{NO_SETTLING, XHCI};
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["qemu-xhci", "usb-uas", "scsi-hd"],
+        shared: Some(XHCI),
+        disk: |disk| scsi::stick(disk, "usb-uas"),
+        has_virtio_backend: false,
+        is_usb_stick: true,
+    },
+    modules: &["xhci_pci", "uas", "sd_mod"],
+    parameters: &[NO_SETTLING],
+    own_module: None,
+    limits: // Eight ports, of which QEMU keeps one for a hub.
+    Limits::with_room_for(7),
+    failure_handling: scsi::TRIED_AGAIN,
+    attempts_beneath_multipath: (6, 6),
+    errnos: Errnos::Measured(scsi::SENSE),
+    timeout: // `uas_eh_abort_handler` gives the command up and always fails, then
+    // `uas_eh_device_reset_handler`; `usb_uas_handle_reset` in hw/usb/dev-uas.c stands
+    // still.
+    Ok(scsi::asked_again("usb_uas_reset")),
+    hot_unplug: Ok(HotUnplug {
+        // A port of a hub says itself that it is empty (`xhci_detach`). QEMU's disk has no
+        // list of the guest's memory here (`get_sg_list`), and moves `SCSI_DMA_BUF_SIZE`
+        // at a time (hw/scsi/scsi-disk.c).
+        most_sectors: Some(256),
+        // The command is forgotten (`usb_uas_scsi_request_cancelled`) and not its transfer,
+        // which `usb_uas_cancel_io` then misses as the port is emptied (QEMU 7.2). The
+        // transfer of a write has ended before.
+        aborts_reads: Some("usb_uas_cancel_io"),
+    }),
+    traces_answers: false,
+    quiet: scsi::QUIET,
+    keeps_reads: false,
+    note: "in 128 KiB",
+};

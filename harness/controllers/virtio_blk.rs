@@ -1,0 +1,59 @@
+//! virtio-blk: the one controller whose trace tells what the driver was answered.
+
+use crate::profile::{FailureHandling, Disk, Errnos, Limits, Profile, Qemu};
+use std::time::Duration;
+
+/// Why a PCI function that is a disk is not unplugged.
+///
+/// `qbus_is_hotpluggable` is false for `pcie.0`. A root port with native hotplug (seen with
+/// `pcie_ports=native` and QEMU's ACPI hotplug of bridges off) presses its attention button
+/// (`pcie_cap_slot_unplug_request_cb`): five seconds later `pciehp_unconfigure_device` has
+/// the driver remove the disk, whose `del_gendisk` waits for its requests.
+pub const WAITS_FOR_THE_GUEST: &str =
+    "QEMU takes a PCI device only if the guest lets it go, which waits for what the disk has in \
+     flight: it would not be lost";
+
+/// Why nothing on virtio-blk is given up.
+pub const NO_TIMEOUT: &str =
+    "virtio-blk has no timeout: its driver waits until the disk ends the request";
+
+/// Nothing of the block layer's hides what is in flight.
+pub const QUIET: Duration = Duration::from_millis(250);
+
+/// Merging in QEMU would fail neighbours together; a legacy interface has no use.
+pub fn disk(disk: &Disk<'_>) -> Vec<String> {
+    vec![format!(
+        "virtio-blk-pci,{},serial={},disable-legacy=on,num-queues=1,request-merging=off,{},{}",
+        disk.drive(),
+        disk.id,
+        disk.cached(),
+        disk.on_errors(),
+    )]
+}
+
+pub const PROFILE: Profile = Profile {
+    qemu: Qemu {
+        devices: &["virtio-blk-pci"],
+        shared: None,
+        disk,
+        has_virtio_backend: true,
+        is_usb_stick: false,
+    },
+    modules: &["virtio_blk"],
+    parameters: &[],
+    own_module: None,
+    limits: Limits::with_room_for(Limits::DISKS),
+    failure_handling: FailureHandling {
+        exact: true,
+        // `virtblk_done` completes, whatever the status.
+        ..FailureHandling::asking(1)
+    },
+    attempts_beneath_multipath: (1, 1),
+    errnos: Errnos::Measured(&[]),
+    timeout: Err(NO_TIMEOUT),
+    hot_unplug: Err(WAITS_FOR_THE_GUEST),
+    traces_answers: true,
+    quiet: QUIET,
+    keeps_reads: false,
+    note: "the only one whose journal has what the driver was answered",
+};
