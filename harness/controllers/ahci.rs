@@ -1,6 +1,6 @@
 //! AHCI, by libata.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
 /// Nothing in hw/ide/qdev.c, hw/block/fdc.c and hw/sd/core.c sets a hotplug handler of the

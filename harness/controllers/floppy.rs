@@ -1,8 +1,8 @@
 //! A floppy of 2.88 MB in an ISA drive.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
-use crate::scsi;
 use crate::ahci::NOT_FROM_THIS_BUS;
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
+use crate::scsi;
 
 /// A floppy has the size that its geometry says (`fd_formats` in hw/block/fdc.c).
 const SECTORS: u64 = 5760;

@@ -2,12 +2,29 @@
 //! told of it, what the guest needs to find its disks, how its driver and its device
 //! model treat a failure, and what it cannot play and why.
 //!
-//! A controller is one file, named after it, with one [`Profile`] in it, and one line
-//! in the list below. A profile has no default: a fact that nobody looked up is a
+//! A controller is one file, named after it, with one [`Profile`] in it, and its name in
+//! the two lists below. A profile has no default: a fact that nobody looked up is a
 //! compile error. `ARCHITECTURE.md` has the walk-through.
 
+mod ahci;
+mod am53c974;
+mod floppy;
+mod lsi53c895a;
+mod megasas;
+mod mptsas1068;
+mod nvme;
+mod piecewise_bio;
+mod piecewise_mq;
+mod piix3_ide;
 mod profile;
+mod pvscsi;
 mod scsi;
+mod sd_card;
+mod target;
+mod usb_storage;
+mod usb_uas;
+mod virtio_blk;
+mod virtio_scsi;
 
 pub use profile::{
     AfterTimeout, Disk, Errno, ErrnoMeaning, Errnos, FailureHandling, HotUnplug, Limits, Profile,
@@ -18,11 +35,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Makes the modules, [`Controller`], its names and [`Controller::profile`] of the list.
+/// Makes [`Controller`], its names and [`Controller::profile`] of the list.
 macro_rules! registry {
     ($($(#[$attribute:meta])* $variant:ident = $name:literal, $module:ident;)*) => {
-        $(mod $module;)*
-
         /// A disk controller with its disk: one that QEMU emulates, or our own.
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize,

@@ -22,7 +22,9 @@ pub const PROFILE: Profile = Profile {
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
-    timeout: Err("its driver starts its timer anew until 180 s have passed (`megasas_reset_timer`)"),
+    timeout: Err(
+        "its driver starts its timer anew until 180 s have passed (`megasas_reset_timer`)",
+    ),
     hot_unplug: Err(scsi::KEPT_IN_THE_LIST),
     traces_answers: false,
     quiet: scsi::QUIET,

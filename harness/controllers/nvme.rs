@@ -1,6 +1,6 @@
 //! NVMe.
 
-use crate::profile::{AfterTimeout, FailureHandling, Errnos, Limits, Profile, Qemu, Timeout};
+use crate::profile::{AfterTimeout, Errnos, FailureHandling, Limits, Profile, Qemu, Timeout};
 use crate::scsi;
 use crate::virtio_blk::WAITS_FOR_THE_GUEST;
 
@@ -11,7 +11,14 @@ pub const PROFILE: Profile = Profile {
     qemu: Qemu {
         devices: &["nvme"],
         shared: None,
-        disk: |disk| vec![format!("nvme,{},serial={},{}", disk.drive(), disk.id, disk.cached())],
+        disk: |disk| {
+            vec![format!(
+                "nvme,{},serial={},{}",
+                disk.drive(),
+                disk.id,
+                disk.cached()
+            )]
+        },
         has_virtio_backend: false,
         is_usb_stick: false,
     },

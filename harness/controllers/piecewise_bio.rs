@@ -1,6 +1,6 @@
 //! virtio-blk beneath a driver of ours that takes bios and completes a part of what it fails.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::virtio_blk::{self, NO_TIMEOUT, WAITS_FOR_THE_GUEST};
 
 /// The module of ours, from guest-images/controls/modules.

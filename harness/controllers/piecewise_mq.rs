@@ -1,8 +1,8 @@
 //! The driver of `piecewise_bio`, taking requests.
 
+use crate::piecewise_bio::{FAILURE_HANDLING, MODULE};
 use crate::profile::{Errnos, Limits, Profile, Qemu};
 use crate::virtio_blk::{self, NO_TIMEOUT, WAITS_FOR_THE_GUEST};
-use crate::piecewise_bio::{FAILURE_HANDLING, MODULE};
 
 pub const PROFILE: Profile = Profile {
     qemu: Qemu {

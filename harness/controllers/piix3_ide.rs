@@ -1,8 +1,8 @@
 //! IDE of the PIIX3, by libata.
 
+use crate::ahci::NOT_FROM_THIS_BUS;
 use crate::profile::{Errnos, Limits, Profile, Qemu};
 use crate::scsi;
-use crate::ahci::NOT_FROM_THIS_BUS;
 
 pub const PROFILE: Profile = Profile {
     qemu: Qemu {

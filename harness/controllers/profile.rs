@@ -150,6 +150,8 @@ pub struct FailureHandling {
     pub reads_ahead: bool,
     /// The device model may never tell its driver that a read has failed.
     pub falls_silent: bool,
+    /// The device model tells its driver of no failure at all.
+    pub never_reports: bool,
     /// The device model fills up what it could not read with zeros, and says that it
     /// failed.
     pub pads: bool,
@@ -172,6 +174,7 @@ impl FailureHandling {
             disturbs: false,
             reads_ahead: false,
             falls_silent: false,
+            never_reports: false,
             pads: false,
             target_error: None,
             remarks: &[],

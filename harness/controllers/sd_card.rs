@@ -1,9 +1,9 @@
 //! An SD card on SDHCI.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
-use crate::scsi;
 use crate::ahci::NOT_FROM_THIS_BUS;
 use crate::floppy::NOT_TO_BE_SET;
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
+use crate::scsi;
 
 pub const PROFILE: Profile = Profile {
     qemu: Qemu {
@@ -32,7 +32,8 @@ pub const PROFILE: Profile = Profile {
             "sd_blk_read: read error on host side",
             "sd_blk_write: write error on host side",
         ],
-        // It never tells of a failure, so that none is tried again.
+        // So none is tried again.
+        never_reports: true,
         ..FailureHandling::asking(1)
     },
     attempts_beneath_multipath: (1, 1),

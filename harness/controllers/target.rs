@@ -1,6 +1,6 @@
 //! The SCSI target of our own, which reports failures as `report` says.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
 pub const PROFILE: Profile = Profile {

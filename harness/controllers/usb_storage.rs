@@ -1,6 +1,6 @@
 //! The bulk-only transport of USB, on xHCI.
 
-use crate::profile::{FailureHandling, Errnos, HotUnplug, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, HotUnplug, Limits, Profile, Qemu};
 use crate::scsi;
 
 /// The last free port would get a hub that SuperSpeed cannot use (`usb_claim_port` in

@@ -1,6 +1,6 @@
 //! virtio-blk: the one controller whose trace tells what the driver was answered.
 
-use crate::profile::{FailureHandling, Disk, Errnos, Limits, Profile, Qemu};
+use crate::profile::{Disk, Errnos, FailureHandling, Limits, Profile, Qemu};
 use std::time::Duration;
 
 /// Why a PCI function that is a disk is not unplugged.
@@ -9,8 +9,7 @@ use std::time::Duration;
 /// `pcie_ports=native` and QEMU's ACPI hotplug of bridges off) presses its attention button
 /// (`pcie_cap_slot_unplug_request_cb`): five seconds later `pciehp_unconfigure_device` has
 /// the driver remove the disk, whose `del_gendisk` waits for its requests.
-pub const WAITS_FOR_THE_GUEST: &str =
-    "QEMU takes a PCI device only if the guest lets it go, which waits for what the disk has in \
+pub const WAITS_FOR_THE_GUEST: &str = "QEMU takes a PCI device only if the guest lets it go, which waits for what the disk has in \
      flight: it would not be lost";
 
 /// Why nothing on virtio-blk is given up.

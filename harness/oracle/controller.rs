@@ -31,8 +31,8 @@ fn meaning(controller: Controller, errno: i32) -> Option<ErrnoMeaning> {
 /// Whether it is known what the controllers of `case` make of its errors.
 pub fn knows(case: &Case) -> Result<(), &'static str> {
     let profile = case.legs.controller.profile();
-    let known = (case.faults.iter()).filter_map(|fault| profile.errno(fault.errno));
-    known.map(|errno| errno.meaning.map(drop)).collect()
+    let mut special = (case.faults.iter()).filter_map(|fault| profile.errno(fault.errno));
+    special.try_for_each(|errno| errno.meaning.map(drop))
 }
 
 /// How often the driver asks for what `fault` fails each time, before the failure

@@ -5,6 +5,7 @@ use super::super::{Case, LoadError, Scenario, load, schema};
 use super::rendered;
 use crate::oracle;
 use crate::results::Record;
+use crate::scenario::case::Controller;
 use halfway_protocol::io::Op;
 use std::collections::HashSet;
 use std::fs;
@@ -24,17 +25,74 @@ fn loaded(path: &Path) -> Vec<Scenario> {
 /// The list in the README is made of the files. Its last column is measured:
 /// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that record
 /// of a run, and leaves the others as they are.
-#[test]
-fn the_list_in_the_readme_is_current() {
-    const BEGIN: &str = "<!-- made by the_list_in_the_readme_is_current -->\n";
-    const END: &str = "<!-- to here -->\n";
+/// The text of scenarios/README.md with what lies between the marks of `test` replaced by
+/// `current`; panics if that is not what is there, unless it is to be updated.
+fn keep_current(test: &str, current: &str) {
     let path = catalogue().join("README.md");
     let readme = fs::read_to_string(&path).expect("the README is there");
-    let (before, rest) = readme.split_once(BEGIN).expect("the list has a beginning");
-    let (list, after) = rest.split_once(END).expect("the list has an end");
-    let update = std::env::var_os("UPDATE_CATALOGUE");
-    let measured = update.as_ref().map(|record| {
-        let record = Record::open(Path::new(record)).expect("a record");
+    let (before, list, after) = between_marks(&readme, test);
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(&path, [before, current, after].concat()).expect("it is written");
+    } else {
+        assert!(
+            current == list,
+            "a table of scenarios/README.md is not what the code says: run {test} with \
+             {UPDATE}=results/runs/latest and commit it"
+        );
+    }
+}
+
+/// Set to a record, it has the tests write the README's tables.
+const UPDATE: &str = "UPDATE_CATALOGUE";
+
+/// What comes before, between and after the marks of `test` in a text.
+fn between_marks<'a>(text: &'a str, test: &str) -> (&'a str, &'a str, &'a str) {
+    let begin = format!("<!-- made by {test} -->\n");
+    let start = text.find(&begin).expect("the table has a beginning") + begin.len();
+    let length = text[start..]
+        .find("<!-- to here -->\n")
+        .expect("the table has an end");
+    let (before, rest) = text.split_at(start);
+    let (table, after) = rest.split_at(length);
+    (before, table, after)
+}
+
+#[test]
+fn the_controllers_in_the_readme_are_current() {
+    let mut table = "| controller | guest modules | asked before dm hears of `EIO` | notes |\n\
+                     |---|---|---|---|\n"
+        .to_owned();
+    // The target has a chapter of its own.
+    for controller in Controller::ALL
+        .iter()
+        .filter(|one| **one != Controller::Target)
+    {
+        let profile = controller.profile();
+        let asked = match profile.failure_handling.attempts {
+            _ if profile.failure_handling.never_reports => "never".to_owned(),
+            (1, 1) => "1 time".to_owned(),
+            (least, most) if least == most => format!("{least} times"),
+            (least, most) => format!("{least} or {most} times"),
+        };
+        let cells = [
+            format!("`{controller}`"),
+            profile.modules.join(", "),
+            asked,
+            profile.note.to_owned(),
+        ];
+        let row = cells.join(" | ");
+        table += &format!("| {} |\n", row.trim_end());
+    }
+    keep_current("the_controllers_in_the_readme_are_current", &table);
+}
+
+#[test]
+fn the_list_in_the_readme_is_current() {
+    const TEST: &str = "the_list_in_the_readme_is_current";
+    let readme = fs::read_to_string(catalogue().join("README.md")).expect("the README is there");
+    let (_, list, _) = between_marks(&readme, TEST);
+    let measured = std::env::var_os(UPDATE).map(|record| {
+        let record = Record::open(Path::new(&record)).expect("a record");
         record.summary().expect("a readable record")
     });
     let mut lines = vec![
@@ -60,16 +118,7 @@ fn the_list_in_the_readme_is_current() {
         };
         lines.push(row.clone() + &time.or_else(told).unwrap_or_else(|| " |".to_owned()));
     }
-    let current = lines.join("\n") + "\n";
-    if update.is_some() {
-        fs::write(&path, [before, BEGIN, &current, END, after].concat()).expect("it is written");
-    } else {
-        assert!(
-            current == list,
-            "the list in scenarios/README.md is not what the files say: run this test with \
-             UPDATE_CATALOGUE=results/runs/latest and commit it"
-        );
-    }
+    keep_current(TEST, &(lines.join("\n") + "\n"));
 }
 
 #[test]
@@ -103,7 +152,7 @@ fn the_model_knows_every_case_of_the_catalogue() {
 /// Also where nobody would build it so: that is where nobody has looked.
 #[test]
 fn each_stack_meets_each_controller_in_a_sampled_run() {
-    use crate::scenario::case::{Controller, Stack};
+    use crate::scenario::case::Stack;
     let stack = |case: &Case| match (&case.stack, case.stack.nested(), case.linear) {
         (_, _, Some(_)) => "linear on top",
         (_, Some(_), _) => "mirror of multipaths",
