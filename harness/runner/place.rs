@@ -8,6 +8,7 @@
 use super::event::{Details, Event, Stamped};
 use super::perform::{Manner, perform};
 use super::plan::{self, Kind, Plan, Watch};
+use super::refusals::Refusals;
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
@@ -78,6 +79,7 @@ struct Shared {
     tally: RefCell<BTreeMap<Outcome, u64>>,
     /// Whether it has been said that bios cannot be watched.
     said_unwatched: Cell<bool>,
+    refusals: RefCell<Refusals>,
 }
 
 impl Shared {
@@ -122,7 +124,8 @@ fn without_machine(shared: &Shared, case: Case, outcome: Outcome, reason: String
         machine: NONE,
         attempt: 1,
     });
-    let keep = outcome != Outcome::Skipped || shared.plan.record_all;
+    let told = matches!(outcome, Outcome::Skipped | Outcome::Inconclusive);
+    let keep = !told || shared.plan.record_all;
     shared.say(Event::CaseFinished {
         id: case.id.clone(),
         scenario: case.scenario.clone(),
@@ -157,6 +160,7 @@ pub async fn run(
         machines: Cell::new(0),
         tally: RefCell::default(),
         said_unwatched: Cell::default(),
+        refusals: RefCell::default(),
         plan,
     });
     let cases = shared.plan.cases.len() as u64;
@@ -217,6 +221,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
+        if let Some(why) = shared.refusals.borrow().why_not(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Inconclusive, why);
+            continue;
+        }
         let kind = Kind::of(&queued.case);
         let controller = kind.fitting.controller;
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
@@ -378,6 +386,9 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
         Outcome::Infrastructure | Outcome::Inconclusive
     );
     let retried = to_watch || shows_nothing && attempt < ATTEMPTS && unwatched.is_none();
+    if !retried && let Some(seen) = &observation {
+        say_refused(shared, &case, seen);
+    }
     let keep = |verdict: &Verdict| verdict.outcome != Outcome::Pass || shared.plan.record_all;
     let details = keep(&verdict).then(|| {
         let console = placed.station.machine.console().since(0);
@@ -438,6 +449,18 @@ fn say_unwatched(shared: &Shared, observation: Option<&Observation>) {
     }
 }
 
+/// Notes whether a case's set-up was refused, and says once that no more like it are tried.
+fn say_refused(shared: &Shared, case: &Case, seen: &Observation) {
+    let mut refusals = shared.refusals.borrow_mut();
+    if refusals.note(case, seen.refusal.as_ref())
+        && let Some(text) = refusals.why_not(case)
+    {
+        shared.say(Event::Note {
+            text: format!("from here on cases like {} are {text}", case.id),
+        });
+    }
+}
+
 /// Why a machine cannot serve another case after this.
 fn must_end(seen: &Observation) -> Option<String> {
     match &seen.liveness {
@@ -446,11 +469,10 @@ fn must_end(seen: &Observation) -> Option<String> {
         Liveness::Dirty(why) => return Some(why.clone()),
         Liveness::Alive => {}
     }
-    if let Some(refusal) = &seen.refusal {
-        return Some(format!("the set-up was refused half done ({refusal})"));
-    }
     match seen.last_io() {
         Some(IoState::Done(_)) => {}
+        // What there was of a stack was taken away.
+        None if seen.refusal.is_some() => {}
         _ => return Some("the I/O never came back".to_owned()),
     }
     // A kernel that has warned is no longer a fair judge of the next case.
