@@ -6,6 +6,7 @@
 //! case that showed nothing, on the same one.
 
 use super::event::{Details, Event, Stamped};
+use super::needs;
 use super::perform::{Manner, perform};
 use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
@@ -15,6 +16,7 @@ use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
 use crate::storage::controller;
+use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
 use std::cell::{Cell, RefCell};
@@ -80,6 +82,8 @@ struct Shared {
     /// Whether it has been said that bios cannot be watched.
     said_unwatched: Cell<bool>,
     refusals: RefCell<Refusals>,
+    /// What the guests' kernel was built without; unknown before the first hello.
+    lacking: RefCell<Option<Vec<Facility>>>,
 }
 
 impl Shared {
@@ -101,6 +105,31 @@ impl Shared {
     fn is_all_on(&self, kind: Kind) -> bool {
         let mut cases = self.plan.cases.iter();
         cases.all(|case| Kind::of(case) == kind)
+    }
+
+    /// Why this kernel cannot serve a case, as far as that is known.
+    fn lacks(&self, case: &Case) -> Option<String> {
+        let lacking = self.lacking.borrow();
+        let mut needed = needs::facilities(case).into_iter();
+        let lacked = needed.find(|facility| lacking.iter().flatten().any(|one| one == facility));
+        lacked.map(needs::lacks)
+    }
+
+    /// Hears from the first machine what the kernel of all was built without, and says
+    /// once which cases that concerns.
+    fn learn(&self, lacking: &[Facility]) {
+        if self.lacking.borrow().is_some() {
+            return;
+        }
+        *self.lacking.borrow_mut() = Some(lacking.to_vec());
+        for facility in lacking {
+            let cases = self.plan.cases.iter();
+            let concerned = cases.filter(|case| needs::facilities(case).contains(facility));
+            if let count @ 1.. = concerned.count() {
+                let text = format!("{} ({count} cases are skipped)", needs::lacks(*facility));
+                self.say(Event::Note { text });
+            }
+        }
     }
 
     /// Takes the cases for machines of that kind out of the queue.
@@ -161,6 +190,7 @@ pub async fn run(
         tally: RefCell::default(),
         said_unwatched: Cell::default(),
         refusals: RefCell::default(),
+        lacking: RefCell::default(),
         plan,
     });
     let cases = shared.plan.cases.len() as u64;
@@ -221,6 +251,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
+        if let Some(why) = shared.lacks(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why);
+            continue;
+        }
         if let Some(why) = shared.refusals.borrow().why_not(&queued.case) {
             without_machine(&shared, queued.case, Outcome::Inconclusive, why);
             continue;
@@ -257,6 +291,11 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 }
             },
         };
+        if let Some(why) = shared.lacks(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why);
+            placed = Some(current);
+            continue;
+        }
         let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
             None if controller::remembers(controller) => {
@@ -318,6 +357,7 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
                     version: station.hello.version.clone(),
                     boot_ms: station.boot_time.as_millis() as u64,
                 });
+                shared.learn(&station.hello.lacking);
                 return Ok(Some(Placed {
                     station,
                     number,
