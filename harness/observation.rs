@@ -5,7 +5,7 @@ use crate::crash::{self, Crash};
 use crate::soak;
 use halfway_protocol::content::Span;
 use halfway_protocol::io::{IoState, Op};
-use halfway_protocol::message::{Disk, DmStatus, Limits, Refusal, Seen};
+use halfway_protocol::message::{Disk, DmStatus, KernelMessage, Limits, Refusal, Seen};
 use halfway_protocol::trace::Dev;
 use halfway_target::Said;
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,36 @@ pub struct PluggedAgain {
     pub journal: Vec<Entry>,
 }
 
+/// What a kernel said, on its console and in its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelText {
+    /// The console: what is urgent, and of a kernel that dies all of it.
+    pub console: String,
+    /// The log, which has the rest too.
+    pub log: Vec<KernelMessage>,
+}
+
+impl KernelText {
+    /// Whether it said nothing.
+    pub fn is_empty(&self) -> bool {
+        self.console.is_empty() && self.log.is_empty()
+    }
+
+    /// The most telling crash in it.
+    pub fn crash(&self) -> Option<Crash> {
+        crash_in(&self.log, &self.console)
+    }
+}
+
+/// The log has all lines of a report, the console of a kernel that lives the urgent
+/// ones.
+fn crash_in<'m>(log: impl IntoIterator<Item = &'m KernelMessage>, console: &str) -> Option<Crash> {
+    let lines: Vec<&str> = (log.into_iter())
+        .map(|message| message.text.as_str())
+        .collect();
+    crash::find_in(&[&lines.join("\n"), console])
+}
+
 /// All that was seen of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
@@ -246,8 +276,16 @@ pub struct Observation {
     /// What lies on the log's disk afterwards, of mirrors that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<DirtyLog>,
+    /// What the kernel logged of the case outside of the watch: while its stack was
+    /// set up, and taken down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<KernelMessage>,
     /// New text on the guest's console.
     pub console: String,
+    /// What the kernel said before the case began and after the one before it had
+    /// ended.
+    #[serde(default, skip_serializing_if = "KernelText::is_empty")]
+    pub left: KernelText,
     /// The status at the end, when all disks had been in order again for as long as
     /// multipathd may take to see it; of a case that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,15 +305,11 @@ impl Observation {
         }
     }
 
-    /// The most telling crash in what the kernel said, on its console or in its
-    /// log.
+    /// The most telling crash in what the kernel said of the case, on its console or
+    /// in its log.
     pub fn crash(&self) -> Option<Crash> {
-        let logged: Vec<&str> = self
-            .seen
-            .log
-            .iter()
-            .map(|message| message.text.as_str())
-            .collect();
-        crash::find(&self.console).or_else(|| crash::find(&logged.join("\n")))
+        let mut log: Vec<&KernelMessage> = self.around.iter().chain(&self.seen.log).collect();
+        log.sort_by_key(|message| message.micros);
+        crash_in(log, &self.console)
     }
 }

@@ -4,7 +4,9 @@
 //! caller that has several to make sends them all before it waits.
 
 use halfway_protocol::io::IoState;
-use halfway_protocol::message::{Answer, Call, Disk, DmStatus, Refusal, Reply, Request, Seen};
+use halfway_protocol::message::{
+    Answer, Call, Disk, DmStatus, KernelMessage, Refusal, Reply, Request, Seen,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -118,6 +120,19 @@ impl Guest {
         {
             Reply::Status(status) => Ok(status),
             other => Err(strange(other)),
+        }
+    }
+
+    /// What the kernel has logged since this was last asked.
+    pub fn kernel_log(
+        &self,
+    ) -> impl Future<Output = Result<Vec<KernelMessage>, CallError>> + use<> {
+        let answer = self.call(Request::KernelLog);
+        async move {
+            match answer.await? {
+                Reply::Log(log) => Ok(log),
+                other => Err(strange(other)),
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::stops::{self, Attendant};
 use super::{interlude, multipathd, operator, relief, soak, unplug};
 use crate::guest::CallError;
 use crate::guest::client::strange;
-use crate::observation::{Entry, Liveness, Observation};
+use crate::observation::{Entry, KernelText, Liveness, Observation};
 use crate::oracle::{model, status};
 use crate::scenario::case::{
     Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync,
@@ -14,8 +14,9 @@ use crate::scenario::case::{
 use crate::storage::StorageError;
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
-use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
+use halfway_protocol::message::{self, DmStatus, KernelMessage, Refusal, Reply, Request, Seen};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long the mirror may take to copy leg 0 to the others.
@@ -69,7 +70,8 @@ pub async fn perform(
     seed: u64,
     manner: Manner,
 ) -> Result<Observation, StorageError> {
-    let console = station.machine.console().mark();
+    let left = station.guest.kernel_log();
+    let left_console = station.new_console();
     let stderr = station.machine.stderr().mark();
     let mut seen = Observation {
         seed,
@@ -94,11 +96,23 @@ pub async fn perform(
         journal: Vec::new(),
         media: Vec::new(),
         log: None,
+        around: Vec::new(),
         console: String::new(),
+        left: KernelText::default(),
         qemu_stderr: String::new(),
         liveness: Liveness::Alive,
     };
-    let performed = steps(station, case, seed, manner, &mut seen).await;
+    let mut performed = steps(station, case, seed, manner, &mut seen).await;
+    if let Ok(())
+    | Err(Interruption::Unstarted(_) | Interruption::Guest(CallError::Refused(_))) = performed
+    {
+        match station.guest.kernel_log().await {
+            Ok(log) => seen.around = without(log, &seen.seen.log),
+            Err(CallError::Refused(_)) => {}
+            // It died at the very end.
+            Err(error) => performed = Err(error.into()),
+        }
+    }
     match performed {
         Ok(()) => {}
         Err(Interruption::Unstarted(refusal)) => {
@@ -139,9 +153,23 @@ pub async fn perform(
         };
     }
     seen.log = station.storage.dirty_log().filter(|_| case.has_log_disk());
-    seen.console = station.machine.console().since(console);
+    seen.console = station.new_console();
+    seen.left = KernelText {
+        console: left_console,
+        log: left.await.unwrap_or_default(),
+    };
     seen.qemu_stderr = station.machine.stderr().since(stderr);
     Ok(seen)
+}
+
+/// The messages that are not among those.
+fn without(log: Vec<KernelMessage>, those: &[KernelMessage]) -> Vec<KernelMessage> {
+    let those: HashSet<(u64, &str)> = (those.iter())
+        .map(|message| (message.micros, message.text.as_str()))
+        .collect();
+    log.into_iter()
+        .filter(|message| !those.contains(&(message.micros, message.text.as_str())))
+        .collect()
 }
 
 /// Makes the disks, the faults and the stack of a case: all but its I/O.

@@ -12,14 +12,14 @@ use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
-use crate::observation::{Liveness, Observation};
+use crate::observation::{KernelText, Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,6 +83,8 @@ struct Shared {
     refusals: RefCell<Refusals>,
     /// What the guests' kernel was built without; unknown before the first hello.
     lacking: RefCell<Option<Vec<Facility>>>,
+    /// What kernels complained of when no case was run, as it has been said.
+    complaints: RefCell<BTreeSet<String>>,
 }
 
 impl Shared {
@@ -190,6 +192,7 @@ pub async fn run(
         said_unwatched: Cell::default(),
         refusals: RefCell::default(),
         lacking: RefCell::default(),
+        complaints: RefCell::default(),
         plan,
     });
     let cases = shared.plan.cases.len() as u64;
@@ -311,7 +314,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
     Ok(())
 }
 
-async fn end(shared: &Shared, placed: Placed, reason: String, expected: bool) {
+async fn end(shared: &Shared, mut placed: Placed, reason: String, expected: bool) {
+    if expected && let Ok(text) = placed.station.kernel_text().await {
+        say_complaint(shared, &text, placed.number, "after its last case");
+    }
     placed.station.machine.end().await;
     shared.say(Event::MachineEnded {
         machine: placed.number,
@@ -350,6 +356,7 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
         };
         match started {
             Ok(station) => {
+                say_complaint(shared, &station.boot_text, number, "while it came up");
                 shared.say(Event::MachineReady {
                     machine: number,
                     release: station.hello.release.clone(),
@@ -413,7 +420,10 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
         Ok(observation) => (oracle::judge(&case, &observation), Some(observation)),
         Err(error) => {
             let reason = format!("the disks failed: {}", chain(&error));
-            (Verdict::bare(Outcome::Infrastructure, reason), None)
+            let verdict = Verdict::bare(Outcome::Infrastructure, reason);
+            let said = placed.station.kernel_text().await;
+            let crash = said.ok().and_then(|text| text.crash());
+            (oracle::blamed(verdict, crash.as_ref(), ""), None)
         }
     };
     let why_ended = match &observation {
@@ -482,6 +492,18 @@ fn of_both(unwatched: Judged, watched: Judged) -> Judged {
     judged
 }
 
+/// Says what the kernel complained of when no case was run, which no case is
+/// blamed for.
+fn say_complaint(shared: &Shared, text: &KernelText, machine: u32, when: &str) {
+    if let Some(crash) = text.crash()
+        && shared.complaints.borrow_mut().insert(crash.title.clone())
+    {
+        let title = crash.title;
+        let text = format!("the kernel of machine {machine} complained {when}: {title}");
+        shared.say(Event::Note { text });
+    }
+}
+
 /// Says once in a run that bios cannot be watched.
 fn say_unwatched(shared: &Shared, observation: Option<&Observation>) {
     if let Some(Err(refusal)) = observation.and_then(|seen| seen.seen.bios.as_ref())
@@ -519,7 +541,8 @@ fn must_end(seen: &Observation) -> Option<String> {
         _ => return Some("the I/O never came back".to_owned()),
     }
     // A kernel that has warned is no longer a fair judge of the next case.
-    let warned = seen.crash().map(|crash| crash.title);
+    let warned = seen.crash().or_else(|| seen.left.crash());
+    let warned = warned.map(|crash| crash.title);
     warned.or_else(|| slowed_down(&seen.seen.log))
 }
 

@@ -10,7 +10,7 @@ use crate::machine::command::{self, Boot};
 use crate::machine::daemon::{self, Daemon};
 use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
-use crate::observation::Member;
+use crate::observation::{KernelText, Member};
 use crate::scenario::Fitting;
 use crate::scenario::case::{Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
@@ -92,6 +92,10 @@ pub struct Station {
     pub shell: Option<UnixStream>,
     /// From QEMU's start to the agent's hello.
     pub boot_time: Duration,
+    /// What the kernel said until its disks were found.
+    pub boot_text: KernelText,
+    /// How far its console was read.
+    console_read: u64,
 }
 
 /// What a new station needs.
@@ -149,6 +153,8 @@ impl Station {
             limited: vec![None; blueprint.members.len()],
             shell,
             boot_time: took,
+            boot_text: KernelText::default(),
+            console_read: 0,
         };
         let lacking = station.hello.lacking.iter();
         let lacking = lacking.filter(|facility| Facility::OF_EVERY_CASE.contains(facility));
@@ -169,7 +175,22 @@ impl Station {
                 station.keep_a_spare(table.clone()).await?;
             }
         }
+        station.boot_text = station.kernel_text().await?;
         Ok(station)
+    }
+
+    /// All that the kernel has said since it was last asked.
+    pub async fn kernel_text(&mut self) -> Result<KernelText, CallError> {
+        let log = self.guest.kernel_log().await?;
+        let console = self.new_console();
+        Ok(KernelText { console, log })
+    }
+
+    /// What the console has said since it was last read.
+    pub fn new_console(&mut self) -> String {
+        let console = self.machine.console();
+        let read = std::mem::replace(&mut self.console_read, console.mark());
+        console.since(read)
     }
 
     /// Sees to it that exactly these faults are armed; see [`Storage::arm`].

@@ -18,14 +18,22 @@ impl Kmsg {
     /// # Errors
     /// The kernel refuses to open it.
     pub fn open() -> Result<Self, Refusal> {
-        let mut kmsg = OpenOptions::new()
+        let mut kmsg = Self::from_boot()?;
+        kmsg.forget()?;
+        Ok(kmsg)
+    }
+
+    /// Opens the log at its oldest record.
+    ///
+    /// # Errors
+    /// The kernel refuses to open it.
+    pub fn from_boot() -> Result<Self, Refusal> {
+        OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
             .open("/dev/kmsg")
             .map(Self)
-            .refuse(|| "opening /dev/kmsg".into())?;
-        kmsg.forget()?;
-        Ok(kmsg)
+            .refuse(|| "opening /dev/kmsg".into())
     }
 
     /// Goes behind the last record.

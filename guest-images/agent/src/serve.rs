@@ -26,6 +26,8 @@ pub struct Agent {
     control: Option<Control>,
     tracer: Option<Tracer>,
     kmsg: Option<Kmsg>,
+    /// Another reader, which misses nothing between two cases.
+    whole_log: Option<Kmsg>,
     watcher: Option<Result<Watcher, Refusal>>,
     /// Whether the watch that is on is one of bios too.
     watching_bios: bool,
@@ -120,6 +122,10 @@ impl Agent {
                     log,
                     bios,
                 }));
+            }
+            Request::KernelLog => {
+                let log = opened(&mut self.whole_log, Kmsg::from_boot)?;
+                return log.take().map(Reply::Log);
             }
             Request::IoStart(request) => self.start(request)?,
             Request::IoWait {

@@ -173,6 +173,9 @@ pub enum Request {
     },
     /// Stop watching; give what was seen. Answer: [`Reply::Seen`].
     Collect,
+    /// Give all that the kernel has logged since this was last asked, or since it
+    /// booted. Answer: [`Reply::Log`].
+    KernelLog,
     /// Start an I/O; it runs while other calls are answered. One at a time.
     /// Answer: [`Reply::Done`] as soon as it was started.
     IoStart(IoRequest),
@@ -285,6 +288,8 @@ pub enum Reply {
     Text(String),
     /// Traces and messages.
     Seen(Seen),
+    /// Kernel messages.
+    Log(Vec<KernelMessage>),
     /// State of the I/O.
     Io(IoState),
     /// State of the program.
@@ -360,6 +365,7 @@ mod tests {
     /// shape of a variant, and says so only when it is written.
     #[rstest]
     #[case::unit(Request::Disks)]
+    #[case::another(Request::KernelLog)]
     #[case::an_option(Request::Watch { bios: Some(64) })]
     #[case::fields(Request::IoWait { deadline_ms: 1, quiet_ms: None })]
     #[case::an_enum(Request::Sabotage { how: Sabotage::Panic })]

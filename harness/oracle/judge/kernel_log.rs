@@ -1,15 +1,13 @@
 //! What the kernel and QEMU said.
 
 use super::{Scene, difference};
+use crate::crash::Crash;
 use crate::oracle::verdict::{Difference, Witness};
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
     if let Some(crash) = &scene.crash {
-        found.push(difference(
-            Witness::KernelLog,
-            format!("{}\n{}", crash.title, crash.excerpt),
-        ));
+        found.push(complaint(crash, ""));
     }
     // QEMU speaks when a driver breaks the device's rules, and stops the
     // device then.
@@ -22,6 +20,12 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         found.push(difference(Witness::Qemu, line.trim().to_owned()));
     }
     found
+}
+
+/// A kernel's text about itself.
+pub fn complaint(crash: &Crash, when: &str) -> Difference {
+    let text = format!("{when}{}\n{}", crash.title, crash.excerpt);
+    difference(Witness::KernelLog, text)
 }
 
 /// What a device model says of a failure of its medium.

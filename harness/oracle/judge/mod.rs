@@ -159,8 +159,44 @@ fn difference(witness: Witness, text: impl Into<String>) -> Difference {
     }
 }
 
-/// Judges a case.
+/// Judges a case. A kernel that complained of itself has not passed, whatever else
+/// was seen: also where nothing was shown, or a device model is to blame.
 pub fn judge(case: &Case, seen: &Observation) -> Verdict {
+    let crash = seen.crash();
+    let left = seen.left.crash();
+    let verdict = by_witnesses(case, seen, crash.clone());
+    let verdict = blamed(verdict, crash.as_ref(), "");
+    blamed(
+        verdict,
+        left.as_ref(),
+        "when the case before had ended, and before this one began: ",
+    )
+}
+
+/// The verdict, where the kernel is to be blamed for what it said itself.
+pub fn blamed(verdict: Verdict, crash: Option<&Crash>, when: &str) -> Verdict {
+    let Some(crash) = crash.filter(|_| !verdict.outcome.blames_kernel()) else {
+        return verdict;
+    };
+    let outcome = match crash.survivable {
+        true => Outcome::Fail,
+        false => Outcome::Crash,
+    };
+    let mut differences = vec![kernel_log::complaint(crash, when)];
+    if verdict.outcome != Outcome::Pass {
+        let text = format!("{}: {}", verdict.outcome, verdict.reason);
+        differences.push(difference(Witness::KernelLog, text));
+    }
+    differences.extend(verdict.differences);
+    Verdict {
+        outcome,
+        reason: format!("{}: {when}{}", Witness::KernelLog, crash.title),
+        differences,
+        evidence: verdict.evidence,
+    }
+}
+
+fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdict {
     let environment = Environment {
         release: Environment::release_of(&seen.release),
         dma_alignment: seen
@@ -185,7 +221,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
         failure_handling: controller::failure_handling(case),
         release: environment.release,
         absorbed,
-        crash: seen.crash(),
+        crash,
     };
     let verdict = |outcome, reason: String, differences| Verdict {
         outcome,
@@ -211,8 +247,12 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
             return verdict(Outcome::Infrastructure, reason, Vec::new());
         }
         Liveness::Silent => {
-            let reason = "the guest no longer answers, and its kernel said nothing of it";
-            return verdict(Outcome::Hang, reason.to_owned(), soak::told(&scene));
+            let reason = match &scene.crash {
+                Some(crash) => format!("the guest no longer answers; it said: {}", crash.title),
+                None => "the guest no longer answers, and its kernel said nothing of it".into(),
+            };
+            let said = kernel_log::differences(&scene);
+            return verdict(Outcome::Hang, reason, [said, soak::told(&scene)].concat());
         }
         Liveness::Alive | Liveness::Dirty(_) => {}
     }

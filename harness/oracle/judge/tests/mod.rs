@@ -2,6 +2,7 @@
 //! simulated multipath, sound and tampered with: whatever is changed in a sound
 //! observation must be noticed, by the witness that saw it.
 
+mod complaints;
 mod content;
 mod contract;
 mod controllers;
@@ -429,7 +430,9 @@ fn observe(case: &Case) -> Observation {
         journal: mirror.journal,
         media,
         log: None,
+        around: Vec::new(),
         console: String::new(),
+        left: Default::default(),
         qemu_stderr: String::new(),
         liveness: Liveness::Alive,
     }
