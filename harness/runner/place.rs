@@ -217,6 +217,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
+        if let Err(why) = oracle::knows(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
+            continue;
+        }
         let kind = Kind::of(&queued.case);
         let controller = kind.fitting.controller;
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {

@@ -16,6 +16,7 @@
 //! | `shell` | a person's tools for an interactive guest |
 //! | `userland` | programs of the distribution, with their libraries |
 //! | `controls` | modules that are broken on purpose |
+//! | [`program`] | other programs, run to their end |
 
 mod archive;
 mod cache;
@@ -29,6 +30,7 @@ mod initramfs;
 mod kernel;
 mod modinfo;
 mod module;
+pub mod program;
 mod progress;
 mod shell;
 mod spec;
@@ -43,6 +45,7 @@ pub use image::ImageError;
 pub use initramfs::{Extra, Initramfs, InitramfsError};
 pub use kernel::{Kernel, KernelError, resolve};
 pub use module::{ModuleError, Modules, ResolvedModule, default_modules};
+pub use program::ProgramError;
 pub use progress::{Progress, Stage};
 pub use shell::{ShellError, shell_tools};
 pub use spec::{KernelSpec, SpecError};
