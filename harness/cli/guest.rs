@@ -2,7 +2,7 @@
 //! made or found before the first machine is started.
 
 use super::args::{self, GuestArgs};
-use super::{CliError, Context};
+use super::{CliError, Context, output};
 use crate::machine::accel::Memory;
 use crate::machine::clock;
 use crate::machine::command::{Boot, MEMORY_MIB};
@@ -458,7 +458,7 @@ impl Teller {
             other => other.to_string(),
         };
         if self.plain && line != self.last {
-            eprintln!("{line}");
+            output::say(&line);
             self.last = line;
         }
     }

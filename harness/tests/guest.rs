@@ -419,6 +419,19 @@ fn what_cannot_be_is_told(
     place.is_clean();
 }
 
+/// Nobody listens to what it says: that is no reason to panic (exit status 101).
+#[rstest]
+#[case::a_mistake(&["list", "/etc/passwd"], 2)]
+#[case::a_sample(&["list", "scenarios/raid1/read-once.toml"], 0)]
+fn a_closed_standard_error_changes_nothing(#[case] arguments: &[&str], #[case] code: i32) {
+    let place = Place::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = place.halfway();
+    command.args(arguments).stdout(Stdio::null()).stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(code));
+}
+
 /// A QEMU that answers `--version` and `-device help` as told, and is the host's own
 /// otherwise.
 fn fake_qemu(place: &Place, version: &str, devices: &str) -> PathBuf {

@@ -28,7 +28,7 @@ impl fmt::Display for Mark {
         f.pad(match self {
             Mark::Good => "ok",
             Mark::Warning => "warning",
-            Mark::Bad => "missing",
+            Mark::Bad => "error",
         })
     }
 }
