@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::Parser;
-use halfway::cli::{Cli, CliError, Context, Exit, commands};
+use halfway::cli::{Cli, CliError, Context, Exit, commands, output};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(CliError { exit, report }) => {
-            eprintln!("{report:?}");
+            output::say(format_args!("{report:?}"));
             exit.into()
         }
     }

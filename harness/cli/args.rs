@@ -184,6 +184,10 @@ pub struct RunArgs {
     /// On what.
     #[command(flatten)]
     pub guest: GuestArgs,
+    /// Skip the cases of which nobody knows what a correct kernel does, instead of
+    /// refusing them all: they are counted, and recorded with the reason
+    #[arg(long)]
+    pub skip_unknown: bool,
     /// Machines side by side
     #[arg(long, value_name = "N", default_value = "1")]
     pub jobs: NonZeroU32,
@@ -198,7 +202,7 @@ pub struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed", "watch"],
+        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed", "watch", "skip_unknown"],
     )]
     pub resume: Option<String>,
     /// Stop once that many cases have neither passed nor been skipped

@@ -2,15 +2,15 @@
 //! made or found before the first machine is started.
 
 use super::args::{self, GuestArgs};
-use super::{CliError, Context};
+use super::{CliError, Context, output};
 use crate::machine::accel::Memory;
 use crate::machine::clock;
 use crate::machine::command::{Boot, MEMORY_MIB};
 use crate::machine::daemon;
 use crate::machine::janitor::Workshop;
-use crate::machine::{Accel, AccelChoice};
+use crate::machine::{Accel, AccelChoice, Qemu, QemuError, qemu};
 use crate::report::Verbosity;
-use crate::results::manifest::{Acceleration, Kernel, Qemu};
+use crate::results::manifest::{self, Acceleration, Kernel};
 use crate::runner::Needs;
 use crate::runner::accel::{self, Decision};
 use crate::runner::plan::Images;
@@ -45,7 +45,7 @@ pub struct Guest {
     /// For the record.
     pub kernel: Kernel,
     /// For the record.
-    pub qemu: Qemu,
+    pub qemu: manifest::Qemu,
     /// For the record.
     pub acceleration: Acceleration,
     /// What the user should know.
@@ -90,15 +90,10 @@ pub enum GuestError {
     /// No programs for a guest.
     #[error(transparent)]
     Userland(#[from] UserlandError),
-    /// QEMU is not there.
-    #[error("failed to run {}", binary.display())]
-    #[diagnostic(help("`ci/setup` installs QEMU; {QEMU_VARIABLE} names another binary"))]
-    Qemu {
-        /// What was run.
-        binary: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    /// QEMU, or its storage daemon, does not work.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Qemu(#[from] QemuError),
     /// The private directory cannot be made.
     #[error("failed to make a private directory below {}", std::env::temp_dir().display())]
     #[diagnostic(help("TMPDIR names another place; it must be writable and have a short path"))]
@@ -141,8 +136,7 @@ pub async fn prepare(
     shell: bool,
 ) -> Result<Guest, GuestError> {
     let cache = Cache::open()?;
-    let binary = qemu_binary();
-    let version = qemu_version(&binary)?;
+    let qemu = Qemu::ask(&qemu_binary()).await?;
     let mut kernel = kernel(args, &cache, ctx).await?;
     let control = match &args.control {
         None => None,
@@ -195,24 +189,23 @@ pub async fn prepare(
     if kernel.modules.select(&[CRC32C]).is_ok() && !needs.with_files.is_empty() {
         filesystems.insert(0, CRC32C);
     }
-    let devices = qemu_devices(&binary)?;
+    let mut no_daemon = false;
+    if needs.controllers.iter().copied().any(storage::needs_daemon) {
+        let daemon = daemon::program(&qemu.binary);
+        no_daemon = qemu::daemon_version(&daemon).await?.is_none();
+    }
     for &controller in &needs.controllers {
-        let needed = controller.profile().qemu.devices.iter();
-        let lacking = needed.copied().find(|device| !devices.contains(*device));
-        let modules = [&stacks, controller.profile().modules].concat();
-        let unbuilt = controller
-            .profile()
-            .own_module
-            .and_then(|module| own.get(module));
-        let daemon = storage::needs_daemon(controller).then(|| daemon::program(&binary));
-        let no_daemon = daemon.is_some_and(|path| qemu_version(&path).is_err());
+        let profile = controller.profile();
+        let lacking = qemu.lacks(profile.qemu.devices);
+        let modules = [&stacks, profile.modules].concat();
+        let unbuilt = profile.own_module.and_then(|module| own.get(module));
         let mut with_files = None;
         let mut with_multipathd = None;
         let image = match (lacking, unbuilt) {
-            _ if no_daemon => {
+            _ if no_daemon && storage::needs_daemon(controller) => {
                 Err("there is no qemu-storage-daemon (`ci/setup` installs it)".to_owned())
             }
-            (Some(device), _) => Err(format!("{version} has no {device}")),
+            (Some(device), _) => Err(format!("{} has no {device}", qemu.version)),
             (None, Some(why)) => Err(why.clone()),
             (None, None) => match select(&modules) {
                 Err(error @ ModuleError::Missing { .. }) => Err(error.to_string()),
@@ -255,7 +248,7 @@ pub async fn prepare(
     let program = std::env::current_exe().ok();
     let workshop = Workshop::open(program.as_deref()).map_err(GuestError::Workshop)?;
     let mut boot = Boot {
-        qemu: binary.clone(),
+        qemu: qemu.binary.clone(),
         image: kernel.image.clone(),
         initrd,
         accel: Accel::Tcg,
@@ -272,7 +265,7 @@ pub async fn prepare(
         args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
         args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
     };
-    let memory = Memory::open(cache.root(), &version, &kernel.digest);
+    let memory = Memory::open(cache.root(), &qemu.version.to_string(), &kernel.digest);
     let decision = decide(choice, &memory, &boot, &workshop).await;
     boot.accel = decision.accel;
 
@@ -295,9 +288,9 @@ pub async fn prepare(
             image: kernel.image.display().to_string(),
             sha256: kernel.digest,
         },
-        qemu: Qemu {
-            binary: binary.display().to_string(),
-            version,
+        qemu: manifest::Qemu {
+            binary: qemu.binary.display().to_string(),
+            version: qemu.version.to_string(),
         },
         acceleration: Acceleration {
             accelerator: decision.accel.to_string().to_lowercase(),
@@ -344,48 +337,6 @@ async fn decide(
 /// The QEMU binary that is used.
 pub fn qemu_binary() -> PathBuf {
     std::env::var_os(QEMU_VARIABLE).map_or_else(|| "qemu-system-x86_64".into(), PathBuf::from)
-}
-
-/// The devices that a QEMU has.
-fn qemu_devices(binary: &Path) -> Result<HashSet<String>, GuestError> {
-    let failed = |source| GuestError::Qemu {
-        binary: binary.to_owned(),
-        source,
-    };
-    let output = std::process::Command::new(binary)
-        .args(["-device", "help"])
-        .output()
-        .map_err(failed)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    // `name "virtio-blk-pci", bus PCI, alias "virtio-blk"`
-    let names = text.lines().filter_map(|line| {
-        let (name, _) = line.strip_prefix("name \"")?.split_once('"')?;
-        Some(name.to_owned())
-    });
-    Ok(names.collect())
-}
-
-/// What QEMU says of its version.
-///
-/// # Errors
-/// It cannot be run.
-pub fn qemu_version(binary: &Path) -> Result<String, GuestError> {
-    let failed = |source| GuestError::Qemu {
-        binary: binary.to_owned(),
-        source,
-    };
-    let output = std::process::Command::new(binary)
-        .arg("--version")
-        .output()
-        .map_err(failed)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.lines().next() {
-        Some(line) if output.status.success() => Ok(line.to_owned()),
-        _ => {
-            let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(failed(io::Error::other(text)))
-        }
-    }
 }
 
 /// The kernel that `args` name, fetched if need be.
@@ -508,7 +459,7 @@ impl Teller {
             other => other.to_string(),
         };
         if self.plain && line != self.last {
-            eprintln!("{line}");
+            output::say(&line);
             self.last = line;
         }
     }

@@ -1,8 +1,9 @@
-//! Standard output: what a command prints, as opposed to what it says while it
-//! works, which goes to standard error.
+//! Standard output: what a command prints; and standard error: what it says while it
+//! works.
 
 use super::CliError;
 use miette::Diagnostic;
+use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use thiserror::Error;
 
@@ -24,4 +25,10 @@ pub fn write(body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), 
         }
         _ => Ok(()),
     }
+}
+
+/// Says a line on standard error. That nobody listens (`halfway list 2>&1 | head`) is
+/// no error: the exit code says what there is to say.
+pub fn say(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }

@@ -10,6 +10,7 @@ use crate::runner::Needs;
 use crate::scenario::{self, Case, Scenario};
 use miette::Diagnostic;
 use regex::Regex;
+use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
 /// Scenarios, and which of their cases are meant. The cases themselves are
@@ -51,15 +52,31 @@ enum SelectError {
         expanded: u64,
         version: String,
     },
-    #[error("{id} has no answer yet")]
-    #[diagnostic(help("`halfway explain` says what is known of the scenario's other cases"))]
+    #[error(
+        "nothing was started: {} of {cases} cannot be judged",
+        count(unknown.iter().map(|one| one.cases).sum(), "case")
+    )]
+    #[diagnostic(help(
+        "`--skip-unknown` runs the other cases; `halfway explain` says what is known of each"
+    ))]
     Unknown {
-        id: String,
-        #[source]
-        why: oracle::model::Unknown,
+        cases: u64,
+        #[related]
+        unknown: Vec<Unknown>,
     },
     #[error("the record's filter is not a regular expression")]
     Filter(#[source] regex::Error),
+}
+
+/// Cases of one scenario whose right answer is not known, for one reason.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{scenario}: {} of {of}, such as {first}: {why}", count(*cases, "case"))]
+struct Unknown {
+    scenario: String,
+    first: String,
+    why: oracle::model::Unknown,
+    cases: u64,
+    of: u64,
 }
 
 impl Choice {
@@ -109,7 +126,7 @@ impl Choice {
 
     fn of(mut scenarios: Vec<Scenario>, selection: &Selection, filter: Option<Regex>) -> Self {
         // A file may be named twice, by itself and by its directory.
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         scenarios.retain(|scenario| seen.insert((scenario.name.clone(), scenario.text.clone())));
         let thinning = match (selection.sample, &filter) {
             (Some(number), None) => {
@@ -141,15 +158,35 @@ impl Choice {
     /// does.
     ///
     /// # Errors
-    /// There is one.
+    /// There are some.
     pub fn known(&self) -> Result<(), CliError> {
+        let mut unknown: Vec<Unknown> = Vec::new();
+        let mut of = HashMap::new();
         for case in self.cases() {
-            if let Err(why) = oracle::knows(&case) {
-                let id = case.id;
-                return Err(CliError::usage(SelectError::Unknown { id, why }));
+            *of.entry(case.scenario.clone()).or_insert(0) += 1;
+            let Err(why) = oracle::knows(&case) else {
+                continue;
+            };
+            let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == why;
+            match unknown.iter_mut().find(alike) {
+                Some(one) => one.cases += 1,
+                None => unknown.push(Unknown {
+                    scenario: case.scenario,
+                    first: case.id,
+                    why,
+                    cases: 1,
+                    of: 0,
+                }),
             }
         }
-        Ok(())
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for one in &mut unknown {
+            one.of = of[&one.scenario];
+        }
+        let cases = self.cases;
+        Err(CliError::usage(SelectError::Unknown { cases, unknown }))
     }
 
     /// The scenario files, for a record.
@@ -163,9 +200,10 @@ impl Choice {
             .collect()
     }
 
-    /// What machines must have to serve the chosen cases.
+    /// What machines must have to serve the chosen cases that can be judged: no
+    /// others are run.
     pub fn needs(&self) -> Needs {
-        Needs::of(self.cases())
+        Needs::of(self.cases().filter(|case| oracle::knows(case).is_ok()))
     }
 
     /// The chosen cases, in the order of the scenarios.
@@ -276,6 +314,42 @@ mod tests {
         assert_eq!(shares(sizes.iter().copied(), number), expected);
     }
 
+    fn whole(files: &[(&str, &str)]) -> Choice {
+        let scenarios = files
+            .iter()
+            .map(|(name, text)| Scenario::parse(name, text).unwrap());
+        let selection = Selection {
+            full: true,
+            ..selection(&SelectArgs::default())
+        };
+        Choice::of(scenarios.collect(), &selection, None)
+    }
+
+    /// Nothing flushes in a read.
+    #[test]
+    fn what_cannot_be_judged_is_named_by_file_case_and_reason() {
+        let known = "question = \"?\"\n[[fault]]\nleg = 0\nat = [0, 8]\n";
+        let unknown = "question = \"?\"\n[io]\nop = [\"flush\", \"read\"]\n\
+                       [[fault]]\nop = \"flush\"\nleg = [0, 1]\nat = 0\n";
+        assert!(whole(&[("a", known)]).known().is_ok());
+        let choice = whole(&[("dir/b", unknown), ("a", known)]);
+        let error = choice.known().unwrap_err();
+        assert_eq!(error.exit, crate::cli::Exit::Usage);
+        let said = error.report.to_string();
+        assert_eq!(said, "nothing was started: 2 cases of 6 cannot be judged");
+        let related: Vec<_> = error.report.related().unwrap().collect();
+        assert_eq!(related.len(), 1);
+        let said = related[0].to_string();
+        let named = "dir/b: 2 cases of 4, such as dir.b@op=read,";
+        assert!(
+            said.starts_with(named) && said.contains("nothing is flushed"),
+            "{said}"
+        );
+        // What they need is not asked of a kernel.
+        let needs = whole(&[("b", &unknown.replace("\"flush\", ", ""))]).needs();
+        assert!(needs.stacks.is_empty(), "{needs:?}");
+    }
+
     fn chosen(number: u64, whole: u64) -> Vec<u64> {
         (0..whole)
             .filter(|at| is_chosen(*at, number, whole))
@@ -284,7 +358,7 @@ mod tests {
 
     #[test]
     fn no_axis_stands_still_in_a_spread_sample() {
-        let leg: std::collections::HashSet<_> = chosen(64, 4096)
+        let leg: HashSet<_> = chosen(64, 4096)
             .into_iter()
             .map(|index| index % 4)
             .collect();

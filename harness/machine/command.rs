@@ -36,6 +36,9 @@ pub struct Boot {
     pub append: Vec<String>,
 }
 
+/// Devices of QEMU that every machine has.
+pub const DEVICES: [&str; 3] = ["isa-serial", "virtio-serial-pci", "virtserialport"];
+
 /// Names of a machine's sockets and pipes within its private directory.
 pub mod file {
     /// Socket that QEMU's monitor connects to.

@@ -6,6 +6,7 @@
 //! make sense in it.
 //!
 //! * [`command`]: the one place where a QEMU command line is built.
+//! * [`qemu`]: what a QEMU says of itself, before a machine is made of it.
 //! * [`daemon`]: the storage daemon, for legs that have one.
 //! * [`accel`]: KVM or TCG, by trial.
 //! * [`clock`]: the rate of the time stamp counter, for emulated guests.
@@ -23,10 +24,12 @@ pub mod janitor;
 pub mod life;
 pub mod pipe;
 pub mod process;
+pub mod qemu;
 pub mod qmp;
 
 pub use accel::{Accel, AccelChoice};
 use command::file;
 pub use daemon::Daemon;
 pub use life::{Booting, Machine, StartError, Wreck};
+pub use qemu::{Qemu, QemuError};
 pub use qmp::{GreetError, Qmp};

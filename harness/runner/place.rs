@@ -253,6 +253,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
+        if let Err(why) = oracle::knows(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
+            continue;
+        }
         if let Some(why) = shared.lacks(&queued.case) {
             without_machine(&shared, queued.case, Outcome::Skipped, why);
             continue;

@@ -85,12 +85,12 @@ pub enum KernelError {
     #[error("there is no directory of modules at {}", .0.display())]
     NoModules(PathBuf),
     /// A file that cannot boot.
-    #[error("{} cannot be booted: {source}", path.display())]
+    #[error("{} cannot be booted: {why}", path.display())]
     Image {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: ImageError,
+        why: ImageError,
     },
     /// A file that cannot be read or written.
     #[error(transparent)]
@@ -313,9 +313,9 @@ impl Image {
     ) -> Result<Self, KernelError> {
         let data = file::read(path)?;
         let digest = file::digest(&data);
-        let refuse = |source| KernelError::Image {
+        let refuse = |why| KernelError::Image {
             path: path.to_owned(),
-            source,
+            why,
         };
         let Some(bzimage) = BzImage::parse(&data) else {
             let release = image::banner_release(&data).ok_or(refuse(ImageError::NotAKernel))?;

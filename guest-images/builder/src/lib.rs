@@ -17,6 +17,7 @@
 //! | `shell` | a person's tools for an interactive guest |
 //! | `userland` | programs of the distribution, with their libraries |
 //! | `controls` | modules that are broken on purpose |
+//! | [`program`] | other programs, run to their end |
 
 mod archive;
 mod cache;
@@ -31,6 +32,7 @@ mod kernel;
 mod modinfo;
 mod module;
 pub mod options;
+pub mod program;
 mod progress;
 mod shell;
 mod spec;
@@ -45,6 +47,7 @@ pub use image::ImageError;
 pub use initramfs::{Extra, Initramfs, InitramfsError};
 pub use kernel::{Kernel, KernelError, resolve};
 pub use module::{ModuleError, Modules, ResolvedModule, default_modules};
+pub use program::ProgramError;
 pub use progress::{Progress, Stage};
 pub use shell::{ShellError, shell_tools};
 pub use spec::{KernelSpec, SpecError};

@@ -3,6 +3,7 @@
 use crate::file::{self, FileError};
 use crate::image::is_static_elf;
 use crate::initramfs::Extra;
+use crate::program::{self, ProgramError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,6 +16,9 @@ pub enum ShellError {
     /// A busybox that needs libraries.
     #[error("{} is linked dynamically: install busybox-static", .0.display())]
     DynamicBusybox(PathBuf),
+    /// A tool that does not run here, or whose libraries are not known.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// A file that cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -28,19 +32,21 @@ pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
         return Err(ShellError::DynamicBusybox(busybox));
     }
     let mut tools = vec![copy("/bin/busybox", &busybox)];
-    let applets = output(&busybox, &["--list"]).unwrap_or_else(|| "sh\n".to_owned());
+    let applets = output(&busybox, &["--list"])?;
     for applet in applets.lines().filter(|applet| *applet != "busybox") {
         tools.push(Extra::Link {
             guest: format!("/bin/{applet}"),
             target: "busybox".to_owned(),
         });
     }
-    if let Some(dmsetup) = find(&["/sbin/dmsetup", "/usr/sbin/dmsetup"])
-        && let Some(libraries) = output(Path::new("ldd"), &[&dmsetup.to_string_lossy()])
-    {
+    if let Some(dmsetup) = find(&["/sbin/dmsetup", "/usr/sbin/dmsetup"]) {
         tools.push(copy("/sbin/dmsetup", &dmsetup));
-        for library in libraries_of(&libraries) {
-            tools.push(copy(library, Path::new(library)));
+        // ldd fails for what is linked statically.
+        if !is_static_elf(&file::read(&dmsetup)?) {
+            let libraries = output(Path::new("ldd"), &[&dmsetup.to_string_lossy()])?;
+            for library in libraries_of(&libraries) {
+                tools.push(copy(library, Path::new(library)));
+            }
         }
     }
     Ok(tools)
@@ -58,15 +64,11 @@ fn copy(guest: &str, host: &Path) -> Extra {
     }
 }
 
-fn output(program: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then_some(text)
+fn output(program: &Path, arguments: &[&str]) -> Result<String, ProgramError> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    let output = program::run(command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Paths in the output of ldd(1): libraries and the dynamic loader, but not

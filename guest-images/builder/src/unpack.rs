@@ -1,6 +1,7 @@
 //! Takes out of a kernel package what a guest needs, in one layout whatever
 //! the package's own is.
 
+use crate::program::{self, ProgramError};
 use crate::progress::{Progress, Stage};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -26,7 +27,7 @@ const UNWANTED: [&str; 7] = [
 
 /// A package that could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot unpack {package} (with dpkg-deb): {reason}")]
+#[error("cannot unpack {}: {reason}", .package.display())]
 pub struct UnpackError {
     /// The package's file.
     pub package: PathBuf,
@@ -47,7 +48,7 @@ pub(crate) fn unpack(
 pub(crate) fn read(
     package: &Path,
     progress: &mut Progress<'_>,
-    extract: impl FnOnce(ChildStdout) -> io::Result<()>,
+    extract: impl FnOnce(&mut ChildStdout) -> io::Result<()>,
 ) -> Result<(), UnpackError> {
     progress(&Stage::Unpack {
         package: package
@@ -56,36 +57,36 @@ pub(crate) fn read(
             .to_string_lossy()
             .into_owned(),
     });
-    let run = || -> io::Result<String> {
-        let mut child = Command::new("dpkg-deb")
-            .arg("--fsys-tarfile")
-            .arg(package)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let Some(stdout) = child.stdout.take() else {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        };
-        let extracted = extract(stdout);
-        // The reader is gone by now: a dpkg-deb that still writes ends too.
-        let output = child.wait_with_output()?;
-        extracted?;
-        match output.status.success() {
-            true => Ok(String::new()),
-            false => Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned()
-                + &format!(" ({})", output.status)),
-        }
-    };
     let error = |reason: String| UnpackError {
         package: package.to_owned(),
         reason,
     };
-    match run() {
-        Ok(complaint) if complaint.is_empty() => Ok(()),
-        Ok(complaint) => Err(error(complaint)),
-        Err(cause) => Err(error(cause.to_string())),
-    }
+    let mut command = Command::new("dpkg-deb");
+    command
+        .arg("--fsys-tarfile")
+        .arg(package)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let not_run = |source| ProgramError::of_start("dpkg-deb".as_ref(), source);
+    let mut child = command
+        .spawn()
+        .map_err(|source| error(not_run(source).to_string()))?;
+    let extracted = match child.stdout.take() {
+        // What is not wanted is read too: a reader that goes away makes it fail.
+        Some(mut stdout) => {
+            let extracted = extract(&mut stdout);
+            io::copy(&mut stdout, &mut io::sink()).and(extracted)
+        }
+        None => Err(io::ErrorKind::BrokenPipe.into()),
+    };
+    let output = child
+        .wait_with_output()
+        .map_err(|source| error(not_run(source).to_string()))?;
+    // A stream that breaks off is what its failure looks like from here.
+    ProgramError::check(program::line(&command), output)
+        .map_err(|failed| error(failed.to_string()))?;
+    extracted.map_err(|cause| error(cause.to_string()))
 }
 
 fn extract_tar(stream: impl io::Read, destination: &Path) -> io::Result<()> {
@@ -196,6 +197,45 @@ mod tests {
         std::fs::write(&package, "no package").unwrap();
         let error = unpack(&package, directory.path(), &mut |_| {}).unwrap_err();
         assert_eq!(error.package, package);
-        assert!(!error.reason.is_empty());
+        let says = ["`dpkg-deb --fsys-tarfile ", "archive magic version number"];
+        assert!(
+            says.iter().all(|part| error.reason.contains(part)),
+            "{error}"
+        );
+    }
+
+    /// Neither of two failures hides the other, which caused it.
+    #[test]
+    fn what_went_wrong_first_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir_all(at("p/DEBIAN")).unwrap();
+        std::fs::write(
+            at("p/DEBIAN/control"),
+            "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: n\nDescription: d\n",
+        )
+        .unwrap();
+        // More than a pipe and a tar reader hold, and not compressible.
+        let mut byte = 1u32;
+        let content: Vec<u8> = std::iter::repeat_with(|| {
+            byte = byte.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (byte >> 24) as u8
+        })
+        .take(4 << 20)
+        .collect();
+        std::fs::write(at("p/file"), content).unwrap();
+        let mut build = Command::new("dpkg-deb");
+        build.arg("--root-owner-group").arg("--build");
+        build.args([at("p"), at("p.deb")]);
+        program::run(build).unwrap();
+
+        let full = |_: &mut ChildStdout| Err(io::Error::other("the disk is full"));
+        let error = read(&at("p.deb"), &mut |_| {}, full).unwrap_err();
+        assert_eq!(error.reason, "the disk is full");
+
+        let whole = std::fs::read(at("p.deb")).unwrap();
+        std::fs::write(at("cut.deb"), &whole[..whole.len() / 2]).unwrap();
+        let error = unpack(&at("cut.deb"), directory.path(), &mut |_| {}).unwrap_err();
+        assert!(error.reason.contains("dpkg-deb"), "{error}");
     }
 }

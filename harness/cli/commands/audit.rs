@@ -5,7 +5,7 @@ use crate::audit::examine::{self, Site};
 use crate::audit::{Audit, Row, table};
 use crate::cli::args::AuditArgs;
 use crate::cli::guest::{self, Guest};
-use crate::cli::{CliError, Context, Exit};
+use crate::cli::{CliError, Context, Exit, output};
 use crate::report::Verbosity;
 use miette::Diagnostic;
 use std::io;
@@ -45,7 +45,7 @@ pub async fn execute(args: &AuditArgs, ctx: &Context) -> Result<Exit, CliError> 
             Err(why) => why.clone(),
         };
         if !quiet {
-            anstream::eprintln!("{} {:?}: {words}", row.subject, row.op);
+            output::say(format_args!("{} {:?}: {words}", row.subject, row.op));
         }
     };
     let needs = examine::needs_of_controllers();

@@ -135,10 +135,10 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
         let row = work.row(&mut interrupt).await?;
         if ctx.verbosity != Verbosity::Quiet {
             let (number, of, verdict) = (index + 1, controls.len(), row.verdict());
-            anstream::eprintln!("{number}/{of} {}: {verdict}", control.name);
+            output::say(format_args!("{number}/{of} {}: {verdict}", control.name));
         }
         if let Fate::Failed(why) = &row.fate {
-            anstream::eprintln!("{why}");
+            output::say(why);
         }
         let broken_off = *interrupt.stop.borrow() && matches!(row.fate, Fate::Failed(_));
         if let Some(kept) = kept.as_mut().filter(|_| !broken_off) {

@@ -2,12 +2,38 @@
 
 use crate::cli::args::DoctorArgs;
 use crate::cli::{CliError, Context, Exit, guest, output};
+use crate::machine::{Qemu, QemuError, daemon, qemu};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use crate::scenario::case::Controller;
+use crate::storage::controller;
 use halfway_builder::Cache;
+use std::fmt;
 use std::time::Duration;
 use tokio::task::LocalSet;
+
+/// How a thing is.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// As it should be.
+    Good,
+    /// Cases may be skipped for it, or nobody knows.
+    Warning,
+    /// Without it, or as it is, nothing works, or a command does not.
+    Bad,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Mark::Good => "ok",
+            Mark::Warning => "warning",
+            Mark::Bad => "error",
+        })
+    }
+}
+
+type Lines = Vec<(Mark, String)>;
 
 /// Examines this host, as far as a guest that says hello.
 ///
@@ -18,12 +44,12 @@ pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError>
     let mut report = Vec::new();
     let sound = examine(args, ctx, &mut report).await;
     output::write(|out| {
-        for (good, line) in &report {
-            writeln!(out, "{} {line}", if *good { "ok     " } else { "missing" })?;
+        for (mark, text) in &report {
+            writeln!(out, "{mark:<7} {text}")?;
         }
         let verdict = match sound {
             true => "this host can run scenarios",
-            false => "this host cannot run scenarios yet: `ci/setup` installs what is missing",
+            false => "this host cannot run scenarios yet; `ci/setup` installs what is missing",
         };
         writeln!(out, "{verdict}")
     })?;
@@ -34,36 +60,70 @@ pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError>
     })
 }
 
-async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, String)>) -> bool {
-    match guest::qemu_version(&guest::qemu_binary()) {
-        Ok(version) => report.push((true, version)),
-        Err(error) => {
-            report.push((false, format!("{error}")));
-            return false;
+/// Whether QEMU and its storage daemon work. What they lack makes cases be skipped.
+async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
+    let qemu = Qemu::ask(&guest::qemu_binary()).await?;
+    report.push((Mark::Good, qemu.version.to_string()));
+    let warning = qemu.version.warning();
+    report.extend(warning.map(|warning| (Mark::Warning, warning)));
+    for controller in Controller::EMULATED.into_iter().chain([Controller::Target]) {
+        if let Some(device) = qemu.lacks(controller::devices(controller)) {
+            let text = format!("QEMU has no {device}: cases on {controller} are skipped");
+            report.push((Mark::Warning, text));
         }
     }
+    let program = daemon::program(&qemu.binary);
+    let text = match qemu::daemon_version(&program).await? {
+        None => format!(
+            "there is no {}: cases on {} are skipped (`ci/setup` installs it)",
+            program.display(),
+            Controller::Target
+        ),
+        Some(version) if !version.belongs_to(&qemu.version) => {
+            format!(
+                "{} is {version}, of another release than QEMU",
+                program.display()
+            )
+        }
+        Some(version) => {
+            report.push((Mark::Good, version.to_string()));
+            return Ok(());
+        }
+    };
+    report.push((Mark::Warning, text));
+    Ok(())
+}
+
+async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Lines) -> bool {
+    if let Err(error) = emulator(report).await {
+        report.push((Mark::Bad, error.to_string()));
+        return false;
+    }
     match Cache::open() {
-        Ok(cache) => report.push((true, format!("cache: {}", cache.root().display()))),
-        Err(error) => report.push((false, error.to_string())),
+        Ok(cache) => report.push((Mark::Good, format!("cache: {}", cache.root().display()))),
+        Err(error) => report.push((Mark::Bad, error.to_string())),
     }
     match halfway_builder::shell_tools() {
-        Ok(_) => report.push((true, "busybox, for `halfway shell`".to_owned())),
-        Err(error) => report.push((false, format!("{error} (only `halfway shell` needs it)"))),
+        Ok(_) => report.push((Mark::Good, "busybox, for `halfway shell`".to_owned())),
+        Err(error) => report.push((
+            Mark::Bad,
+            format!("{error} (only `halfway shell` needs it)"),
+        )),
     }
     let guest = match guest::prepare(&args.guest, ctx, &Needs::default(), false).await {
         Ok(guest) => guest,
         Err(error) => {
-            report.push((false, error.to_string()));
+            report.push((Mark::Bad, error.to_string()));
             return false;
         }
     };
     report.push((
-        true,
+        Mark::Good,
         format!("kernel {}: {}", guest.kernel.name, guest.kernel.release),
     ));
     let accelerator = guest.acceleration.accelerator.to_uppercase();
     report.push((
-        true,
+        Mark::Good,
         format!(
             "acceleration: {accelerator} ({})",
             guest.acceleration.reason
@@ -95,18 +155,18 @@ async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, Strin
         Ok((hello, took)) => {
             let seconds = took.as_secs_f32();
             report.push((
-                true,
+                Mark::Good,
                 format!("a guest came up in {seconds:.1} s: {}", hello.version),
             ));
             let events = hello.events.len();
             report.push((
-                events > 0,
+                if events > 0 { Mark::Good } else { Mark::Bad },
                 format!("{events} block trace events in the guest"),
             ));
             events > 0
         }
         Err(error) => {
-            report.push((false, error));
+            report.push((Mark::Bad, error));
             false
         }
     }

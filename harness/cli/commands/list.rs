@@ -24,7 +24,7 @@ pub fn execute(args: &ListArgs) -> Result<Exit, CliError> {
         Ok(())
     })?;
     if let Some(sampled) = table::sampled(choice.cases, choice.whole) {
-        anstream::eprintln!("{sampled}");
+        output::say(sampled);
     }
     Ok(Exit::Pass)
 }

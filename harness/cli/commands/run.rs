@@ -133,7 +133,9 @@ impl Plan {
 
     async fn fresh(args: &RunArgs, ctx: &Context) -> Result<Self, CliError> {
         let choice = Choice::new(&args.select)?;
-        choice.known()?;
+        if !args.skip_unknown {
+            choice.known()?;
+        }
         let guest = guest::prepare(&args.guest, ctx, &choice.needs(), false).await?;
         // Short enough to be typed, and exact in any JSON reader.
         let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());

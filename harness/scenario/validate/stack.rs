@@ -23,18 +23,25 @@ fn linear(file: &File, report: &mut Report) {
     let (Some(sweep), Some(size)) = (&file.stack.linear, largest) else {
         return;
     };
-    let least = limits::SEGMENT_SECTORS.max(size.value.div_ceil(limits::LINEAR_SEGMENTS));
+    let (smallest, most) = (limits::SEGMENT_SECTORS, limits::LINEAR_SEGMENTS);
+    let least = smallest.max(size.value.div_ceil(most));
+    let enough = match least == smallest {
+        true => format!("give {least} sectors or more"),
+        false => format!("there are at most {most} segments: give each {least} sectors or more"),
+    };
     for segment in sweep.offenders(|sectors| *sectors < least) {
+        let (sectors, all) = (segment.value, size.value);
         report
-            .problem(format!("a segment cannot have {} sectors", segment.value))
-            .value(segment, "this value")
-            .value(size, "all segments together have these")
-            .help(format!(
-                "a segment has at least {} sectors, and there are at most {} of them: {least} or \
-                 more",
-                limits::SEGMENT_SECTORS,
-                limits::LINEAR_SEGMENTS
-            ));
+            .problem(match sectors < smallest {
+                true => format!("a segment of {sectors} sectors is less than a page"),
+                false => {
+                    let segments = all.div_ceil(sectors);
+                    format!("{all} sectors would be {segments} segments of {sectors}")
+                }
+            })
+            .value(segment, "sectors of a segment")
+            .value(size, "sectors of all segments")
+            .help(&enough);
     }
 }
 

@@ -1,17 +1,21 @@
 //! Programs for the guest.
 
-use halfway_builder::{Extra, shell_tools};
-use std::path::Path;
+use halfway_builder::{Extra, program, shell_tools};
+use std::process::Command;
 
-/// Programs of the host, with the libraries that they need.
-pub fn tools(programs: &[String]) -> Option<Vec<Extra>> {
-    let mut extra = shell_tools().ok()?;
+/// Programs of the host, with the libraries that they need, and a shell.
+///
+/// # Panics
+/// One is not there: `ci/setup` installs them.
+pub fn tools(programs: &[String]) -> Vec<Extra> {
+    let mut extra = shell_tools().expect("`ci/setup` installs busybox-static");
     for program in programs {
-        let ldd = std::process::Command::new("ldd")
-            .arg(program)
-            .output()
-            .ok()?;
-        let ldd = String::from_utf8(ldd.stdout).ok()?;
+        let mut ldd = Command::new("ldd");
+        ldd.arg(program);
+        let ldd = program::run(ldd)
+            .unwrap_or_else(|why| panic!("`ci/setup` installs {program}: {why}"))
+            .stdout;
+        let ldd = String::from_utf8(ldd).unwrap();
         let words = ldd.split_whitespace();
         let libraries = words.filter(|word| word.starts_with('/') && !word.ends_with(':'));
         for file in libraries.chain([program.as_str()]) {
@@ -20,13 +24,10 @@ pub fn tools(programs: &[String]) -> Option<Vec<Extra>> {
                 host: file.into(),
                 mode: 0o755,
             };
-            if !Path::new(program).exists() {
-                return None;
-            }
             if !extra.contains(&file) {
                 extra.push(file);
             }
         }
     }
-    Some(extra)
+    extra
 }

@@ -364,12 +364,11 @@ pub mod tests {
         assert!(Btf::parse(&bytes).unwrap().member("s", "m").is_none());
     }
 
+    /// That of guests is read by the tests with a guest.
     #[test]
+    #[ignore = "reads this host's kernel, which may have no type information (BTF)"]
     fn the_running_kernel_is_understood() {
-        // Where these tests run there may be no type information.
-        let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else {
-            return;
-        };
+        let bytes = std::fs::read("/sys/kernel/btf/vmlinux").unwrap();
         let btf = Btf::parse(&bytes).unwrap();
         let iter = btf.member("bio", "bi_iter").unwrap();
         let size = btf.member("bio", "bi_iter.bi_size").unwrap();

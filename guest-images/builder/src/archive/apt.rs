@@ -105,6 +105,7 @@ impl Apt {
             .env("LC_ALL", "C")
             .stdin(Stdio::null());
         let output = run("apt-get", command)?;
+        check("read this host's own sources", &output)?;
         Ok(text(&output.stdout))
     }
 

@@ -9,6 +9,7 @@ use crate::archive::{self, ArchiveError};
 use crate::cache::Cache;
 use crate::catalogue::Entry;
 use crate::file::{self, Context, FileError};
+use crate::program::{self, ProgramError};
 use crate::progress::{Progress, Stage};
 use crate::unpack;
 use std::collections::BTreeSet;
@@ -61,7 +62,7 @@ pub enum RootError {
     Archive(#[from] ArchiveError),
     /// It is there and does not run.
     #[error(
-        "{program} does not run in {}, which needs user namespaces (user_namespaces(7)): {said}",
+        "{program} does not run in {}, which needs user namespaces (user_namespaces(7)): {why}",
         root.display()
     )]
     Unusable {
@@ -69,8 +70,8 @@ pub enum RootError {
         program: String,
         /// Where it should run.
         root: PathBuf,
-        /// What was said.
-        said: String,
+        /// What became of it.
+        why: ProgramError,
     },
     /// A file that cannot be read or written.
     #[error(transparent)]
@@ -135,17 +136,15 @@ impl Root {
 
     /// A host that forbids namespaces should say so before anything is built.
     fn check(&self, compiler: &str) -> Result<(), RootError> {
-        let unusable = |said: String| RootError::Unusable {
-            program: compiler.to_owned(),
-            root: self.path.clone(),
-            said,
-        };
-        match self.command(compiler).arg("--version").output() {
-            Err(error) => Err(unusable(format!("unshare: {error}"))),
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(unusable(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            )),
+        let mut version = self.command(compiler);
+        version.arg("--version");
+        match program::run(version) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(RootError::Unusable {
+                program: compiler.to_owned(),
+                root: self.path.clone(),
+                why,
+            }),
         }
     }
 }

@@ -1,15 +1,29 @@
 //! The programs of the host that building a module needs.
 
+use crate::program::{self, ProgramError};
 use std::process::{Command, Stdio};
 
-/// A program that is not there.
+/// A program that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{program} cannot be run, which {purpose}: `ci/setup --controls` installs it")]
-pub struct MissingTool {
-    /// The program.
-    pub program: String,
-    /// What it is for.
-    pub purpose: String,
+pub enum MissingTool {
+    /// It is not installed.
+    #[error("there is no {program}, which {purpose}: `ci/setup --controls` installs it")]
+    Missing {
+        /// The program.
+        program: String,
+        /// What it is for.
+        purpose: String,
+    },
+    /// It is there and does not run.
+    #[error("{program}, which {purpose}, does not run: {why}")]
+    Broken {
+        /// The program.
+        program: String,
+        /// What it is for.
+        purpose: String,
+        /// What became of it.
+        why: ProgramError,
+    },
 }
 
 const SPATCH: &str = "spatch";
@@ -62,19 +76,18 @@ fn quiet(program: &str) -> Command {
     command
 }
 
-/// Checks that `program` is there.
+/// Checks that `program` is there, and runs.
 pub(super) fn need(program: &str, purpose: &str) -> Result<(), MissingTool> {
-    let there = quiet(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    match there {
-        true => Ok(()),
-        false => Err(MissingTool {
-            program: program.to_owned(),
-            purpose: purpose.to_owned(),
+    let mut version = quiet(program);
+    version.arg("--version");
+    let (program, purpose) = (program.to_owned(), purpose.to_owned());
+    match program::run(version) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_missing() => Err(MissingTool::Missing { program, purpose }),
+        Err(why) => Err(MissingTool::Broken {
+            program,
+            purpose,
+            why,
         }),
     }
 }
@@ -98,8 +111,20 @@ mod tests {
         let error = need("halfway-no-such-program", "does nothing").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "halfway-no-such-program cannot be run, which does nothing: \
+            "there is no halfway-no-such-program, which does nothing: \
              `ci/setup --controls` installs it"
+        );
+    }
+
+    #[test]
+    fn a_program_that_does_not_run_is_not_missing() {
+        let error = need("false", "does nothing").unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "false, which does nothing, does not run: `false --version` failed \
+                 (exit status: 1)"
+            ),
+            "{error}"
         );
     }
 
