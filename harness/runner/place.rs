@@ -355,6 +355,7 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
             deadline: controller::deadline(case.legs.controller, shared.plan.deadline),
             attempt,
             watched: shared.plan.watch == Watch::On || unwatched.is_some(),
+            standing: false,
         },
     )
     .await;

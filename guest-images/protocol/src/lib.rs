@@ -9,11 +9,13 @@
 //! * [`message`]: the calls and the answers.
 //! * [`io`]: an I/O to do, the shape of its memory, and what came of it.
 //! * [`trace`]: block-layer trace events, typed. [`bio`]: bios and their vectors.
+//! * [`session`]: a shell in the guest, on a port of its own.
 
 pub mod bio;
 pub mod content;
 pub mod io;
 pub mod message;
+pub mod session;
 pub mod trace;
 
 pub use message::{Answer, Call, Hello, Reply, Request};
