@@ -22,5 +22,6 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod scenario;
+pub mod shell;
 pub mod soak;
 pub mod storage;

@@ -271,6 +271,9 @@ pub struct ShellArgs {
     /// Seed of every sector's content
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
+    /// How long an I/O of `halfway-io` may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub timeout: NonZeroU32,
 }
 
 /// `halfway show`.

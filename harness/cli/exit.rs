@@ -15,27 +15,43 @@ Exit codes:
        interrupted before anything failed
   125  nothing was shown: an inconclusive case, or no case at all that passed
        (`git bisect run` takes it as a skip)
-Where several apply: 1, then 3, then 125.";
+Where several apply: 1, then 3, then 125.
+`shell` exits as the guest's shell does.";
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// All pass.
-    Pass = 0,
+    Pass,
     /// The kernel failed.
-    Kernel = 1,
+    Kernel,
     /// The user asked for something that cannot be.
-    Usage = 2,
+    Usage,
     /// The host or the harness failed, or the run was interrupted.
-    Infrastructure = 3,
+    Infrastructure,
     /// Nothing could be judged.
-    Unjudged = 125,
+    Unjudged,
+    /// As the guest's shell ended.
+    Shell(u8),
+}
+
+impl Exit {
+    /// The exit status.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Pass => 0,
+            Exit::Kernel => 1,
+            Exit::Usage => 2,
+            Exit::Infrastructure => 3,
+            Exit::Unjudged => 125,
+            Exit::Shell(status) => status,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 

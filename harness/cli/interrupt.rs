@@ -40,7 +40,7 @@ impl Interrupt {
                 match count {
                     1 => drop(first.send_replace(true)),
                     2 => drop(drop_it.send_replace(true)),
-                    _ => std::process::exit(Exit::Infrastructure as i32),
+                    _ => std::process::exit(Exit::Infrastructure.code().into()),
                 }
             }
         });

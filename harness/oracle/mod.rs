@@ -26,6 +26,6 @@ pub mod units;
 pub mod verdict;
 
 pub use explain::explain;
-pub use judge::{blamed, judge};
+pub use judge::{blamed, judge, words};
 pub use model::{Expectation, expect, knows};
 pub use verdict::{Outcome, Verdict};

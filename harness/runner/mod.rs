@@ -34,7 +34,7 @@ mod unplug;
 
 pub use event::Event;
 pub use needs::Needs;
-pub use perform::set_up;
+pub use perform::{Manner, clear_away, perform, set_up};
 pub use place::{RunError, run};
 pub use plan::{Plan, case_seed};
 pub use station::{Station, StationError};

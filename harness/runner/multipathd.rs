@@ -279,7 +279,12 @@ pub async fn finish(
         }
         tokio::time::sleep(LOOK).await;
     });
+    Ok(end(station).await?)
+}
+
+/// Ends multipathd.
+pub async fn end(station: &Station) -> Result<(), CallError> {
     station.guest.call(Request::ProgramEnd).await?;
     ended(station, "multipathd").await?;
-    Ok(settle(station).await?)
+    settle(station).await
 }

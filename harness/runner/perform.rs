@@ -59,6 +59,8 @@ pub struct Manner {
     pub attempt: u32,
     /// Whether the contract watcher looks at every bio.
     pub watched: bool,
+    /// Whether the stack is there already ([`set_up`]), and stays.
+    pub standing: bool,
 }
 
 /// Performs `case` and says what was seen of it; the error is one of the
@@ -103,8 +105,8 @@ pub async fn perform(
         liveness: Liveness::Alive,
     };
     let mut performed = steps(station, case, seed, manner, &mut seen).await;
-    if let Ok(())
-    | Err(Interruption::Unstarted(_) | Interruption::Guest(CallError::Refused(_))) = performed
+    if let Ok(()) | Err(Interruption::Unstarted(_) | Interruption::Guest(CallError::Refused(_))) =
+        performed
     {
         match station.guest.kernel_log().await {
             Ok(log) => seen.around = without(log, &seen.seen.log),
@@ -172,21 +174,45 @@ fn without(log: Vec<KernelMessage>, those: &[KernelMessage]) -> Vec<KernelMessag
         .collect()
 }
 
-/// Makes the disks, the faults and the stack of a case: all but its I/O.
+/// Makes the disks, the faults and the stack of a case: all but its I/O. Gives what
+/// reached the disks meanwhile, as [`Observation::set_up`].
 ///
 /// # Errors
 ///
 /// What the guest or the host refused, in words.
-pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<(), String> {
+pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<Vec<Entry>, String> {
     // Nobody would let anything go.
     let case = &Case {
         holds: Vec::new(),
         ..case.clone()
     };
-    prepare(station, case, seed, &case.faults, &mut Vec::new())
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+    let mut reached = Vec::new();
+    let prepared = prepare(station, case, seed, &case.faults, &mut reached).await;
+    prepared.map_err(|error| error.to_string())?;
+    Ok(reached)
+}
+
+/// Takes a stack down that [`set_up`] made, or what is left of it.
+///
+/// # Errors
+///
+/// What the guest refused, in words: somebody may use a device.
+pub async fn clear_away(station: &Station, case: &Case) -> Result<(), String> {
+    let gone = |error: &CallError| match error {
+        CallError::Refused(refusal) => refusal.errno == Some(Errno::NXIO.raw_os_error()),
+        _ => false,
+    };
+    if case.stack.no_path_retry().is_some() {
+        let ended = multipathd::end(station).await;
+        ended.map_err(|error| error.to_string())?;
+    }
+    for removed in remove(station, case) {
+        match removed.await {
+            Err(error) if !gone(&error) => return Err(error.to_string()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn prepare(
@@ -287,6 +313,21 @@ async fn prepare(
     }
     all(limited).await?;
     Ok((dev, limits))
+}
+
+/// The stack that is there: its device, and the limits of the upper one.
+async fn found(
+    station: &Station,
+    case: &Case,
+) -> Result<(halfway_protocol::trace::Dev, message::Limits), CallError> {
+    let find = |name: &str| {
+        let name = name.to_owned();
+        station.guest.call(Request::DmFind { name })
+    };
+    match (find(NAME).await?, find(stack::top(case)).await?) {
+        (Reply::Created(dev, _), Reply::Created(_, limits)) => Ok((dev, limits)),
+        (other, _) => Err(strange(other)),
+    }
 }
 
 /// Makes the multipaths that the legs of a mirror are.
@@ -405,8 +446,13 @@ async fn steps(
         _ => case.faults.clone(),
     };
     let faults = stops::lasting(case, faults);
-    let prepared = prepare(station, case, seed, &faults, &mut seen.set_up).await;
-    seen.dm = Some(prepared.map_err(Interruption::unstarted)?);
+    seen.dm = Some(match manner.standing {
+        true => found(station, case).await?,
+        false => {
+            let prepared = prepare(station, case, seed, &faults, &mut seen.set_up).await;
+            prepared.map_err(Interruption::unstarted)?
+        }
+    });
     if let Some(how) = &case.soak {
         soak::run(station, case, how, seed, manner, seen).await?;
         return take_down(station, case, seen).await;
@@ -491,7 +537,7 @@ async fn steps(
     let collected = station.guest.call(Request::Collect);
     let multipathd = case.stack.no_path_retry().is_some();
     let plugs = came_back && model::unplugs(case) && seen.meanwhile.is_some();
-    let mut removed = match came_back && !multipathd && !plugs {
+    let mut removed = match came_back && !multipathd && !plugs && !manner.standing {
         true => remove(station, case),
         false => Vec::new(),
     };

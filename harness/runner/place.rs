@@ -417,6 +417,7 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
                 .deadline(shared.plan.deadline),
             attempt,
             watched: shared.plan.watch == Watch::On || unwatched.is_some(),
+            standing: false,
         },
     )
     .await;

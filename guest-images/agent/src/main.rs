@@ -35,6 +35,9 @@ use std::thread;
 use std::time::Duration;
 
 fn main() {
+    if let Some(status) = shell::called() {
+        std::process::exit(status.into());
+    }
     let hello = boot::up();
     let mut port = loop {
         match port::Port::open(halfway_protocol::PORT, Duration::from_secs(10)) {

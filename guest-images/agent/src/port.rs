@@ -15,7 +15,7 @@ const LONGEST: u64 = 16 << 20;
 
 /// How long to wait before looking again whether the host has connected: a
 /// read of a port that has no one at its other end comes back empty at once.
-const UNCONNECTED: Duration = Duration::from_millis(10);
+pub const UNCONNECTED: Duration = Duration::from_millis(10);
 
 /// The device node of the port with that name, once it appears.
 ///

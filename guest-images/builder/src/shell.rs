@@ -4,6 +4,7 @@ use crate::file::{self, FileError};
 use crate::image::is_static_elf;
 use crate::initramfs::Extra;
 use crate::program::{self, ProgramError};
+use halfway_protocol::session::COMMANDS;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,7 +26,8 @@ pub enum ShellError {
 }
 
 /// `/bin/busybox` with a link in `/bin` for each of its commands (`sh` among
-/// them), and `/sbin/dmsetup` with its libraries where the host has it.
+/// them), the commands that the host answers, which the agent is, and
+/// `/sbin/dmsetup` with its libraries where the host has it.
 pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
     let busybox = find(&["/bin/busybox", "/usr/bin/busybox"]).ok_or(ShellError::NoBusybox)?;
     if !is_static_elf(&file::read(&busybox)?) {
@@ -37,6 +39,12 @@ pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
         tools.push(Extra::Link {
             guest: format!("/bin/{applet}"),
             target: "busybox".to_owned(),
+        });
+    }
+    for command in COMMANDS {
+        tools.push(Extra::Link {
+            guest: format!("/bin/{command}"),
+            target: "/init".to_owned(),
         });
     }
     if let Some(dmsetup) = find(&["/sbin/dmsetup", "/usr/sbin/dmsetup"]) {

@@ -11,6 +11,7 @@
 //! * [`io`]: an I/O to do, the shape of its memory, and what came of it.
 //!   [`layout`]: where it lies in the agent's memory. [`limits`]: what is too much.
 //! * [`trace`]: block-layer trace events, typed. [`bio`]: bios and their vectors.
+//! * [`session`]: a shell in the guest, on a port of its own.
 
 pub mod bio;
 pub mod content;
@@ -19,6 +20,7 @@ pub mod io;
 pub mod layout;
 pub mod limits;
 pub mod message;
+pub mod session;
 pub mod trace;
 
 pub use message::{Answer, Call, Hello, Reply, Request};

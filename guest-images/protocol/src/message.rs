@@ -227,8 +227,8 @@ pub enum Request {
         /// In which way.
         how: Sabotage,
     },
-    /// Run `/bin/sh` on the virtio-serial port of that name until it ends.
-    /// Answer: [`Reply::Done`].
+    /// Serve a [session](crate::session) with `/bin/sh` on the virtio-serial port of
+    /// that name. Answer: [`Reply::Done`], as soon as that waits for its start.
     Shell {
         /// Name of the port.
         port: String,

@@ -6,7 +6,6 @@ use crate::machine::{Qemu, QemuError, daemon, qemu};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use crate::scenario::case::Controller;
-use crate::storage::controller;
 use halfway_builder::Cache;
 use std::fmt;
 use std::time::Duration;
@@ -66,8 +65,12 @@ async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
     report.push((Mark::Good, qemu.version.to_string()));
     let warning = qemu.version.warning();
     report.extend(warning.map(|warning| (Mark::Warning, warning)));
-    for controller in Controller::EMULATED.into_iter().chain([Controller::Target]) {
-        if let Some(device) = qemu.lacks(controller::devices(controller)) {
+    for controller in Controller::ALL
+        .iter()
+        .copied()
+        .filter(|one| !one.is_piecewise())
+    {
+        if let Some(device) = qemu.lacks(controller.profile().qemu.devices) {
             let text = format!("QEMU has no {device}: cases on {controller} are skipped");
             report.push((Mark::Warning, text));
         }

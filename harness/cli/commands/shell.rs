@@ -4,20 +4,24 @@ use crate::cli::args::{SelectArgs, ShellArgs};
 use crate::cli::guest::{self, Guest};
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit};
+use crate::crash;
+use crate::machine::Wreck;
 use crate::machine::command::SHELL_PORT;
 use crate::oracle;
 use crate::runner::stack;
-use crate::runner::{Needs, Station, StationError, case_seed, plan, set_up, station::Blueprint};
+use crate::runner::{Needs, Station, StationError, case_seed, plan, station::Blueprint};
 use crate::scenario::Case;
 use crate::scenario::Fitting;
 use crate::scenario::case::OnError;
-use halfway_protocol::message::Request;
+use crate::shell::bench::Bench;
+use crate::shell::channel::Channel;
+use crate::shell::session::{self, End};
+use crate::shell::terminal;
 use miette::Diagnostic;
-use rustix::termios::{self, OptionalActions, Termios};
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 /// A shell that cannot be had.
@@ -33,11 +37,15 @@ enum ShellError {
     Port,
     #[error("failed to set the case up: {0}")]
     SetUp(String),
-    #[error("failed to use this terminal")]
+    #[error("the guest gave no shell: {0}")]
+    Refused(String),
+    #[error("failed to join this terminal to the guest's shell")]
     Terminal(#[source] io::Error),
+    #[error("QEMU ended ({status}): {stderr}")]
+    Qemu { status: String, stderr: String },
 }
 
-/// Opens a shell for the first case that the arguments select.
+/// Opens a shell for the first case that the arguments select; exits as it does.
 ///
 /// # Errors
 /// The scenario is bad, or the guest cannot be brought up.
@@ -48,18 +56,19 @@ pub async fn execute(args: &ShellArgs, ctx: &Context) -> Result<Exit, CliError> 
         filter: args.filter.clone(),
         ..SelectArgs::default()
     })?;
-    let Some(case) = choice.cases().next() else {
+    let Some(mut case) = choice.cases().next() else {
         return Ok(Exit::Unjudged);
     };
+    // Nobody would let the machine go on.
+    case.legs.on_error = OnError::Report;
     let guest = guest::prepare(&args.guest, ctx, &Needs::of([&case]), true).await?;
     LocalSet::new()
-        .run_until(open(&case, &guest, args.seed))
+        .run_until(open(&case, &guest, args))
         .await
-        .map_err(CliError::infrastructure)?;
-    Ok(Exit::Pass)
+        .map_err(CliError::infrastructure)
 }
 
-async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
+async fn open(case: &Case, guest: &Guest, args: &ShellArgs) -> Result<Exit, ShellError> {
     for note in &guest.notes {
         eprintln!("{note}");
     }
@@ -67,11 +76,7 @@ async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
     let boot = plan::boot(&guest.boot, &guest.images, case).map_err(ShellError::Skipped)?;
     let blueprint = Blueprint {
         boot: &boot,
-        fitting: Fitting {
-            // Nobody would let it go on.
-            on_error: OnError::Report,
-            ..Fitting::of(case)
-        },
+        fitting: Fitting::of(case),
         members: &members,
         patience: Duration::from_secs(30),
         spare: stack::spare([case]),
@@ -82,85 +87,58 @@ async fn open(case: &Case, guest: &Guest, seed: u64) -> Result<(), ShellError> {
         .await
         .map_err(ShellError::Station)?;
     let stream = station.shell.take().ok_or(ShellError::Port)?;
-    set_up(&mut station, case, case_seed(seed, &case.id))
-        .await
-        .map_err(ShellError::SetUp)?;
-
+    let timeout = Duration::from_secs(args.timeout.get().into());
+    let seed = case_seed(args.seed, &case.id);
+    let bench = Bench::build(&mut station, case.clone(), seed, timeout);
+    let mut bench = bench.await.map_err(ShellError::SetUp)?;
     eprint!("{}", oracle::explain(case));
-    let device = stack::top(case);
-    eprintln!("The dm device is /dev/mapper/{device}; `exit`, or Ctrl-], ends the guest.");
-    let request = Request::Shell {
-        port: SHELL_PORT.to_owned(),
-    };
-    let ended = station.guest.call_within(request, Duration::MAX);
-    let joined = join(stream);
-    tokio::select! {
-        _ = ended => {}
-        result = joined => result.map_err(ShellError::Terminal)?,
+    if terminal::of_user().is_some() {
+        eprint!("{}", bench.help());
     }
-    station.machine.end().await;
-    Ok(())
+    bench.open(SHELL_PORT).await.map_err(ShellError::Refused)?;
+
+    let (ask, questions) = mpsc::unbounded_channel();
+    let (answer, answers) = mpsc::unbounded_channel();
+    let joined = session::join(Channel::new(stream), ask, answers);
+    let end = tokio::select! {
+        end = joined => end.map_err(ShellError::Terminal)?,
+        () = bench.serve(questions, answer) => End::Gone,
+    };
+    // A kernel that panics says so while it goes.
+    if end == End::Gone {
+        station.machine.ended_within(LAST_WORDS).await;
+    }
+    exit(end, &station.machine.end().await)
 }
 
-/// Ctrl-].
-const ESCAPE: u8 = 0x1d;
+/// How long QEMU may take to end once its guest is gone.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Joins this terminal, byte for byte, to the guest's, until either ends.
-async fn join(stream: UnixStream) -> io::Result<()> {
-    let _raw = Raw::enter();
-    let (mut from_guest, mut to_guest) = stream.into_split();
-    let typed = async {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut input = tokio::io::stdin();
-        let mut buffer = [0; 1024];
-        loop {
-            let count = input.read(&mut buffer).await?;
-            let bytes = &buffer[..count];
-            match bytes.iter().position(|byte| *byte == ESCAPE) {
-                Some(_) => return Ok(()),
-                // The end of a script that was piped in is not the end of what
-                // it still has to say: its shell ends by itself.
-                None if count == 0 => {
-                    to_guest.write_all(b"exit\n").await?;
-                    return std::future::pending().await;
-                }
-                None => to_guest.write_all(bytes).await?,
+/// How the program exits after a session, and what it says then.
+fn exit(end: End, wreck: &Wreck) -> Result<Exit, ShellError> {
+    let crash = crash::find(&wreck.console);
+    if let Some(crash) = &crash {
+        eprintln!(
+            "The guest's kernel said: {}\n{}",
+            crash.title, crash.excerpt
+        );
+    }
+    match end {
+        End::Exited(status) => Ok(Exit::Shell(status)),
+        End::Left => Ok(Exit::Pass),
+        End::Signalled => Ok(Exit::Infrastructure),
+        End::Failed(why) => Err(ShellError::Refused(why)),
+        End::Gone if crash.is_some() => Ok(Exit::Kernel),
+        End::Gone => match wreck.status.as_deref() {
+            // As after `reboot -f`.
+            Some("exit status 0") => {
+                eprintln!("The guest has ended.");
+                Ok(Exit::Pass)
             }
-        }
-    };
-    let shown = async {
-        tokio::io::copy(&mut from_guest, &mut tokio::io::stdout())
-            .await
-            .map(drop)
-    };
-    tokio::select! {
-        result = typed => result,
-        result = shown => result,
-    }
-}
-
-/// The terminal in raw mode, until dropped; nothing where there is none.
-struct Raw(Option<Termios>);
-
-impl Raw {
-    fn enter() -> Self {
-        let stdin = rustix::stdio::stdin();
-        let Ok(before) = termios::tcgetattr(stdin) else {
-            return Raw(None);
-        };
-        let mut raw = before.clone();
-        raw.make_raw();
-        match termios::tcsetattr(stdin, OptionalActions::Now, &raw) {
-            Ok(()) => Raw(Some(before)),
-            Err(_) => Raw(None),
-        }
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, before);
-        }
+            status => Err(ShellError::Qemu {
+                status: status.unwrap_or("it still runs").to_owned(),
+                stderr: wreck.stderr.trim().to_owned(),
+            }),
+        },
     }
 }

@@ -30,6 +30,8 @@ mod unplug;
 #[cfg(test)]
 mod tests;
 
+pub use journal::words;
+
 use super::controller;
 use super::model::{self, Environment, Expectation, races};
 use super::units::{self, Unit};

@@ -1,0 +1,206 @@
+//! What the guest's commands ask of the host. They are commands of the guest, and not
+//! keys of the client: they have arguments and an exit status, a script can use them,
+//! and what they say can be piped.
+
+use super::session::Question;
+use super::{help, told};
+use crate::cli::exit::{Exit, exit_code};
+use crate::observation::{Command, Entry};
+use crate::oracle::{self, model};
+use crate::results::Tally;
+use crate::runner::{Manner, Station, clear_away, perform, set_up};
+use crate::scenario::case::{Case, Disk, During, Fault};
+use halfway_protocol::message::Request;
+use halfway_protocol::session::Message;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// A stack that stands, and what has become of it.
+pub struct Bench<'a> {
+    station: &'a mut Station,
+    case: Case,
+    seed: u64,
+    deadline: Duration,
+    armed: bool,
+    /// What reached the disks while the stack was built.
+    set_up: Vec<Entry>,
+    /// What has reached them since.
+    journal: Vec<Entry>,
+    /// Why the stack is no longer as the case builds it.
+    changed: Option<&'static str>,
+}
+
+/// What a command shows, and its exit status.
+type Answer = (String, u8);
+
+/// What went wrong, in words.
+type Trouble = String;
+
+impl<'a> Bench<'a> {
+    /// Builds the stack of `case`. `deadline` is how long an I/O may take.
+    ///
+    /// # Errors
+    /// What the guest or the host refused, in words.
+    pub async fn build(
+        station: &'a mut Station,
+        case: Case,
+        seed: u64,
+        deadline: Duration,
+    ) -> Result<Self, Trouble> {
+        let mut bench = Bench {
+            station,
+            deadline: case.legs.controller.profile().deadline(deadline),
+            case,
+            seed,
+            armed: true,
+            set_up: Vec::new(),
+            journal: Vec::new(),
+            changed: None,
+        };
+        bench.set_up().await?;
+        Ok(bench)
+    }
+
+    /// Has the guest serve a session on the port with that name.
+    ///
+    /// # Errors
+    /// What it refused, in words.
+    pub async fn open(&self, port: &str) -> Result<(), Trouble> {
+        let port = port.to_owned();
+        let opened = self.station.guest.call(Request::Shell { port }).await;
+        opened.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What is there.
+    pub fn help(&self) -> String {
+        help::text(&self.case, &self.station.disks)
+    }
+
+    /// Answers questions, one after the other, for as long as there may be more.
+    pub async fn serve(
+        &mut self,
+        mut questions: UnboundedReceiver<Question>,
+        answers: UnboundedSender<Message>,
+    ) {
+        while let Some(Question { id, words }) = questions.recv().await {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let answer = match words[..] {
+                ["halfway-fault"] => self.fault(),
+                ["halfway-fault", "arm"] => self.arm(true).await,
+                ["halfway-fault", "disarm"] => self.arm(false).await,
+                ["halfway-io"] => self.io().await,
+                ["halfway-reset"] => self.reset().await,
+                ["halfway-help"] => Ok((oracle::explain(&self.case) + &self.help(), 0)),
+                _ => Ok((self.help(), Exit::Usage.code())),
+            };
+            let (text, status) =
+                answer.unwrap_or_else(|trouble| (trouble + "\n", Exit::Infrastructure.code()));
+            // Nobody listens any more when the session has ended.
+            let _ = answers.send(Message::Answer { id, text, status });
+        }
+    }
+
+    async fn set_up(&mut self) -> Result<(), Trouble> {
+        self.set_up = set_up(self.station, &self.case, self.seed).await?;
+        self.collect()?;
+        self.journal.clear();
+        (self.armed, self.changed) = (true, None);
+        Ok(())
+    }
+
+    /// Takes what has reached the disks into our journal.
+    fn collect(&mut self) -> Result<(), Trouble> {
+        let collected = self.station.storage.collect(&self.case);
+        let (entries, _) = collected.map_err(|error| format!("The disks failed: {error}"))?;
+        // QEMU flushes of itself when a fault is armed.
+        let by_hand = |entry: &Entry| entry.command != Command::Flush;
+        if entries.iter().any(by_hand) {
+            self.changed = self.changed.or(Some("other I/O has reached its disks"));
+        }
+        self.journal.extend(entries);
+        Ok(())
+    }
+
+    fn fault(&mut self) -> Result<Answer, Trouble> {
+        self.collect()?;
+        Ok((told::fault(&self.case, self.armed, &self.journal), 0))
+    }
+
+    async fn arm(&mut self, armed: bool) -> Result<Answer, Trouble> {
+        // What a fault has failed is told from what is armed.
+        self.collect()?;
+        let case = self.case.clone();
+        let log = case.aside_of(Disk::Log, During::Io).cloned();
+        let (faults, log): (Vec<Fault>, Vec<Fault>) = match armed {
+            true => (case.faults.clone(), log.collect()),
+            false => Default::default(),
+        };
+        let done = self.station.arm(&case.legs, &faults, &log).await;
+        done.map_err(|error| format!("The fault could not be changed: {error}"))?;
+        self.armed = armed;
+        self.fault()
+    }
+
+    async fn reset(&mut self) -> Result<Answer, Trouble> {
+        let gone = clear_away(self.station, &self.case).await;
+        gone.map_err(|why| format!("The stack could not be taken down: {why}"))?;
+        self.changed = Some("it could not be built anew");
+        self.set_up().await?;
+        Ok((
+            "The stack is built anew, and the fault is armed.\n".to_owned(),
+            0,
+        ))
+    }
+
+    /// The case with the faults that are armed.
+    fn as_armed(&self) -> Case {
+        let mut case = self.case.clone();
+        if !self.armed {
+            case.faults.clear();
+            case.aside.retain(|aside| aside.during == During::SetUp);
+        }
+        case
+    }
+
+    /// Does the case's I/O, and has it judged. Where the case is about how its stack
+    /// is built, or takes it apart, that belongs to it.
+    async fn io(&mut self) -> Result<Answer, Trouble> {
+        self.collect()?;
+        let case = self.as_armed();
+        let standing = !(model::races_recovery(&case)
+            || model::unplugs(&case)
+            || case.soak.is_some()
+            || case.stack.no_path_retry().is_some());
+        if !standing {
+            let gone = clear_away(self.station, &case).await;
+            gone.map_err(|why| format!("The stack could not be taken down: {why}"))?;
+            self.changed = None;
+        }
+        let manner = Manner {
+            deadline: self.deadline,
+            attempt: 1,
+            watched: false,
+            standing,
+        };
+        let performed = perform(self.station, &case, self.seed, manner).await;
+        let mut seen = performed.map_err(|error| format!("The disks failed: {error}"))?;
+        if standing {
+            seen.set_up.clone_from(&self.set_up);
+        }
+        let verdict = oracle::judge(&case, &seen);
+        let text = told::io(&case, &seen, &verdict, self.changed);
+        let status = exit_code(&Tally::from_iter([(verdict.outcome, 1)]), false).code();
+        if standing {
+            self.journal.append(&mut seen.journal);
+            self.changed = Some("its I/O was done before");
+        } else {
+            let armed = self.armed;
+            self.changed = Some("it could not be built anew");
+            self.set_up().await.map_err(|why| format!("{text}{why}"))?;
+            if !armed {
+                self.arm(false).await?;
+            }
+        }
+        Ok((text, status))
+    }
+}
