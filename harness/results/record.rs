@@ -60,7 +60,7 @@ impl Record {
         let (here, there) = (PathBuf::from(run), results.join(run));
         // A name wins over a path: a directory that happens to be called
         // `latest` must not hide the newest record.
-        let is_record = |path: &&&PathBuf| path.join(MANIFEST).is_file();
+        let is_record = |path: &&PathBuf| path.join(MANIFEST).is_file();
         let Some(path) = [&there, &here].into_iter().find(is_record) else {
             return Err(RecordError::NoSuchRun {
                 run: run.to_owned(),
