@@ -28,7 +28,7 @@ fn written(configuration: &str) -> String {
 fn multipath_tools() -> Vec<Extra> {
     let cache = Cache::open().unwrap();
     let set = Userland::named("multipath").unwrap();
-    let mut extra = tools(&[]).unwrap();
+    let mut extra = tools(&[]);
     let programs = set.get(&cache, &mut |stage| println!("{stage}")).unwrap();
     let guest = |extra: &Extra| match extra {
         Extra::File { guest, .. } | Extra::Link { guest, .. } => guest.clone(),

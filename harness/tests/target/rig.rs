@@ -1,6 +1,6 @@
 //! The guest.
 
-use crate::daemon::{DAEMON, Daemon, PATIENCE, QEMU, SECTORS, SEED};
+use crate::daemon::{Daemon, PATIENCE, QEMU, SECTORS, SEED};
 use halfway::guest;
 use halfway::guest::boot::{BootError, Booted};
 use halfway::machine::command::{Boot, MEMORY_MIB};
