@@ -433,6 +433,15 @@ fn restore_limits(
         .collect()
 }
 
+/// Puts a complaint into the guest's kernel log, with the level of a warning.
+async fn complain(station: &Station) -> Result<(), CallError> {
+    let complaint = Request::WriteFile {
+        path: "/dev/kmsg".to_owned(),
+        text: "<4>BUG: sabotage in the guest\n".to_owned(),
+    };
+    station.guest.call(complaint).await.map(drop)
+}
+
 async fn steps(
     station: &mut Station,
     case: &Case,
@@ -446,6 +455,9 @@ async fn steps(
         _ => case.faults.clone(),
     };
     let faults = stops::lasting(case, faults);
+    if case.sabotage == Some(Sabotage::GuestComplaint) {
+        complain(station).await?;
+    }
     seen.dm = Some(match manner.standing {
         true => found(station, case).await?,
         false => {
@@ -483,7 +495,7 @@ async fn steps(
             }));
         }
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
-        Some(Sabotage::QemuKill | Sabotage::FaultMissed) | None => {}
+        Some(Sabotage::QemuKill | Sabotage::FaultMissed | Sabotage::GuestComplaint) | None => {}
     }
     if !case.holds.is_empty() {
         seen.meanwhile = interlude::act(station, case).await?;

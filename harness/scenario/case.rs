@@ -681,6 +681,9 @@ pub enum Sabotage {
     GuestPanic,
     /// The guest agent stops answering.
     GuestSilence,
+    /// A complaint is in the guest's kernel log while the stack is set up, of a level
+    /// that its console does not show.
+    GuestComplaint,
     /// QEMU is killed. Strikes on the first attempt only: an infrastructure
     /// failure is retried once.
     QemuKill,

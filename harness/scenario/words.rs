@@ -277,6 +277,9 @@ impl Display for Sabotage {
             Sabotage::GuestPanic => "the guest kernel is made to panic during the I/O",
             Sabotage::GuestSilence => "the guest agent is made to fall silent",
             Sabotage::QemuKill => "QEMU is killed during the first attempt",
+            Sabotage::GuestComplaint => {
+                "the guest's kernel log has a complaint while the stack is set up"
+            }
             Sabotage::FaultMissed => "the fault is armed on a sector that nothing touches",
         })
     }

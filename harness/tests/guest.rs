@@ -237,7 +237,8 @@ fn what_breaks_is_named_and_the_run_goes_on() {
     place.scenario("a-panic", &sabotaged("guest-panic"));
     place.scenario("b-kill", &sabotaged("qemu-kill"));
     place.scenario("c-missed", &sabotaged("fault-missed"));
-    place.scenario("d-sound", HALFWAY);
+    place.scenario("d-complaint", &sabotaged("guest-complaint"));
+    place.scenario("e-sound", HALFWAY);
     let scenarios = place.path("scenarios").display().to_string();
     let output = place.run(&[&scenarios, "--full", "--seed", "2"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
@@ -255,9 +256,19 @@ fn what_breaks_is_named_and_the_run_goes_on() {
     assert_eq!(outcome("a-panic"), ("crash", 1));
     // Killed once, tried once more, and then it passes.
     assert_eq!(outcome("b-kill"), ("pass", 2));
+    // What the kernel logs before the I/O counts too.
+    assert_eq!(outcome("d-complaint"), ("fail", 1));
+    let reason = &verdicts["d-complaint"]["verdict"]["reason"];
+    assert!(
+        reason
+            .as_str()
+            .unwrap()
+            .contains("BUG: sabotage in the guest"),
+        "{reason}"
+    );
     // What shows nothing is tried once more, too, and here shows nothing again.
     assert_eq!(outcome("c-missed"), ("inconclusive", 2));
-    let sound = verdicts.iter().filter(|(id, _)| id.starts_with("d-sound"));
+    let sound = verdicts.iter().filter(|(id, _)| id.starts_with("e-sound"));
     assert!(
         sound.clone().count() == 9
             && sound
