@@ -10,6 +10,7 @@ use super::sense;
 use crate::scenario::Case;
 use crate::scenario::case::{Controller, Fault, OnError, Times};
 use halfway_controllers::{ErrnoMeaning, FailureHandling};
+use halfway_protocol::io::{Op, Path};
 
 /// How the driver and the device model of `case` behave, beneath its stack.
 pub fn failure_handling(case: &Case) -> FailureHandling {
@@ -67,23 +68,59 @@ pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
     }
 }
 
+/// Whether the first request that `fault` fails is read-ahead, which no driver tries
+/// again: the page cache reads ahead first (`REQ_RAHEAD` in `mpage_readahead`), such
+/// a request is failfast (`blk_mq_bio_to_request`), and its failure goes up at once
+/// (`scsi_noretry_cmd`, which libata's and usb-storage's error handling comes to as
+/// well, and `blk_noretry_request` in `nvme_decide_disposition`).
+pub fn is_ahead(case: &Case, fault: &Fault) -> bool {
+    (case.io.op, case.io.path, fault.op) == (Op::Read, Path::Buffered, Op::Read)
+}
+
+/// How often the driver asks before device-mapper must have heard of `fault`, at
+/// least. Of read-ahead a multipath hears what a path failed; a mirror hands its
+/// failure on, and is asked for the pages one by one (`mirror_end_io`).
+pub fn asked_at_least(case: &Case, fault: &Fault) -> u32 {
+    match is_ahead(case, fault) && tells_of_read_ahead(case) {
+        true => 1,
+        false => asked(case, fault).0,
+    }
+}
+
+fn tells_of_read_ahead(case: &Case) -> bool {
+    case.stack.multipath().is_some() || case.stack.nested().is_some()
+}
+
+/// How often device-mapper hears of a fault that fails `times` requests.
+fn heard(case: &Case, fault: &Fault, times: u32) -> u32 {
+    match attempts(case, fault) {
+        None => 0,
+        // The target completes a part and then the rest, each for itself.
+        Some(1) => times,
+        Some(_) if is_ahead(case, fault) && tells_of_read_ahead(case) => times,
+        Some(least) if is_ahead(case, fault) => times.saturating_sub(1) / least,
+        Some(least) => times / least,
+    }
+}
+
 /// The case as device-mapper meets it, and the faults that it never hears of:
 /// those that wear off while the driver beneath tries again.
 pub fn as_dm_meets(case: &Case) -> (Case, Vec<Fault>) {
     let mut met = case.clone();
     let mut absorbed = Vec::new();
-    met.faults
-        .retain_mut(|fault| match (fault.times, attempts(case, fault)) {
-            (Times::Always, _) => true,
-            (Times::Count(times), Some(least)) if times >= least => {
-                fault.times = Times::Count(times / least);
-                true
-            }
-            (Times::Count(_), _) => {
+    met.faults.retain_mut(|fault| match fault.times {
+        Times::Always => true,
+        Times::Count(times) => match heard(case, fault, times) {
+            0 => {
                 absorbed.push(fault.clone());
                 false
             }
-        });
+            heard => {
+                fault.times = Times::Count(heard);
+                true
+            }
+        },
+    });
     (met, absorbed)
 }
 
@@ -141,6 +178,32 @@ mod tests {
         );
         let scenario = Scenario::parse("test", &text).unwrap();
         assert_eq!(knows(&scenario.expand().next().unwrap()).is_ok(), known);
+    }
+
+    /// Of a buffered read the first attempt is read-ahead: one request, of which a
+    /// mirror hears nothing, and after which a path has failed.
+    #[rstest]
+    #[case::wears_off("", "virtio-scsi", "1", None)]
+    #[case::five_are_left("", "nvme", "6", None)]
+    #[case::six_are_left("", "ahci", "7", Some(Times::Count(1)))]
+    #[case::no_retry("", "virtio-blk", "1", Some(Times::Count(1)))]
+    #[case::for_ever("", "nvme", "\"always\"", Some(Times::Always))]
+    #[case::path("target = \"multipath\"", "virtio-scsi", "1", Some(Times::Count(1)))]
+    #[case::path_of_a_leg("paths = 2", "virtio-scsi", "2", Some(Times::Count(2)))]
+    fn what_device_mapper_hears_of_read_ahead(
+        #[case] stack: &str,
+        #[case] controller: &str,
+        #[case] times: &str,
+        #[case] heard: Option<Times>,
+    ) {
+        let text = format!(
+            "question = \"?\"\n[stack]\n{stack}\n[legs]\ncontroller = \"{controller}\"\n\
+             [io]\npath = \"buffered\"\n[[fault]]\ntimes = {times}\n"
+        );
+        let scenario = Scenario::parse("test", &text).unwrap();
+        let (met, _) = as_dm_meets(&scenario.expand().next().unwrap());
+        let times: Vec<Times> = met.faults.iter().map(|fault| fault.times).collect();
+        assert_eq!(times, heard.into_iter().collect::<Vec<_>>());
     }
 
     #[rstest]

@@ -2,7 +2,7 @@
 //! volatile cache until it is told to flush (`REQ_PREFLUSH`, `REQ_FUA`:
 //! Documentation/block/writeback_cache_control.rst).
 
-use super::{Scene, difference};
+use super::{Scene, difference, trace};
 use crate::observation::{Command, Entry, Layer, Member};
 use crate::oracle::model;
 use crate::oracle::verdict::{Difference, Witness};
@@ -25,12 +25,49 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         .collect()
 }
 
+/// A device that was told to have a write on its medium before it answers
+/// (`REQ_FUA`), answered that all is well, and did not flush, in words. The kernel
+/// has done its part then: of that disk [`differences`] says nothing of it.
+pub fn lie(scene: &Scene<'_>) -> Option<String> {
+    model::media(scene.case).find_map(|leg| lie_of(scene, leg))
+}
+
+fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {
+    let written = last_unflushed(scene, leg)?;
+    model::ways_to(scene.case, leg).find_map(|way| {
+        let first = written.sector.wrapping_sub(model::offset(scene.case, way));
+        let mut told = trace::completions(scene, way)
+            .filter(|done| done.forced && done.ok && done.range.covers(first));
+        told.next().map(|done| {
+            format!(
+                "{}: it told the kernel that {done} is on its medium (REQ_FUA), and did not flush",
+                scene.name(way)
+            )
+        })
+    })
+}
+
 /// A leg that has failed is not relied on.
 fn is_sound(scene: &Scene<'_>, leg: u8) -> bool {
     scene.expected.health[usize::from(leg / scene.case.ways())] == "A"
 }
 
 fn unflushed(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
+    let written = last_unflushed(scene, leg)?;
+    lie_of(scene, leg).is_none().then(|| {
+        difference(
+            Witness::Medium,
+            format!(
+                "leg {leg}: {}+{} of the disk was acknowledged as durable, and no flush reached \
+                 it afterwards",
+                written.sector, written.sectors
+            ),
+        )
+    })
+}
+
+/// The last write that reached the medium of a leg, where no flush has since.
+fn last_unflushed(scene: &Scene<'_>, leg: u8) -> Option<Entry> {
     let ways = model::ways_to(scene.case, leg);
     let reached = |command: Command| {
         let of_medium = |entry: &&Entry| {
@@ -44,14 +81,5 @@ fn unflushed(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     };
     let written = reached(Command::Write)?;
     let flushed = reached(Command::Flush).map(|entry| entry.order);
-    (flushed < Some(written.order)).then(|| {
-        difference(
-            Witness::Medium,
-            format!(
-                "leg {leg}: {}+{} of the disk was acknowledged as durable, and no flush reached \
-                 it afterwards",
-                written.sector, written.sectors
-            ),
-        )
-    })
+    (flushed < Some(written.order)).then_some(written)
 }

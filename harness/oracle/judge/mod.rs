@@ -335,6 +335,10 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
         let reason = format!("{}: {}", first.witness, first.text);
         return verdict(Outcome::Fail, reason, differences);
     }
+    if let Some(lie) = durable::lie(&scene) {
+        let reason = format!("{} lies: {lie}", case.legs.controller);
+        return verdict(Outcome::Finding, reason, Vec::new());
+    }
     match fired::missing(&scene) {
         Some(reason) => verdict(Outcome::Inconclusive, reason, Vec::new()),
         None => verdict(Outcome::Pass, evidence::shown(&scene), Vec::new()),

@@ -227,7 +227,9 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         ))
     };
     let faulty = scene.case.faults.iter().any(|fault| fault.leg == leg);
-    let may_fail = faulty || unplug::leg(scene.case) == Some(leg);
+    let mut absorbed = scene.absorbed.iter().filter(|fault| fault.leg == leg);
+    let ahead = absorbed.any(|fault| controller::is_ahead(scene.case, fault));
+    let may_fail = faulty || ahead || unplug::leg(scene.case) == Some(leg);
     for done in &done {
         let of_range =
             |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);

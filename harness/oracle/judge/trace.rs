@@ -75,6 +75,8 @@ pub struct Completion {
     pub command: Command,
     /// Whether it ended well.
     pub ok: bool,
+    /// Whether the device was to have it on its medium before it answered.
+    pub forced: bool,
     /// Its place among all that the tracepoints show.
     pub place: usize,
 }
@@ -139,9 +141,19 @@ fn of_requests<'a>(
             range,
             command,
             ok: event.error == 0,
+            forced: is_forced(&event.rwbs),
             place,
         })
     })
+}
+
+/// Whether a request that a driver had carries `REQ_FUA`, which has its letter behind
+/// the command's, as `REQ_PREFLUSH` has the same before it (`blk_fill_rwbs`). A device
+/// that cannot do that is asked without, and for a flush behind it
+/// (`blk_insert_flush`).
+fn is_forced(rwbs: &str) -> bool {
+    let behind = rwbs.split_once('W').map(|(_, behind)| behind);
+    behind.is_some_and(|behind| behind.contains('F'))
 }
 
 /// The guest saw each request on a leg end as the device ended it: what failed

@@ -7,6 +7,7 @@
 //! depends on timing, the expectation says which outcomes are correct instead
 //! of guessing one.
 
+mod fill_up;
 mod hold;
 mod multipath;
 pub mod multipathd;
@@ -135,6 +136,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
     reports::knows(case)?;
     stop::knows(case)?;
     hold::knows(case, on_target)?;
+    fill_up::knows(case)?;
     match &case.stack {
         Stack::Raid1(mirror) => match &mirror.paths {
             Some(paths) => nested::knows(case, mirror, paths),
@@ -158,7 +160,7 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
         false => hold::expect(case, units, on_target),
     };
     expected.partial |= !expected.fires.is_empty() && exceeds_segments(case, environment, units);
-    expected
+    fill_up::expect(case, expected)
 }
 
 /// What the target of `case` does with units that nobody holds.

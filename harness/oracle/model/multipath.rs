@@ -102,11 +102,29 @@ pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         ([unit], Path::Direct) if flushes_fail && flushes_apart => flush(case, multipath, *unit),
         ([unit], Path::Direct) if flushes_fail => one_unit(case, multipath, *unit, Op::Flush),
         ([unit], Path::Direct) => one_unit(case, multipath, *unit, case.op_on_legs()),
-        _ => match disk_error_among_units(case, multipath) {
+        _ => match disk_error_among_units(case, multipath).or_else(|| cut(case, multipath)) {
             Some((fault, errno)) => disk_fails(case, fault, errno, units),
             None => many_units(case, multipath, units),
         },
     }
+}
+
+/// The fault that the one request of a direct I/O meets on the first path, and its
+/// errno, where it is an error of the disk itself, of whatever kind its device is:
+/// the kernel may have cut it where its memory has gaps that the path does not take
+/// (`bvec_gap_to_prev` in `bio_split_rw`, for NVMe's `virt_boundary_mask`), and the
+/// application is told of the piece that failed (`blkdev_bio_end_io`).
+fn cut<'a>(case: &'a Case, multipath: &Multipath) -> Option<(&'a Fault, i32)> {
+    let alone = case.io.path == Path::Direct && case.io.parts().len() == 1;
+    if !alone || multipath.path_grouping != PathGrouping::Failover {
+        return None;
+    }
+    let op = case.op_on_legs();
+    let mut met = (case.faults.iter()).filter(|fault| fault_meets(fault, op, 0, whole(case)));
+    let first = met.next()?;
+    let errno = controller::target_error(case, first)?;
+    let others = met.all(|fault| controller::target_error(case, fault) == Some(errno));
+    others.then_some((first, errno))
 }
 
 /// The one fault of a direct I/O of several units, and its errno, where it is an
@@ -155,7 +173,7 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
         log: None,
         beneath: Vec::new(),
         loses_sync: false,
-        fires: vec![0],
+        fires: indices(case, |one| one == fault).take(1).collect(),
         partial: false,
         units: units
             .iter()

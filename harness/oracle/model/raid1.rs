@@ -63,7 +63,7 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
 fn recovered(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     match (case.io.op, case.io.path) {
         (Op::Read, Path::Direct) => direct_read(case, mirror, units),
-        (Op::Read, Path::Buffered) => buffered_read(case, units),
+        (Op::Read, Path::Buffered) => buffered_read(case, mirror, units),
         (Op::Discard, _) => discard(case, units),
         (Op::Write | Op::Flush, _) if ends_with_fsync(case) => flush(case, mirror, units),
         (Op::Write | Op::Flush | Op::WriteZeroes, _) => write(case, mirror, units),
@@ -138,37 +138,52 @@ fn holds(mirror: &Raid1) -> bool {
     mirror.handle_errors && !mirror.keep_log
 }
 
-/// The legs that a read of `unit` asks, in order, and whether the last one has
-/// the data.
-///
-/// `choose_mirror` starts at the default leg and goes down, wrapping around,
-/// over legs that had an error. `fail_mirror` makes the first leg without an
-/// error the default, if errors are handled. Each leg is asked at most once: an
-/// error on it is never forgotten while the table stays.
-fn read_order(case: &Case, mirror: &Raid1, unit: Unit) -> (Vec<u8>, bool) {
-    let legs = case.legs.count;
-    let mut failed = vec![false; usize::from(legs)];
-    let mut default = 0;
-    let mut order = Vec::new();
-    loop {
-        let mut candidates = (0..legs).map(|step| (default + legs - step) % legs);
-        let Some(leg) = candidates.find(|leg| !failed[usize::from(*leg)]) else {
-            return (order, false);
-        };
-        order.push(leg);
-        if !case
-            .faults
-            .iter()
-            .any(|fault| fault_meets(fault, Op::Read, leg, unit))
-        {
-            return (order, true);
+/// The legs that reads choose from, one after the other.
+struct Legs<'a> {
+    case: &'a Case,
+    mirror: &'a Raid1,
+    failed: Vec<bool>,
+    default: u8,
+}
+
+impl<'a> Legs<'a> {
+    /// None has failed.
+    fn new(case: &'a Case, mirror: &'a Raid1) -> Self {
+        Legs {
+            case,
+            mirror,
+            failed: vec![false; case.legs.count.into()],
+            default: 0,
         }
-        failed[usize::from(leg)] = true;
-        if mirror.handle_errors
-            && leg == default
-            && let Some(valid) = failed.iter().position(|failed| !failed)
-        {
-            default = valid as u8;
+    }
+
+    /// The legs that a read of `unit` asks, in order, and whether the last one has
+    /// the data.
+    ///
+    /// `choose_mirror` starts at the default leg and goes down, wrapping around,
+    /// over legs that had an error. `fail_mirror` makes the first leg without an
+    /// error the default, if errors are handled. No leg is asked that has failed a
+    /// read before.
+    fn order(&mut self, unit: Unit) -> (Vec<u8>, bool) {
+        let legs = self.case.legs.count;
+        let mut order = Vec::new();
+        loop {
+            let mut candidates = (0..legs).map(|step| (self.default + legs - step) % legs);
+            let Some(leg) = candidates.find(|leg| !self.failed[usize::from(*leg)]) else {
+                return (order, false);
+            };
+            order.push(leg);
+            let mut faults = self.case.faults.iter();
+            if !faults.any(|fault| fault_meets(fault, Op::Read, leg, unit)) {
+                return (order, true);
+            }
+            self.failed[usize::from(leg)] = true;
+            if self.mirror.handle_errors
+                && leg == self.default
+                && let Some(valid) = self.failed.iter().position(|failed| !failed)
+            {
+                self.default = valid as u8;
+            }
         }
     }
 }
@@ -181,7 +196,7 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let mut fires = Vec::new();
 
     if let [unit] = *units {
-        let (order, found) = read_order(case, mirror, unit);
+        let (order, found) = Legs::new(case, mirror).order(unit);
         let asked_faulty = if found {
             &order[..order.len() - 1]
         } else {
@@ -265,29 +280,46 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
 
 /// The page cache reads ahead first; such a bio is not tried on another leg
 /// (`REQ_RAHEAD` in `mirror_end_io`). Then it reads the pages that are missing
-/// one by one, and those are.
-fn buffered_read(case: &Case, units: &[Unit]) -> Expectation {
+/// one by one, and those are. A leg that has failed one page is not asked for
+/// another (`choose_mirror`), so that with errors on all legs each page with one
+/// may be the first that none has left. Of errors that wear off, and of several
+/// readers, that depends on what read-ahead has met before, and who comes first.
+fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let faulty = legs_with(case, Op::Read, rounded(whole(case)));
-    let answers = case
-        .io
-        .parts()
+    let none_left = faulty.len() == legs;
+    let parts = case.io.parts();
+    let lasting = case.faults.iter().all(|fault| fault.times == Times::Always);
+    let exact = lasting && parts.len() == 1;
+    let mut in_turn = Legs::new(case, mirror);
+    let answers = parts
         .iter()
         .map(|&(sector, sectors)| {
-            let lost_page = |page: &u64| {
-                let page = Unit {
-                    sector: page * PAGE,
-                    sectors: PAGE,
-                };
-                legs_always(case, Op::Read, page).len() == legs
+            let of_page = |page: u64| Unit {
+                sector: page * PAGE,
+                sectors: PAGE,
             };
-            let pages = sector / PAGE..(sector + sectors).div_ceil(PAGE);
-            match pages.into_iter().find(lost_page) {
-                None => vec![Ok(bytes(sectors))],
-                Some(page) if page * PAGE <= sector => vec![Err(EIO)],
-                // What was read before the error counts (read(2)).
-                Some(page) => vec![Ok(bytes(page * PAGE - sector))],
+            // What was read before the error counts (read(2)).
+            let until = |page: u64| match page * PAGE {
+                page if page <= sector => Err(EIO),
+                page => Ok(bytes(page - sector)),
+            };
+            let mut answers = Vec::new();
+            for page in sector / PAGE..(sector + sectors).div_ceil(PAGE) {
+                let lost = match exact {
+                    true => !in_turn.order(of_page(page)).1,
+                    false => legs_always(case, Op::Read, of_page(page)).len() == legs,
+                };
+                if lost {
+                    answers.push(until(page));
+                    return answers;
+                }
+                if none_left && !exact && !legs_with(case, Op::Read, of_page(page)).is_empty() {
+                    answers.push(until(page));
+                }
             }
+            answers.push(Ok(bytes(sectors)));
+            answers
         })
         .collect();
     let mut health = vec!["A"; legs];

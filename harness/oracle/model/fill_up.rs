@@ -1,0 +1,176 @@
+//! What a buffered write reads before it writes.
+//!
+//! The page cache writes whole blocks of the dm device, which are pages where its
+//! size is one of pages (`set_init_blocksize` in block/bdev.c). A write of a part of
+//! a page reads the page first, to fill it up (`__block_write_begin_int` in
+//! fs/buffer.c), with a read that is no read-ahead: it is tried again as any other,
+//! and goes on to another leg or path. All that happens before the first byte is
+//! written back.
+
+use super::{Expectation, PAGE, Unknown, indices, legs_with};
+use crate::oracle::controller;
+use crate::oracle::units::Unit;
+use crate::scenario::case::{Case, Stack};
+use halfway_protocol::io::{Op, Path};
+
+/// The pages of which a buffered write has only a part, in order.
+fn pages(case: &Case) -> Vec<Unit> {
+    if (case.op_on_legs(), case.io.path) != (Op::Write, Path::Buffered) {
+        return Vec::new();
+    }
+    let mut pages = Vec::new();
+    for (sector, sectors) in case.io.parts() {
+        let end = sector + sectors;
+        let cut = [sector, end].into_iter().filter(|at| at % PAGE != 0);
+        pages.extend(cut.map(|at| Unit {
+            sector: at / PAGE * PAGE,
+            sectors: PAGE,
+        }));
+    }
+    pages.sort_unstable();
+    pages.dedup();
+    pages
+}
+
+/// The legs, or paths, that fail such a read.
+fn failing(case: &Case) -> Vec<u8> {
+    let mut legs: Vec<u8> = (pages(case).into_iter())
+        .flat_map(|page| legs_with(case, Op::Read, page))
+        .collect();
+    legs.sort_unstable();
+    legs.dedup();
+    legs
+}
+
+/// Whether it is known what becomes of a write whose filling up fails.
+pub fn knows(case: &Case) -> Result<(), Unknown> {
+    let mut failing = failing(case);
+    if case.stack.nested().is_some() {
+        // A mirror reads from its first leg while that has a path.
+        failing.retain(|disk| *disk < case.ways());
+    }
+    if failing.is_empty() {
+        return Ok(());
+    }
+    if failing.len() == usize::from(case.legs.count) {
+        return Err(Unknown(
+            "every leg fails what a buffered write reads to fill up a page; how much of it is \
+             written then depends on which of them is asked for which page",
+        ));
+    }
+    let mut of_reads = case.faults.iter().filter(|fault| fault.op == Op::Read);
+    match &case.stack {
+        Stack::Raid1(mirror) if mirror.paths.is_some() => Err(Unknown(
+            "a path beneath a mirror fails what a buffered write reads to fill up a page; what \
+             the two make of it is not worked out",
+        )),
+        Stack::Raid1(_) if case.faults.iter().any(|fault| fault.op != Op::Read) => Err(Unknown(
+            "a leg fails what a buffered write reads to fill up a page, and one fails a write: a \
+             mirror counts on neither of them any more (`get_valid_mirror`), and which it finds \
+             out first depends on timing",
+        )),
+        Stack::Raid1(_) if !case.aside.is_empty() => Err(Unknown(
+            "a leg fails what a buffered write reads to fill up a page, and the log or the \
+             recovery has failed before",
+        )),
+        Stack::Multipath(_)
+            if of_reads.any(|fault| controller::target_error(case, fault).is_some()) =>
+        {
+            Err(Unknown(
+                "the disk itself fails what a buffered write reads to fill up a page, which is \
+                 the write's own failure; how much of it is written before depends on its pages",
+            ))
+        }
+        Stack::Raid1(_) | Stack::Multipath(_) => Ok(()),
+    }
+}
+
+/// The same write, whose pages are filled up first.
+pub fn expect(case: &Case, mut expected: Expectation) -> Expectation {
+    let failed = match &case.stack {
+        Stack::Raid1(mirror) if mirror.paths.is_some() => return expected,
+        Stack::Raid1(_) => "R",
+        Stack::Multipath(_) => "F",
+    };
+    for leg in failing(case) {
+        // The first leg or path is asked first, for each page until it fails one.
+        let health = &mut expected.health[usize::from(leg)];
+        *health = match (leg, *health, failed) {
+            (0, "A" | "F" | "AF", failed) => failed,
+            (_, "A", "R") => "AR",
+            (_, "A" | "AF", _) => "AF",
+            (_, other, _) => other,
+        };
+    }
+    let pages = pages(case);
+    let met = indices(case, |fault| {
+        let covered = pages.iter().any(|page| page.covers(fault.sector));
+        fault.leg == 0 && fault.op == Op::Read && covered
+    });
+    expected.fires.splice(0..0, met.take(1));
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{self as model, Environment, bytes, whole};
+    use super::*;
+    use crate::scenario::Scenario;
+    use rstest::rstest;
+
+    const MULTIPATH: &str = "target = \"multipath\"";
+
+    /// A buffered write of 7 sectors from sector 2049, or of whole pages, and faults
+    /// of reads on these legs: what the legs show, whether the first leg's fires.
+    #[rstest]
+    #[case::leg("", 2049, &[0], "RA", true)]
+    #[case::other_leg("", 2049, &[1], "A,AR", false)]
+    #[case::whole_pages("", 2048, &[0], "AA", false)]
+    #[case::path(MULTIPATH, 2049, &[0], "FA", true)]
+    #[case::other_path(MULTIPATH, 2049, &[1], "A,AF", false)]
+    fn a_part_of_a_page_is_read_first(
+        #[case] stack: &str,
+        #[case] sector: u64,
+        #[case] legs: &[u8],
+        #[case] health: &str,
+        #[case] fires: bool,
+    ) {
+        let case = case(stack, sector, "op = \"read\"\nat = 0", legs);
+        assert_eq!(model::knows(&case), Ok(()));
+        let unit = model::rounded(whole(&case));
+        let expected = model::expect(&case, &Environment::default(), &[unit]);
+        let shown = match health.contains(',') {
+            true => expected.health.join(","),
+            false => expected.health.concat(),
+        };
+        assert_eq!(shown, health);
+        assert_eq!(expected.fires, if fires { vec![0] } else { vec![] });
+        assert_eq!(expected.answers, [[Ok(bytes(case.io.sectors))]]);
+    }
+
+    #[rstest]
+    #[case::all_legs("", "op = \"read\"\nat = 0", &[0, 1], false)]
+    #[case::all_paths(MULTIPATH, "op = \"read\"\nat = 0", &[0, 1], false)]
+    #[case::not_of_the_page("", "op = \"write\"\nat = 0", &[0], true)]
+    fn who_has_no_page_is_not_known(
+        #[case] stack: &str,
+        #[case] fault: &str,
+        #[case] legs: &[u8],
+        #[case] known: bool,
+    ) {
+        assert_eq!(model::knows(&case(stack, 2049, fault, legs)).is_ok(), known);
+    }
+
+    fn case(stack: &str, sector: u64, fault: &str, legs: &[u8]) -> Case {
+        let sectors = if sector.is_multiple_of(PAGE) { 8 } else { 7 };
+        let mut text = format!(
+            "question = \"?\"\n[stack]\n{stack}\n[io]\nop = \"write\"\npath = \"buffered\"\n\
+             sector = {sector}\nsectors = {sectors}\n"
+        );
+        for leg in legs {
+            text += &format!("[[fault]]\nleg = {leg}\n{fault}\n");
+        }
+        let scenario = Scenario::parse("test", &text).unwrap();
+        scenario.expand().next().unwrap()
+    }
+}
