@@ -49,6 +49,14 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A kernel of which nothing is known, which refuses nothing that some kernel
+    /// accepts.
+    pub const ANY: Environment = Environment {
+        release: (u32::MAX, 0),
+        dma_alignment: None,
+        max_segments: None,
+    };
+
     /// The first two numbers of a `uname -r`.
     pub fn release_of(text: &str) -> (u32, u32) {
         let mut numbers = text
@@ -141,6 +149,33 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
             None => raid1::knows(case, mirror),
         },
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
+    }
+}
+
+/// No fault of a case can fire.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no fault of it can fire: a correct kernel asks no leg for a bad sector")]
+pub struct Idle;
+
+/// Whether a fault of `case` can fire, if it has any: of a leg that a correct kernel
+/// does not ask for the bad sector none does, and nothing is tested.
+pub fn fires(case: &Case) -> Result<(), Idle> {
+    let (mut met, absorbed) = controller::as_dm_meets(case);
+    // What device-mapper never hears of is met where it would be met if it lasted.
+    if met.faults.is_empty() {
+        let lasting = absorbed.into_iter().map(|fault| Fault {
+            times: Times::Always,
+            ..fault
+        });
+        met.faults = lasting.collect();
+    }
+    if met.faults.is_empty() || met.soak.is_some() {
+        return Ok(());
+    }
+    let units = super::units::nominal(&met.io.parts(), &met.boundaries());
+    match expect(&met, &Environment::ANY, &units).fires.is_empty() {
+        true => Err(Idle),
+        false => Ok(()),
     }
 }
 
