@@ -23,6 +23,7 @@ mod operator;
 mod perform;
 mod place;
 pub mod plan;
+mod refusals;
 mod relief;
 mod soak;
 mod soak_files;

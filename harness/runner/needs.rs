@@ -1,7 +1,10 @@
 //! What machines must have to serve cases.
 
 use crate::scenario::Case;
-use crate::scenario::case::{Controller, Filesystem, Multipath, PathSelector, Stack};
+use crate::scenario::case::{Controller, Filesystem, Multipath, PathSelector, Sabotage, Stack};
+use halfway_builder::options;
+use halfway_protocol::facility::Facility;
+use halfway_protocol::io::Path;
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
@@ -50,6 +53,36 @@ pub fn filesystem(case: &Case) -> Option<&'static str> {
     match case.soak.as_ref()?.filesystem {
         Filesystem::None => None,
         other => Some(other.name()),
+    }
+}
+
+/// What a case needs of the guest's kernel, beside what every case needs.
+pub fn facilities(case: &Case) -> Vec<Facility> {
+    let mut needed = Vec::new();
+    if case.io.requests > 1 && case.io.path == Path::Direct {
+        needed.push(Facility::Aio);
+    }
+    if case.sabotage == Some(Sabotage::GuestPanic) {
+        needed.push(Facility::SysRq);
+    }
+    if case.stack.no_path_retry().is_some() {
+        needed.extend([
+            Facility::UnixSockets,
+            Facility::Epoll,
+            Facility::Signalfd,
+            Facility::Timerfd,
+            Facility::Inotify,
+        ]);
+    }
+    needed
+}
+
+/// That a kernel was built without something, in words.
+pub fn lacks(facility: Facility) -> String {
+    let option = facility.option();
+    match options::purpose(option) {
+        Some(purpose) => format!("the guest's kernel lacks {option}: {purpose}"),
+        None => format!("the guest's kernel lacks {option}"),
     }
 }
 

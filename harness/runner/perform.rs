@@ -15,6 +15,7 @@ use crate::storage::{StorageError, controller};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, Refusal, Reply, Request, Seen};
+use rustix::io::Errno;
 use std::time::Duration;
 
 /// How long the mirror may take to copy leg 0 to the others.
@@ -27,12 +28,25 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Why a case ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Interruption {
-    /// The guest did not answer, or is gone: an observation.
+    /// The guest did not answer, or is gone, or refused something: an observation.
     #[error(transparent)]
     Guest(#[from] CallError),
+    /// The guest refused something before the case's I/O was started.
+    #[error(transparent)]
+    Unstarted(Refusal),
     /// The disks failed us: no fault of the kernel's.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl Interruption {
+    /// What stopped a case before its I/O was started.
+    fn unstarted(self) -> Self {
+        match self {
+            Interruption::Guest(CallError::Refused(refusal)) => Interruption::Unstarted(refusal),
+            other => other,
+        }
+    }
 }
 
 /// How a case is performed, beside what it says itself.
@@ -87,7 +101,14 @@ pub async fn perform(
     let performed = steps(station, case, seed, manner, &mut seen).await;
     match performed {
         Ok(()) => {}
-        Err(Interruption::Guest(CallError::Refused(refusal))) => seen.refusal = Some(refusal),
+        Err(Interruption::Unstarted(refusal)) => {
+            seen.refusal = Some(refusal);
+            take_away(station, case, &mut seen).await;
+        }
+        Err(Interruption::Guest(CallError::Refused(refusal))) => {
+            seen.liveness = Liveness::Dirty(format!("it was refused half done ({refusal})"));
+            seen.refusal = Some(refusal);
+        }
         Err(Interruption::Guest(_)) => {
             seen.liveness = match station.machine.ended_within(LAST_WORDS).await {
                 Some(status) => Liveness::Exited(status),
@@ -356,7 +377,8 @@ async fn steps(
         _ => case.faults.clone(),
     };
     let faults = stops::lasting(case, faults);
-    seen.dm = Some(prepare(station, case, seed, &faults, &mut seen.set_up).await?);
+    let prepared = prepare(station, case, seed, &faults, &mut seen.set_up).await;
+    seen.dm = Some(prepared.map_err(Interruption::unstarted)?);
     if let Some(how) = &case.soak {
         soak::run(station, case, how, seed, manner, seen).await?;
         return take_down(station, case, seen).await;
@@ -401,8 +423,9 @@ async fn steps(
     };
     let flow = async {
         let events = as_status(before.await?)?.event;
-        watching.await?;
-        started.await?;
+        let unstarted = |error: CallError| Interruption::from(error).unstarted();
+        watching.await.map_err(unstarted)?;
+        started.await.map_err(unstarted)?;
         let state = match done {
             Ok(done) => done.await?,
             Err(ended) => ended,
@@ -470,6 +493,26 @@ async fn take_down(
     match seen.io {
         Some(IoState::Done(_)) => removed_well(remove(station, case), seen).await,
         _ => Ok(()),
+    }
+}
+
+/// Takes away what there is of a stack whose set-up was refused, so that the machine
+/// can serve the next case: nothing was in flight yet.
+async fn take_away(station: &Station, case: &Case, seen: &mut Observation) {
+    const NONE: i32 = Errno::NXIO.raw_os_error(); // `dev_remove` in drivers/md/dm-ioctl.c
+    // What is held, tended by multipathd or relieved is not undone here.
+    let alone = case.holds.is_empty() && case.stack.no_path_retry().is_none();
+    let plain = alone && seen.relief.is_empty();
+    let mut dirty = (!plain).then(|| "its set-up was refused".to_owned());
+    for removed in remove(station, case) {
+        match removed.await {
+            Ok(_) => {}
+            Err(CallError::Refused(refusal)) if refusal.errno == Some(NONE) => {}
+            Err(error) => dirty = Some(error.to_string()),
+        }
+    }
+    if let Some(why) = dirty {
+        seen.liveness = Liveness::Dirty(why);
     }
 }
 

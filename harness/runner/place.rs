@@ -6,14 +6,17 @@
 //! case that showed nothing, on the same one.
 
 use super::event::{Details, Event, Stamped};
+use super::needs;
 use super::perform::{Manner, perform};
 use super::plan::{self, Kind, Plan, Watch};
+use super::refusals::Refusals;
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
 use crate::scenario::Case;
 use crate::storage::controller;
+use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
 use std::cell::{Cell, RefCell};
@@ -78,6 +81,9 @@ struct Shared {
     tally: RefCell<BTreeMap<Outcome, u64>>,
     /// Whether it has been said that bios cannot be watched.
     said_unwatched: Cell<bool>,
+    refusals: RefCell<Refusals>,
+    /// What the guests' kernel was built without; unknown before the first hello.
+    lacking: RefCell<Option<Vec<Facility>>>,
 }
 
 impl Shared {
@@ -101,6 +107,31 @@ impl Shared {
         cases.all(|case| Kind::of(case) == kind)
     }
 
+    /// Why this kernel cannot serve a case, as far as that is known.
+    fn lacks(&self, case: &Case) -> Option<String> {
+        let lacking = self.lacking.borrow();
+        let mut needed = needs::facilities(case).into_iter();
+        let lacked = needed.find(|facility| lacking.iter().flatten().any(|one| one == facility));
+        lacked.map(needs::lacks)
+    }
+
+    /// Hears from the first machine what the kernel of all was built without, and says
+    /// once which cases that concerns.
+    fn learn(&self, lacking: &[Facility]) {
+        if self.lacking.borrow().is_some() {
+            return;
+        }
+        *self.lacking.borrow_mut() = Some(lacking.to_vec());
+        for facility in lacking {
+            let cases = self.plan.cases.iter();
+            let concerned = cases.filter(|case| needs::facilities(case).contains(facility));
+            if let count @ 1.. = concerned.count() {
+                let text = format!("{} ({count} cases are skipped)", needs::lacks(*facility));
+                self.say(Event::Note { text });
+            }
+        }
+    }
+
     /// Takes the cases for machines of that kind out of the queue.
     fn take_all_on(&self, kind: Kind) -> Vec<Case> {
         let mut queue = self.queue.borrow_mut();
@@ -122,7 +153,8 @@ fn without_machine(shared: &Shared, case: Case, outcome: Outcome, reason: String
         machine: NONE,
         attempt: 1,
     });
-    let keep = outcome != Outcome::Skipped || shared.plan.record_all;
+    let told = matches!(outcome, Outcome::Skipped | Outcome::Inconclusive);
+    let keep = !told || shared.plan.record_all;
     shared.say(Event::CaseFinished {
         id: case.id.clone(),
         scenario: case.scenario.clone(),
@@ -157,6 +189,8 @@ pub async fn run(
         machines: Cell::new(0),
         tally: RefCell::default(),
         said_unwatched: Cell::default(),
+        refusals: RefCell::default(),
+        lacking: RefCell::default(),
         plan,
     });
     let cases = shared.plan.cases.len() as u64;
@@ -217,6 +251,14 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
+        if let Some(why) = shared.lacks(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why);
+            continue;
+        }
+        if let Some(why) = shared.refusals.borrow().why_not(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Inconclusive, why);
+            continue;
+        }
         let kind = Kind::of(&queued.case);
         let controller = kind.fitting.controller;
         let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
@@ -249,6 +291,11 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
                 }
             },
         };
+        if let Some(why) = shared.lacks(&queued.case) {
+            without_machine(&shared, queued.case, Outcome::Skipped, why);
+            placed = Some(current);
+            continue;
+        }
         let why_ended = one_case(&shared, &mut current, queued).await;
         match why_ended {
             None if controller::remembers(controller) => {
@@ -310,6 +357,7 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
                     version: station.hello.version.clone(),
                     boot_ms: station.boot_time.as_millis() as u64,
                 });
+                shared.learn(&station.hello.lacking);
                 return Ok(Some(Placed {
                     station,
                     number,
@@ -378,6 +426,9 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
         Outcome::Infrastructure | Outcome::Inconclusive
     );
     let retried = to_watch || shows_nothing && attempt < ATTEMPTS && unwatched.is_none();
+    if !retried && let Some(seen) = &observation {
+        say_refused(shared, &case, seen);
+    }
     let keep = |verdict: &Verdict| verdict.outcome != Outcome::Pass || shared.plan.record_all;
     let details = keep(&verdict).then(|| {
         let console = placed.station.machine.console().since(0);
@@ -438,6 +489,18 @@ fn say_unwatched(shared: &Shared, observation: Option<&Observation>) {
     }
 }
 
+/// Notes whether a case's set-up was refused, and says once that no more like it are tried.
+fn say_refused(shared: &Shared, case: &Case, seen: &Observation) {
+    let mut refusals = shared.refusals.borrow_mut();
+    if refusals.note(case, seen.refusal.as_ref())
+        && let Some(text) = refusals.why_not(case)
+    {
+        shared.say(Event::Note {
+            text: format!("from here on cases like {} are {text}", case.id),
+        });
+    }
+}
+
 /// Why a machine cannot serve another case after this.
 fn must_end(seen: &Observation) -> Option<String> {
     match &seen.liveness {
@@ -446,11 +509,10 @@ fn must_end(seen: &Observation) -> Option<String> {
         Liveness::Dirty(why) => return Some(why.clone()),
         Liveness::Alive => {}
     }
-    if let Some(refusal) = &seen.refusal {
-        return Some(format!("the set-up was refused half done ({refusal})"));
-    }
     match seen.last_io() {
         Some(IoState::Done(_)) => {}
+        // What there was of a stack was taken away.
+        None if seen.refusal.is_some() => {}
         _ => return Some("the I/O never came back".to_owned()),
     }
     // A kernel that has warned is no longer a fair judge of the next case.

@@ -1,6 +1,7 @@
 //! A machine with its disks and its agent, ready for cases.
 
 use super::multipathd;
+use super::needs;
 use super::plan::Plan;
 use super::stack;
 use crate::guest::boot::Booted;
@@ -13,6 +14,7 @@ use crate::observation::Member;
 use crate::scenario::Fitting;
 use crate::scenario::case::{Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
+use halfway_protocol::facility::Facility;
 use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +42,9 @@ pub enum StationError {
     /// The agent could not prepare the guest.
     #[error("the guest came up with trouble: {}", .0.join("; "))]
     Trouble(Vec<String>),
+    /// The kernel was built without something that every case needs.
+    #[error("{}; `halfway doctor --kernel` has the whole list", .0.join("; "))]
+    Lacking(Vec<String>),
     /// The private directory could not be made.
     #[error("failed to make a private directory")]
     Directory(#[source] std::io::Error),
@@ -53,6 +58,7 @@ impl StationError {
             StationError::Start(StartError::Run { .. } | StartError::Ended { .. })
             | StationError::Boot(BootError::Stranger(_))
             | StationError::NoDisk(_)
+            | StationError::Lacking(_)
             | StationError::Directory(_) => false,
             StationError::Start(_)
             | StationError::Boot(_)
@@ -144,6 +150,12 @@ impl Station {
             shell,
             boot_time: took,
         };
+        let lacking = station.hello.lacking.iter();
+        let lacking = lacking.filter(|facility| Facility::OF_EVERY_CASE.contains(facility));
+        let lacking: Vec<_> = lacking.map(|facility| needs::lacks(*facility)).collect();
+        if !lacking.is_empty() {
+            return Err(StationError::Lacking(lacking));
+        }
         if !station.hello.trouble.is_empty() {
             return Err(StationError::Trouble(station.hello.trouble.clone()));
         }

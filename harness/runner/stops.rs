@@ -3,7 +3,6 @@
 
 use super::perform::Interruption;
 use super::station::Station;
-use crate::guest::CallError;
 use crate::scenario::case::{Case, Fault, OnError, Times};
 use crate::storage;
 use tokio::sync::watch;
@@ -39,19 +38,19 @@ impl Attendant {
         station: &mut Station,
         case: &Case,
         count: &mut u32,
-        flow: impl Future<Output = Result<T, CallError>>,
+        flow: impl Future<Output = Result<T, Interruption>>,
     ) -> Result<T, Interruption> {
         if case.legs.on_error == OnError::Report {
-            return Ok(flow.await?);
+            return flow.await;
         }
         let mut flow = std::pin::pin!(flow);
         loop {
             tokio::select! {
-                done = &mut flow => return Ok(done?),
+                done = &mut flow => return done,
                 stopped = self.stopped.changed() => {
                     if stopped.is_err() {
                         // QEMU is gone, which the guest's silence tells.
-                        return Ok(flow.await?);
+                        return flow.await;
                     }
                     *count += 1;
                     let mended = |fault: &Fault| match fault.times {

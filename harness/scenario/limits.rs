@@ -2,6 +2,7 @@
 //! scenarios/README.md, so change them together.
 
 use super::case::Controller;
+use halfway_protocol::limits as agent;
 use std::ops::RangeInclusive;
 
 /// How many legs a mirror may have.
@@ -66,19 +67,19 @@ pub fn of(controller: Controller) -> (u8, u64) {
 pub const SYNCED_SECTORS: u64 = 1 << 14;
 
 /// Sectors of the I/O, of all its requests together: 8 MiB.
-pub const IO_SECTORS: u64 = 1 << 14;
+pub const IO_SECTORS: u64 = (agent::IO / halfway_protocol::content::SECTOR) as u64;
 
 /// Requests in flight together.
-pub const REQUESTS: u32 = 1024;
+pub const REQUESTS: u32 = agent::REQUESTS as u32;
 
 /// Threads that submit the requests of one I/O.
-pub const SUBMITTERS: u32 = 8;
+pub const SUBMITTERS: u32 = agent::SUBMITTERS;
 
 /// Requests that can be held together.
 pub const HOLDS: usize = 4;
 
 /// Segments of one request (`UIO_MAXIOV` in include/uapi/linux/uio.h).
-pub const SEGMENTS: usize = 1024;
+pub const SEGMENTS: usize = agent::SEGMENTS;
 
 /// Smallest region in sectors, a page (`create_log_context` in
 /// drivers/md/dm-log.c).

@@ -6,9 +6,14 @@
 //! request goes down the nodes of the disk, an event each
 //! (`bdrv_co_preadv_part`), within one call that does not wait until it has
 //! left for the medium. blkdebug refuses before it forwards (`rule_check` in
-//! block/blkdebug.c). So a request that reaches the medium's node was let
-//! through, and one after which the next is submitted without that was
-//! refused.
+//! block/blkdebug.c). So what reaches the medium's node was let through.
+//!
+//! A node that takes only so much at a time (`max_transfer`) is asked for the
+//! pieces of a request one after the other, each when the one before it is done,
+//! until one fails (the loops in `bdrv_aligned_preadv` and `bdrv_aligned_pwritev`
+//! in block/io.c). Meanwhile other requests are submitted. So a request was let
+//! through when all of it has reached the medium's node, in whatever pieces, and
+//! one that has ended without that was refused.
 //!
 //! What this does not tell: the error (the armed fault says it), when the
 //! request ended, and what the device told its guest. A device that answers
@@ -70,8 +75,10 @@ struct Range {
 struct Submission {
     blk: u64,
     range: Range,
-    /// The nodes that it went through, from the top.
+    /// The nodes that it went through as a whole, from the top.
     nodes: Vec<u64>,
+    /// How many of its bytes have reached the medium's node.
+    passed: u64,
     /// QEMU gave it up.
     given_up: bool,
 }
@@ -124,14 +131,34 @@ impl BackendLog {
                 blk: line.address("blk")?,
                 range,
                 nodes: Vec::new(),
+                passed: 0,
                 given_up: false,
             });
-        } else if let Some(last) = self.submissions.last_mut()
+            return Ok(());
+        }
+        let node = line.address("bs")?;
+        if let Some(last) = self.submissions.last_mut()
             && last.range == range
         {
-            last.nodes.push(line.address("bs")?);
+            last.nodes.push(node);
         }
+        self.reached(node, range);
         Ok(())
+    }
+
+    /// A piece has reached a node: if that is a medium, of the request that comes to
+    /// this piece next. Of several the last one: those before it were refused there.
+    fn reached(&mut self, node: u64, piece: Range) {
+        let backends = &self.medium_of;
+        let mut waiting = self.submissions.iter_mut().rev().filter(|seen| {
+            backends.get(&seen.blk) == Some(&node)
+                && seen.range.command == piece.command
+                && seen.range.offset + seen.passed == piece.offset
+                && seen.passed + piece.bytes <= seen.range.bytes
+        });
+        if let Some(of_piece) = waiting.next() {
+            of_piece.passed += piece.bytes;
+        }
     }
 
     /// From here on, watches for the read that [`BackendLog::identify`] is
@@ -219,10 +246,7 @@ impl BackendLog {
                 let sector = SECTOR as u64;
                 let first = seen.range.offset / sector;
                 let end = (seen.range.offset + seen.range.bytes).div_ceil(sector);
-                let passed = self
-                    .medium_of
-                    .get(&seen.blk)
-                    .is_some_and(|medium| seen.nodes.contains(medium));
+                let passed = seen.passed == seen.range.bytes;
                 let mut entry = Entry {
                     order: order as u64,
                     member: *member,
@@ -289,6 +313,51 @@ mod tests {
         assert_eq!(entries[0].command, Command::Write);
         assert_eq!((entries[0].sector, entries[0].sectors), (8, 2));
         assert_eq!(entries[0].result, None);
+    }
+
+    /// With `max_transfer`, as QEMU 7.2 writes it: three requests in flight, in pieces
+    /// of a sector. The first is refused at its second piece, is asked for again, and
+    /// refused at its first; then it is let through, while another goes on.
+    #[test]
+    fn a_request_in_pieces_was_let_through_when_all_of_them_were() {
+        let submit = |sector: u64, sectors: u64| {
+            format!(
+                "blk_co_pwritev blk 0xb1 bs 0x1 offset {} bytes {} flags 0x0",
+                sector * 512,
+                sectors * 512
+            )
+        };
+        let node = |node: u64, sector: u64, sectors: u64| {
+            format!(
+                "bdrv_co_pwritev_part bs {node:#x} offset {} bytes {} flags 0x0",
+                sector * 512,
+                sectors * 512
+            )
+        };
+        let lines = [
+            submit(8, 2),
+            node(0x1, 8, 2),
+            node(0x9, 8, 1),
+            node(0x3, 8, 1),
+            submit(16, 2),
+            node(0x1, 16, 2),
+            node(0x9, 16, 1),
+            node(0x3, 16, 1),
+            node(0x9, 9, 1),
+            submit(8, 2),
+            node(0x1, 8, 2),
+            node(0x9, 8, 1),
+            submit(8, 2),
+            node(0x1, 8, 2),
+            node(0x9, 8, 1),
+            node(0x3, 8, 1),
+            node(0x9, 17, 1),
+            node(0x3, 17, 1),
+            node(0x9, 9, 1),
+            node(0x3, 9, 1),
+        ];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(results(&lines), [Some(-5), Some(0), Some(-5), Some(0)]);
     }
 
     /// The other leg's, and what came before, stay as they were.

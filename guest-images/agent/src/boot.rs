@@ -5,7 +5,7 @@
 //! that the harness can say it.
 
 use crate::refuse::Refuse;
-use crate::{sysfs, trace};
+use crate::{facilities, sysfs, trace};
 use halfway_protocol::message::{Hello, Refusal};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
@@ -36,6 +36,7 @@ pub fn up() -> Hello {
         memory_kib: memory_kib().unwrap_or_default(),
         modules,
         events: trace::available(),
+        lacking: facilities::lacking(),
         trouble,
     }
 }

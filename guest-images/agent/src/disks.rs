@@ -147,6 +147,7 @@ impl Disks {
                 // be taken for a case's (`bdev_disk_changed` holds the lock
                 // that an open takes).
                 let _ = File::open(Path::new("/dev").join(&name));
+                sysfs::without_scheduler(&name);
                 self.0.push(Known { serial, name, dev });
             }
         }

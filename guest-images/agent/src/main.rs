@@ -6,8 +6,8 @@
 //! thread. Only the I/O under test runs in a thread of its own ([`io`]), since
 //! it may never come back.
 //!
-//! * [`boot`]: mounts, modules, the greeting. [`serve`]: from call to answer.
-//! * [`port`]: the line to the harness.
+//! * [`boot`]: mounts, modules, the greeting. [`facilities`]: what the kernel lacks.
+//! * [`port`]: the line to the harness. [`serve`]: from call to answer.
 //! * [`dm`], [`disks`], [`scsi`], [`io`]: the stack, what lies beneath it, and
 //!   what is done to it.
 //! * [`trace`], [`watch`], [`kmsg`]: what the kernel says of it.
@@ -18,6 +18,7 @@ mod boot;
 mod disks;
 mod dm;
 mod end;
+mod facilities;
 mod io;
 mod kmsg;
 mod port;

@@ -64,6 +64,7 @@ impl Agent {
             Request::DmCreate { name, table } => {
                 let table = dm::resolve(table, &mut self.disks)?;
                 let dev = self.control()?.create(&name, &table)?;
+                sysfs::without_scheduler(&kernel_name(dev.1));
                 return Ok(Reply::Created(dev, sysfs::limits(&kernel_name(dev.1))));
             }
             Request::DmFind { name } => {

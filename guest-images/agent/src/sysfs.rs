@@ -45,6 +45,17 @@ pub fn write(path: impl AsRef<Path>, value: &str) -> io::Result<()> {
         .write_all(value.as_bytes())
 }
 
+/// Takes the I/O scheduler of a block device away, if it has one: a scheduler holds
+/// requests back and merges them as it likes, and which of them a kernel has is a matter
+/// of its configuration.
+pub fn without_scheduler(name: &str) {
+    let path = Path::new("/sys/block").join(name).join("queue/scheduler");
+    // `none [mq-deadline]`; devices that have no queue of requests show `none`.
+    if read(&path).is_ok_and(|shown| shown.contains('[') && !shown.contains("[none]")) {
+        let _ = write(&path, "none");
+    }
+}
+
 /// Queue limits of the disk with that kernel name; what the kernel does not
 /// show is 0.
 pub fn limits(disk: &str) -> Limits {

@@ -12,6 +12,7 @@
 //! | `archive` | fetching a named kernel with the distribution's own client |
 //! | `image` | what a bzImage says about itself, and the vmlinux inside it |
 //! | `module` | kernel modules: finding, ordering, decompressing |
+//! | `options` | what a kernel must be built with, and what for |
 //! | `cpio`, `initramfs` | the archive format, and what goes in |
 //! | `shell` | a person's tools for an interactive guest |
 //! | `userland` | programs of the distribution, with their libraries |
@@ -29,6 +30,7 @@ mod initramfs;
 mod kernel;
 mod modinfo;
 mod module;
+pub mod options;
 mod progress;
 mod shell;
 mod spec;

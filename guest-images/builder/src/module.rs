@@ -8,6 +8,7 @@
 use crate::decompress::decompress;
 use crate::file::{self, Context, FileError};
 use crate::modinfo::{ModInfo, without_debug_info};
+use crate::options::of_module;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,9 @@ pub struct ResolvedModule {
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
     /// Neither a module nor built in.
-    #[error("kernel {release} has no {module}{}: there is no such module in {place}, and it is not built in",
-        needed_by.as_ref().map(|by| format!(", which {by} needs")).unwrap_or_default())]
+    #[error("kernel {release} has no {module}{}{}: there is no such module in {place}, and it is not built in",
+        needed_by.as_ref().map(|by| format!(", which {by} needs")).unwrap_or_default(),
+        of_module(module).map(|option| format!(" ({option})")).unwrap_or_default())]
     Missing {
         /// The driver.
         module: String,

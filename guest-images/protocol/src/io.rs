@@ -43,7 +43,7 @@ pub enum Path {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Memory {
-    /// Physically contiguous (a huge page): a segment is one bvec.
+    /// Physically contiguous: a segment is one bvec.
     Contiguous,
     /// No two pages are neighbours in physical memory: a bvec ends with each
     /// page.

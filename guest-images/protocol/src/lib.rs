@@ -7,12 +7,17 @@
 //!
 //! * [`content`]: what every sector on a leg says of itself.
 //! * [`message`]: the calls and the answers.
+//! * [`facility`]: what the agent uses of a kernel that may lack it.
 //! * [`io`]: an I/O to do, the shape of its memory, and what came of it.
+//!   [`layout`]: where it lies in the agent's memory. [`limits`]: what is too much.
 //! * [`trace`]: block-layer trace events, typed. [`bio`]: bios and their vectors.
 
 pub mod bio;
 pub mod content;
+pub mod facility;
 pub mod io;
+pub mod layout;
+pub mod limits;
 pub mod message;
 pub mod trace;
 

@@ -1,6 +1,7 @@
 //! The calls that the harness makes and the answers of the agent.
 
 use crate::bio::BioTrace;
+use crate::facility::Facility;
 use crate::io::{IoRequest, IoState};
 use crate::trace::{Dev, TraceEvent};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub struct Hello {
     pub modules: Vec<String>,
     /// Trace events that this kernel has, of those that Halfway watches.
     pub events: Vec<String>,
+    /// What this kernel was built without.
+    pub lacking: Vec<Facility>,
     /// What did not work while the agent came up; empty on a healthy guest.
     pub trouble: Vec<String>,
 }

@@ -100,6 +100,13 @@ fn unrelieved(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
+/// Whether a request failed, placed as on the dm device, by nothing but faults that
+/// wear off while its driver tries again.
+pub fn is_absorbed(scene: &Scene<'_>, entry: &Entry) -> bool {
+    let by = |fault: &Fault| entry.member == Member::Leg(fault.leg) && hits(entry, fault);
+    scene.absorbed.iter().any(by) && !scene.case.faults.iter().any(by)
+}
+
 /// Whether a request, placed as on the dm device, is one that the fault fails.
 fn hits(entry: &Entry, fault: &Fault) -> bool {
     entry.command == fault.op.into() && fault.meets(fault.op, entry.sector, entry.sectors)

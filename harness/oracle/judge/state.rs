@@ -1,6 +1,6 @@
 //! What device-mapper concluded, and whether everything came back.
 
-use super::{Scene, difference};
+use super::{Scene, difference, fired};
 use crate::observation::{Command, Liveness};
 use crate::oracle::model;
 use crate::oracle::status::{self, mirror::MirrorStatus};
@@ -196,7 +196,9 @@ pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
                     Command::Flush => case.io.dsync,
                     _ => false,
                 };
-                counts && entry.result.is_some_and(|result| result != 0)
+                counts
+                    && entry.result.is_some_and(|result| result != 0)
+                    && !fired::is_absorbed(scene, entry)
             });
             for mut entry in failed {
                 if entry.command == Command::Flush {

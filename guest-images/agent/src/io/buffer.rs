@@ -1,9 +1,9 @@
 //! What a buffer holds before an I/O, and what became of it.
 
-use super::layout::{Layout, PAGE, Place};
 use super::memory::{Block, Pool};
 use halfway_protocol::content::{self, GUARD, Origin, PREFILL, SECTOR, Stamp};
 use halfway_protocol::io::{GuardDamage, IoRequest, Op, OpReport};
+use halfway_protocol::layout::{Layout, PAGE, Place};
 use halfway_protocol::message::Refusal;
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ impl Buffer {
         layout: Layout,
         request: IoRequest,
     ) -> Result<Self, (Pool, Refusal)> {
-        let blocks = match pool.blocks(request.memory, layout.used.len()) {
+        let blocks = match pool.blocks(request.memory, layout.used.len(), layout.block) {
             Ok(blocks) => blocks,
             Err(refusal) => return Err((pool, refusal)),
         };
@@ -245,7 +245,7 @@ mod tests {
         fn byte(&mut self, op: usize, segment: usize, distance: isize) -> &mut u8 {
             let place = self.layout.places[op][segment].clone();
             let at = place.range.start.strict_add_signed(distance);
-            let blocks = self.pool.blocks(Memory::Scattered, 1).unwrap();
+            let blocks = self.pool.blocks(Memory::Scattered, 1, 0).unwrap();
             &mut blocks[place.block].bytes_mut()[at]
         }
     }

@@ -1,18 +1,19 @@
 //! Blocks of memory whose place in physical memory is known, made once and
 //! used again for every case.
 
-use super::layout::{BLOCK, PAGE};
+use super::hoard::Hoard;
 use crate::refuse::{Refuse, refusal};
 use crate::sysfs;
 use halfway_protocol::io::Memory;
+use halfway_protocol::layout::{BLOCK, PAGE};
+use halfway_protocol::limits;
 use halfway_protocol::message::Refusal;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MremapFlags, ProtFlags, madvise, mlock, mmap_anonymous, mremap_fixed, munmap,
+};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
-
-/// Most blocks of one kind: 32 MiB, an eighth of a small guest.
-const MOST: usize = 16;
 
 /// How often a mapping is made anew before its physical layout is given up.
 const ATTEMPTS: usize = 8;
@@ -25,39 +26,40 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// `count` blocks of a kind.
+    /// `count` blocks of a kind, each of `bytes` or more (whole pages).
     ///
     /// # Errors
-    /// More memory than a guest has for this, or the kernel gives none that
-    /// lies so.
-    pub fn blocks(&mut self, memory: Memory, count: usize) -> Result<&mut [Block], Refusal> {
-        let doing = || format!("finding {} MiB of {memory:?} memory", (count * BLOCK) >> 20);
-        if count > MOST {
-            return Err(refusal(
-                doing(),
-                format!("the agent keeps at most {} MiB", (MOST * BLOCK) >> 20),
-            ));
-        }
+    /// The kernel gives no memory that lies so.
+    pub fn blocks(
+        &mut self,
+        memory: Memory,
+        count: usize,
+        bytes: usize,
+    ) -> Result<&mut [Block], Refusal> {
         let blocks = match memory {
             Memory::Contiguous => &mut self.contiguous,
             Memory::Scattered => &mut self.scattered,
         };
-        // Kept until the search ends, so that they are not given out again.
-        let mut unfit = Vec::new();
-        while blocks.len() < count {
-            let block = Block::new(memory, unfit.len()).refuse(doing)?;
-            if as_wanted(memory, &frames(&block)?) {
-                blocks.push(block);
-                continue;
-            }
-            unfit.push(block);
-            if unfit.len() == ATTEMPTS {
-                return Err(refusal(
-                    doing(),
-                    "the kernel gave no pages that lie so in physical memory; contiguous memory \
-                     needs transparent huge pages or a free hugetlb page",
-                ));
-            }
+        let used = blocks.iter().take(count);
+        let all: usize = blocks.iter().map(Block::size).sum();
+        let more = count.saturating_sub(blocks.len()) * bytes;
+        // Larger ones serve as well, as long as there are not too many of them.
+        if used.clone().any(|block| block.size() < bytes) || all + more > limits::MEMORY {
+            blocks.clear();
+        }
+        if blocks.len() < count {
+            let wanted = (count - blocks.len(), bytes);
+            let found = match memory {
+                Memory::Contiguous => contiguous(wanted),
+                Memory::Scattered => scattered(wanted),
+            };
+            blocks.extend(found.map_err(|why| {
+                let kib = (count * bytes) >> 10;
+                Refusal {
+                    doing: format!("finding {kib} KiB of {memory:?} memory: {}", why.doing),
+                    ..why
+                }
+            })?);
         }
         Ok(&mut blocks[..count])
     }
@@ -75,12 +77,45 @@ impl Pool {
 impl Pool {
     /// One block of each kind that lies wherever the kernel put it.
     pub fn anywhere() -> Self {
-        let block = || vec![Block::aligned().unwrap()];
+        let block = || vec![Block::aligned(BLOCK).unwrap()];
         Self {
             contiguous: block(),
             scattered: block(),
         }
     }
+}
+
+/// So many blocks of so many bytes, each contiguous.
+fn contiguous((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
+    let mut hoard = Hoard::new();
+    (0..count)
+        .map(|_| {
+            let block = hoard.take(bytes)?;
+            match as_wanted(Memory::Contiguous, &frames(&block)?) {
+                true => Ok(block),
+                false => Err(refusal("looking at them", "their pages were moved")),
+            }
+        })
+        .collect()
+}
+
+/// So many blocks of so many bytes, in which no page is beside its neighbour.
+fn scattered((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
+    let mut blocks = Vec::new();
+    // Kept until the search ends, so that they are not given out again.
+    let mut unfit = Vec::new();
+    while blocks.len() < count {
+        let block = Block::scattered(bytes).refuse(|| "mapping memory".to_owned())?;
+        if as_wanted(Memory::Scattered, &frames(&block)?) {
+            blocks.push(block);
+            continue;
+        }
+        unfit.push(block);
+        if unfit.len() == ATTEMPTS {
+            return Err(refusal("looking at them", "they lie side by side"));
+        }
+    }
+    Ok(blocks)
 }
 
 /// Whether pages with these frame numbers lie as they should.
@@ -101,8 +136,11 @@ fn as_wanted(memory: Memory, frames: &[u64]) -> bool {
     }
 }
 
-/// `BLOCK` bytes of memory.
-pub struct Block(NonNull<u8>);
+/// Memory of its own, whole pages.
+pub struct Block {
+    start: NonNull<u8>,
+    bytes: usize,
+}
 
 // SAFETY: a block is the only owner of its mapping.
 unsafe impl Send for Block {}
@@ -111,130 +149,128 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    fn new(memory: Memory, attempt: usize) -> std::io::Result<Self> {
-        let block = match memory {
-            Memory::Scattered => Self::scattered(),
-            // Transparent huge pages first: they need no reservation.
-            Memory::Contiguous if attempt < ATTEMPTS / 2 => Self::huge(),
-            Memory::Contiguous => Self::hugetlb(),
-        }?;
-        block.pin()?;
-        Ok(block)
-    }
-
     /// Keeps the kernel from moving the pages: it leaves locked ones alone when
     /// it is told to (Documentation/admin-guide/sysctl/vm.rst). Kernels without
     /// compaction have no such file and move nothing.
-    fn pin(&self) -> std::io::Result<()> {
+    pub fn pin(&self) -> std::io::Result<()> {
         let _ = sysfs::write("/proc/sys/vm/compact_unevictable_allowed", "0");
         // SAFETY: the block's own mapping.
-        unsafe { mlock(self.0.as_ptr().cast(), BLOCK) }.map_err(Into::into)
-    }
-
-    fn huge() -> std::io::Result<Self> {
-        let block = Self::aligned()?;
-        block.advise(Advice::LinuxHugepage);
-        block.touch(0);
-        Ok(block)
-    }
-
-    fn hugetlb() -> std::io::Result<Self> {
-        const PAGES: &str = "/proc/sys/vm/nr_hugepages";
-        let there: u64 = sysfs::number(PAGES).unwrap_or_default();
-        sysfs::write(PAGES, &(there + 1).to_string())?;
-        let block = Self::map(BLOCK, MapFlags::PRIVATE | MapFlags::HUGETLB)?;
-        block.touch(0);
-        Ok(block)
+        unsafe { mlock(self.start.as_ptr().cast(), self.bytes) }.map_err(Into::into)
     }
 
     /// The kernel gives neighbouring frames to pages that are touched one after
     /// the other, so they are touched far from each other.
-    fn scattered() -> std::io::Result<Self> {
+    fn scattered(bytes: usize) -> std::io::Result<Self> {
         const STRIDE: usize = 8;
-        let block = Self::aligned()?;
+        let block = Self::aligned(bytes)?;
         block.advise(Advice::LinuxNoHugepage);
         for first in 0..STRIDE {
-            for page in (first..BLOCK / PAGE).step_by(STRIDE) {
+            for page in (first..bytes / PAGE).step_by(STRIDE) {
                 block.touch(page * PAGE);
             }
         }
+        block.pin()?;
         Ok(block)
     }
 
-    /// A fresh mapping at a multiple of its size.
-    fn aligned() -> std::io::Result<Self> {
-        let wide = Self::map(2 * BLOCK, MapFlags::PRIVATE)?;
-        let start = wide.0.as_ptr();
+    /// A fresh mapping that begins where a huge page could.
+    pub fn aligned(bytes: usize) -> std::io::Result<Self> {
+        let wide = Self::map(bytes + BLOCK)?;
+        let start = wide.start.as_ptr();
         let before = start.align_offset(BLOCK);
         std::mem::forget(wide);
-        // SAFETY: both ranges are the parts of the mapping of 2 * BLOCK bytes
-        // above that lie outside of the block, and nobody knows them.
+        // SAFETY: both ranges are the parts of the mapping above that lie outside
+        // of the block, and nobody knows them.
         unsafe {
             let block = start.add(before);
             if before > 0 {
                 munmap(start.cast(), before)?;
             }
-            munmap(block.add(BLOCK).cast(), BLOCK - before)?;
-            Ok(Self(NonNull::new_unchecked(block)))
+            munmap(block.add(bytes).cast(), BLOCK - before)?;
+            Ok(Self {
+                start: NonNull::new_unchecked(block),
+                bytes,
+            })
         }
     }
 
-    fn map(bytes: usize, flags: MapFlags) -> std::io::Result<Self> {
+    fn map(bytes: usize) -> std::io::Result<Self> {
+        let prot = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new anonymous mapping at an address of the kernel's choice.
-        let start = unsafe {
-            mmap_anonymous(null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)?
-        };
+        let start = unsafe { mmap_anonymous(null_mut(), bytes, prot, MapFlags::PRIVATE)? };
         NonNull::new(start.cast())
-            .map(Self)
+            .map(|start| Self { start, bytes })
             .ok_or_else(|| std::io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Moves the pages of `bytes` at `from` to `to`, in place of those there, and
+    /// leaves empty ones behind (`MREMAP_DONTUNMAP`, since Linux 5.7).
+    ///
+    /// # Safety
+    /// Both are ranges of blocks, and nobody has a reference to any of their bytes.
+    pub unsafe fn put(from: *mut u8, bytes: usize, to: *mut u8) -> std::io::Result<()> {
+        let flags = MremapFlags::MAYMOVE | MremapFlags::DONTUNMAP;
+        // SAFETY: as the caller has it.
+        unsafe { mremap_fixed(from.cast(), bytes, bytes, flags, to.cast()) }?;
+        Ok(())
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes
     }
 
     /// Advice may be refused (a kernel without huge pages): the frame numbers
     /// tell.
-    fn advise(&self, advice: Advice) {
+    pub fn advise(&self, advice: Advice) {
         // SAFETY: the block's own mapping, and advice that keeps its content.
-        let _ = unsafe { madvise(self.0.as_ptr().cast(), BLOCK, advice) };
+        let _ = unsafe { madvise(self.start.as_ptr().cast(), self.bytes, advice) };
     }
 
     fn touch(&self, at: usize) {
         // SAFETY: `at` lies within the block, and no reference to it exists yet.
-        unsafe { self.0.as_ptr().add(at).write_volatile(1) };
+        unsafe { self.start.as_ptr().add(at).write_volatile(1) };
+    }
+
+    /// Has the kernel give all pages, in their order.
+    pub fn touch_all(&self) {
+        (0..self.bytes).step_by(PAGE).for_each(|at| self.touch(at));
     }
 
     /// Address of the byte at `offset`, for the kernel.
     pub fn address(&self, offset: usize) -> *mut u8 {
-        self.0.as_ptr().wrapping_add(offset)
+        self.start.as_ptr().wrapping_add(offset)
     }
 
     /// The bytes, while no I/O is in flight.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: mapped for as long as the block lives; the pool is with the
         // worker, out of reach, while the kernel may write to it.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), BLOCK) }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 
     /// The bytes, to fill before an I/O.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as for `bytes`, and borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), BLOCK) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: the block's own mapping, to which no reference is left.
-        let _ = unsafe { munmap(self.0.as_ptr().cast(), BLOCK) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
 
 /// Physical frame numbers of a block's pages
 /// (Documentation/admin-guide/mm/pagemap.rst).
-fn frames(block: &Block) -> Result<Vec<u64>, Refusal> {
+pub fn frames(block: &Block) -> Result<Vec<u64>, Refusal> {
     const PATH: &str = "/proc/self/pagemap";
     const ENTRY: usize = 8;
     const FRAME: u64 = (1 << 55) - 1;
-    let mut entries = vec![0; BLOCK / PAGE * ENTRY];
-    let first = block.0.as_ptr() as usize / PAGE * ENTRY;
+    let mut entries = vec![0; block.bytes / PAGE * ENTRY];
+    let first = block.start.as_ptr() as usize / PAGE * ENTRY;
     File::open(PATH)
         .and_then(|pagemap| pagemap.read_exact_at(&mut entries, first as u64))
         .refuse(|| format!("reading {PATH}"))?;
@@ -264,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_block_is_aligned_and_its_own() {
-        let mut block = Block::aligned().unwrap();
+        let mut block = Block::aligned(BLOCK).unwrap();
         assert_eq!(block.address(0) as usize % BLOCK, 0);
         block.bytes_mut().fill(7);
         assert_eq!(block.bytes()[BLOCK - 1], 7);

@@ -1,6 +1,7 @@
 //! The I/O under test: in a thread of its own, in memory of a chosen shape.
 //!
-//! * [`layout`]: where the segments lie. [`memory`]: the memory itself.
+//! * [`memory`]: the memory; `halfway_protocol::layout` says where the segments lie
+//!   in it. [`hoard`]: where it is taken from.
 //! * [`buffer`]: what it holds before the I/O, and what became of it.
 //! * [`submit`]: the system calls. [`stacks`]: who waits, when it hangs.
 //!
@@ -9,7 +10,7 @@
 //! that never comes back keeps them.
 
 mod buffer;
-mod layout;
+mod hoard;
 mod memory;
 mod stacks;
 mod submit;
@@ -18,8 +19,8 @@ use crate::disks::Inflight;
 use crate::refuse::{Refuse, refusal};
 use buffer::Buffer;
 use halfway_protocol::io::{IoReport, IoRequest, IoState, Op, Path};
+use halfway_protocol::layout::Layout;
 use halfway_protocol::message::Refusal;
-use layout::Layout;
 use memory::Pool;
 use stacks::Tasks;
 use std::fs::{File, OpenOptions};
@@ -77,17 +78,8 @@ impl Engine {
             }
             self.running = false;
         }
-        if request.ops.is_empty() || request.ops.len() > submit::MOST {
-            return Err(refusal(
-                doing(),
-                format!(
-                    "{} requests; from 1 to {} are possible",
-                    request.ops.len(),
-                    submit::MOST
-                ),
-            ));
-        }
-        let layout = Layout::new(&request.ops).map_err(|error| refusal(doing(), error))?;
+        let layout =
+            Layout::new(&request.ops).map_err(|error| refusal(doing(), error.to_string()))?;
         let file = OpenOptions::new()
             .read(true)
             .write(request.op != Op::Read)

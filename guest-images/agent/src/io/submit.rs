@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::stacks::Tasks;
 use halfway_protocol::io::{Op, Path};
+use halfway_protocol::limits::REQUESTS;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs::File;
 use std::io;
@@ -15,9 +16,6 @@ use std::thread;
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
-
-/// Most requests of one I/O.
-pub const MOST: usize = 256;
 
 /// What came of each request: bytes, or the errno.
 pub type Results = Vec<Result<u64, i32>>;
@@ -173,7 +171,7 @@ impl Queue {
     fn new() -> io::Result<Self> {
         let mut context = 0;
         // SAFETY: io_setup writes a context id to its second argument.
-        check(unsafe { libc::syscall(libc::SYS_io_setup, MOST, &raw mut context) })?;
+        check(unsafe { libc::syscall(libc::SYS_io_setup, REQUESTS, &raw mut context) })?;
         Ok(Self(context))
     }
 

@@ -1,12 +1,14 @@
 //! Where the segments of an I/O lie in the blocks of memory, and what guards
-//! them. Pure.
+//! them. Pure: the harness asks it whether the agent could do an I/O.
 
-use halfway_protocol::io::{IoOp, Segment};
+use crate::io::{IoOp, Segment};
+use crate::limits;
+use std::fmt;
 use std::ops::Range;
 
 /// Size of a page in bytes.
 pub const PAGE: usize = 4096;
-/// Size of a block of memory in bytes: a huge page.
+/// Size of a block of memory in bytes, unless a segment needs a larger one: a huge page.
 pub const BLOCK: usize = 2 << 20;
 /// At least that many bytes of guard lie on each side of a segment.
 const GUARD: usize = 512;
@@ -56,64 +58,130 @@ pub struct Layout {
     pub gaps: Vec<Gap>,
     /// For each block how many of its bytes are in use: whole pages.
     pub used: Vec<usize>,
+    /// Size of each block in bytes: whole pages, [`BLOCK`] or more.
+    pub block: usize,
 }
+
+/// What the agent cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooMuch {
+    /// So many requests.
+    Requests(usize),
+    /// A request of so many segments.
+    Segments {
+        /// Its index.
+        request: usize,
+        /// How many it has.
+        count: usize,
+    },
+    /// A segment that is empty, or begins beyond its page.
+    Segment {
+        /// Index of its request.
+        request: usize,
+        /// The segment.
+        segment: Segment,
+    },
+    /// So many bytes of memory, guards included.
+    Memory(usize),
+}
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TooMuch::Requests(count) => {
+                write!(f, "{count} requests; an I/O has 1 to {}", limits::REQUESTS)
+            }
+            TooMuch::Segments { request, count } => write!(
+                f,
+                "request {request} has {count} segments; a system call takes {}",
+                limits::SEGMENTS
+            ),
+            TooMuch::Segment { request, segment } => write!(
+                f,
+                "request {request} has a segment of {} bytes at {} of its page",
+                segment.bytes, segment.page_offset
+            ),
+            TooMuch::Memory(bytes) => write!(
+                f,
+                "{} KiB of memory with its guards; the agent keeps {} KiB",
+                bytes >> 10,
+                limits::MEMORY >> 10
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TooMuch {}
 
 impl Layout {
     /// Lays the segments out one after the other, each at its offset in a page
     /// of its own.
     ///
     /// # Errors
-    /// A segment that is empty, begins beyond its page or does not fit in a
-    /// block.
-    pub fn new(ops: &[IoOp]) -> Result<Self, String> {
-        let mut layout = Self::default();
+    /// More than [`limits`] allow, or a segment that is none.
+    pub fn new(ops: &[IoOp]) -> Result<Self, TooMuch> {
+        if ops.is_empty() || ops.len() > limits::REQUESTS {
+            return Err(TooMuch::Requests(ops.len()));
+        }
+        let segments = ops.iter().flat_map(|op| &op.segments);
+        let mut layout = Self {
+            block: segments.map(alone).max().unwrap_or(0).max(BLOCK),
+            ..Self::default()
+        };
         for (index, op) in ops.iter().enumerate() {
+            if op.segments.len() > limits::SEGMENTS {
+                return Err(TooMuch::Segments {
+                    request: index,
+                    count: op.segments.len(),
+                });
+            }
             layout.places.push(Vec::with_capacity(op.segments.len()));
             for segment in &op.segments {
                 if segment.bytes == 0 || usize::from(segment.page_offset) >= PAGE {
-                    return Err(format!(
-                        "request {index} has a segment of {} bytes at {} of its page",
-                        segment.bytes, segment.page_offset
-                    ));
+                    return Err(TooMuch::Segment {
+                        request: index,
+                        segment: *segment,
+                    });
                 }
-                let place = layout
-                    .fit(segment)
-                    .or_else(|| {
-                        layout.close();
-                        layout.used.push(0);
-                        layout.fit(segment)
-                    })
-                    .ok_or_else(|| {
-                        format!(
-                            "a segment of {} bytes is more than fits in {BLOCK} with its guard",
-                            segment.bytes
-                        )
-                    })?;
-                let at = (index, layout.places[index].len());
-                layout.gaps.push(Gap {
-                    block: place.block,
-                    range: layout.end(place.block)..place.range.start,
-                    left: layout.last(place.block),
-                    right: Some(at),
-                });
-                layout.used[place.block] = guarded(place.range.end);
-                layout.places[index].push(place);
+                layout.add(index, segment);
             }
         }
         layout.close();
-        Ok(layout)
+        match layout.used.len() * layout.block {
+            bytes if bytes > limits::MEMORY => Err(TooMuch::Memory(bytes)),
+            _ => Ok(layout),
+        }
+    }
+
+    /// Places a segment behind the others, in a block of its own if need be.
+    fn add(&mut self, request: usize, segment: &Segment) {
+        let place = self.fit(segment).unwrap_or_else(|| {
+            self.close();
+            self.used.push(0);
+            let start = first(segment);
+            Place {
+                block: self.used.len() - 1,
+                range: start..start + segment.bytes as usize,
+            }
+        });
+        let at = (request, self.places[request].len());
+        self.gaps.push(Gap {
+            block: place.block,
+            range: self.end(place.block)..place.range.start,
+            left: self.last(place.block),
+            right: Some(at),
+        });
+        self.used[place.block] = guarded(place.range.end);
+        self.places[request].push(place);
     }
 
     /// Where the segment fits in the last block.
     fn fit(&self, segment: &Segment) -> Option<Place> {
         let block = self.used.len().checked_sub(1)?;
         let taken = self.end(block);
-        let mut start = taken.next_multiple_of(PAGE) + usize::from(segment.page_offset);
-        if start - taken < GUARD {
-            start += PAGE;
-        }
+        let start = behind(taken, segment);
         let range = start..start + segment.bytes as usize;
-        (guarded(range.end) <= BLOCK).then_some(Place { block, range })
+        (guarded(range.end) <= self.block).then_some(Place { block, range })
     }
 
     /// Ends the last block with the gap behind its last segment.
@@ -141,6 +209,25 @@ impl Layout {
         self.last(block)
             .map_or(0, |(op, segment)| self.places[op][segment].range.end)
     }
+}
+
+/// Where a segment begins behind a byte that is taken, with room for a guard.
+fn behind(taken: usize, segment: &Segment) -> usize {
+    let start = taken.next_multiple_of(PAGE) + usize::from(segment.page_offset);
+    match start - taken < GUARD {
+        true => start + PAGE,
+        false => start,
+    }
+}
+
+/// Where a segment begins that is the first of its block.
+fn first(segment: &Segment) -> usize {
+    behind(0, segment)
+}
+
+/// Bytes of a block that holds this segment and nothing else.
+fn alone(segment: &Segment) -> usize {
+    guarded(first(segment) + segment.bytes as usize)
 }
 
 /// The end of the page up to which a segment that ends at `end` is guarded.
@@ -193,8 +280,34 @@ mod tests {
         assert_eq!(starts(&layout), [(0, 4096), (1, 4096)]);
     }
 
+    #[test]
+    fn a_large_segment_has_a_large_block() {
+        let layout = Layout::new(&[op(&[(0, 4 << 20)]), op(&[(512, 4 << 20)])]).unwrap();
+        assert_eq!(layout.block, (4 << 20) + 2 * PAGE);
+        assert_eq!(starts(&layout), [(0, 4096), (1, 512)]);
+    }
+
+    #[test]
+    fn each_limit_is_the_last_that_is_taken() {
+        let requests = |count| Layout::new(&vec![op(&[(0, 512)]); count]);
+        assert!(requests(limits::REQUESTS).is_ok());
+        for count in [0, limits::REQUESTS + 1] {
+            assert_eq!(requests(count), Err(TooMuch::Requests(count)));
+        }
+        let segments = |count| Layout::new(&[op(&vec![(0, 512); count])]);
+        assert!(segments(limits::SEGMENTS).is_ok());
+        let count = limits::SEGMENTS + 1;
+        let refused = TooMuch::Segments { request: 0, count };
+        assert_eq!(segments(count), Err(refused));
+        let memory = |bytes| Layout::new(&[op(&[(0, bytes)])]);
+        // A page of guard before it, and 512 bytes behind it.
+        let most = (limits::MEMORY - PAGE - GUARD) as u32;
+        assert!(memory(most).is_ok());
+        let refused = TooMuch::Memory(limits::MEMORY + PAGE);
+        assert_eq!(memory(most + 1), Err(refused));
+    }
+
     #[rstest]
-    #[case::huge(&[(0, 2 << 20)])]
     #[case::empty(&[(0, 0)])]
     #[case::beyond(&[(4096, 512)])]
     fn refused(#[case] segments: &[(u16, u32)]) {
@@ -242,7 +355,7 @@ mod tests {
                     end = range.end;
                 }
                 prop_assert_eq!(end, *used);
-                prop_assert!(end <= BLOCK && end % PAGE == 0);
+                prop_assert!(end <= layout.block && end % PAGE == 0);
             }
             for (op, places) in ops.iter().zip(&layout.places) {
                 for (segment, place) in op.segments.iter().zip(places) {

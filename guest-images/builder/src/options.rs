@@ -1,0 +1,216 @@
+//! What a kernel must be built with, and what for: the fragment `kernel.config`, which
+//! is also what a user starts from.
+
+use crate::decompress::decompress;
+use crate::kernel::Kernel;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+const FRAGMENT: &str = include_str!("../../kernel.config");
+
+/// Options that are for one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The heading that it stands under.
+    pub section: &'static str,
+    /// What its options are for.
+    pub purpose: String,
+    /// Their names, with `CONFIG_` in front.
+    pub options: Vec<&'static str>,
+}
+
+/// The section of all that a guest needs to come up.
+pub const COMING_UP: &str = "Coming up";
+
+/// The section of all that each case needs.
+pub const EVERY_CASE: &str = "What is seen and done by every case";
+
+/// All groups of the fragment, in its order.
+pub fn groups() -> Vec<Group> {
+    let mut section = "";
+    let mut comment: Vec<&str> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for line in FRAGMENT.lines().map(str::trim_end) {
+        if let Some(heading) = line.strip_prefix("## ") {
+            section = heading;
+            comment.clear();
+        } else if let Some(option) = option(line) {
+            if !comment.is_empty() {
+                groups.push(Group {
+                    section,
+                    purpose: comment.join(" "),
+                    options: Vec::new(),
+                });
+                comment.clear();
+            }
+            if let Some(group) = groups.last_mut() {
+                group.options.push(option);
+            }
+        } else if let Some(text) = line.strip_prefix("# ") {
+            comment.push(text);
+        } else {
+            comment.clear();
+        }
+    }
+    groups
+}
+
+/// What an option is for.
+pub fn purpose(option: &str) -> Option<String> {
+    let mut groups = groups().into_iter();
+    let group = groups.find(|group| group.options.contains(&option))?;
+    Some(group.purpose)
+}
+
+/// The option that a line of the fragment sets, or leaves to its reader.
+fn option(line: &'static str) -> Option<&'static str> {
+    let set = line.split_once('=').map(|(option, _)| option);
+    let left = line
+        .strip_prefix("# ")
+        .and_then(|line| line.strip_suffix(" is not set"));
+    set.or(left).filter(|option| option.starts_with("CONFIG_"))
+}
+
+/// Modules and the options that make them (drivers/*/Kconfig).
+const MODULES: [(&str, &str); 29] = [
+    ("virtio_pci", "CONFIG_VIRTIO_PCI"),
+    ("virtio_console", "CONFIG_VIRTIO_CONSOLE"),
+    ("virtio_blk", "CONFIG_VIRTIO_BLK"),
+    ("virtio_scsi", "CONFIG_SCSI_VIRTIO"),
+    ("dm_mod", "CONFIG_BLK_DEV_DM"),
+    ("dm_mirror", "CONFIG_DM_MIRROR"),
+    ("dm_multipath", "CONFIG_DM_MULTIPATH"),
+    ("dm_round_robin", "CONFIG_DM_MULTIPATH"),
+    ("dm_queue_length", "CONFIG_DM_MULTIPATH_QL"),
+    ("dm_service_time", "CONFIG_DM_MULTIPATH_ST"),
+    ("dm_historical_service_time", "CONFIG_DM_MULTIPATH_HST"),
+    ("sd_mod", "CONFIG_BLK_DEV_SD"),
+    ("nvme", "CONFIG_BLK_DEV_NVME"),
+    ("ahci", "CONFIG_SATA_AHCI"),
+    ("ata_piix", "CONFIG_ATA_PIIX"),
+    ("sym53c8xx", "CONFIG_SCSI_SYM53C8XX_2"),
+    ("vmw_pvscsi", "CONFIG_VMWARE_PVSCSI"),
+    ("megaraid_sas", "CONFIG_MEGARAID_SAS"),
+    ("mptsas", "CONFIG_FUSION_SAS"),
+    ("am53c974", "CONFIG_SCSI_AM53C974"),
+    ("xhci_pci", "CONFIG_USB_XHCI_HCD"),
+    ("usb_storage", "CONFIG_USB_STORAGE"),
+    ("uas", "CONFIG_USB_UAS"),
+    ("floppy", "CONFIG_BLK_DEV_FD"),
+    ("sdhci_pci", "CONFIG_MMC_SDHCI_PCI"),
+    ("mmc_block", "CONFIG_MMC_BLOCK"),
+    ("ext4", "CONFIG_EXT4_FS"),
+    ("xfs", "CONFIG_XFS_FS"),
+    ("crc32c_generic", "CONFIG_CRYPTO_CRC32C"),
+];
+
+/// The option that makes a module, of those that are known.
+pub fn of_module(module: &str) -> Option<&'static str> {
+    let mut known = MODULES.iter();
+    known
+        .find(|(name, _)| *name == module)
+        .map(|(_, option)| *option)
+}
+
+/// The modules that an option makes.
+pub fn modules(option: &str) -> impl Iterator<Item = &'static str> {
+    let known = MODULES
+        .iter()
+        .filter(move |(_, made_by)| *made_by == option);
+    known.map(|(name, _)| *name)
+}
+
+/// What a kernel was built with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config(BTreeSet<String>);
+
+impl Config {
+    /// Of that kernel: beside its modules or its image, as a distribution and a build
+    /// tree have it, or in the image itself (`CONFIG_IKCONFIG`).
+    pub fn of(kernel: &Kernel) -> Option<Self> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        files.extend(kernel.modules.root().map(|root| root.join(".config")));
+        files.extend(kernel.modules.root().map(|root| root.join("config")));
+        if let Some(directory) = kernel.bzimage.as_ref().and_then(|image| image.parent()) {
+            files.push(directory.join(format!("config-{}", kernel.release)));
+            files.push(directory.join("config"));
+        }
+        let beside = files.iter().find_map(|path| fs::read_to_string(path).ok());
+        beside
+            .or_else(|| embedded(&fs::read(&kernel.image).ok()?))
+            .map(|text| Self::parse(&text))
+    }
+
+    fn parse(text: &str) -> Self {
+        let set = |line: &str| {
+            let (option, value) = line.split_once('=')?;
+            (option.starts_with("CONFIG_") && value != "n").then(|| option.to_owned())
+        };
+        Self(text.lines().filter_map(set).collect())
+    }
+
+    /// Whether an option is set, as built in or as a module.
+    pub fn has(&self, option: &str) -> bool {
+        self.0.contains(option)
+    }
+}
+
+/// The configuration that an uncompressed image holds (kernel/configs.c).
+fn embedded(image: &[u8]) -> Option<String> {
+    const BEGIN: &[u8] = b"IKCFG_ST";
+    let at = image
+        .windows(BEGIN.len())
+        .position(|window| window == BEGIN)?;
+    let text = decompress(&image[at + BEGIN.len()..])?.ok()?;
+    String::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tests::gzip;
+
+    #[test]
+    fn each_option_has_a_purpose_and_a_place() {
+        let groups = groups();
+        let options: Vec<_> = groups.iter().flat_map(|group| &group.options).collect();
+        let different: BTreeSet<_> = options.iter().collect();
+        assert_eq!(options.len(), different.len(), "an option is there twice");
+        assert!(options.len() > 90, "{}", options.len());
+        for group in &groups {
+            assert!(
+                !group.section.is_empty() && !group.options.is_empty(),
+                "{group:?}"
+            );
+        }
+        assert_eq!(groups[0].section, COMING_UP);
+        assert!(groups.iter().any(|group| group.section == EVERY_CASE));
+        let aio = purpose("CONFIG_AIO").unwrap();
+        assert_eq!(aio, "Several requests in flight together (`requests`)");
+    }
+
+    #[test]
+    fn each_module_has_its_option_in_the_fragment() {
+        for (module, option) in MODULES {
+            let there = purpose(option).is_some() || module == "crc32c_generic";
+            assert!(there, "{option} of {module}");
+        }
+        assert!(modules("CONFIG_DM_MULTIPATH").eq(["dm_multipath", "dm_round_robin"]));
+    }
+
+    #[test]
+    fn a_configuration_is_found_in_an_image() {
+        let text = "CONFIG_AIO=y\n# CONFIG_SMP is not set\nCONFIG_XFS_FS=m\nCONFIG_HZ=250\n";
+        let image = [
+            b"\x7fELF..IKCFG_ST",
+            gzip(text.as_bytes()).as_slice(),
+            b"IKCFG_ED",
+        ]
+        .concat();
+        let config = Config::parse(&embedded(&image).unwrap());
+        assert!(config.has("CONFIG_AIO") && config.has("CONFIG_XFS_FS"));
+        assert!(!config.has("CONFIG_SMP"));
+        assert_eq!(embedded(b"\x7fELF"), None);
+    }
+}
