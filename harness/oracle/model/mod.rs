@@ -33,6 +33,8 @@ use std::collections::BTreeSet;
 pub const EIO: i32 = 5;
 /// `EINVAL`.
 pub const EINVAL: i32 = 22;
+/// `ENOTSUP`.
+const ENOTSUP: i32 = 95;
 /// Sectors in a page, the unit of the page cache.
 pub const PAGE: u64 = 8;
 
@@ -335,7 +337,7 @@ fn refused(case: &Case) -> Expectation {
         units: Vec::new(),
         health: vec!["A"; case.members().into()],
         active_group: None,
-        log: None,
+        log: case.has_log_disk().then_some('A'),
         beneath: match case.stack.nested() {
             Some(_) => vec!["A"; legs],
             None => Vec::new(),
@@ -383,6 +385,15 @@ fn without_flush_faults(case: &Case) -> Case {
 fn knows_operations(case: &Case) -> Result<(), Unknown> {
     if !case.aside.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
         return Err(Unknown("only faults of the I/O can be made to miss"));
+    }
+    let unsupported =
+        |fault: &Fault| fault.errno == ENOTSUP && matches!(fault.op, Op::Discard | Op::WriteZeroes);
+    if case.faults.iter().any(unsupported) {
+        return Err(Unknown(
+            "QEMU takes ENOTSUP of a discard for success (`bdrv_co_pdiscard` in block/io.c), and \
+             writes zeros where write-zeroes end so (`bdrv_co_do_pwrite_zeroes`): the driver \
+             hears of no failure",
+        ));
     }
     let has = |op: Op| case.faults.iter().any(|fault| fault.op == op);
     let others = |op: Op| case.faults.iter().any(|fault| fault.op != op);
