@@ -152,6 +152,7 @@ fn a_mirror_has_zeros_written() {
     "[[fault]]\nop = \"flush\"\n[[fault]]\nop = \"write\"\nleg = 1"
 )]
 #[case::no_such_request("", "op = \"write-zeroes\"", "[[fault]]")]
+#[case::kept_by_qemu("", "op = \"discard\"", "[[fault]]\nerrno = \"ENOTSUP\"")]
 #[case::reads_nothing("", "op = \"discard\"", "[[fault]]\nop = \"read\"")]
 #[case::pieces("", "op = \"write\"\ndsync = true\nrequests = 2", ONE)]
 #[case::pieces_by_path(MQ, "op = \"write\"\ndsync = true\nrequests = 2", ONE)]
