@@ -39,6 +39,9 @@ pub struct Global {
 pub enum Command {
     /// Run cases and judge what the kernel does
     Run(RunArgs),
+    /// Run random cases over the whole format, and say by kind what did not pass
+    #[command(hide = true)]
+    Explore(ExploreArgs),
     /// Print the cases
     List(ListArgs),
     /// Print what each case injects and what a correct kernel must do
@@ -217,6 +220,30 @@ pub struct RunArgs {
     /// Which cases get files of their own in the record
     #[arg(long, value_enum, default_value_t)]
     pub record: RecordCases,
+}
+
+/// `halfway explore`.
+#[derive(Clone, Debug, Args)]
+pub struct ExploreArgs {
+    /// How many cases of those that can show something
+    #[arg(long, value_name = "N", default_value = "500")]
+    pub count: NonZeroU64,
+    /// What the cases are drawn from, and every sector's content [default: random, and
+    /// said]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// On what.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// Machines side by side
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroU32,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub timeout: NonZeroU32,
 }
 
 /// Which cases get files of their own in the record.

@@ -64,6 +64,15 @@ enum SelectError {
         #[related]
         unknown: Vec<Unknown>,
     },
+    #[error("{id} would test nothing")]
+    #[diagnostic(help(
+        "let a fault lie where the I/O goes; a scenario without faults is a contrast"
+    ))]
+    Idle {
+        id: String,
+        #[source]
+        why: oracle::model::Idle,
+    },
     #[error("the record's filter is not a regular expression")]
     Filter(#[source] regex::Error),
 }
@@ -124,6 +133,11 @@ impl Choice {
         }))
     }
 
+    /// All cases of these scenarios.
+    pub fn all_of(scenarios: Vec<Scenario>) -> Self {
+        Self::of(scenarios, &ALL, None)
+    }
+
     fn of(mut scenarios: Vec<Scenario>, selection: &Selection, filter: Option<Regex>) -> Self {
         // A file may be named twice, by itself and by its directory.
         let mut seen = HashSet::new();
@@ -155,7 +169,7 @@ impl Choice {
     }
 
     /// Refuses cases of which the model does not know what a correct kernel
-    /// does.
+    /// does, and those in which no fault can fire.
     ///
     /// # Errors
     /// There are some.
@@ -177,6 +191,10 @@ impl Choice {
                     cases: 1,
                     of: 0,
                 }),
+            }
+            if let Err(why) = oracle::fires(&case) {
+                let id = case.id;
+                return Err(CliError::usage(SelectError::Idle { id, why }));
             }
         }
         if unknown.is_empty() {
@@ -237,6 +255,15 @@ fn total(scenarios: &[Scenario]) -> u64 {
         .map(|scenario| scenario.count() as u64)
         .sum()
 }
+
+/// A selection of all cases of scenarios that lie in no file.
+pub const ALL: Selection = Selection {
+    paths: Vec::new(),
+    full: true,
+    sample: None,
+    filter: None,
+    tags: Vec::new(),
+};
 
 /// The options as the record keeps them.
 pub fn selection(args: &SelectArgs) -> Selection {

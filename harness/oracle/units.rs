@@ -88,8 +88,8 @@ pub fn shared(units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
 ///
 /// A split's first piece is of length 0 where the kernel traces the remainder
 /// (`dm_split_and_process_bio`) instead of the piece (`bio_split_to_limits`);
-/// the cut is the same. A bio that lies in another one is what was left of that,
-/// or is asked for again.
+/// the cut is the same. A bio that lies in another one, between its ends and cuts, is
+/// what was left of that, or is asked for again.
 pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
     let of_dm = |kind: Kind| {
         trace
@@ -104,17 +104,20 @@ pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
         })
         .collect();
     queued.sort_unstable_by_key(|bio| (bio.sector, Reverse(bio.end())));
-    let mut cuts: BTreeSet<u64> = of_dm(Kind::Split)
+    let cuts: BTreeSet<u64> = of_dm(Kind::Split)
         .map(|event| event.sector + event.sectors)
         .collect();
 
     let mut bios: Vec<Unit> = Vec::new();
     for bio in queued {
-        if bios.iter().any(|one| one.end() == bio.end()) {
-            cuts.insert(bio.sector);
-        } else if bios.last().is_some_and(|last| bio.lies_in(*last)) {
-            cuts.extend([bio.sector, bio.end()]);
-        } else {
+        // What is left of another one, or is asked for again, begins and ends where
+        // that does or was cut; what does not is of a request that overlaps.
+        let is_part = |one: &Unit| {
+            bio.lies_in(*one)
+                && (bio.sector == one.sector || cuts.contains(&bio.sector))
+                && (bio.end() == one.end() || cuts.contains(&bio.end()))
+        };
+        if !bios.iter().any(is_part) {
             bios.push(bio);
         }
     }
@@ -198,6 +201,19 @@ mod tests {
     )]
     #[case::overlapping(
         vec![event(Kind::BioQueue, 0, 12), event(Kind::BioQueue, 8, 8)], &[(0, 12), (8, 8)]
+    )]
+    #[case::overlapping_up_to_one_boundary_above(
+        vec![event(Kind::BioQueue, 0, 32), event(Kind::BioQueue, 5, 27)], &[(0, 32), (5, 27)]
+    )]
+    #[case::overlapping_from_one_boundary_above(
+        vec![event(Kind::BioQueue, 0, 5), event(Kind::BioQueue, 0, 32)], &[(0, 32), (0, 5)]
+    )]
+    #[case::asked_for_again(
+        vec![
+            event(Kind::BioQueue, 0, 32), event(Kind::Split, 0, 16), event(Kind::BioQueue, 16, 16),
+            event(Kind::BioQueue, 0, 16), event(Kind::BioQueue, 0, 32)
+        ],
+        &[(0, 16), (16, 16)]
     )]
     #[case::overlapping_across_a_boundary(
         vec![

@@ -4,12 +4,14 @@
 //! read once, by hand, so that every mistake in it is told at once with its
 //! place (`read`, `file`); its parts are checked against each other
 //! (`validate`); it is expanded to [`Case`]s (`expand`), or sampled
-//! (`sample`). Nothing here does I/O but [`load`].
+//! (`sample`). Random scenarios over the whole format come from [`draw`].
+//! Nothing here does I/O but [`load`].
 //!
 //! `file::File` is the only description of the format: reading, writing, the
 //! JSON Schema for editors and the expansion are all made from it.
 
 pub mod case;
+mod draw;
 mod errno;
 pub mod error;
 mod expand;
@@ -33,6 +35,7 @@ mod words;
 mod write;
 
 pub use case::Case;
+pub use draw::draw;
 pub use errno::{errno_from_name, errno_name};
 pub use error::{LoadError, ScenarioError};
 pub use expand::Scenario;

@@ -213,6 +213,14 @@ impl<T: Word> Value for T {
     }
 }
 
+/// All values of an enum of words.
+pub(super) fn all<T: Word>() -> impl Iterator<Item = T> {
+    words::<T>().iter().filter_map(|word| {
+        let word: StrDeserializer<'_, PlainError> = word.into_deserializer();
+        T::deserialize(word).ok()
+    })
+}
+
 /// The words of an enum, as its derived `Deserialize` tells them.
 fn words<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Ask<'a>(&'a mut &'static [&'static str]);

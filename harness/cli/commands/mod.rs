@@ -4,6 +4,7 @@ pub mod audit;
 pub mod controls;
 pub mod doctor;
 pub mod explain;
+pub mod explore;
 pub mod janitor;
 pub mod judge;
 pub mod kernels;
@@ -23,6 +24,7 @@ use super::{CliError, Context, Exit};
 pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Run(args) => run::execute(args, ctx).await,
+        Command::Explore(args) => explore::execute(args, ctx).await,
         Command::List(args) => list::execute(args),
         Command::Explain(args) => explain::execute(args),
         Command::Doctor(args) => doctor::execute(args, ctx).await,

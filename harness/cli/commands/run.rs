@@ -4,7 +4,7 @@
 use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
 use crate::cli::guest::{self, Guest};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::select::{Choice, selection};
+use crate::cli::select::{ALL, Choice, selection};
 use crate::cli::{CliError, Context, Exit, exit, follow};
 use crate::report::{Options, Terminal};
 use crate::results::manifest::{FORMAT, Host, Manifest, Selection};
@@ -13,6 +13,7 @@ use crate::runner;
 use clap::Parser;
 use miette::Diagnostic;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -45,10 +46,21 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The run could not start, its record could not be written, or the runner
 /// itself failed. What was done until then is in the record.
 pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
+    let (summary, _) = perform(args, None, ctx).await?;
+    Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
+}
+
+/// The same of `chosen`, where the options name no cases: what it came to, and where
+/// its record lies.
+pub(super) async fn perform(
+    args: &RunArgs,
+    chosen: Option<Choice>,
+    ctx: &Context,
+) -> Result<(Summary, PathBuf), CliError> {
     let signals = |error| CliError::infrastructure(RunError::Signals(error));
     let mut interrupt = Interrupt::listen().map_err(signals)?;
     let plan = tokio::select! {
-        plan = Plan::new(args, ctx) => plan?,
+        plan = Plan::new(args, chosen, ctx) => plan?,
         () = interrupt.asked() => return Err(CliError::infrastructure(RunError::Interrupted)),
     };
     let Plan {
@@ -108,8 +120,7 @@ pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
         followed?;
         driven.map_err(|error| CliError::infrastructure(RunError::Runner(error)))?;
     }
-    let summary = terminal.summary();
-    Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
+    Ok((terminal.summary().clone(), recorder.path().to_owned()))
 }
 
 /// Everything that must be right before the first machine boots.
@@ -124,22 +135,29 @@ struct Plan {
 }
 
 impl Plan {
-    async fn new(args: &RunArgs, ctx: &Context) -> Result<Self, CliError> {
-        match &args.resume {
-            Some(run) => Self::resumed(args, run, ctx).await,
-            None => Self::fresh(args, ctx).await,
+    async fn new(args: &RunArgs, chosen: Option<Choice>, ctx: &Context) -> Result<Self, CliError> {
+        match (chosen, &args.resume) {
+            (Some(choice), _) => Self::fresh(args, choice, ALL, ctx).await,
+            (None, Some(run)) => Self::resumed(args, run, ctx).await,
+            (None, None) => {
+                let choice = Choice::new(&args.select)?;
+                Self::fresh(args, choice, selection(&args.select), ctx).await
+            }
         }
     }
 
-    async fn fresh(args: &RunArgs, ctx: &Context) -> Result<Self, CliError> {
-        let choice = Choice::new(&args.select)?;
+    async fn fresh(
+        args: &RunArgs,
+        choice: Choice,
+        selection: Selection,
+        ctx: &Context,
+    ) -> Result<Self, CliError> {
         if !args.skip_unknown {
             choice.known()?;
         }
         let guest = guest::prepare(&args.guest, ctx, &choice.needs(), false).await?;
         // Short enough to be typed, and exact in any JSON reader.
         let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
-        let selection = selection(&args.select);
         let on = [args.guest.to_arguments(), args.watch.to_arguments()].concat();
         let manifest = manifest(&choice, selection, &guest, on, seed, ctx);
         let recorder = Recorder::create(&args.results, &manifest, keep(args))?;

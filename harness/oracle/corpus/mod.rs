@@ -10,7 +10,8 @@
 //! ```
 //!
 //! (several records with a colon between them; a case that is there already, of the
-//! same kernel's first two numbers, is replaced). New fields of a case or an observation need a `serde(default)`,
+//! same kernel's first two numbers, is replaced). `random.jsonl.gz` has random cases that
+//! were judged wrongly once, and grows in the same way by `UPDATE_RANDOM`. New fields of a case or an observation need a `serde(default)`,
 //! so that what was recorded before them can still be read.
 
 mod tamper;
@@ -34,6 +35,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 const CASES: &[u8] = include_bytes!("cases.jsonl.gz");
+const RANDOM: &[u8] = include_bytes!("random.jsonl.gz");
 
 /// A case of a corpus.
 #[derive(Serialize, Deserialize)]
@@ -43,10 +45,10 @@ struct Recorded {
     observation: Observation,
 }
 
-static RECORDED: LazyLock<Vec<Recorded>> = LazyLock::new(recorded);
+static RECORDED: LazyLock<Vec<Recorded>> = LazyLock::new(|| recorded(CASES));
 
-fn recorded() -> Vec<Recorded> {
-    let lines = BufReader::new(GzDecoder::new(CASES)).lines();
+fn recorded(packed: &[u8]) -> Vec<Recorded> {
+    let lines = BufReader::new(GzDecoder::new(packed)).lines();
     let read = |(line, number): (std::io::Result<String>, u32)| {
         let line = line.expect("the corpus is gzip of text");
         serde_json::from_str(&line).unwrap_or_else(|error| {
@@ -61,8 +63,8 @@ fn recorded() -> Vec<Recorded> {
 
 #[test]
 fn recorded_cases_are_judged_as_they_were() {
-    let wrong: Vec<String> = RECORDED
-        .iter()
+    let random = recorded(RANDOM);
+    let wrong: Vec<String> = (RECORDED.iter().chain(&random))
         .filter_map(|one| {
             if let Err(unknown) = knows(&one.case) {
                 return Some(format!("{}: {unknown}", one.case.id));
@@ -159,16 +161,23 @@ struct CaseFile {
 
 /// Not a test, but what makes the corpus: see above.
 #[test]
-#[ignore = "no test, but what makes the corpus of the records that UPDATE_CORPUS names"]
+#[ignore = "no test, but what makes the corpus of the records that UPDATE_CORPUS or UPDATE_RANDOM names"]
 fn the_corpus_grows_on_demand() {
-    let records = std::env::var_os("UPDATE_CORPUS").expect("UPDATE_CORPUS names records");
+    grow("UPDATE_CORPUS", CASES, "cases.jsonl.gz");
+    grow("UPDATE_RANDOM", RANDOM, "random.jsonl.gz");
+}
+
+fn grow(variable: &str, before: &[u8], name: &str) {
+    let Some(records) = std::env::var_os(variable) else {
+        return;
+    };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut all: BTreeMap<_, Recorded> = BTreeMap::new();
     let key = |one: &Recorded| {
         let release = Environment::release_of(&one.observation.release);
         (one.case.id.clone(), release)
     };
-    all.extend(recorded().into_iter().map(|one| (key(&one), one)));
+    all.extend(recorded(before).into_iter().map(|one| (key(&one), one)));
     for record in std::env::split_paths(&records) {
         let cases = workspace.join(record).join("cases");
         for entry in fs::read_dir(&cases).expect("a run record") {
@@ -204,6 +213,6 @@ fn the_corpus_grows_on_demand() {
         packed.write_all(b"\n").expect("it is packed");
     }
     let packed = packed.finish().expect("it is packed");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/corpus/cases.jsonl.gz");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/corpus").join(name);
     fs::write(file, packed).expect("the corpus is written");
 }

@@ -37,7 +37,10 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     (stop::missing(scene))
         .or_else(|| multipathd::missing(scene))
         .or_else(|| aside::missed(scene))
-        .or_else(|| faults.into_iter().find_map(|fault| not_fired(scene, fault)))
+        .or_else(|| {
+            let mut faults = faults.into_iter().filter(|fault| !is_spared(scene, fault));
+            faults.find_map(|fault| not_fired(scene, fault))
+        })
         .or_else(|| absorbed.into_iter().find_map(|fault| not_met(scene, fault)))
         .or_else(|| unrelieved(scene))
         .or_else(|| contract::unchecked(scene))
@@ -47,6 +50,20 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
 fn absorbs(scene: &Scene<'_>) -> bool {
     let met = |fault: &Fault| scene.commands(fault.leg).any(|entry| hits(&entry, fault));
     scene.absorbed.iter().any(met)
+}
+
+/// A leg or path that has failed at one bad sector need not be asked for another.
+fn is_spared(scene: &Scene<'_>, fault: &Fault) -> bool {
+    let answers = |fault: &Fault| {
+        let of_fault = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
+        of_fault.map(|entry| entry.result).collect::<Vec<_>>()
+    };
+    let failed = |result: &Option<i32>| result.is_some_and(|result| result != 0);
+    let mut others = scene.case.faults.iter().filter(|other| {
+        let same = (other.leg, other.op) == (fault.leg, fault.op);
+        same && other.sector != fault.sector && fault.op != Op::Flush
+    });
+    answers(fault).is_empty() && others.any(|other| answers(other).iter().any(failed))
 }
 
 /// A fault that wears off beneath device-mapper must have been met all the

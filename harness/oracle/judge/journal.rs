@@ -287,10 +287,11 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
 /// has done, as devices that tell say, is not asked for again; one that was
 /// acknowledged is done whole by one path.
 fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
-    if !scene.case.stack.shares_medium() || !scene.failure_handling.progress {
+    let wanted = Command::from(scene.case.op_on_legs());
+    let told = scene.failure_handling.progress && matches!(wanted, Command::Read | Command::Write);
+    if !scene.case.stack.shares_medium() || !told {
         return None;
     }
-    let wanted = Command::from(scene.case.io.op);
     let of_path = |path: u8| {
         let mut requests = scene.requests(path);
         requests.retain(|one| one.command == wanted);

@@ -18,7 +18,10 @@ use std::fmt::Write;
 /// that is no difference here, and [`not_shown`] says that nothing was tested.
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let requests = scene.requests(leg);
-    let completions: Vec<_> = trace::completions(scene, leg).collect();
+    let moves = |command| matches!(command, Command::Read | Command::Write);
+    let completions: Vec<_> = trace::completions(scene, leg)
+        .filter(|seen| moves(seen.command))
+        .collect();
     let told = |text: String| {
         Some(difference(
             Witness::Trace,
@@ -45,9 +48,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
             ));
         }
     }
-    let moved = requests
-        .iter()
-        .filter(|one| matches!(one.command, Command::Read | Command::Write));
+    let moved = requests.iter().filter(|one| moves(one.command));
     for one in moved {
         let ends = completions
             .iter()

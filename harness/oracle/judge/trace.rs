@@ -160,13 +160,21 @@ fn is_forced(rwbs: &str) -> bool {
 /// there did not succeed here, and nothing was made up.
 fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     if scene.failure_handling.progress {
-        return progress::beliefs(scene, leg);
+        // Such a device tells how far it got with data alone.
+        let others = |command| matches!(command, Command::Discard | Command::WriteZeroes);
+        return progress::beliefs(scene, leg).or_else(|| exactly(scene, leg, others));
     }
     if !scene.failure_handling.exact {
         return pieces::beliefs(scene, leg);
     }
+    exactly(scene, leg, |command| command != Command::Flush)
+}
+
+/// Of these commands the guest saw the same end as the device ended.
+fn exactly(scene: &Scene<'_>, leg: u8, which: impl Fn(Command) -> bool) -> Option<Difference> {
     type Ended = (u64, u64, &'static str, bool);
     let mut believed: Vec<Ended> = completions(scene, leg)
+        .filter(|done| which(done.command))
         .map(|done| {
             let name = journal::name(done.command);
             (done.range.sector, done.range.sectors, name, done.ok)
@@ -174,7 +182,7 @@ fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         .collect();
     let mut happened: Vec<Ended> = scene
         .asked(leg)
-        .filter(|entry| entry.command != Command::Flush)
+        .filter(|entry| which(entry.command))
         .map(|entry| {
             let name = journal::name(entry.command);
             (entry.sector, entry.sectors, name, entry.result == Some(0))

@@ -34,6 +34,8 @@ use std::collections::BTreeSet;
 pub const EIO: i32 = 5;
 /// `EINVAL`.
 pub const EINVAL: i32 = 22;
+/// `ENOTSUP`.
+const ENOTSUP: i32 = 95;
 /// Sectors in a page, the unit of the page cache.
 pub const PAGE: u64 = 8;
 
@@ -50,6 +52,14 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A kernel of which nothing is known, which refuses nothing that some kernel
+    /// accepts.
+    pub const ANY: Environment = Environment {
+        release: (u32::MAX, 0),
+        dma_alignment: None,
+        max_segments: None,
+    };
+
     /// The first two numbers of a `uname -r`.
     pub fn release_of(text: &str) -> (u32, u32) {
         let mut numbers = text
@@ -143,6 +153,33 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
             None => raid1::knows(case, mirror),
         },
         Stack::Multipath(multipath) => multipath::knows(case, multipath),
+    }
+}
+
+/// No fault of a case can fire.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no fault of it can fire: a correct kernel asks no leg for a bad sector")]
+pub struct Idle;
+
+/// Whether a fault of `case` can fire, if it has any: of a leg that a correct kernel
+/// does not ask for the bad sector none does, and nothing is tested.
+pub fn fires(case: &Case) -> Result<(), Idle> {
+    let (mut met, absorbed) = controller::as_dm_meets(case);
+    // What device-mapper never hears of is met where it would be met if it lasted.
+    if met.faults.is_empty() {
+        let lasting = absorbed.into_iter().map(|fault| Fault {
+            times: Times::Always,
+            ..fault
+        });
+        met.faults = lasting.collect();
+    }
+    if met.faults.is_empty() || met.soak.is_some() {
+        return Ok(());
+    }
+    let units = super::units::nominal(&met.io.parts(), &met.boundaries());
+    match expect(&met, &Environment::ANY, &units).fires.is_empty() {
+        true => Err(Idle),
+        false => Ok(()),
     }
 }
 
@@ -302,7 +339,7 @@ fn refused(case: &Case) -> Expectation {
         units: Vec::new(),
         health: vec!["A"; case.members().into()],
         active_group: None,
-        log: None,
+        log: case.has_log_disk().then_some('A'),
         beneath: match case.stack.nested() {
             Some(_) => vec!["A"; legs],
             None => Vec::new(),
@@ -350,6 +387,15 @@ fn without_flush_faults(case: &Case) -> Case {
 fn knows_operations(case: &Case) -> Result<(), Unknown> {
     if !case.aside.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
         return Err(Unknown("only faults of the I/O can be made to miss"));
+    }
+    let unsupported =
+        |fault: &Fault| fault.errno == ENOTSUP && matches!(fault.op, Op::Discard | Op::WriteZeroes);
+    if case.faults.iter().any(unsupported) {
+        return Err(Unknown(
+            "QEMU takes ENOTSUP of a discard for success (`bdrv_co_pdiscard` in block/io.c), and \
+             writes zeros where write-zeroes end so (`bdrv_co_do_pwrite_zeroes`): the driver \
+             hears of no failure",
+        ));
     }
     let has = |op: Op| case.faults.iter().any(|fault| fault.op == op);
     let others = |op: Op| case.faults.iter().any(|fault| fault.op != op);

@@ -137,13 +137,16 @@ fn the_catalogue_asks_different_questions() {
 }
 
 /// Each question of the catalogue has an answer, whichever of its cases is
-/// asked.
+/// asked, and each case shows something.
 #[test]
 fn the_model_knows_every_case_of_the_catalogue() {
     for scenario in loaded(&catalogue()) {
         for case in scenario.expand() {
             if let Err(unknown) = oracle::knows(&case) {
                 panic!("{}: {unknown}", case.id);
+            }
+            if let Err(idle) = oracle::fires(&case) {
+                panic!("{}: {idle}", case.id);
             }
         }
     }

@@ -145,6 +145,10 @@ use rstest::{Context, rstest};
 #[case::every_of_several_lengths("[io]\nsectors = [8, 16]\n[[fault]]\nat = \"every\"")]
 // The stack.
 #[case::region_size("[stack]\nregion_size = 1000")]
+#[case::region_above_the_mirror(
+    "[stack]\nregion_size = 4096\n[legs]\nsize = 2050\n[io]\nsector = 0"
+)]
+#[case::mirror_below_a_region("[legs]\nsize = 600\n[io]\nsector = 0")]
 #[case::region_below_a_page("[stack]\nregion_size = 4")]
 #[case::region_of_the_largest_size("[stack]\nregion_size = 4294967295")]
 #[case::keep_log("[stack]\nhandle_errors = false\nkeep_log = true")]

@@ -2,6 +2,7 @@
 //! there.
 
 mod catalogue;
+mod drawn;
 mod mistakes;
 mod properties;
 mod words;

@@ -208,8 +208,27 @@ fn raid1(file: &File, report: &mut Report) {
     }
 }
 
-/// A mirror has no more regions than the guest has memory for.
+/// A mirror has a whole region at least (`_check_region_size` in
+/// drivers/md/dm-log.c), and no more than the guest has memory for.
 fn regions(file: &File, report: &mut Report) {
+    let largest = file.stack.region_sizes().into_iter().max().unwrap_or(0);
+    let small = |size: &u64| (1..u64::from(largest)).contains(size);
+    if let Some(size) = file.legs.size.find(small) {
+        let problem = report.problem(format!(
+            "a mirror of {} sectors has no region of {largest}",
+            size.value
+        ));
+        problem.value(size, "this many sectors");
+        let given = file.stack.region_size.as_ref();
+        if let Some(region) = given.and_then(|sizes| sizes.find(|size| *size == largest)) {
+            problem.value(region, "the kernel wants one of these at least");
+        }
+        problem.help(format!(
+            "set `region_size` in `[stack]` to {} or less, or `size` in `[legs]` to {largest} or \
+             more",
+            (size.value + 1).next_power_of_two() / 2
+        ));
+    }
     let smallest = file.stack.region_sizes().into_iter().min().map(u64::from);
     let (Some(region), Some(size)) = (
         smallest.filter(|region| *region > 0),

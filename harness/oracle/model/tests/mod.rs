@@ -152,6 +152,7 @@ fn a_mirror_has_zeros_written() {
     "[[fault]]\nop = \"flush\"\n[[fault]]\nop = \"write\"\nleg = 1"
 )]
 #[case::no_such_request("", "op = \"write-zeroes\"", "[[fault]]")]
+#[case::kept_by_qemu("", "op = \"discard\"", "[[fault]]\nerrno = \"ENOTSUP\"")]
 #[case::reads_nothing("", "op = \"discard\"", "[[fault]]\nop = \"read\"")]
 #[case::pieces("", "op = \"write\"\ndsync = true\nrequests = 2", ONE)]
 #[case::pieces_by_path(MQ, "op = \"write\"\ndsync = true\nrequests = 2", ONE)]
@@ -512,4 +513,26 @@ fn memory_is_aligned_to_blocks_before_6_0(
     };
     let units = nominal(&case.io.parts(), &case.boundaries());
     assert_eq!(expect(&case, &environment, &units).refused, refused);
+}
+
+/// A fault shows something where a correct kernel asks its leg for the sector; what a
+/// driver takes back, too.
+#[rstest]
+#[case::the_leg_that_is_read("[[fault]]", true)]
+#[case::the_other_leg("[[fault]]; leg = 1", false)]
+#[case::the_other_leg_after_it("[[fault]]; [[fault]]; leg = 1", true)]
+#[case::it_needs_not_be_all("[[fault]]; [[fault]]; leg = 1; at = 3", true)]
+#[case::no_fault("", true)]
+#[case::another_operation("[[fault]]; op = \"write\"", false)]
+#[case::every_leg_is_written("[io]; op = \"write\"; [[fault]]; leg = 1", true)]
+#[case::it_is_taken_back(
+    "[legs]; controller = \"virtio-scsi\"; [[fault]]; times = \"once\"",
+    true
+)]
+#[case::it_would_be_taken_back(
+    "[legs]; controller = \"virtio-scsi\"; [[fault]]; leg = 1; times = \"once\"",
+    false
+)]
+fn a_fault_that_no_kernel_meets_shows_nothing(#[case] text: &str, #[case] shows: bool) {
+    assert_eq!(fires(&one(text)).is_ok(), shows);
 }

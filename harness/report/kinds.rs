@@ -1,0 +1,252 @@
+//! Verdicts that are no pass by their kind: what differs between two cases of one
+//! kind are numbers. Kinds that are written up as findings are known.
+
+use super::lines;
+use crate::oracle::{Outcome, Verdict};
+use crate::results::{CASES, Record, RecordError, Tally, text};
+use crate::runner::Event;
+use regex::Regex;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// The findings that a verdict can be recognised by.
+const FINDINGS: &str = include_str!("../../results/findings/known.toml");
+
+/// A finding of results/findings.md, and how its verdicts are recognised.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finding {
+    /// Its heading.
+    title: String,
+    /// What the verdict is.
+    outcome: Outcome,
+    /// A regular expression that the verdict's reason, or one of its differences,
+    /// must meet.
+    says: String,
+    /// Regular expressions that lines of the case's file must meet, each one.
+    #[serde(default)]
+    case: Vec<String>,
+    /// A regular expression on the kernel's release; any if left out.
+    #[serde(default)]
+    release: String,
+}
+
+impl Finding {
+    fn all() -> Vec<Finding> {
+        #[derive(Deserialize)]
+        struct File {
+            finding: Vec<Finding>,
+        }
+        // A test reads it.
+        toml::from_str(FINDINGS).map_or_else(|_| Vec::new(), |file: File| file.finding)
+    }
+
+    fn is(&self, release: &str, case: &str, verdict: &Verdict) -> bool {
+        let meets = |pattern: &str, text: &str| {
+            Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+        };
+        let mut said = std::iter::once(&verdict.reason).chain(
+            verdict
+                .differences
+                .iter()
+                .map(|difference| &difference.text),
+        );
+        self.outcome == verdict.outcome
+            && meets(&self.release, release)
+            && said.any(|text| meets(&self.says, text))
+            && (self.case.iter()).all(|pattern| meets(&format!("(?m)^{pattern}"), case))
+    }
+}
+
+/// What verdicts of one kind have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    /// The finding that it is, if it is known.
+    known: Option<String>,
+    outcome: Outcome,
+    /// The reason, a number being any.
+    reason: String,
+}
+
+impl Kind {
+    fn of(verdict: &Verdict) -> Self {
+        static NUMBER: LazyLock<Option<Regex>> =
+            LazyLock::new(|| Regex::new(r"\b(0x)?[0-9a-f]*[0-9][0-9a-f]*\b").ok());
+        let reason = text::line(&verdict.reason);
+        Kind {
+            known: None,
+            outcome: verdict.outcome,
+            reason: match &*NUMBER {
+                Some(number) => number.replace_all(&reason, "N").into_owned(),
+                None => reason.into_owned(),
+            },
+        }
+    }
+}
+
+/// The cases of a record that neither passed nor were skipped, by kind.
+#[derive(Debug)]
+pub struct Kinds {
+    /// Ids of each kind with their texts.
+    kinds: BTreeMap<Kind, Vec<(String, String)>>,
+    /// Where the files of the cases lie.
+    cases: PathBuf,
+    /// Options that repeat one, beside its file.
+    repeat: Vec<String>,
+}
+
+impl Kinds {
+    /// Those of a record in which each case has a file of its own.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    pub fn of(record: &Record) -> Result<Self, RecordError> {
+        let manifest = record.manifest();
+        let files = manifest.scenarios.iter().filter_map(|file| {
+            let table: toml::Table = toml::from_str(&file.text).ok()?;
+            Some((table.get("id")?.as_str()?.to_owned(), &file.text))
+        });
+        let texts: HashMap<String, &String> = files.collect();
+        let findings = Finding::all();
+        let mut verdicts = BTreeMap::new();
+        for event in record.events()? {
+            if let Event::CaseFinished {
+                id,
+                verdict,
+                retried: false,
+                ..
+            } = event?.event
+            {
+                verdicts.insert(id, verdict);
+            }
+        }
+        let mut kinds: BTreeMap<Kind, Vec<(String, String)>> = BTreeMap::new();
+        for (id, verdict) in verdicts {
+            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skipped) {
+                continue;
+            }
+            let text = texts
+                .get(&id)
+                .map_or_else(String::new, |text| (*text).clone());
+            let release = &manifest.kernel.release;
+            let known = (findings.iter()).find(|finding| finding.is(release, &text, &verdict));
+            let kind = match known {
+                Some(finding) => Kind {
+                    known: Some(finding.title.clone()),
+                    outcome: verdict.outcome,
+                    reason: String::new(),
+                },
+                None => Kind::of(&verdict),
+            };
+            kinds.entry(kind).or_default().push((id, text));
+        }
+        Ok(Kinds {
+            kinds,
+            cases: record.path().join(CASES),
+            repeat: manifest.repeat.clone(),
+        })
+    }
+
+    /// A tally without the cases of known kinds.
+    pub fn without_known(&self, mut tally: Tally) -> Tally {
+        for (kind, cases) in self.kinds.iter().filter(|(kind, _)| kind.known.is_some()) {
+            tally[kind.outcome] -= cases.len() as u64;
+        }
+        tally
+    }
+
+    /// A paragraph for each kind: how often, its smallest case, and the command that
+    /// repeats it; then a line for each that is known.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for (kind, cases) in &self.kinds {
+            let number = cases.len();
+            if let Some(title) = &kind.known {
+                let outcome = kind.outcome;
+                words.push(lines::info(
+                    "known",
+                    &format!("{number} {outcome}: {title}"),
+                ));
+                continue;
+            }
+            let Some((id, text)) = cases.iter().min_by_key(|(_, text)| text.len()) else {
+                continue;
+            };
+            let outcome = kind.outcome.to_string();
+            let style = lines::style(kind.outcome);
+            words.push(lines::labelled(
+                &outcome,
+                style,
+                &format!("{number}: {}", kind.reason),
+            ));
+            let file = self.cases.join(format!("{id}.toml"));
+            let command = ["halfway", "run", &file.to_string_lossy()].map(str::to_owned);
+            let command = [&command[..], &self.repeat].concat();
+            words.push(lines::more("repeat", &text::shell(&command)));
+            let keys = text.lines().filter(|line| {
+                !line.is_empty()
+                    && !["question", "id ", "scenario"]
+                        .iter()
+                        .any(|key| line.starts_with(key))
+            });
+            words.extend(keys.map(|line| format!("{:18}{line}", "")));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn every_finding_is_one_of_the_text_and_its_patterns_are_patterns() {
+        let text = include_str!("../../results/findings.md");
+        let findings: toml::Table = toml::from_str(FINDINGS).unwrap();
+        let all = Finding::all();
+        assert_eq!(findings["finding"].as_array().unwrap().len(), all.len());
+        for finding in all {
+            let heading = format!("## {}\n", finding.title);
+            assert!(text.contains(&heading), "{heading}");
+            for pattern in finding.case.iter().chain([&finding.says, &finding.release]) {
+                Regex::new(pattern).unwrap();
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("journal: leg 1 read 2048+8 twice", "journal: leg N read N+N twice")]
+    #[case("BUG at ffff8880055b7500", "BUG at N")]
+    #[case("a read failed", "a read failed")]
+    fn numbers_make_no_kind(#[case] reason: &str, #[case] expected: &str) {
+        let verdict = Verdict::bare(Outcome::Fail, reason);
+        assert_eq!(Kind::of(&verdict).reason, expected);
+    }
+
+    #[rstest]
+    #[case::it("6.18.15", "[io]\nop = \"flush\"\n", Outcome::Hang, "held by it", true)]
+    #[case::another_kernel("6.1.0", "[io]\nop = \"flush\"\n", Outcome::Hang, "held by it", false)]
+    #[case::another_case("6.18.15", "[io]\n", Outcome::Hang, "held by it", false)]
+    #[case::another_outcome("6.18.15", "op = \"flush\"\n", Outcome::Fail, "held by it", false)]
+    #[case::another_reason("6.18.15", "op = \"flush\"\n", Outcome::Hang, "lost", false)]
+    fn a_finding_is_recognised_by_all_that_it_says(
+        #[case] release: &str,
+        #[case] case: &str,
+        #[case] outcome: Outcome,
+        #[case] reason: &str,
+        #[case] expected: bool,
+    ) {
+        let finding = Finding {
+            title: "a finding".to_owned(),
+            outcome: Outcome::Hang,
+            says: "held".to_owned(),
+            case: vec!["op = \"flush\"".to_owned()],
+            release: r"^6\.18\.".to_owned(),
+        };
+        let verdict = Verdict::bare(outcome, reason);
+        assert_eq!(finding.is(release, case, &verdict), expected);
+    }
+}
