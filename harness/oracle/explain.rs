@@ -44,6 +44,7 @@ pub fn explain(case: &Case) -> String {
         release: (u32::MAX, 0),
         dma_alignment: None,
         max_segments: None,
+        refused: false,
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
     for fault in absorbed {
@@ -76,8 +77,8 @@ pub fn explain(case: &Case) -> String {
     if within_a_block {
         let _ = writeln!(
             text,
-            "  A kernel before 6.0, or a device with a larger dma_alignment, must answer EINVAL \
-             and ask no leg."
+            "  A kernel before 6.0, or a device with a larger dma_alignment, may answer EINVAL \
+             instead, and then asks no leg."
         );
     }
     text

@@ -170,6 +170,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
             .find(|(member, _)| *member == Member::Leg(0))
             .map(|(_, disk)| disk.limits.max_segments)
             .filter(|most| *most > 0),
+        refused: answers::are_all(seen, model::EINVAL),
     };
     let units = match &seen.dm {
         Some((dev, _)) => units::traced(&seen.seen.trace, *dev),

@@ -13,6 +13,7 @@ mod order;
 mod overlap;
 mod soak;
 mod target;
+mod unaligned;
 mod unplug;
 
 use super::*;
