@@ -72,8 +72,8 @@ pub fn explain(case: &Case) -> String {
     if within_a_block {
         let _ = writeln!(
             text,
-            "  A kernel before 6.0, or a device with a larger dma_alignment, must answer EINVAL \
-             and ask no leg."
+            "  A kernel before 6.0, or a device with a larger dma_alignment, may answer EINVAL \
+             instead, and then asks no leg."
         );
     }
     text

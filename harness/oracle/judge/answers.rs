@@ -1,8 +1,18 @@
 //! What the application was told, and whether its memory is sound.
 
 use super::{Scene, difference};
+use crate::observation::Observation;
 use crate::oracle::model::Answer;
 use crate::oracle::verdict::{Difference, Witness};
+use halfway_protocol::io::IoState;
+
+/// Whether every request came back with that errno.
+pub fn are_all(seen: &Observation, errno: i32) -> bool {
+    let Some(IoState::Done(report)) = seen.last_io() else {
+        return false;
+    };
+    !report.ops.is_empty() && report.ops.iter().all(|op| op.result == Err(errno))
+}
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let Some(report) = scene.report() else {

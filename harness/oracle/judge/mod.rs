@@ -209,6 +209,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
             .find(|(member, _)| *member == Member::Leg(0))
             .map(|(_, disk)| disk.limits.max_segments)
             .filter(|most| *most > 0),
+        refused: answers::are_all(seen, model::EINVAL),
     };
     let units = match &seen.dm {
         Some((dev, _)) => units::traced(&seen.seen.trace, *dev),

@@ -14,6 +14,7 @@ mod order;
 mod overlap;
 mod soak;
 mod target;
+mod unaligned;
 mod unplug;
 
 use super::*;

@@ -494,27 +494,6 @@ fn what_is_not_known_of_requests_in_flight(
     assert!(knows(&case(stack, io, hold)).is_err());
 }
 
-/// Memory that begins 512 bytes into its page, before 6.0 and since.
-#[rstest]
-#[case::blocks(4096, (5, 10), true)]
-#[case::blocks_since(4096, (6, 0), false)]
-#[case::sectors(512, (5, 10), false)]
-fn memory_is_aligned_to_blocks_before_6_0(
-    #[case] block: u32,
-    #[case] release: (u32, u32),
-    #[case] refused: bool,
-) {
-    let mut case = case("", "vector = \"offset\"", "");
-    case.legs.logical_block_size = block;
-    let environment = Environment {
-        release,
-        dma_alignment: Some(511),
-        max_segments: None,
-    };
-    let units = nominal(&case.io.parts(), &case.boundaries());
-    assert_eq!(expect(&case, &environment, &units).refused, refused);
-}
-
 /// A fault shows something where a correct kernel asks its leg for the sector; what a
 /// driver takes back, too.
 #[rstest]
