@@ -100,6 +100,16 @@ fn unrelieved(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
+/// Whether a failure is one that its driver repeated, so that device-mapper has not heard
+/// of it.
+pub fn is_absorbed(scene: &Scene<'_>, leg: u8, entry: &Entry) -> bool {
+    let meets = |faults: &[Fault]| {
+        let mut of_leg = faults.iter().filter(|fault| fault.leg == leg);
+        of_leg.any(|fault| hits(entry, fault))
+    };
+    meets(scene.absorbed) && !meets(&scene.case.faults)
+}
+
 /// Whether a request, placed as on the dm device, is one that the fault fails.
 fn hits(entry: &Entry, fault: &Fault) -> bool {
     entry.command == fault.op.into() && fault.meets(fault.op, entry.sector, entry.sectors)

@@ -7,6 +7,7 @@
 //! depends on timing, the expectation says which outcomes are correct instead
 //! of guessing one.
 
+mod deeds;
 mod hold;
 mod multipath;
 pub mod multipathd;
@@ -18,6 +19,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+pub use deeds::{brought_back, due};
 pub use raid1::race as races;
 
 use super::controller;

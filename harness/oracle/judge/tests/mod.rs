@@ -5,6 +5,7 @@
 mod content;
 mod contract;
 mod controllers;
+mod deeds;
 mod given_up;
 mod multipath;
 mod nested;
@@ -374,6 +375,7 @@ fn observe(case: &Case) -> Observation {
         content,
         buffer_changed: Vec::new(),
         guard_damage: Vec::new(),
+        after: 0,
     };
     let part = |&(_, sectors): &(u64, u64)| OpReport {
         result: answer.map(|_| sectors * 512),
@@ -410,6 +412,7 @@ fn observe(case: &Case) -> Observation {
         relief: Vec::new(),
         stops: 0,
         soak: None,
+        deeds: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],
