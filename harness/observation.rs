@@ -165,6 +165,48 @@ pub struct Repair {
     pub io: IoState,
 }
 
+/// Something that the harness did while the I/O was pending, in the part of an operator,
+/// a daemon or the hardware: what may have brought a request back, and was not the
+/// kernel's own doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    /// `fail_path` of that disk.
+    FailPath(u8),
+    /// `reinstate_path` of that disk.
+    ReinstatePath(u8),
+    /// `fail_if_no_path` to the multipath, or to that of this leg of a mirror.
+    GiveUp(u8),
+    /// The HBA of that disk, which was lost, is there again.
+    HbaBack(u8),
+    /// A reset of that disk, which had left a command without an answer.
+    Reset(u8),
+    /// The stack was suspended.
+    Suspend,
+    /// A table was loaded.
+    Load,
+    /// The stack was resumed, with the new table if there is one.
+    Resume,
+    /// The request that this one of the case's holds kept at its disk was let go.
+    Release(u8),
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Deed::FailPath(disk) => write!(f, "fail_path of disk {disk}"),
+            Deed::ReinstatePath(disk) => write!(f, "reinstate_path of disk {disk}"),
+            Deed::GiveUp(leg) => write!(f, "fail_if_no_path of the multipath of leg {leg}"),
+            Deed::HbaBack(disk) => write!(f, "the return of the HBA of disk {disk}"),
+            Deed::Reset(disk) => write!(f, "the reset of disk {disk}"),
+            Deed::Suspend => f.write_str("suspend"),
+            Deed::Load => f.write_str("the load of a table"),
+            Deed::Resume => f.write_str("resume"),
+            Deed::Release(hold) => write!(f, "the release of hold {hold}"),
+        }
+    }
+}
+
 /// What came of a disk that was unplugged with a request in flight, once the I/O
 /// had come back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,6 +296,10 @@ pub struct Observation {
     /// its last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<soak::Seen>,
+    /// What the harness did while the I/O was pending, in order: the `after` of each
+    /// request counts these. `None` in records from before that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deeds: Option<Vec<Deed>>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.

@@ -275,6 +275,7 @@ mod tests {
             content: Vec::new(),
             buffer_changed: Vec::new(),
             guard_damage: Vec::new(),
+            after: 0,
         };
         IoState::Done(IoReport {
             ops: vec![op],

@@ -107,6 +107,7 @@ pub fn details(id: &str) -> Details {
             relief: Vec::new(),
             stops: 0,
             soak: None,
+            deeds: None,
             io: None,
             status: None,
             beneath: Vec::new(),

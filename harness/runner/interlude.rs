@@ -4,12 +4,13 @@
 //! ours: all have come, the deed is done or has begun, they are let go, one
 //! after the other.
 
+use super::deeds;
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
 use super::unplug;
 use crate::guest::client::strange;
-use crate::observation::Member;
+use crate::observation::{Deed, Member};
 use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
 use crate::scenario::timeout;
@@ -46,7 +47,11 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// Waits for the requests, does the deed, lets them go in their order. Gives
 /// what was done, or `None` if not all of them came.
-pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, Interruption> {
+pub async fn act(
+    station: &Station,
+    case: &Case,
+    deeds: &mut Vec<Deed>,
+) -> Result<Option<Vec<String>>, Interruption> {
     arrival(station).await;
     if !station.storage.all_held() {
         station.storage.release_all();
@@ -55,10 +60,12 @@ pub async fn act(station: &Station, case: &Case) -> Result<Option<Vec<String>>, 
     if model::races_recovery(case) {
         meet(station, case).await?;
     }
-    let done = deed(station, case).await;
-    if done.is_ok() {
-        let_go(station, case).await;
-    }
+    let done = match deed(station, case, deeds).await {
+        // Of what a suspension waited for nobody needs to be told.
+        Ok(done) if deeds.contains(&Deed::Resume) => Ok(done),
+        Ok(done) => let_go(station, case, Some(deeds)).await.map(|()| done),
+        failed => failed,
+    };
     // Also where the deed failed: a request that is kept keeps QEMU.
     station.storage.release_all();
     done.map(Some)
@@ -141,51 +148,70 @@ async fn given_up(station: &Station, case: &Case) -> Result<Vec<String>, Interru
     Ok(vec!["wait until the driver gives up".to_owned()])
 }
 
-/// Lets all go, each after the guest has had time to see the one before it end.
-async fn let_go(station: &Station, case: &Case) {
+/// Lets all go, each after the guest has had time to see the one before it end; and
+/// tells it of each, unless it answers nobody before they have ended.
+async fn let_go(
+    station: &Station,
+    case: &Case,
+    mut deeds: Option<&mut Vec<Deed>>,
+) -> Result<(), Interruption> {
     for (turn, index) in Hold::order(&case.holds).into_iter().enumerate() {
         if turn > 0 {
             tokio::time::sleep(APART).await;
         }
+        if let Some(deeds) = deeds.as_deref_mut() {
+            deeds::on_host(station, deeds, Deed::Release(index as u8)).await?;
+        }
         station.storage.release(index);
     }
+    Ok(())
 }
 
-async fn deed(station: &Station, case: &Case) -> Result<Vec<String>, Interruption> {
+async fn deed(
+    station: &Station,
+    case: &Case,
+    deeds: &mut Vec<Deed>,
+) -> Result<Vec<String>, Interruption> {
     let Some(first) = case.holds.first() else {
         return Ok(Vec::new());
     };
-    let path = stack::device(first.leg);
+    let fail = Deed::FailPath(first.leg);
     match first.meanwhile {
         Meanwhile::Nothing => Ok(Vec::new()),
-        Meanwhile::FailPath => send(station, [format!("fail_path {path}")]).await,
+        Meanwhile::FailPath => send(station, deeds, &[fail]).await,
         Meanwhile::ReinstatePath => {
-            let messages = [
-                format!("fail_path {path}"),
-                format!("reinstate_path {path}"),
-            ];
-            send(station, messages).await
+            send(station, deeds, &[fail, Deed::ReinstatePath(first.leg)]).await
         }
         Meanwhile::Timeout => given_up(station, case).await,
         Meanwhile::Unplug => unplug::take_away(station, first.leg).await,
-        Meanwhile::Suspend => suspended(station, case, false).await,
-        Meanwhile::SuspendNoflush | Meanwhile::Reload => suspended(station, case, true).await,
+        Meanwhile::Suspend => suspended(station, case, false, deeds).await,
+        Meanwhile::SuspendNoflush | Meanwhile::Reload => {
+            suspended(station, case, true, deeds).await
+        }
     }
 }
 
-async fn send<const N: usize>(
+async fn send(
     station: &Station,
-    messages: [String; N],
+    deeds: &mut Vec<Deed>,
+    path: &[Deed],
 ) -> Result<Vec<String>, Interruption> {
-    for message in &messages {
-        let sent = station.guest.call(Request::DmMessage {
+    let mut messages = Vec::new();
+    for deed in path {
+        let message = match deed {
+            Deed::FailPath(path) => format!("fail_path {}", stack::device(*path)),
+            Deed::ReinstatePath(path) => format!("reinstate_path {}", stack::device(*path)),
+            _ => continue,
+        };
+        messages.push(message.clone());
+        let request = Request::DmMessage {
             name: NAME.to_owned(),
             sector: 0,
-            message: message.clone(),
-        });
-        sent.await?;
+            message,
+        };
+        deeds::call(station, deeds, *deed, request).await?;
     }
-    Ok(messages.into())
+    Ok(messages)
 }
 
 /// Suspends, which waits for the requests, lets them go once that has begun, and
@@ -194,32 +220,35 @@ async fn suspended(
     station: &Station,
     case: &Case,
     noflush: bool,
+    deeds: &mut Vec<Deed>,
 ) -> Result<Vec<String>, Interruption> {
     let name = || NAME.to_owned();
-    let mut deeds = Vec::new();
+    let mut done = Vec::new();
     if (case.holds.first()).is_some_and(|hold| hold.meanwhile == Meanwhile::Reload) {
         let table = vec![stack::table(case)];
-        let loaded = station.guest.call(Request::DmLoad {
-            name: name(),
-            table,
-        });
-        loaded.await?;
-        deeds.push("load".to_owned());
+        let name = name();
+        let load = Request::DmLoad { name, table };
+        deeds::call(station, deeds, Deed::Load, load).await?;
+        done.push("load".to_owned());
     }
+    let told = deeds::announce(station, deeds, Deed::Suspend);
     let suspended = station.guest.call(Request::DmSuspend {
         name: name(),
         noflush,
     });
+    let told_again = deeds::announce(station, deeds, Deed::Resume);
     let resumed = station.guest.call(Request::DmResume { name: name() });
+    told.await?;
     tokio::time::sleep(WAIT).await;
-    let_go(station, case).await;
+    let_go(station, case, None).await?;
     suspended.await?;
+    told_again.await?;
     resumed.await?;
     let how = if noflush {
         "suspend --noflush"
     } else {
         "suspend"
     };
-    deeds.extend([how.to_owned(), "resume".to_owned()]);
-    Ok(deeds)
+    done.extend([how.to_owned(), "resume".to_owned()]);
+    Ok(done)
 }

@@ -5,6 +5,7 @@
 //! * `place`: cases on machines, with retries.
 //! * [`station`]: a machine with its disks and its agent, ready for cases.
 //! * `perform`: one case on one station.
+//! * `deeds`: what the harness does for an I/O, told to the guest.
 //! * `operator`: what is done about I/O that the target holds.
 //! * `interlude`: what is done while requests are held; `stops`: while the machine
 //!   stands still.
@@ -15,6 +16,7 @@
 //! * [`accel`]: the trial that decides between KVM and TCG.
 
 pub mod accel;
+mod deeds;
 pub mod event;
 mod interlude;
 mod multipathd;

@@ -1,13 +1,13 @@
 //! A real multipathd in the guest: how it is started, what happens to the disks
 //! while it tends their paths, and how it ends.
 
-use super::operator;
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use super::{deeds, operator};
 use crate::guest::CallError;
 use crate::guest::client::strange;
-use crate::observation::{Member, Observation, Repair};
+use crate::observation::{Deed, Member, Observation, Repair};
 use crate::oracle::model::multipathd;
 use crate::oracle::status;
 use crate::scenario::case::{Case, Multipath, NoPathRetry, Stack};
@@ -251,6 +251,8 @@ pub async fn act(
                 // It is lost as it is, and not by the next request only.
                 fault.report = Some(Reported::Gone(Part::Nothing));
             }
+            let done = seen.deeds.get_or_insert_default();
+            deeds::on_host(station, done, Deed::HbaBack(path)).await?;
             station.arm(&case.legs, &faults, &[]).await?;
             deeds.push(format!("the HBA of path {path} is back"));
         }

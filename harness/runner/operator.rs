@@ -1,13 +1,13 @@
 //! What somebody must do for an I/O that the target holds: the part of a
 //! system's operator, of dmeventd, or of multipathd.
 
-use super::multipathd;
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
+use super::{deeds, multipathd};
 use crate::guest::CallError;
-use crate::observation::{Observation, Repair};
-use crate::oracle::status;
+use crate::observation::{Deed, Observation, Repair};
+use crate::oracle::{model, status};
 use crate::scenario::case::{Case, Fault, Stack, Times};
 use crate::scenario::reported::Reported;
 use halfway_protocol::io::{IoState, Op};
@@ -54,12 +54,17 @@ pub async fn act(
         Err(state) => return Ok(state),
     };
     let failed = failed(case, &status);
+    let done = seen.deeds.get_or_insert_default();
     let acted = match &case.stack {
-        Stack::Raid1(_) => without_failed(station, case, &failed, deadline).await?,
+        Stack::Raid1(_) => without_failed(station, case, &failed, deadline, done).await?,
         Stack::Multipath(_) => {
-            let quiet = case.legs.controller.profile().quiet;
-            let waits = (deadline, quiet);
-            Some(reinstated(station, case, NAME, &failed, waits, None).await?)
+            let waiting = Waiting {
+                name: NAME,
+                leg: 0,
+                failed: &failed,
+                at_last: None,
+            };
+            Some(reinstated(station, case, waiting, deadline, done).await?)
         }
     };
     let Some((deeds, io)) = acted else {
@@ -120,26 +125,31 @@ async fn without_failed(
     case: &Case,
     failed: &[u8],
     deadline: Duration,
+    done: &mut Vec<Deed>,
 ) -> Result<Option<(Vec<String>, IoState)>, CallError> {
     let Some(table) = stack::repaired(case, failed) else {
         return Ok(None);
     };
     let name = || NAME.to_owned();
-    let deed = format!("{} {}", table.kind, table.params);
-    let suspended = station.guest.call(Request::DmSuspend {
+    let words = format!("{} {}", table.kind, table.params);
+    let suspend = Request::DmSuspend {
         name: name(),
         noflush: true,
-    });
-    let loaded = station.guest.call(Request::DmLoad {
+    };
+    let load = Request::DmLoad {
         name: name(),
         table: vec![table],
-    });
-    let resumed = station.guest.call(Request::DmResume { name: name() });
-    let done = station.guest.io_wait(deadline, None);
-    suspended.await?;
-    loaded.await?;
-    resumed.await?;
-    Ok(Some((vec![deed], done.await?)))
+    };
+    let resume = Request::DmResume { name: name() };
+    for (deed, request) in [
+        (Deed::Suspend, suspend),
+        (Deed::Load, load),
+        (Deed::Resume, resume),
+    ] {
+        deeds::call(station, done, deed, request).await?;
+    }
+    let io = station.guest.io_wait(deadline, None).await?;
+    Ok(Some((vec![words], io)))
 }
 
 /// Whether the HBA of `path` was lost, and is to be found again.
@@ -148,48 +158,70 @@ fn comes_back(fault: &Fault, path: u8) -> bool {
     gone && fault.leg == path && fault.times != Times::Always
 }
 
+/// A multipath that keeps the I/O waiting.
+struct Waiting<'a> {
+    name: &'a str,
+    /// Of a mirror the leg that it is.
+    leg: u8,
+    failed: &'a [u8],
+    /// How long the I/O must have been quiet to be one that still waits after the last
+    /// deed, where that is to be asked.
+    at_last: Option<Duration>,
+}
+
+/// How many times as long as is usual nothing must have been in flight for an I/O that
+/// is due to be one that still waits: a host may keep its guest waiting, and to go on
+/// would be to help.
+const LONG: u32 = 20;
+
 /// Reinstates one failed path after the other, each once and only while the I/O
-/// still waits, and then gives up. The I/O waits when it has been `quiet` for so
-/// long; whether it does after the last deed is asked with `at_last`.
+/// still waits, and then gives up. The I/O waits when nothing has been in flight for a
+/// while, and for a long one at the deed that must bring it back.
 async fn reinstated(
     station: &mut Station,
     case: &Case,
-    name: &str,
-    failed: &[u8],
-    (deadline, quiet): (Duration, Duration),
-    at_last: Option<Duration>,
+    waiting: Waiting<'_>,
+    deadline: Duration,
+    done: &mut Vec<Deed>,
 ) -> Result<(Vec<String>, IoState), Interruption> {
-    let reinstate = failed.iter().map(|path| {
+    let quiet = case.legs.controller.profile().quiet;
+    let reinstate = waiting.failed.iter().map(|path| {
         let message = format!("reinstate_path {}", stack::device(*path));
         (Some(*path), message, Some(quiet))
     });
-    let give_up = (None, "fail_if_no_path".to_owned(), at_last);
+    let give_up = (None, "fail_if_no_path".to_owned(), waiting.at_last);
+    let due = model::due(case);
     let mut faults = case.faults.clone();
-    let mut deeds = Vec::new();
+    let mut words = Vec::new();
     let mut state = IoState::Quiet { pending: 0 };
-    for (path, message, quiet) in reinstate.chain([give_up]) {
+    for (path, message, waits) in reinstate.chain([give_up]) {
         if let Some(path) = path
             && let Some(lost) = (faults.iter()).position(|fault| comes_back(fault, path))
         {
             // The HBA is there again, and its faults are over.
             faults.swap_remove(lost);
+            deeds::on_host(station, done, Deed::HbaBack(path)).await?;
             station.arm(&case.legs, &faults, &[]).await?;
-            deeds.push(format!("the HBA of path {path} is back"));
+            words.push(format!("the HBA of path {path} is back"));
         }
-        deeds.push(message.clone());
-        let sent = station.guest.call(Request::DmMessage {
-            name: name.to_owned(),
+        words.push(message.clone());
+        let deed = path.map_or(Deed::GiveUp(waiting.leg), Deed::ReinstatePath);
+        let send = Request::DmMessage {
+            name: waiting.name.to_owned(),
             sector: 0,
             message,
-        });
-        let done = station.guest.io_wait(deadline, quiet);
-        sent.await?;
-        state = done.await?;
-        if !matches!(state, IoState::Quiet { .. }) {
+        };
+        deeds::call(station, done, deed, send).await?;
+        let waits = match due == Some(deed) {
+            true => waits.map(|_| LONG * quiet),
+            false => waits,
+        };
+        state = station.guest.io_wait(deadline, waits).await?;
+        if let IoState::Done(_) = state {
             break;
         }
     }
-    Ok((deeds, state))
+    Ok((words, state))
 }
 
 /// The same for the multipaths beneath a mirror: for the one that has no path left,
@@ -203,6 +235,7 @@ async fn beneath(
     let quiet = case.legs.controller.profile().quiet;
     let since = tokio::time::Instant::now();
     let status = station.guest.status(NAME).await?;
+    let done = seen.deeds.get_or_insert_default();
     let mut given_up: Vec<u8> = Vec::new();
     let mut deeds = Vec::new();
     loop {
@@ -221,10 +254,14 @@ async fn beneath(
         let state = match waiting {
             Some((leg, name)) => {
                 let paths: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
-                let waits = (deadline, quiet);
-                let (done, state) =
-                    reinstated(station, case, &name, &paths, waits, Some(quiet)).await?;
-                deeds.extend(done.iter().map(|deed| format!("{name}: {deed}")));
+                let waiting = Waiting {
+                    name: &name,
+                    leg,
+                    failed: &paths,
+                    at_last: Some(quiet),
+                };
+                let (words, state) = reinstated(station, case, waiting, deadline, done).await?;
+                deeds.extend(words.iter().map(|deed| format!("{name}: {deed}")));
                 given_up.push(leg);
                 state
             }

@@ -88,6 +88,7 @@ pub async fn perform(
         relief: Vec::new(),
         stops: 0,
         soak: None,
+        deeds: None,
         io: None,
         status: None,
         beneath: Vec::new(),
@@ -497,11 +498,12 @@ async fn steps(
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed | Sabotage::GuestComplaint) | None => {}
     }
+    let deeds = seen.deeds.insert(Vec::new());
     if !case.holds.is_empty() {
-        seen.meanwhile = interlude::act(station, case).await?;
+        seen.meanwhile = interlude::act(station, case, deeds).await?;
     }
-    let (deeds, ended) = relief::act(station, case).await?;
-    seen.relief = deeds;
+    let (relief, ended) = relief::act(station, case, deeds).await?;
+    seen.relief = relief;
     let quiet = operator::is_needed(case).then(|| case.legs.controller.profile().quiet);
     let done = match ended {
         None => Ok(station.guest.io_wait(deadline, quiet)),

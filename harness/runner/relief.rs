@@ -2,9 +2,10 @@
 //! anything, since virtio_scsi gives its device all the time in the world
 //! (`virtscsi_eh_timed_out`).
 
+use super::deeds;
 use super::perform::Interruption;
 use super::station::Station;
-use crate::observation::Member;
+use crate::observation::{Deed, Member};
 use crate::scenario::case::{Case, Fault, Times};
 use crate::scenario::reported::Reported;
 use crate::storage;
@@ -36,8 +37,9 @@ fn silences(case: &Case) -> u32 {
 pub async fn act(
     station: &Station,
     case: &Case,
+    done: &mut Vec<Deed>,
 ) -> Result<(Vec<String>, Option<IoState>), Interruption> {
-    let mut deeds = Vec::new();
+    let mut words = Vec::new();
     for _ in 0..silences(case) {
         let since = Instant::now();
         let leg = loop {
@@ -45,20 +47,20 @@ pub async fn act(
                 break *leg;
             }
             match station.guest.io_wait(LOOK, None).await? {
-                done @ IoState::Done(_) => return Ok((deeds, Some(done))),
+                done @ IoState::Done(_) => return Ok((words, Some(done))),
                 // It never came, which the judge will see.
-                _ if since.elapsed() > ARRIVAL => return Ok((deeds, None)),
+                _ if since.elapsed() > ARRIVAL => return Ok((words, None)),
                 _ => {}
             }
         };
         let offline = takes_offline(case, leg);
         let disk = storage::serial(Member::Leg(leg));
         let how = if offline { "offline, " } else { "" };
-        deeds.push(format!("{how}reset {disk}"));
-        let reset = station.guest.call(Request::ScsiReset { disk, offline });
-        reset.await?;
+        words.push(format!("{how}reset {disk}"));
+        let reset = Request::ScsiReset { disk, offline };
+        deeds::call(station, done, Deed::Reset(leg), reset).await?;
     }
-    Ok((deeds, None))
+    Ok((words, None))
 }
 
 fn takes_offline(case: &Case, leg: u8) -> bool {

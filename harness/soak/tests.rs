@@ -57,6 +57,7 @@ pub(crate) fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoRepo
             },
             buffer_changed: Vec::new(),
             guard_damage: Vec::new(),
+            after: 0,
         });
     IoReport {
         ops: ops.collect(),

@@ -106,6 +106,11 @@ pub struct OpReport {
     pub buffer_changed: Vec<u64>,
     /// Bytes around the segments that did not survive; at most the first 16.
     pub guard_damage: Vec<GuardDamage>,
+    /// After how many deeds of the harness it came back
+    /// ([`crate::message::Request::Deed`]): 0 where nobody had done anything. It may
+    /// be told a deed late, never one early.
+    #[serde(default)]
+    pub after: u32,
 }
 
 /// A guard byte that changed.

@@ -187,6 +187,13 @@ pub enum Request {
         /// anything in flight ([`IoState::Quiet`]).
         quiet_ms: Option<u64>,
     },
+    /// Something is about to be done that may bring the I/O back: from here on what
+    /// comes back comes after so many deeds. Starting an I/O begins with 0. Answer:
+    /// [`Reply::Done`].
+    Deed {
+        /// How many there are, with this one.
+        number: u32,
+    },
     /// Start a program of the guest's own; it runs while other calls are
     /// answered. One at a time. Answer: [`Reply::Done`].
     ProgramStart {
@@ -368,6 +375,7 @@ mod tests {
     #[case::another(Request::KernelLog)]
     #[case::an_option(Request::Watch { bios: Some(64) })]
     #[case::fields(Request::IoWait { deadline_ms: 1, quiet_ms: None })]
+    #[case::a_deed(Request::Deed { number: 3 })]
     #[case::an_enum(Request::Sabotage { how: Sabotage::Panic })]
     #[case::a_struct(Request::IoStart(IoRequest {
         device: "m".into(),

@@ -213,6 +213,8 @@ fn grow(variable: &str, before: &[u8], name: &str) {
         packed.write_all(b"\n").expect("it is packed");
     }
     let packed = packed.finish().expect("it is packed");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/corpus").join(name);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("oracle/corpus")
+        .join(name);
     fs::write(file, packed).expect("the corpus is written");
 }

@@ -214,7 +214,7 @@ pub(super) fn holds(
             // The page cache fills up a page from whichever leg it reads, and
             // writes it to all.
             let filled_up = scene.case.io.path == Path::Buffered
-                && !model::whole(scene.case).covers(sector)
+                && (!model::whole(scene.case).covers(sector) || shares_page(scene.case, sector))
                 && (0..scene.case.legs.count).any(is);
             let untouched = is(leg) || old == (Origin::Leg(leg), disk_sector);
             if generation == 0 && (untouched || filled_up) {
@@ -231,6 +231,20 @@ pub(super) fn holds(
             Err("holds bytes that nobody wrote".to_owned())
         }
     }
+}
+
+/// Whether several requests of a buffered I/O have a part of the sector's page: it is
+/// written once for each, and first with what was there before.
+fn shares_page(case: &Case, sector: u64) -> bool {
+    let page = model::rounded(Unit { sector, sectors: 1 });
+    let parts = case.io.parts().into_iter();
+    let parts = parts.filter(|(sector, sectors)| {
+        page.meets(Unit {
+            sector: *sector,
+            sectors: *sectors,
+        })
+    });
+    case.io.path == Path::Buffered && parts.count() > 1
 }
 
 /// Whether the medium has done what its disk took with it when it was unplugged.
@@ -279,14 +293,17 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
         };
         (entry.sector..entry.sector.wrapping_add(sectors)).contains(&sector)
     };
-    if writes.iter().any(done) || done_all_the_same(scene, leg, sector) {
-        return Allowed::New;
-    }
     let must = scene
         .expected
         .units
         .iter()
         .any(|unit| unit.unit.covers(sector) && unit.good.contains(&leg));
+    if writes.iter().any(done) || done_all_the_same(scene, leg, sector) {
+        return match !must && shares_page(case, sector) {
+            true => Allowed::Either,
+            false => Allowed::New,
+        };
+    }
     match must {
         true => Allowed::New,
         // It tells exactly how far it got.

@@ -7,6 +7,7 @@ mod answers;
 mod aside;
 mod content;
 mod contract;
+mod deeds;
 mod dirty_log;
 mod durable;
 mod evidence;
@@ -325,6 +326,8 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
     differences.extend(medium::differences(&scene));
     differences.extend(durable::differences(&scene));
     differences.extend(dirty_log::differences(&scene));
+    // What came later than it should may have gone another way.
+    differences.extend(deeds::differences(&scene));
     differences.extend(journal::differences(&scene));
     differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));

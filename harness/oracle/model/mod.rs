@@ -7,6 +7,7 @@
 //! depends on timing, the expectation says which outcomes are correct instead
 //! of guessing one.
 
+mod deeds;
 mod fill_up;
 mod hold;
 mod multipath;
@@ -19,6 +20,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+pub use deeds::{brought_back, due};
 pub use raid1::race as races;
 
 use super::controller;
@@ -319,7 +321,9 @@ fn may_refuse(case: &Case, environment: &Environment) -> bool {
     if case.io.path != Path::Direct || offset.is_multiple_of(case.legs.logical_block_size) {
         return false;
     }
-    let demanded = environment.dma_alignment.filter(|_| environment.release >= (6, 0));
+    let demanded = environment
+        .dma_alignment
+        .filter(|_| environment.release >= (6, 0));
     demanded.is_none_or(|mask| mask & offset != 0)
 }
 

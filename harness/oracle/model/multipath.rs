@@ -9,6 +9,7 @@ use super::{
     EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, is_piece,
     legs_always, legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
 };
+use crate::observation::Deed;
 use crate::oracle::controller;
 use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
@@ -218,6 +219,8 @@ pub(super) struct Course {
     pub(super) held: bool,
     /// Of each path, whether it has failed.
     pub(super) failed: Vec<bool>,
+    /// The last of an operator's deeds that it needed.
+    pub(super) deed: Option<Deed>,
 }
 
 impl Course {
@@ -229,6 +232,7 @@ impl Course {
             error: EIO,
             held: false,
             failed: vec![false; paths.into()],
+            deed: None,
         }
     }
 }
@@ -267,8 +271,14 @@ pub(super) fn go_on(
             }
             course.held = true;
             match to_reinstate.next() {
-                Some(path) => course.failed[path] = false,
-                None => return course,
+                Some(path) => {
+                    course.failed[path] = false;
+                    course.deed = Some(Deed::ReinstatePath(path as u8));
+                }
+                None => {
+                    course.deed = Some(Deed::GiveUp(0));
+                    return course;
+                }
             }
             continue;
         };

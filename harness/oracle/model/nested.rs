@@ -8,6 +8,7 @@
 
 use super::multipath::{self, Course};
 use super::{Expectation, PAGE, UnitExpectation, Unknown, fault_meets, raid1, splits};
+use crate::observation::Deed;
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
@@ -241,6 +242,30 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
         fires,
         ..expected
     }
+}
+
+/// The last deed that a read needed on its way over the paths of the legs that are
+/// asked, one after the other.
+pub(super) fn brought_back(
+    case: &Case,
+    paths: &Paths,
+    expected: &Expectation,
+    unit: Unit,
+) -> Option<Deed> {
+    let of_mirror = expected.units.first()?;
+    let was_asked = |leg: &u8| of_mirror.asked[usize::from(case.disk(*leg, 0))].1 > 0;
+    // From the default leg, the first, it goes down, round and round (`choose_mirror`).
+    let legs = case.members();
+    let order = (0..legs).map(|step| (legs - step) % legs);
+    let of_leg = |leg: u8| {
+        let inner = beneath(case, paths, leg);
+        let course = multipath::course(&inner, &paths.multipath, unit, case.op_on_legs());
+        course.deed.map(|deed| match deed {
+            Deed::ReinstatePath(path) => Deed::ReinstatePath(case.disk(leg, path)),
+            _ => Deed::GiveUp(leg),
+        })
+    };
+    order.filter(was_asked).filter_map(of_leg).last()
 }
 
 /// Several units in flight, while each leg keeps a path: the mirror hears of no

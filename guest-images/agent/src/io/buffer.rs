@@ -81,11 +81,11 @@ impl Buffer {
     }
 
     /// What became of the memory, and the pool for the next I/O.
-    pub fn examine(self, results: Vec<Result<u64, i32>>) -> (Pool, Vec<OpReport>) {
+    pub fn examine(self, results: super::submit::Results) -> (Pool, Vec<OpReport>) {
         let mut reports: Vec<_> = results
             .into_iter()
             .enumerate()
-            .map(|(index, result)| OpReport {
+            .map(|(index, (result, after))| OpReport {
                 result,
                 content: match self.request.op {
                     Op::Read => content::classify(&self.gather(index), self.request.seed),
@@ -96,6 +96,7 @@ impl Buffer {
                     false => Vec::new(),
                 },
                 guard_damage: Vec::new(),
+                after,
             })
             .collect();
         self.guards(&mut reports);

@@ -43,8 +43,25 @@ pub struct Engine {
 struct Worker {
     jobs: Sender<Job>,
     done: Receiver<Finished>,
-    pending: Arc<AtomicU32>,
+    progress: Arc<Progress>,
     tasks: Arc<Tasks>,
+}
+
+/// How far an I/O is.
+#[derive(Default)]
+pub struct Progress {
+    /// Requests that have not completed.
+    pending: AtomicU32,
+    /// What the harness has done meanwhile, which may have brought one back.
+    deeds: AtomicU32,
+}
+
+impl Progress {
+    /// A request has completed: gives after how many deeds.
+    fn one_completed(&self) -> u32 {
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+        self.deeds.load(Ordering::Acquire)
+    }
 }
 
 struct Job {
@@ -98,7 +115,8 @@ impl Engine {
             }
         };
         let sent = self.worker.as_ref().is_some_and(|worker| {
-            worker.pending.store(count, Ordering::Relaxed);
+            worker.progress.pending.store(count, Ordering::Relaxed);
+            worker.progress.deeds.store(0, Ordering::Release);
             worker.jobs.send(Job { file, buffer }).is_ok()
         });
         if !sent {
@@ -107,6 +125,13 @@ impl Engine {
         }
         self.running = true;
         Ok(())
+    }
+
+    /// The deed of that number is about to be done.
+    pub fn deed(&self, number: u32) {
+        if let Some(worker) = &self.worker {
+            worker.progress.deeds.store(number, Ordering::Release);
+        }
     }
 
     /// Waits for the I/O.
@@ -153,7 +178,7 @@ impl Engine {
                     return Err(refusal(doing(), "the agent's worker has ended"));
                 }
             }
-            let pending = worker.pending.load(Ordering::Relaxed);
+            let pending = worker.progress.pending.load(Ordering::Relaxed);
             if start.elapsed() >= deadline {
                 let stacks = stacks::waiting(&worker.tasks);
                 return Ok(IoState::Pending { pending, stacks });
@@ -182,9 +207,9 @@ impl Worker {
     fn spawn() -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (outbox, done) = mpsc::channel();
-        let pending = Arc::new(AtomicU32::new(0));
+        let progress = Arc::new(Progress::default());
         let tasks = Arc::new(Tasks::default());
-        let (counter, all) = (Arc::clone(&pending), Arc::clone(&tasks));
+        let (counter, all) = (Arc::clone(&progress), Arc::clone(&tasks));
         thread::Builder::new().name("io".into()).spawn(move || {
             let _listed = all.enter();
             let mut queues = Vec::new();
@@ -209,7 +234,7 @@ impl Worker {
         Ok(Self {
             jobs,
             done,
-            pending,
+            progress,
             tasks,
         })
     }

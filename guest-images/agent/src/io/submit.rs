@@ -1,5 +1,6 @@
 //! The system calls of the I/O under test.
 
+use super::Progress;
 use super::buffer::Buffer;
 use super::stacks::Tasks;
 use halfway_protocol::io::{Op, Path};
@@ -11,22 +12,22 @@ use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::null_mut;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
 
-/// What came of each request: bytes, or the errno.
-pub type Results = Vec<Result<u64, i32>>;
+/// What came of each request: bytes, or the errno; and after how many deeds of the
+/// harness it completed.
+pub type Results = Vec<(Result<u64, i32>, u32)>;
 
-/// Does the I/O; `pending` goes down by one with each request that completes, and
-/// `tasks` knows who waits. `queues` is kept for the next one.
+/// Does the I/O; `progress` goes on with each request that completes, and `tasks`
+/// knows who waits. `queues` is kept for the next one.
 pub fn submit(
     queues: &mut Vec<Queue>,
     file: &File,
     buffer: &Buffer,
-    pending: &AtomicU32,
+    progress: &Progress,
     tasks: &Tasks,
 ) -> Results {
     let request = &buffer.request;
@@ -36,20 +37,20 @@ pub fn submit(
         while queues.len() < submitters {
             match Queue::new() {
                 Ok(new) => queues.push(new),
-                Err(error) => return vec![Err(errno(&error)); request.ops.len()],
+                Err(error) => return vec![(Err(errno(&error)), 0); request.ops.len()],
             }
         }
         let all: Vec<usize> = (0..request.ops.len()).collect();
         return match &queues[..submitters] {
-            [queue] => queue.submit(file, buffer, &all, pending),
-            several => together(several, file, buffer, pending, tasks),
+            [queue] => queue.submit(file, buffer, &all, progress),
+            several => together(several, file, buffer, progress, tasks),
         };
     }
     (0..request.ops.len())
         .map(|index| {
             let result = one(file.as_raw_fd(), buffer, index);
-            pending.fetch_sub(1, Ordering::Relaxed);
-            result.map_err(|error| errno(&error))
+            let after = progress.one_completed();
+            (result.map_err(|error| errno(&error)), after)
         })
         .collect()
 }
@@ -60,12 +61,12 @@ fn together(
     queues: &[Queue],
     file: &File,
     buffer: &Buffer,
-    pending: &AtomicU32,
+    progress: &Progress,
     tasks: &Tasks,
 ) -> Results {
     let count = buffer.request.ops.len();
     let ready = Barrier::new(queues.len());
-    let mut results = vec![Err(libc::EIO); count];
+    let mut results = vec![(Err(libc::EIO), 0); count];
     thread::scope(|scope| {
         let submitters: Vec<_> = (0..)
             .zip(queues)
@@ -76,7 +77,7 @@ fn together(
                     let _listed = tasks.enter();
                     run_on_processor(number);
                     ready.wait();
-                    let results = queue.submit(file, buffer, &share, pending);
+                    let results = queue.submit(file, buffer, &share, progress);
                     share.into_iter().zip(results).collect::<Vec<_>>()
                 })
             })
@@ -183,7 +184,7 @@ impl Queue {
         file: &File,
         buffer: &Buffer,
         share: &[usize],
-        pending: &AtomicU32,
+        progress: &Progress,
     ) -> Results {
         const PREADV: u16 = 7; // IOCB_CMD_PREADV
         const PWRITEV: u16 = 8; // IOCB_CMD_PWRITEV
@@ -207,7 +208,7 @@ impl Queue {
         let mut pointers: Vec<_> = blocks.iter_mut().map(|block| &raw mut *block).collect();
 
         // Until its event has come, a request counts as refused by io_submit.
-        let mut results = vec![Err(libc::EIO); blocks.len()];
+        let mut results = vec![(Err(libc::EIO), 0); blocks.len()];
         let mut next = 0;
         let mut flying = 0;
         while next < pointers.len() {
@@ -225,8 +226,8 @@ impl Queue {
                 }
                 // The first of the rest was refused; the others may not be.
                 other => {
-                    results[next] = Err(other.err().map_or(libc::EIO, |error| errno(&error)));
-                    pending.fetch_sub(1, Ordering::Relaxed);
+                    let errno = other.err().map_or(libc::EIO, |error| errno(&error));
+                    results[next] = (Err(errno), progress.one_completed());
                     next += 1;
                 }
             }
@@ -252,9 +253,10 @@ impl Queue {
             // SAFETY: io_getevents said that it wrote one event.
             let event = unsafe { event.assume_init() };
             flying -= 1;
-            pending.fetch_sub(1, Ordering::Relaxed);
+            let after = progress.one_completed();
             if let Some(result) = results.get_mut(event.data as usize) {
-                *result = u64::try_from(event.result).map_err(|_| -event.result as i32);
+                let bytes = u64::try_from(event.result).map_err(|_| -event.result as i32);
+                *result = (bytes, after);
             }
         }
         results

@@ -6,6 +6,7 @@ mod complaints;
 mod content;
 mod contract;
 mod controllers;
+mod deeds;
 mod given_up;
 mod multipath;
 mod nested;
@@ -376,6 +377,7 @@ fn observe(case: &Case) -> Observation {
         content,
         buffer_changed: Vec::new(),
         guard_damage: Vec::new(),
+        after: 0,
     };
     let part = |&(_, sectors): &(u64, u64)| OpReport {
         result: answer.map(|_| sectors * 512),
@@ -412,6 +414,7 @@ fn observe(case: &Case) -> Observation {
         relief: Vec::new(),
         stops: 0,
         soak: None,
+        deeds: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],

@@ -80,6 +80,7 @@ fn again(case: &Case, seen: &Observation) -> PluggedAgain {
         content,
         buffer_changed: Vec::new(),
         guard_damage: Vec::new(),
+        after: 0,
     };
     let line = match case.stack {
         Stack::Raid1(_) => "2 254:32 254:16 128/128 1 AA 1 core".to_owned(),

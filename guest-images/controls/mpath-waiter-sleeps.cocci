@@ -1,0 +1,27 @@
+// class: a bio that waits for a path sleeps until it is called, and the path that comes
+//   back does not call it; the operator who gives up does
+// module: dm-multipath
+// file: drivers/md/dm-mpath.c
+// scenarios: multipath/queue-if-no-path, multipath/queue-if-no-path-split,
+//   nested/queue-if-no-path
+// kills: hang
+
+@@
+@@
+ __multipath_queue_bio(...)
+ {
+ 	<...
+-	if (!test_bit(MPATHF_QUEUE_IO, &m->flags))
++	if (!test_bit(MPATHF_QUEUE_IO, &m->flags) && atomic_read(&m->nr_valid_paths))
+ 		queue_work(...);
+ 	...>
+ }
+
+@@
+@@
+ reinstate_path(...)
+ {
+ 	<...
+-	run_queue = 1;
+ 	...>
+ }

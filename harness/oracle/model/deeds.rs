@@ -1,0 +1,81 @@
+//! Which deed brings an I/O back that its target holds: what the kernel must do by
+//! itself, and at what an operator does, and not later.
+
+use super::{Environment, Expectation, fault_meets, is_piece, multipath, multipathd, nested};
+use crate::observation::Deed;
+use crate::oracle::controller;
+use crate::oracle::units::{self, Unit};
+use crate::scenario::case::{Case, Stack};
+use halfway_protocol::io::{Op, Path};
+
+/// For each request of the application what may bring it back: a deed, or `None` for
+/// nobody. Empty where that is not known.
+///
+/// * What waits for a path is started by the `reinstate_path` that makes one valid
+///   (`reinstate_path`), or failed by `fail_if_no_path` (`queue_if_no_path`).
+/// * A write that a mirror holds is given back for another try as the mirror is
+///   suspended (`mirror_presuspend`, `hold_bio`), and tried as it is resumed
+///   (`__dm_resume`).
+pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>>> {
+    let parts = case.io.parts();
+    if !expected.held {
+        return vec![vec![None]; parts.len()];
+    }
+    if !case.holds.is_empty() {
+        return Vec::new();
+    }
+    let units: Vec<Unit> = expected.units.iter().map(|unit| unit.unit).collect();
+    match (&case.stack, units.as_slice()) {
+        (Stack::Raid1(mirror), _) => match &mirror.paths {
+            Some(paths) if paths.multipath.queue_if_no_path => match units.as_slice() {
+                [unit] => vec![vec![nested::brought_back(case, paths, expected, *unit)]],
+                _ => Vec::new(),
+            },
+            _ => of_mirror(case, &units),
+        },
+        (Stack::Multipath(multipath), _) if multipath.no_path_retry.is_some() => {
+            // Else multipathd gives up by itself.
+            vec![vec![multipathd::back(case).map(Deed::HbaBack)]]
+        }
+        (Stack::Multipath(multipath), [unit]) => {
+            let op = match case.faults.iter().any(|fault| fault.op == Op::Flush) {
+                true => Op::Flush,
+                false => case.op_on_legs(),
+            };
+            vec![vec![multipath::course(case, multipath, *unit, op).deed]]
+        }
+        (Stack::Multipath(_), _) => Vec::new(),
+    }
+}
+
+/// One request is the one that is held. Of several it is that which the fault is in,
+/// if no other one reaches so far; the others are held or not, as they come upon the
+/// failure (`do_writes`).
+fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Deed>>> {
+    let parts = case.io.parts();
+    let of_part = |&(sector, sectors): &(u64, u64)| {
+        let part = Unit { sector, sectors };
+        let pieces = units.iter().filter(|unit| is_piece(case, **unit, part));
+        let fails = pieces.into_iter().any(|unit| {
+            (case.faults.iter()).any(|fault| fault_meets(fault, Op::Write, fault.leg, *unit))
+        });
+        let alone = case.io.path == Path::Direct && case.io.overlap == 0;
+        match parts.len() == 1 || fails && alone {
+            true => vec![Some(Deed::Resume)],
+            false => vec![None, Some(Deed::Resume)],
+        }
+    };
+    parts.iter().map(of_part).collect()
+}
+
+/// The deed at which the one request of `case` must come back, as far as that is known
+/// before the I/O: then it is worth to wait for it.
+pub fn due(case: &Case) -> Option<Deed> {
+    let (case, _) = controller::as_dm_meets(case);
+    let units = units::nominal(&case.io.parts(), &case.boundaries());
+    let expected = super::expect(&case, &Environment::default(), &units);
+    match brought_back(&case, &expected).as_slice() {
+        [one] => one.first().copied().flatten(),
+        _ => None,
+    }
+}
