@@ -118,9 +118,10 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 fn exit(end: End, wreck: &Wreck) -> Result<Exit, ShellError> {
     let crash = crash::find(&wreck.console);
     if let Some(crash) = &crash {
+        // The long part first: the last lines are those that are seen.
         eprintln!(
-            "The guest's kernel said: {}\n{}",
-            crash.title, crash.excerpt
+            "{}\nThe guest's kernel said: {}",
+            crash.excerpt, crash.title
         );
     }
     match end {

@@ -9,6 +9,7 @@
 //! * `stacks`: beneath dm-raid1 and dm-multipath.
 //! * `life`: silence, stops, resets, ends.
 //! * `sg3_utils`, `multipathd`: what other people's programs make of it.
+//! * `shell`: a person's shell, in a kernel without terminals.
 //! * `cost`: what it costs.
 
 mod cost;
@@ -18,5 +19,6 @@ mod multipathd;
 mod reports;
 mod rig;
 mod sg3_utils;
+mod shell;
 mod stacks;
 mod tools;

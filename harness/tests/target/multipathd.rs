@@ -2,11 +2,10 @@
 
 use crate::rig::{Rig, run};
 use crate::tools::tools;
-use halfway::machine::command::SHELL_PORT;
 use halfway::scenario::case::Times;
 use halfway_builder::{Cache, Extra, Userland};
 use halfway_protocol::io::Op;
-use halfway_protocol::message::{Disk, Request};
+use halfway_protocol::message::Disk;
 use halfway_target::{Entry, Presence, Target};
 use std::time::{Duration, Instant};
 
@@ -86,10 +85,7 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         let tools = multipath_tools();
         let (target, journal) = Target::start(configs).unwrap();
         let mut rig = Rig::boot(daemon, target, journal, tools, &[]).await;
-        let shell = Request::Shell {
-            port: SHELL_PORT.to_owned(),
-        };
-        let _ended = rig.guest.guest.call_within(shell, Duration::MAX);
+        rig.open_shell().await;
         rig.start_multipathd("queue").await;
         let map = rig.paths_become(&["active ready", "active ready"]).await;
         let device = format!("/dev/mapper/{}", map.split_whitespace().next().unwrap());

@@ -3,20 +3,21 @@
 use crate::daemon::{Daemon, PATIENCE, QEMU, SECTORS, SEED};
 use halfway::guest;
 use halfway::guest::boot::{BootError, Booted};
-use halfway::machine::command::{Boot, MEMORY_MIB};
+use halfway::machine::command::{Boot, MEMORY_MIB, SHELL_PORT};
 use halfway::machine::{Accel, Booting, clock};
+use halfway::shell::channel::Channel;
 use halfway_builder::{AGENT, Cache, Extra, Initramfs, KernelSpec, default_modules, resolve};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{
     IoOp, IoReport, IoRequest, IoState, Memory, Op, OpReport, Path as Via, Segment,
 };
 use halfway_protocol::message::{Disk, Reply, Request, Seen, Target as Table};
+use halfway_protocol::session::{Frame, Message, Terminal};
 use halfway_protocol::trace::{Dev, Kind};
 use halfway_target::{Entry, HbaConfig, Identity, Policy, Reports, Search, Target};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::LocalSet;
 
 /// A guest whose legs are the target's. QEMU ends before the target does, and
@@ -27,6 +28,7 @@ pub struct Rig {
     pub target: Target,
     pub journal: Receiver<Entry>,
     pub daemon: Daemon,
+    shell: Option<Channel>,
 }
 
 impl Rig {
@@ -99,6 +101,7 @@ impl Rig {
             target,
             journal,
             daemon,
+            shell: None,
         }
     }
 
@@ -151,12 +154,27 @@ impl Rig {
         }
     }
 
+    /// Opens the guest's shell, which reads a script.
+    pub async fn open_shell(&mut self) {
+        self.shell = Some(self.session(None).await);
+    }
+
+    /// A session with the guest's shell.
+    pub async fn session(&mut self, terminal: Option<Terminal>) -> Channel {
+        let port = SHELL_PORT.to_owned();
+        self.call(Request::Shell { port }).await;
+        let mut shell = Channel::new(self.guest.shell.take().unwrap());
+        let start = Message::Start { terminal };
+        shell.writer.say(start).await.unwrap();
+        shell
+    }
+
     /// Runs a command in the guest's shell: what it prints, and its status.
     pub async fn sh(&mut self, command: &str) -> (String, i32) {
-        let stream = self.guest.shell.as_mut().unwrap();
-        // The shell prompts, but does not echo.
+        let shell = self.shell.as_mut().expect("open_shell was called");
         let line = format!("{{ echo @@B; {command}; }} 2>&1; echo @@E $? @@E\n");
-        stream.write_all(line.as_bytes()).await.unwrap();
+        let line = Frame::Input(line.into_bytes());
+        shell.writer.send(&line).await.unwrap();
         let mut text = String::new();
         loop {
             if let Some((_, rest)) = text.split_once("@@B")
@@ -165,12 +183,13 @@ impl Rig {
             {
                 return (said.to_owned(), status.trim().parse().unwrap());
             }
-            let mut chunk = [0; 4096];
-            let count = tokio::time::timeout(PATIENCE, stream.read(&mut chunk)).await;
-            let count = count
-                .unwrap_or_else(|_| panic!("{command}: {text}"))
-                .unwrap();
-            text += &String::from_utf8_lossy(&chunk[..count]);
+            let frame = tokio::time::timeout(PATIENCE, shell.reader.next()).await;
+            let frame = frame.unwrap_or_else(|_| panic!("{command}: {text}"));
+            match frame.unwrap().expect("the guest lives") {
+                Frame::Output(bytes) => text += &String::from_utf8_lossy(&bytes),
+                Frame::Message(Message::Started { .. }) => {}
+                other => panic!("{command}: {text}: {other:?}"),
+            }
         }
     }
 

@@ -3,12 +3,9 @@
 use crate::daemon::Daemon;
 use crate::rig::{Rig, run};
 use crate::tools::tools;
-use halfway::machine::command::SHELL_PORT;
 use halfway::scenario::case::Times;
 use halfway_protocol::io::Op;
-use halfway_protocol::message::Request;
 use halfway_target::{BlockSize, Identity, Said, Target};
-use std::time::Duration;
 
 /// What sg3_utils says of a unit with two ports: a command, a part of what it
 /// prints, and its exit status.
@@ -102,10 +99,7 @@ fn sg3_utils_agree_with_what_is_claimed() {
         let fault = (Op::Read, 2300, Times::Always, 5);
         rig.daemon.arm(0, &[fault]).await;
         rig.daemon.arm(2, &[fault]).await;
-        let shell = Request::Shell {
-            port: SHELL_PORT.to_owned(),
-        };
-        let _ended = rig.guest.guest.call_within(shell, Duration::MAX);
+        rig.open_shell().await;
         let disks = [0, 2].map(|leg| format!("/dev/{}", rig.disks[leg].name));
         let of = |disk: usize| move |(command, expected, status)| (disk, command, expected, status);
         let mut failed = String::new();

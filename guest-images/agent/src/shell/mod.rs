@@ -56,7 +56,7 @@ pub fn run(port: &str) -> Result<(), Refusal> {
     }
     name_devices();
     let path = port::find(port, Duration::from_secs(5))?;
-    Command::new("/proc/self/exe")
+    Command::new("/init")
         .arg0(SESSION)
         .arg(path)
         .env_clear()
