@@ -188,6 +188,23 @@ pub fn fires(case: &Case) -> Result<(), Idle> {
     }
 }
 
+/// A run of the case would show nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unjudgeable {
+    /// The right answer is not known.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// Nothing is tested.
+    #[error(transparent)]
+    Idle(#[from] Idle),
+}
+
+/// Whether a run of `case` can be judged, and shows something.
+pub fn judgeable(case: &Case) -> Result<(), Unjudgeable> {
+    knows(case)?;
+    Ok(fires(case)?)
+}
+
 /// What a correct kernel does with `case`, given the units that device-mapper
 /// made of its I/O.
 pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expectation {
