@@ -64,26 +64,17 @@ enum SelectError {
         #[related]
         unknown: Vec<Unknown>,
     },
-    #[error("{id} would test nothing")]
-    #[diagnostic(help(
-        "let a fault lie where the I/O goes; a scenario without faults is a contrast"
-    ))]
-    Idle {
-        id: String,
-        #[source]
-        why: oracle::model::Idle,
-    },
     #[error("the record's filter is not a regular expression")]
     Filter(#[source] regex::Error),
 }
 
-/// Cases of one scenario whose right answer is not known, for one reason.
+/// Cases of one scenario that cannot be judged, for one reason.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{scenario}: {} of {of}, such as {first}: {why}", count(*cases, "case"))]
 struct Unknown {
     scenario: String,
     first: String,
-    why: oracle::model::Unknown,
+    why: oracle::model::Unfit,
     cases: u64,
     of: u64,
 }
@@ -178,7 +169,7 @@ impl Choice {
         let mut of = HashMap::new();
         for case in self.cases() {
             *of.entry(case.scenario.clone()).or_insert(0) += 1;
-            let Err(why) = oracle::knows(&case) else {
+            let Err(why) = oracle::fit(&case) else {
                 continue;
             };
             let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == why;
@@ -191,10 +182,6 @@ impl Choice {
                     cases: 1,
                     of: 0,
                 }),
-            }
-            if let Err(why) = oracle::fires(&case) {
-                let id = case.id;
-                return Err(CliError::usage(SelectError::Idle { id, why }));
             }
         }
         if unknown.is_empty() {
@@ -221,7 +208,7 @@ impl Choice {
     /// What machines must have to serve the chosen cases that can be judged: no
     /// others are run.
     pub fn needs(&self) -> Needs {
-        Needs::of(self.cases().filter(|case| oracle::knows(case).is_ok()))
+        Needs::of(self.cases().filter(|case| oracle::fit(case).is_ok()))
     }
 
     /// The chosen cases, in the order of the scenarios.

@@ -17,6 +17,7 @@ use super::reported::Reported;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{self, Errno, Offset, Target, Word};
 use fastrand::Rng;
+use halfway_controllers::Limits;
 use halfway_protocol::io::{Op, Path};
 use toml::{Table, Value};
 
@@ -202,10 +203,10 @@ impl Draw {
             _ => self.word(),
         };
         let count = self.of(&[2, 2, 2, 3, 4]);
-        let (_, most) = limits::of(controller);
+        let most = controller.profile().limits.leg_sectors;
         let size = match self.0.u32(0..8) {
             0 => self.length(most).max(8),
-            1 => self.length(limits::LEG_SECTORS.min(most)).max(64),
+            1 => self.length(Limits::LEG_SECTORS.min(most)).max(64),
             2..5 => self.length(limits::SYNCED_SECTORS.min(most)).max(64),
             _ => 131_072.min(most),
         };
