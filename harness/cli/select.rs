@@ -68,13 +68,13 @@ enum SelectError {
     Filter(#[source] regex::Error),
 }
 
-/// Cases of one scenario whose run would show nothing, for one reason.
+/// Cases of one scenario that cannot be judged, for one reason.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{scenario}: {} of {of}, such as {first}: {why}", count(*cases, "case"))]
 struct Unknown {
     scenario: String,
     first: String,
-    why: oracle::model::Unjudgeable,
+    why: oracle::model::Unfit,
     cases: u64,
     of: u64,
 }
@@ -169,7 +169,7 @@ impl Choice {
         let mut of = HashMap::new();
         for case in self.cases() {
             *of.entry(case.scenario.clone()).or_insert(0) += 1;
-            let Err(why) = oracle::judgeable(&case) else {
+            let Err(why) = oracle::fit(&case) else {
                 continue;
             };
             let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == why;
@@ -208,7 +208,7 @@ impl Choice {
     /// What machines must have to serve the chosen cases that can be judged: no
     /// others are run.
     pub fn needs(&self) -> Needs {
-        Needs::of(self.cases().filter(|case| oracle::judgeable(case).is_ok()))
+        Needs::of(self.cases().filter(|case| oracle::fit(case).is_ok()))
     }
 
     /// The chosen cases, in the order of the scenarios.

@@ -252,7 +252,7 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        if let Err(why) = oracle::judgeable(&queued.case) {
+        if let Err(why) = oracle::fit(&queued.case) {
             without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
             continue;
         }

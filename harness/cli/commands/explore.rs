@@ -5,7 +5,7 @@ use crate::cli::args::{ExploreArgs, RecordCases, RunArgs, SelectArgs, WatchBios}
 use crate::cli::commands::run;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit, exit};
-use crate::oracle;
+use crate::oracle::{self, model::Unfit};
 use crate::report::Kinds;
 use crate::report::lines::{self, count};
 use crate::results::Record;
@@ -25,6 +25,7 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
     let choice = Choice::all_of(drawn.scenarios.clone());
     let run = RunArgs {
         select: SelectArgs::default(),
+        skip_unknown: false,
         guest: args.guest.clone(),
         jobs: args.jobs,
         seed: Some(seed),
@@ -67,8 +68,10 @@ impl Drawn {
             let scenario = scenario::draw(seed, drawn.all);
             drawn.all += 1;
             let why = scenario.expand().find_map(|case| {
-                let unknown = oracle::knows(&case).err().map(|why| why.0.to_owned());
-                unknown.or_else(|| oracle::fires(&case).err().map(|why| why.to_string()))
+                oracle::fit(&case).err().map(|why| match why {
+                    Unfit::Unknown(why) => why.0.to_owned(),
+                    Unfit::Idle(why) => why.to_string(),
+                })
             });
             match why {
                 None => drawn.scenarios.push(scenario),

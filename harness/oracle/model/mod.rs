@@ -166,6 +166,23 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
 #[error("no fault of it can fire: a correct kernel asks no leg for a bad sector")]
 pub struct Idle;
 
+/// Why a case cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// What is right is not known.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// Whatever is seen shows nothing.
+    #[error(transparent)]
+    Idle(#[from] Idle),
+}
+
+/// Whether `case` can be judged, and shows something then.
+pub fn fit(case: &Case) -> Result<(), Unfit> {
+    knows(case)?;
+    Ok(fires(case)?)
+}
+
 /// Whether a fault of `case` can fire, if it has any: of a leg that a correct kernel
 /// does not ask for the bad sector none does, and nothing is tested.
 pub fn fires(case: &Case) -> Result<(), Idle> {
@@ -186,23 +203,6 @@ pub fn fires(case: &Case) -> Result<(), Idle> {
         true => Err(Idle),
         false => Ok(()),
     }
-}
-
-/// A run of the case would show nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unjudgeable {
-    /// The right answer is not known.
-    #[error(transparent)]
-    Unknown(#[from] Unknown),
-    /// Nothing is tested.
-    #[error(transparent)]
-    Idle(#[from] Idle),
-}
-
-/// Whether a run of `case` can be judged, and shows something.
-pub fn judgeable(case: &Case) -> Result<(), Unjudgeable> {
-    knows(case)?;
-    Ok(fires(case)?)
 }
 
 /// What a correct kernel does with `case`, given the units that device-mapper

@@ -145,7 +145,7 @@ fn the_model_knows_every_case_of_the_catalogue() {
             if let Err(unknown) = oracle::knows(&case) {
                 panic!("{}: {unknown}", case.id);
             }
-            if let Err(idle) = oracle::fires(&case) {
+            if let Err(idle) = oracle::model::fires(&case) {
                 panic!("{}: {idle}", case.id);
             }
         }
