@@ -45,7 +45,7 @@ impl Reader {
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
         let mut chunk = [0; 16 << 10];
         loop {
-            if let Some(frame) = self.frames.next().map_err(io::Error::other)? {
+            if let Some(frame) = self.frames.take().map_err(io::Error::other)? {
                 return Ok(Some(frame));
             }
             match self.stream.read(&mut chunk).await {

@@ -143,7 +143,7 @@ impl Frames {
     ///
     /// # Errors
     /// Something else is talking: in words, and nothing after it can be read.
-    pub fn next(&mut self) -> Result<Option<Frame>, String> {
+    pub fn take(&mut self) -> Result<Option<Frame>, String> {
         let Some(&[kind, a, b, c, d]) = self.bytes.first_chunk() else {
             return Ok(None);
         };
@@ -220,7 +220,7 @@ mod tests {
             let mut received = Vec::new();
             for piece in wire.chunks(piece) {
                 frames.push(piece);
-                while let Some(frame) = frames.next().unwrap() {
+                while let Some(frame) = frames.take().unwrap() {
                     received.push(frame);
                 }
             }
@@ -235,7 +235,7 @@ mod tests {
     fn what_is_no_frame_is_refused(#[case] bytes: &[u8], #[case] expected: &str) {
         let mut frames = Frames::default();
         frames.push(bytes);
-        let error = frames.next().unwrap_err();
+        let error = frames.take().unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 //! shown, and the commands that the host answers.
 
 use super::ask::SOCKET;
-use super::start::{self, Shell};
+use super::start::{self, Kind, Shell};
 use crate::port::UNCONNECTED;
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::Refusal;
@@ -94,7 +94,7 @@ fn wait_for(shell: Pid) -> u8 {
 }
 
 /// Carries what the shell says to the host, until nobody has its end any more.
-fn pump(mut output: File, frame: fn(Vec<u8>) -> Frame, host: &Host) {
+fn pump(mut output: File, frame: Kind, host: &Host) {
     let mut chunk = [0; 4096];
     // The error of a terminal without a user is EIO.
     while let Ok(count @ 1..) = output.read(&mut chunk) {
@@ -146,7 +146,7 @@ impl Incoming {
         let doing = || "reading the session's port".to_owned();
         let mut chunk = [0; 4096];
         loop {
-            let frame = self.frames.next();
+            let frame = self.frames.take();
             if let Some(frame) = frame.map_err(|why| refusal(doing(), why))? {
                 return Ok(frame);
             }

@@ -18,6 +18,9 @@ use std::process::{Child, Command, Stdio};
 /// The shell.
 pub const SHELL: &str = "/bin/sh";
 
+/// What a piece of output is to the host.
+pub type Kind = fn(Vec<u8>) -> Frame;
+
 /// A shell that runs.
 pub struct Shell {
     /// Its process.
@@ -25,7 +28,7 @@ pub struct Shell {
     /// Where what is typed goes.
     pub input: File,
     /// Where what it says comes from, and what that is to the host.
-    pub outputs: Vec<(File, fn(Vec<u8>) -> Frame)>,
+    pub outputs: Vec<(File, Kind)>,
     /// Why it has no terminal, although one was asked for.
     pub without_terminal: Option<String>,
 }
