@@ -31,7 +31,6 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
         seed: Some(seed),
         results: args.results.clone(),
         resume: None,
-        skip_unknown: false,
         max_failures: None,
         timeout: args.timeout,
         watch: WatchBios::Off,
