@@ -194,8 +194,7 @@ fn failed_later(scene: &Scene<'_>, leg: u8) -> bool {
     let text = repair.status.targets.first().map_or("", String::as_str);
     let health = status::health(&scene.case.stack, text).unwrap_or_default();
     let leg = usize::from(leg);
-    let may_be_good = |health: &&'static str| health.contains('A');
-    let either = (scene.expected.health.get(leg)).is_some_and(|health| may_be_good(&health));
+    let either = (scene.expected.health.get(leg)).is_some_and(|health| health.contains('A'));
     either && health.get(leg) == Some(&'A')
 }
 
