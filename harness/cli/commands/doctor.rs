@@ -1,11 +1,13 @@
 //! `halfway doctor`: what this host can and cannot do.
 
+use super::options::Known;
 use crate::cli::args::DoctorArgs;
 use crate::cli::{CliError, Context, Exit, guest, output};
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use crate::scenario::case::Controller;
 use halfway_builder::Cache;
+use halfway_protocol::facility::Facility;
 use std::time::Duration;
 use tokio::task::LocalSet;
 
@@ -16,10 +18,21 @@ use tokio::task::LocalSet;
 /// report and in the exit code.
 pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut report = Vec::new();
-    let sound = examine(args, ctx, &mut report).await;
+    let mut lacking = None;
+    let sound = examine(args, ctx, &mut report, &mut lacking).await;
+    let built = built_with(args, ctx, lacking).await;
     output::write(|out| {
         for (good, line) in &report {
             writeln!(out, "{} {line}", if *good { "ok     " } else { "missing" })?;
+        }
+        if !built.is_empty() {
+            writeln!(
+                out,
+                "\nwhat the kernel was built with (guest-images/kernel.config):"
+            )?;
+        }
+        for (good, line) in &built {
+            writeln!(out, "{} {line}", if *good { "ok     " } else { "lacks  " })?;
         }
         let verdict = match sound {
             true => "this host can run scenarios",
@@ -34,7 +47,32 @@ pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError>
     })
 }
 
-async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, String)>) -> bool {
+/// What the kernel has and lacks of all that cases may need: the whole list of one that
+/// was asked for, else what is lacking.
+async fn built_with(
+    args: &DoctorArgs,
+    ctx: &Context,
+    lacking: Option<Vec<Facility>>,
+) -> Vec<(bool, String)> {
+    let Ok(cache) = Cache::open() else {
+        return Vec::new();
+    };
+    // What is wrong with it was told.
+    let Ok(kernel) = guest::kernel(&args.guest, &cache, ctx).await else {
+        return Vec::new();
+    };
+    let mut lines = Known::new(kernel, lacking).lines();
+    lines.retain(|(good, _)| args.guest.kernel.is_some() || !good);
+    lines
+}
+
+/// `lacking` is what the guest says, if there is one.
+async fn examine(
+    args: &DoctorArgs,
+    ctx: &Context,
+    report: &mut Vec<(bool, String)>,
+    lacking: &mut Option<Vec<Facility>>,
+) -> bool {
     match guest::qemu_version(&guest::qemu_binary()) {
         Ok(version) => report.push((true, version)),
         Err(error) => {
@@ -98,6 +136,7 @@ async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Vec<(bool, Strin
                 true,
                 format!("a guest came up in {seconds:.1} s: {}", hello.version),
             ));
+            *lacking = Some(hello.lacking);
             let events = hello.events.len();
             report.push((
                 events > 0,

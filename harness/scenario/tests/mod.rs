@@ -2,6 +2,7 @@
 //! there.
 
 mod catalogue;
+mod limits;
 mod mistakes;
 mod properties;
 mod words;
