@@ -42,6 +42,8 @@ pub struct Conduct {
     /// The device model fills up what it could not read with zeros, and says
     /// that it failed.
     pub pads: bool,
+    /// Its driver answers flushes itself, and counts on the controller's firmware.
+    pub keeps_flushes: bool,
     /// The errno of its failures, where no other path could avoid them
     /// (`blk_path_error` is false). `None`: they are a path's own.
     pub target_error: Option<i32>,
@@ -60,6 +62,7 @@ pub fn conduct(case: &Case) -> Conduct {
         reads_ahead: false,
         falls_silent: false,
         pads: false,
+        keeps_flushes: false,
         target_error: None,
         remarks: &[],
     };
@@ -79,10 +82,17 @@ pub fn conduct(case: &Case) -> Conduct {
         // `scsi_cmd_retry_allowed` up to `SD_MAX_RETRIES` times (5).
         Controller::VirtioScsi
         | Controller::Pvscsi
-        | Controller::Megasas
         | Controller::Mptsas1068
         | Controller::UsbUas => Conduct {
             attempts: (6, 6),
+            ..plain
+        },
+        // As those; and of a logical drive the driver sends no SYNCHRONIZE CACHE to a
+        // firmware that does not say that it wants them (`fw_sync_cache_support` in
+        // `megasas_queue_command`), which QEMU's is.
+        Controller::Megasas => Conduct {
+            attempts: (6, 6),
+            keeps_flushes: true,
             ..plain
         },
         // A read that fails before any of its data have moved is never ended,
