@@ -63,8 +63,8 @@ pub struct Terminal<W: Write> {
     part: (u64, u64),
     /// Cases and time of the last progress line.
     told: (u64, u64),
-    /// Why cases were skipped: one line for each reason is enough.
-    skipped: HashSet<String>,
+    /// Why cases were not tried: one line for each reason is enough.
+    untried: HashSet<String>,
     recording: bool,
     closed: bool,
     replayed: bool,
@@ -82,7 +82,7 @@ impl<W: Write> Terminal<W> {
             bar: live.then(new_bar),
             part: (0, 0),
             told: (0, 0),
-            skipped: HashSet::new(),
+            untried: HashSet::new(),
             recording: true,
             closed: false,
             replayed: false,
@@ -155,7 +155,12 @@ impl<W: Write> Terminal<W> {
                 attempt,
                 ..
             } => self.retry(id, verdict, *attempt),
-            Event::CaseFinished { id, verdict, .. } => self.case(id, verdict),
+            Event::CaseFinished {
+                id,
+                verdict,
+                machine,
+                ..
+            } => self.case(id, verdict, *machine > 0),
             // A record may go on after its end, where the run was resumed.
             Event::RunFinished { .. } if self.replayed => {}
             Event::RunFinished { .. } => self.close(),
@@ -247,10 +252,12 @@ impl<W: Write> Terminal<W> {
         });
     }
 
-    fn case(&mut self, id: &str, verdict: &Verdict) {
+    fn case(&mut self, id: &str, verdict: &Verdict, tried: bool) {
+        let untried = verdict.outcome == Outcome::Skipped
+            || verdict.outcome == Outcome::Inconclusive && !tried;
         let level = match verdict.outcome {
             Outcome::Pass => Verbosity::Cases,
-            Outcome::Skipped if !self.skipped.insert(verdict.reason.clone()) => Verbosity::Cases,
+            _ if untried && !self.untried.insert(verdict.reason.clone()) => Verbosity::Cases,
             Outcome::Skipped | Outcome::Finding => Verbosity::Normal,
             _ => Verbosity::Quiet,
         };

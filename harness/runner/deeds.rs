@@ -1,6 +1,11 @@
 //! Whatever the harness does that may bring an I/O back is told to the guest first,
 //! so that each request can say after which deed it came back: else nobody could tell
 //! what a kernel did by itself from what it was helped with.
+//!
+//! Not told is what is done to a machine that stands still (`stops`), whose guest hears
+//! nothing and of which the judge counts the stops; what is done before the I/O, or once
+//! all of it is back (`unplug::plug_again`, `multipathd::finish`); and the steps of a
+//! soak, which has a judge of its own.
 
 use super::perform::Interruption;
 use super::station::Station;

@@ -693,22 +693,13 @@ pub(super) const WRITTEN: u32 = 1;
 
 /// An I/O on the case's device.
 pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> IoRequest {
-    let mut memory = None;
-    let ops = io
-        .parts()
-        .into_iter()
-        .map(|(sector, sectors)| {
-            let (lies, segments) = io.vector.segments(sectors, case.legs.block());
-            memory.get_or_insert(lies);
-            IoOp { sector, segments }
-        })
-        .collect();
+    let (memory, ops) = io.requests(case.legs.block());
     IoRequest {
         device: stack::top(case).to_owned(),
         op: io.op,
         path: io.path,
         dsync: io.dsync,
-        memory: memory.unwrap_or(halfway_protocol::io::Memory::Contiguous),
+        memory,
         ops,
         submitters: io.submitters,
         seed,

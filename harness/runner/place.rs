@@ -154,8 +154,7 @@ fn without_machine(shared: &Shared, case: Case, outcome: Outcome, reason: String
         machine: NONE,
         attempt: 1,
     });
-    let told = matches!(outcome, Outcome::Skipped | Outcome::Inconclusive);
-    let keep = !told || shared.plan.record_all;
+    let keep = outcome != Outcome::Skipped || shared.plan.record_all;
     shared.say(Event::CaseFinished {
         id: case.id.clone(),
         scenario: case.scenario.clone(),

@@ -214,11 +214,14 @@ impl Station {
         let member = Member::Leg(leg);
         let mut disks = self.disks.iter();
         let own = disks.find(|(known, _)| *known == member);
-        let own = own.map_or(0, |(_, disk)| disk.limits.max_sectors_kb);
+        let limits = own.map(|(_, disk)| disk.limits.clone()).unwrap_or_default();
+        // The kernel refuses what the hardware does not do; nothing is split by it then.
+        let most = Some(limits.max_hw_sectors_kb).filter(|most| *most > 0);
+        let kib = kib.map(|kib| kib.min(most.unwrap_or(kib)));
         self.guest.call(Request::Attribute {
             device: storage::serial(member),
             attribute: "queue/max_sectors_kb".to_owned(),
-            value: Some(kib.unwrap_or(own).to_string()),
+            value: Some(kib.unwrap_or(limits.max_sectors_kb).to_string()),
         })
     }
 

@@ -1,8 +1,8 @@
 //! The shapes of memory, as segments.
 
-use super::case::Vector;
+use super::case::{Io, Vector};
 use halfway_protocol::content::SECTOR;
-use halfway_protocol::io::{Memory, Segment};
+use halfway_protocol::io::{IoOp, Memory, Segment};
 
 /// Sectors of a page of the guest (x86-64).
 const PAGE_SECTORS: u64 = 8;
@@ -29,6 +29,19 @@ impl Vector {
             Vector::Offset => (Memory::Contiguous, one(512)),
             Vector::Unaligned => (Memory::Contiguous, one(4)),
         }
+    }
+}
+
+impl Io {
+    /// Its memory, and its requests as the agent is asked for them; `block`: as in
+    /// [`Vector::segments`].
+    pub fn requests(&self, block: u64) -> (Memory, Vec<IoOp>) {
+        let (memory, _) = self.vector.segments(block, block);
+        let ops = self.parts().into_iter().map(|(sector, sectors)| IoOp {
+            sector,
+            segments: self.vector.segments(sectors, block).1,
+        });
+        (memory, ops.collect())
     }
 }
 

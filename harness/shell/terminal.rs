@@ -93,7 +93,7 @@ impl Screen {
         let last = switches
             .filter(|(_, window)| *window == SWITCH)
             .filter_map(|(at, _)| after(at))
-            .last();
+            .next_back();
         match last {
             Some(b'h') => self.alternate = true,
             Some(b'l') => self.alternate = false,

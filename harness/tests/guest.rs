@@ -131,6 +131,25 @@ leg = 0
 at = [0, 252, 511]
 "#;
 
+/// The largest I/O that may be asked for, in one request.
+const MOST: &str = r#"
+question = "Does the largest I/O come back?"
+[io]
+op = ["read", "write"]
+sectors = 16384
+vector = ["contiguous", "offset", "unaligned"]
+"#;
+
+/// The same in as many requests as there may be.
+const REQUESTS: &str = r#"
+question = "Do all requests come back?"
+[io]
+op = ["read", "write"]
+sectors = 16384
+requests = 1024
+vector = ["contiguous", "pages", "odd"]
+"#;
+
 #[test]
 fn the_catalogue_passes_with_its_evidence() {
     let place = Place::new();
@@ -239,6 +258,8 @@ fn what_breaks_is_named_and_the_run_goes_on() {
     place.scenario("c-missed", &sabotaged("fault-missed"));
     place.scenario("d-complaint", &sabotaged("guest-complaint"));
     place.scenario("e-sound", HALFWAY);
+    place.scenario("f-most", MOST);
+    place.scenario("g-requests", REQUESTS);
     let scenarios = place.path("scenarios").display().to_string();
     let output = place.run(&[&scenarios, "--full", "--seed", "2"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
@@ -275,6 +296,13 @@ fn what_breaks_is_named_and_the_run_goes_on() {
                 .clone()
                 .all(|(_, event)| event["verdict"]["outcome"] == "pass")
     );
+
+    let most = verdicts.iter().filter(|(id, _)| id.starts_with(['f', 'g']));
+    let most: Vec<_> = most.map(|(id, _)| (id, outcome(id))).collect();
+    assert_eq!(most.len(), 12);
+    for (id, outcome) in most {
+        assert_eq!(outcome, ("pass", 1), "{id}");
+    }
 
     let story = fs::read_to_string(place.path("results/latest/cases/a-panic.txt")).unwrap();
     assert!(

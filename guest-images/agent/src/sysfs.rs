@@ -64,6 +64,7 @@ pub fn limits(disk: &str) -> Limits {
     Limits {
         logical_block_size: number("logical_block_size").unwrap_or_default(),
         max_sectors_kb: number("max_sectors_kb").unwrap_or_default(),
+        max_hw_sectors_kb: number("max_hw_sectors_kb").unwrap_or_default(),
         max_segments: number("max_segments").unwrap_or_default(),
         dma_alignment: number("dma_alignment"),
     }

@@ -52,6 +52,10 @@ pub struct Limits {
     pub logical_block_size: u32,
     /// `max_sectors_kb`.
     pub max_sectors_kb: u32,
+    /// `max_hw_sectors_kb`, above which the kernel takes no `max_sectors_kb`; 0 in
+    /// records of before.
+    #[serde(default)]
+    pub max_hw_sectors_kb: u32,
     /// `max_segments`.
     pub max_segments: u32,
     /// `dma_alignment` (a mask), which kernels show since 6.0.

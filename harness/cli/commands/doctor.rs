@@ -1,5 +1,6 @@
 //! `halfway doctor`: what this host can and cannot do.
 
+use super::options::Known;
 use crate::cli::args::DoctorArgs;
 use crate::cli::{CliError, Context, Exit, guest, output};
 use crate::machine::{Qemu, QemuError, daemon, qemu};
@@ -7,6 +8,7 @@ use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use crate::scenario::case::Controller;
 use halfway_builder::Cache;
+use halfway_protocol::facility::Facility;
 use std::fmt;
 use std::time::Duration;
 use tokio::task::LocalSet;
@@ -41,10 +43,21 @@ type Lines = Vec<(Mark, String)>;
 /// report and in the exit code.
 pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut report = Vec::new();
-    let sound = examine(args, ctx, &mut report).await;
+    let mut lacking = None;
+    let sound = examine(args, ctx, &mut report, &mut lacking).await;
+    let built = built_with(args, ctx, lacking).await;
     output::write(|out| {
         for (mark, text) in &report {
             writeln!(out, "{mark:<7} {text}")?;
+        }
+        if !built.is_empty() {
+            writeln!(
+                out,
+                "\nwhat the kernel was built with (guest-images/kernel.config):"
+            )?;
+        }
+        for (good, line) in &built {
+            writeln!(out, "{} {line}", if *good { "ok     " } else { "lacks  " })?;
         }
         let verdict = match sound {
             true => "this host can run scenarios",
@@ -57,6 +70,25 @@ pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError>
     } else {
         Exit::Infrastructure
     })
+}
+
+/// What the kernel has and lacks of all that cases may need: the whole list of one that
+/// was asked for, else what is lacking.
+async fn built_with(
+    args: &DoctorArgs,
+    ctx: &Context,
+    lacking: Option<Vec<Facility>>,
+) -> Vec<(bool, String)> {
+    let Ok(cache) = Cache::open() else {
+        return Vec::new();
+    };
+    // What is wrong with it was told.
+    let Ok(kernel) = guest::kernel(&args.guest, &cache, ctx).await else {
+        return Vec::new();
+    };
+    let mut lines = Known::new(kernel, lacking).lines();
+    lines.retain(|(good, _)| args.guest.kernel.is_some() || !good);
+    lines
 }
 
 /// Whether QEMU and its storage daemon work. What they lack makes cases be skipped.
@@ -97,7 +129,13 @@ async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
     Ok(())
 }
 
-async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Lines) -> bool {
+/// `lacking` is what the guest says, if there is one.
+async fn examine(
+    args: &DoctorArgs,
+    ctx: &Context,
+    report: &mut Lines,
+    lacking: &mut Option<Vec<Facility>>,
+) -> bool {
     if let Err(error) = emulator(report).await {
         report.push((Mark::Bad, error.to_string()));
         return false;
@@ -161,6 +199,7 @@ async fn examine(args: &DoctorArgs, ctx: &Context, report: &mut Lines) -> bool {
                 Mark::Good,
                 format!("a guest came up in {seconds:.1} s: {}", hello.version),
             ));
+            *lacking = Some(hello.lacking);
             let events = hello.events.len();
             report.push((
                 if events > 0 { Mark::Good } else { Mark::Bad },

@@ -9,6 +9,7 @@ pub mod janitor;
 pub mod judge;
 pub mod kernels;
 pub mod list;
+mod options;
 pub mod run;
 pub mod schema;
 pub mod shell;

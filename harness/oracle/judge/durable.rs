@@ -11,6 +11,12 @@ use halfway_protocol::io::{Op, Path};
 /// After the last write that reached a medium which counts, a flush must have
 /// reached it too, if the application was told that all is well.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
+    let relied_on = relied_on(scene).into_iter();
+    relied_on.filter_map(|leg| unflushed(scene, leg)).collect()
+}
+
+/// The media on which all must be that was written, since the application was told.
+fn relied_on(scene: &Scene<'_>) -> Vec<u8> {
     let io = &scene.case.io;
     let durable = io.dsync || io.path == Path::Buffered || io.op == Op::Flush;
     let acknowledged = scene
@@ -21,7 +27,6 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     }
     model::media(scene.case)
         .filter(|leg| scene.case.stack.shares_medium() || is_sound(scene, *leg))
-        .filter_map(|leg| unflushed(scene, leg))
         .collect()
 }
 
@@ -29,7 +34,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 /// (`REQ_FUA`), answered that all is well, and did not flush, in words. The kernel
 /// has done its part then: of that disk [`differences`] says nothing of it.
 pub fn lie(scene: &Scene<'_>) -> Option<String> {
-    model::media(scene.case).find_map(|leg| lie_of(scene, leg))
+    (relied_on(scene).into_iter()).find_map(|leg| lie_of(scene, leg))
 }
 
 fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {

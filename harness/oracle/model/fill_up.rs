@@ -10,7 +10,7 @@
 use super::{Expectation, PAGE, Unknown, indices, legs_with};
 use crate::oracle::controller;
 use crate::oracle::units::Unit;
-use crate::scenario::case::{Case, Stack};
+use crate::scenario::case::{Case, PathGrouping, Stack};
 use halfway_protocol::io::{Op, Path};
 
 /// The pages of which a buffered write has only a part, in order.
@@ -92,22 +92,28 @@ pub fn expect(case: &Case, mut expected: Expectation) -> Expectation {
         Stack::Raid1(_) => "R",
         Stack::Multipath(_) => "F",
     };
+    // The first leg or path is asked for the first page, and for the others until it
+    // fails one; but for those a group of paths takes turns.
+    let mut pages = pages(case);
+    let grouping = case.stack.multipath().map(|paths| paths.path_grouping);
+    if grouping.is_some_and(|grouping| grouping != PathGrouping::Failover) {
+        pages.truncate(1);
+    }
+    let certain = indices(case, |fault| {
+        let covered = pages.iter().any(|page| page.covers(fault.sector));
+        fault.leg == 0 && fault.op == Op::Read && covered
+    });
+    let first: Vec<usize> = certain.take(1).collect();
     for leg in failing(case) {
-        // The first leg or path is asked first, for each page until it fails one.
         let health = &mut expected.health[usize::from(leg)];
-        *health = match (leg, *health, failed) {
-            (0, "A" | "F" | "AF", failed) => failed,
+        *health = match (leg == 0 && !first.is_empty(), *health, failed) {
+            (true, "A" | "F" | "AF", failed) => failed,
             (_, "A", "R") => "AR",
             (_, "A" | "AF", _) => "AF",
             (_, other, _) => other,
         };
     }
-    let pages = pages(case);
-    let met = indices(case, |fault| {
-        let covered = pages.iter().any(|page| page.covers(fault.sector));
-        fault.leg == 0 && fault.op == Op::Read && covered
-    });
-    expected.fires.splice(0..0, met.take(1));
+    expected.fires.splice(0..0, first);
     expected
 }
 
@@ -119,6 +125,7 @@ mod tests {
     use rstest::rstest;
 
     const MULTIPATH: &str = "target = \"multipath\"";
+    const MULTIBUS: &str = "target = \"multipath\"\npath_grouping = \"multibus\"";
 
     /// A buffered write of 7 sectors from sector 2049, or of whole pages, and faults
     /// of reads on these legs: what the legs show, whether the first leg's fires.
@@ -128,6 +135,8 @@ mod tests {
     #[case::whole_pages("", 2048, &[0], "AA", false)]
     #[case::path(MULTIPATH, 2049, &[0], "FA", true)]
     #[case::other_path(MULTIPATH, 2049, &[1], "A,AF", false)]
+    #[case::in_turn(MULTIBUS, 2049, &[0], "FA", true)]
+    #[case::second_page(MULTIBUS, 2041, &[0], "AF,A", false)]
     fn a_part_of_a_page_is_read_first(
         #[case] stack: &str,
         #[case] sector: u64,
@@ -162,7 +171,8 @@ mod tests {
     }
 
     fn case(stack: &str, sector: u64, fault: &str, legs: &[u8]) -> Case {
-        let sectors = if sector.is_multiple_of(PAGE) { 8 } else { 7 };
+        // Up to the end of a page, or a sector of the next one, or all of one.
+        let sectors = [8, 7][usize::from(sector == 2049)];
         let mut text = format!(
             "question = \"?\"\n[stack]\n{stack}\n[io]\nop = \"write\"\npath = \"buffered\"\n\
              sector = {sector}\nsectors = {sectors}\n"

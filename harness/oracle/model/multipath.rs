@@ -585,6 +585,26 @@ mod tests {
         assert!(knows(&case, &multipath).is_err());
     }
 
+    /// The kernel has cut the one request at a gap of its memory, and the disk itself
+    /// fails a piece: the application is told, and no path has failed.
+    #[rstest]
+    #[case::lasting(ALWAYS)]
+    #[case::once(ONCE)]
+    fn an_error_of_the_disk_fails_a_request_that_was_cut(#[case] times: Times) {
+        let multipath = stack(Failover, true);
+        let mut case = case(2, 1, multipath.clone(), vec![fault(0, 0, times)]);
+        case.legs.controller = Controller::Nvme;
+        let units = [(0, 1), (1, 511)].map(|(sector, sectors)| Unit { sector, sectors });
+        let expected = expect(&case, &multipath, &units);
+        assert_eq!(expected.answers, [vec![Err(61)]]);
+        assert_eq!(expected.health, ["A", "A"]);
+        assert_eq!(expected.fires, [0]);
+        assert_eq!(expected.units[1].asked, [(1, 1), (0, 0)]);
+        case.faults[0].leg = 1;
+        let expected = expect(&case, &multipath, &units);
+        assert_eq!(expected.answers, [vec![Ok(512 * 512)]]);
+    }
+
     /// Of merged requests those before the bad sector are done, the one with it
     /// is not, and those behind it may share its fate.
     #[rstest]

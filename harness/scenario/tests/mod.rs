@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod drawn;
+mod limits;
 mod mistakes;
 mod properties;
 mod words;

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_read_that_brings_nothing_leaves_the_prefill() {
-        let (_, reports) = buffer(Op::Read).examine(vec![Err(5), Ok(2048)]);
+        let (_, reports) = buffer(Op::Read).examine(vec![(Err(5), 0), (Ok(2048), 0)]);
         assert_eq!(reports[0].result, Err(5));
         for report in reports {
             assert_eq!(report.content, span(4, What::Prefill));
@@ -290,7 +290,7 @@ mod tests {
                 *buffer.byte(1, segment, distance as isize) = *byte;
             }
         }
-        let (_, reports) = buffer.examine(vec![Ok(2048), Ok(2048)]);
+        let (_, reports) = buffer.examine(vec![(Ok(2048), 0); 2]);
         let what = What::Stamp {
             origin: Origin::Leg(1),
             generation: 0,
@@ -310,7 +310,7 @@ mod tests {
             };
             assert_eq!(content::classify(&buffer.gather(op), SEED), span(4, what));
         }
-        let (_, reports) = buffer.examine(vec![Ok(2048), Ok(2048)]);
+        let (_, reports) = buffer.examine(vec![(Ok(2048), 0); 2]);
         assert!(
             reports
                 .iter()
@@ -324,7 +324,7 @@ mod tests {
         let mut buffer = buffer(Op::Write);
         *buffer.byte(1, 0, 699) ^= 1;
         *buffer.byte(1, 2, 0) ^= 1;
-        let (_, reports) = buffer.examine(vec![Ok(2048), Ok(2048)]);
+        let (_, reports) = buffer.examine(vec![(Ok(2048), 0); 2]);
         assert_eq!(reports[0].buffer_changed, [0; 0]);
         assert_eq!(reports[1].buffer_changed, [699, 1700]);
     }
@@ -336,7 +336,7 @@ mod tests {
         *buffer.byte(0, 0, 2048) = 2;
         *buffer.byte(1, 1, -2) = 3;
         *buffer.byte(1, 2, 348 + 3) = 4;
-        let (_, reports) = buffer.examine(vec![Ok(2048), Ok(2048)]);
+        let (_, reports) = buffer.examine(vec![(Ok(2048), 0); 2]);
         let damage = |segment, distance, found| GuardDamage {
             segment,
             distance,

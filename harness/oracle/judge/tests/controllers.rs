@@ -218,6 +218,93 @@ fn a_failure_that_the_driver_mends_is_none() {
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
 }
 
+/// Of a buffered read the first request is read-ahead, which is not tried again, and
+/// fails no leg.
+#[test]
+fn read_ahead_fails_at_once() {
+    let mut case = on(VirtioScsi, read());
+    case.faults[0].times = Times::Count(1);
+    let mut clean = case.clone();
+    clean.faults.clear();
+    let mut seen = observe(&clean);
+    let mut refused = *entry_at(&mut seen, PIECE);
+    refused.result = Some(-5);
+    for entry in &mut seen.journal {
+        entry.order += 1;
+    }
+    seen.journal.insert(0, refused);
+    let mut ahead = event(Kind::RqComplete, leg_dev(0), PIECE, 128, -5);
+    ahead.rwbs = "RA".into();
+    seen.seen.trace.insert(0, ahead);
+    assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
+    case.io.path = Path::Buffered;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+/// A write that fails once beneath a driver which tries again leaves its region in
+/// sync, though another leg has failed the same write for good elsewhere.
+#[test]
+fn what_a_driver_mends_leaves_no_region_out_of_sync() {
+    let mut case = on(VirtioScsi, case(Op::Write, vec![fault(0, Op::Write)]));
+    case.stack = match case.stack {
+        Stack::Raid1(mut mirror) => {
+            (mirror.keep_log, mirror.handle_errors) = (true, true);
+            mirror.region_size = 128;
+            Stack::Raid1(mirror)
+        }
+        other => other,
+    };
+    case.io.requests = 4;
+    let before = |case: &Case, seen: &Observation| {
+        let verdict = judge(case, seen);
+        let mut found = verdict.differences.into_iter();
+        found.find(|found| found.text.contains("regions are in sync"))
+    };
+    let mut seen = retried(&case, 6);
+    let told = before(&case, &seen).map(|found| found.text);
+    let mut mended = fault(1, Op::Write);
+    (mended.sector, mended.times) = (FROM, Times::Count(1));
+    case.faults.push(mended);
+    let mut refused = *(seen.journal.iter())
+        .find(|one| one.member == Member::Leg(1) && one.sector == FROM)
+        .unwrap();
+    (refused.layer, refused.result) = (Layer::Device, Some(-5));
+    seen.journal.insert(0, refused);
+    assert_eq!(before(&case, &seen).map(|found| found.text), told);
+}
+
+/// The kernel asks for what must be durable with `REQ_FUA`. A device that answers
+/// and does not flush has lied; of a write without the flag it was asked for no such
+/// thing, and the kernel has not done its part.
+#[rstest]
+#[case::forced("WFS", false, Outcome::Finding)]
+#[case::forced_and_flushed("WFS", true, Outcome::Pass)]
+#[case::not_asked("WS", false, Outcome::Fail)]
+#[case::only_flushed_before("FWS", false, Outcome::Fail)]
+fn a_device_that_does_not_keep_its_word_is_found_out(
+    #[case] rwbs: &str,
+    #[case] flushed: bool,
+    #[case] outcome: Outcome,
+) {
+    let mut case = on(Nvme, case(Op::Write, Vec::new()));
+    case.io.dsync = true;
+    let mut seen = observe(&case);
+    for event in &mut seen.seen.trace {
+        if event.kind == Kind::RqComplete {
+            event.rwbs = rwbs.into();
+        }
+    }
+    for leg in [0, 1].into_iter().filter(|_| flushed) {
+        let mut flush = seen.journal[0];
+        (flush.order, flush.member, flush.layer) = (1000, Member::Leg(leg), Layer::Medium);
+        (flush.command, flush.result) = (Command::Flush, Some(0));
+        seen.journal.push(flush);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
 #[rstest]
 #[case::floppy(Floppy, Outcome::Finding)]
 #[case::sd_card(SdCard, Outcome::Finding)]

@@ -10,6 +10,7 @@ fn told(case: &Case, deeds: Option<&[Deed]>, after: u32) -> Vec<String> {
     let mut seen = observe(case);
     seen.deeds = deeds.map(<[Deed]>::to_vec);
     report(&mut seen).after = after;
+    seen.meanwhile = (!case.holds.is_empty()).then(Vec::new);
     if deeds.is_some_and(|deeds| {
         !deeds
             .iter()

@@ -17,6 +17,7 @@ mod soak;
 mod target;
 mod unaligned;
 mod unplug;
+mod unsynced;
 
 use super::*;
 use crate::observation::{Command, DirtyLog, Entry, Layer, Medium};
@@ -728,6 +729,17 @@ fn the_kind_of_a_verdict(#[case] tamper: Tamper, #[case] outcome: Outcome) {
             Some(IoState::Pending { .. } | IoState::Quiet { .. })
         )
     );
+}
+
+/// Where the trace does not tell what became of the write, no region is miscounted.
+#[test]
+fn a_trace_with_holes_makes_no_status_wrong() {
+    let case = case(Op::Write, vec![fault(1, Op::Write)]);
+    let mut seen = observe(&case);
+    seen.seen.trace.clear();
+    seen.seen.lost = 3;
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
 }
 
 #[test]
