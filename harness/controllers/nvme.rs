@@ -25,7 +25,11 @@ pub const PROFILE: Profile = Profile {
     modules: &["nvme"],
     parameters: &[],
     own_module: None,
-    limits: Limits::with_room_for(Limits::DISKS),
+    limits: Limits {
+        // `mdts` of QEMU's is 7: 128 pages.
+        request_sectors: Some(1024),
+        ..Limits::with_room_for(Limits::DISKS)
+    },
     failure_handling: FailureHandling {
         // The errors are those of a medium (`nvme_aio_err` in hw/nvme/ctrl.c,
         // `nvme_error_status`).

@@ -57,6 +57,10 @@ static GIVING_UP: LazyLock<Vec<&str>> = LazyLock::new(|| {
     profiles.filter_map(Profile::timeout_trace_event).collect()
 });
 
+/// `BDRV_REQ_ZERO_WRITE` in QEMU's include/block/block-common.h: zeros, of which no data
+/// go down.
+const ZERO_WRITE: u64 = 0x2;
+
 /// What stands for a failure that is none of the medium. The guest hears of it in the
 /// words of its driver (`is_failure` in oracle/model/hold.rs).
 const GIVEN_UP: i32 = -5;
@@ -120,6 +124,7 @@ impl BackendLog {
         let range = Range {
             command: match line.name {
                 "blk_co_preadv" | "bdrv_co_preadv_part" => Command::Read,
+                _ if line.address("flags")? & ZERO_WRITE != 0 => Command::WriteZeroes,
                 _ => Command::Write,
             },
             offset: line.number("offset")?,
@@ -312,6 +317,18 @@ mod tests {
         assert_eq!(entries[0].command, Command::Write);
         assert_eq!((entries[0].sector, entries[0].sectors), (8, 2));
         assert_eq!(entries[0].result, None);
+    }
+
+    /// Of zeros no data go down; what they did the medium tells.
+    #[test]
+    fn zeros_are_no_write() {
+        let lines = [
+            "blk_co_pwritev blk 0xb1 bs 0x1 offset 4096 bytes 1024 flags 0x2",
+            "bdrv_co_pwritev_part bs 0x1 offset 4096 bytes 1024 flags 0x2",
+            "bdrv_co_pwritev_part bs 0x3 offset 4096 bytes 1024 flags 0x12",
+        ];
+        let entries = log(&lines).take(|_| None).unwrap();
+        assert_eq!(entries[0].command, Command::WriteZeroes);
     }
 
     /// With `max_transfer`, as QEMU 7.2 writes it: three requests in flight, in pieces

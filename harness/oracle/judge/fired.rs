@@ -232,7 +232,12 @@ fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> 
     if !matches!(fault.op, Op::Read | Op::Write) {
         return None;
     }
-    let done = (fault.sector - failed.sector) / step * step;
+    // Of several bad sectors the first one is where it stops.
+    let bad = (scene.case.faults.iter())
+        .filter(|other| other.leg == fault.leg && hits(failed, other))
+        .map(|other| other.sector);
+    let first = bad.fold(fault.sector, u64::min);
+    let done = (first - failed.sector) / step * step;
     if done == 0 || fault.times != Times::Always {
         return None;
     }

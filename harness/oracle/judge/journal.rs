@@ -81,9 +81,7 @@ fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> 
             },
         ),
         (Command::Read, Op::Write, Path::Buffered)
-        | (Command::Write, Op::Write, Path::Buffered) => {
-            inside(entry, model::rounded(model::whole(case)))
-        }
+        | (Command::Write, Op::Write, Path::Buffered) => inside(entry, model::pages(case)),
         (command, op, Path::Direct) if command == op.into() => inside(entry, model::whole(case)),
         _ => false,
     };

@@ -108,7 +108,7 @@ enum Allowed {
 fn reached(case: &Case) -> Unit {
     match case.io.path {
         Path::Direct => model::whole(case),
-        Path::Buffered => model::rounded(model::whole(case)),
+        Path::Buffered => model::pages(case),
     }
 }
 

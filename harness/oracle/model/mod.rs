@@ -482,10 +482,16 @@ fn splits(case: &Case, units: &[Unit]) -> bool {
     let cut = matches!(case.op_on_legs(), Op::Read | Op::Write);
     let limit = case.legs.max_sectors_kb.filter(|_| cut);
     limit.is_some_and(|limit| {
-        let fails = |unit: &Unit| case.faults.iter().any(|fault| unit.covers(fault.sector));
-        units
-            .iter()
-            .any(|unit| unit.sectors > 2 * u64::from(limit) && fails(unit))
+        units.iter().any(|unit| {
+            let pieces = unit.sectors.div_ceil(2 * u64::from(limit));
+            let bad = |leg: u8| {
+                let of_leg = case.faults.iter().filter(|fault| fault.leg == leg);
+                of_leg.filter(|fault| unit.covers(fault.sector)).count() as u64
+            };
+            // Each bad sector may lie in a piece of its own.
+            let worst = (0..case.legs.count).map(bad).max().unwrap_or(0);
+            (1..pieces).contains(&worst)
+        })
     })
 }
 
@@ -499,6 +505,15 @@ fn indices(case: &Case, which: impl Fn(&Fault) -> bool) -> impl Iterator<Item = 
         .map(|(index, _)| index)
         .collect();
     found.into_iter()
+}
+
+/// The pages of the I/O, as far as the device has them: its last may be a part of one.
+pub fn pages(case: &Case) -> Unit {
+    let all = rounded(whole(case));
+    Unit {
+        sectors: all.end().min(case.legs.sectors) - all.sector,
+        ..all
+    }
 }
 
 /// Rounded to whole pages.

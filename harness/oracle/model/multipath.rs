@@ -53,7 +53,7 @@ pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
         .is_some_and(|most| case.io.sectors > most);
     if cut && case.faults.iter().any(of_disk) {
         return Err(Unknown(
-            "this controller is asked for 256 sectors at most, and the error is the disk's own; which \
+            "this controller takes less than the I/O at once, and the error is the disk's own; which \
              pieces of the I/O share it depends on how the kernel cuts them",
         ));
     }

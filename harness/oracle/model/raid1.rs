@@ -283,7 +283,8 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
 /// one by one, and those are. A leg that has failed one page is not asked for
 /// another (`choose_mirror`), so that with errors on all legs each page with one
 /// may be the first that none has left. Of errors that wear off, and of several
-/// readers, that depends on what read-ahead has met before, and who comes first.
+/// readers, that depends on what read-ahead has met before, and who comes first: once
+/// every leg has failed some page, the other readers have none left for any.
 fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let faulty = legs_with(case, Op::Read, rounded(whole(case)));
@@ -314,7 +315,8 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
                     answers.push(until(page));
                     return answers;
                 }
-                if none_left && !exact && !legs_with(case, Op::Read, of_page(page)).is_empty() {
+                let bad = !legs_with(case, Op::Read, of_page(page)).is_empty();
+                if none_left && !exact && (bad || parts.len() > 1) {
                     answers.push(until(page));
                 }
             }

@@ -211,7 +211,9 @@ fn raid1(file: &File, report: &mut Report) {
 /// A mirror has a whole region at least (`_check_region_size` in
 /// drivers/md/dm-log.c), and no more than the guest has memory for.
 fn regions(file: &File, report: &mut Report) {
-    let largest = file.stack.region_sizes().into_iter().max().unwrap_or(0);
+    let sizes = file.stack.region_sizes().into_iter();
+    let largest = sizes.filter(|size| size.is_power_of_two()).max();
+    let largest = largest.unwrap_or(0);
     let small = |size: &u64| (1..u64::from(largest)).contains(size);
     if let Some(size) = file.legs.size.find(small) {
         let problem = report.problem(format!(
@@ -426,6 +428,18 @@ pub(super) fn legs(file: &File, report: &mut Report) {
                 .value(controller, "this controller")
                 .value(count, "this many legs")
                 .help(format!("it takes {most_legs}"));
+        }
+        let takes = controller.value.profile().limits.request_sectors;
+        let most_kib = takes.map_or(u32::MAX, |sectors| (sectors / 2) as u32);
+        let splits = legs.max_sectors_kb.as_ref();
+        if let Some(kib) = splits.and_then(|sweep| sweep.find(|kib| *kib > most_kib)) {
+            report
+                .problem(format!("`{word}` takes no requests of {} KiB", kib.value))
+                .value(controller, "this controller")
+                .value(kib, "so much at once")
+                .help(format!(
+                    "the kernel refuses to set more than {most_kib} there (`max_hw_sectors_kb`)"
+                ));
         }
         let large = |size: &u64| size.saturating_add(most) > sectors;
         if let Some(size) = (legs.size).find(|size| sectors < largest && large(size)) {

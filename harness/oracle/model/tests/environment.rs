@@ -104,6 +104,8 @@ fn of_refused_memory_no_path_beneath_a_mirror_hears() {
 #[case::one_more("[io]; sectors=129; [[fault]]", true)]
 #[case::written("[io]; op='write'; sectors=129; [[fault]]", true)]
 #[case::fits_written("[io]; op='write'; sectors=128; [[fault]]", false)]
+#[case::both_pieces("[io]; sectors=129; [[fault]]; [[fault]]; at=128", false)]
+#[case::two_of_three("[io]; sectors=257; [[fault]]; [[fault]]; at=0", true)]
 #[case::short_unit("[io]; sector=2944; [[fault]]; at=10", false)]
 #[case::long_unit("[io]; sector=2944; [[fault]]; at=200", true)]
 #[case::not_met("[io]; [[fault]]; leg=1", false)]
@@ -223,4 +225,14 @@ fn events_tell_of_failures(#[case] text: &str, #[case] told: bool) {
 fn the_page_cache_works_on_pages(#[case] range: (u64, u64), #[case] pages: (u64, u64)) {
     let unit = |(sector, sectors)| Unit { sector, sectors };
     assert_eq!(rounded(unit(range)), unit(pages));
+}
+
+#[test]
+fn the_last_page_of_a_device_may_be_a_part_of_one() {
+    let case = one("[legs]; size=4094; [io]; sector=4090; sectors=4; path='buffered'");
+    let last = Unit {
+        sector: 4088,
+        sectors: 6,
+    };
+    assert_eq!(super::pages(&case), last);
 }

@@ -13,7 +13,7 @@ fn paths(text: &str) -> String {
 const WHICH_FAULT: &str = "a path has several faults of which one wears off";
 const WHICH_FLUSHES: &str = "which path of a group is told to flush";
 const JOINED: &str = "a flush fails behind writes in several pieces";
-const MEGASAS: &str = "this controller is asked for 256 sectors at most";
+const MEGASAS: &str = "this controller takes less than the I/O at once";
 
 /// Where it is known which request meets which fault: what `choose_pgpath` takes is
 /// known of groups of one, and one bio of at most 1280 sectors is one request.
