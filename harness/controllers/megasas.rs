@@ -1,6 +1,6 @@
 //! The MegaRAID SAS adapter.
 
-use crate::profile::{FailureHandling, Errnos, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
 pub const PROFILE: Profile = Profile {
