@@ -279,7 +279,9 @@ fn may_refuse(case: &Case, environment: &Environment) -> bool {
     if case.io.path != Path::Direct || offset.is_multiple_of(case.legs.logical_block_size) {
         return false;
     }
-    let demanded = environment.dma_alignment.filter(|_| environment.release >= (6, 0));
+    let demanded = environment
+        .dma_alignment
+        .filter(|_| environment.release >= (6, 0));
     demanded.is_none_or(|mask| mask & offset != 0)
 }
 

@@ -17,7 +17,7 @@ mod unaligned;
 mod unplug;
 
 use super::*;
-use crate::observation::{Command, DirtyLog, Entry, Layer, Medium};
+use crate::observation::{Command, DirtyLog, Entry, Layer, Medium, Prodded};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
     Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
@@ -420,6 +420,7 @@ fn observe(case: &Case) -> Observation {
         beneath,
         table: None,
         repair: None,
+        prodded: None,
         tended: None,
         seen: Seen {
             trace: mirror.trace,
