@@ -8,7 +8,7 @@
 use crate::decompress::decompress;
 use crate::file::{self, Context, FileError};
 use crate::modinfo::{ModInfo, without_debug_info};
-use crate::options::of_module;
+use crate::options::{Config, of_module};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -191,17 +191,19 @@ impl Modules {
     }
 
     fn builtin(&self) -> Result<BTreeSet<String>, FileError> {
-        let Some(list) = self.root().map(|root| root.join("modules.builtin")) else {
+        let Some(root) = self.root() else {
             return Ok(BTreeSet::new());
         };
-        if !list.exists() {
-            return Ok(BTreeSet::new());
+        let config = Config::beside_modules(root);
+        let drivers = config.iter().flat_map(Config::drivers);
+        let mut builtin: BTreeSet<String> = drivers.map(str::to_owned).collect();
+        let list = root.join("modules.builtin");
+        if list.exists() {
+            let text = String::from_utf8_lossy(&file::read(&list)?).into_owned();
+            let names = text.lines().map(tree_path);
+            builtin.extend(names.filter_map(|path| module_name(&path)));
         }
-        let text = String::from_utf8_lossy(&file::read(&list)?).into_owned();
-        Ok(text
-            .lines()
-            .filter_map(|line| module_name(&tree_path(line)))
-            .collect())
+        Ok(builtin)
     }
 
     /// Reads a module as the guest will load it.

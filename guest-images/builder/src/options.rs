@@ -3,9 +3,9 @@
 
 use crate::decompress::decompress;
 use crate::kernel::Kernel;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 const FRAGMENT: &str = include_str!("../../kernel.config");
 
@@ -121,39 +121,56 @@ pub fn modules(option: &str) -> impl Iterator<Item = &'static str> {
     known.map(|(name, _)| *name)
 }
 
-/// What a kernel was built with.
+/// What a kernel was built with: the options that are set, and whether as built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config(BTreeSet<String>);
+pub struct Config(BTreeMap<String, bool>);
 
 impl Config {
     /// Of that kernel: beside its modules or its image, as a distribution and a build
     /// tree have it, or in the image itself (`CONFIG_IKCONFIG`).
     pub fn of(kernel: &Kernel) -> Option<Self> {
-        let mut files: Vec<PathBuf> = Vec::new();
-        files.extend(kernel.modules.root().map(|root| root.join(".config")));
-        files.extend(kernel.modules.root().map(|root| root.join("config")));
-        if let Some(directory) = kernel.bzimage.as_ref().and_then(|image| image.parent()) {
-            files.push(directory.join(format!("config-{}", kernel.release)));
-            files.push(directory.join("config"));
-        }
-        let beside = files.iter().find_map(|path| fs::read_to_string(path).ok());
-        beside
-            .or_else(|| embedded(&fs::read(&kernel.image).ok()?))
-            .map(|text| Self::parse(&text))
+        let root = kernel.modules.root();
+        let beside_image = || {
+            let directory = kernel.bzimage.as_ref()?.parent()?;
+            let name = format!("config-{}", kernel.release);
+            read(&directory.join(name)).or_else(|| read(&directory.join("config")))
+        };
+        let embedded = || Some(Self::parse(&embedded(&fs::read(&kernel.image).ok()?)?));
+        let beside_modules = root.and_then(Self::beside_modules);
+        beside_modules.or_else(beside_image).or_else(embedded)
+    }
+
+    /// Of the kernel whose modules lie there, or whose build tree it is.
+    pub(crate) fn beside_modules(root: &Path) -> Option<Self> {
+        read(&root.join(".config")).or_else(|| read(&root.join("config")))
+    }
+
+    /// Drivers that it has built in. A driver that says nothing of itself when it is
+    /// built in is not in modules.builtin (floppy.c has its `MODULE_LICENSE` within
+    /// `#ifdef MODULE`).
+    pub(crate) fn drivers(&self) -> impl Iterator<Item = &'static str> {
+        let builtin = |option: &str| self.0.get(option).copied().unwrap_or_default();
+        let builtin = MODULES.iter().filter(move |(_, option)| builtin(option));
+        builtin.map(|(name, _)| *name)
     }
 
     fn parse(text: &str) -> Self {
         let set = |line: &str| {
             let (option, value) = line.split_once('=')?;
-            (option.starts_with("CONFIG_") && value != "n").then(|| option.to_owned())
+            let set = option.starts_with("CONFIG_") && value != "n";
+            set.then(|| (option.to_owned(), value == "y"))
         };
         Self(text.lines().filter_map(set).collect())
     }
 
     /// Whether an option is set, as built in or as a module.
     pub fn has(&self, option: &str) -> bool {
-        self.0.contains(option)
+        self.0.contains_key(option)
     }
+}
+
+fn read(path: &Path) -> Option<Config> {
+    Some(Config::parse(&fs::read_to_string(path).ok()?))
 }
 
 /// The configuration that an uncompressed image holds (kernel/configs.c).
@@ -170,6 +187,7 @@ fn embedded(image: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::image::tests::gzip;
+    use std::collections::BTreeSet;
 
     #[test]
     fn each_option_has_a_purpose_and_a_place() {
@@ -211,6 +229,8 @@ mod tests {
         let config = Config::parse(&embedded(&image).unwrap());
         assert!(config.has("CONFIG_AIO") && config.has("CONFIG_XFS_FS"));
         assert!(!config.has("CONFIG_SMP"));
+        let floppy = Config::parse("CONFIG_BLK_DEV_FD=y\nCONFIG_XFS_FS=m\n");
+        assert!(floppy.drivers().eq(["floppy"]));
         assert_eq!(embedded(b"\x7fELF"), None);
     }
 }

@@ -93,7 +93,7 @@ fn run(numbers: &[u64], count: usize) -> Option<Range<usize>> {
     for end in 1..=numbers.len() {
         if end - start >= count {
             let first = end - count;
-            if numbers[first] % HUGE == 0 {
+            if numbers[first].is_multiple_of(HUGE) {
                 return Some(first..end);
             }
             found.get_or_insert(first..end);

@@ -40,11 +40,11 @@ impl Pool {
             Memory::Contiguous => &mut self.contiguous,
             Memory::Scattered => &mut self.scattered,
         };
-        let used = blocks.iter().take(count);
+        let small = |block: &Block| block.size() < bytes;
         let all: usize = blocks.iter().map(Block::size).sum();
         let more = count.saturating_sub(blocks.len()) * bytes;
         // Larger ones serve as well, as long as there are not too many of them.
-        if used.clone().any(|block| block.size() < bytes) || all + more > limits::MEMORY {
+        if blocks.iter().take(count).any(small) || all + more > limits::MEMORY {
             blocks.clear();
         }
         if blocks.len() < count {
