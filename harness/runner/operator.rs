@@ -101,7 +101,7 @@ pub async fn prod(station: &Station, case: &Case, seen: &mut Observation) {
     let gone_on = async {
         station.guest.call_within(suspend, patience).await?;
         station.guest.call_within(resume, patience).await?;
-        let quiet = controller::quiet(case.legs.controller);
+        let quiet = case.legs.controller.profile().quiet;
         let io = station.guest.io_wait(PROD, Some(quiet)).await?;
         Ok::<_, CallError>((station.guest.status(NAME).await?, io))
     };
