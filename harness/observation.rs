@@ -207,7 +207,8 @@ impl std::fmt::Display for Deed {
     }
 }
 
-/// What a suspension without flush and a resume, which make a mirror give back all that
+/// What a suspension without flush and a resume, with all faults off, showed of an I/O that
+/// had not come back in its time. They make a mirror give back all that
 /// it holds (`mirror_presuspend`), showed of an I/O that had not come back in its time
 /// though the mirror called every leg good: no repair, nobody had a reason for one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
