@@ -207,6 +207,17 @@ impl std::fmt::Display for Deed {
     }
 }
 
+/// What a suspension without flush and a resume, which make a mirror give back all that
+/// it holds (`mirror_presuspend`), showed of an I/O that had not come back in its time
+/// though the mirror called every leg good: no repair, nobody had a reason for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prodded {
+    /// Status after it; `None` where the suspension never ended.
+    pub status: Option<DmStatus>,
+    /// State of the I/O after it.
+    pub io: IoState,
+}
+
 /// What came of a disk that was unplugged with a request in flight, once the I/O
 /// had come back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -313,6 +324,9 @@ pub struct Observation {
     pub table: Option<String>,
     /// What was done about a held write.
     pub repair: Option<Repair>,
+    /// What a last look at an I/O that never came back showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prodded: Option<Prodded>,
     /// The guest's traces and kernel messages.
     pub seen: Seen,
     /// What reached the legs.

@@ -101,8 +101,9 @@ pub struct GuestArgs {
     /// modules.dep
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
-    /// With one of its modules broken on purpose (see `halfway controls list`)
-    #[arg(long, value_name = "NAME", conflicts_with = "modules")]
+    /// With one of its modules broken on purpose (see `halfway controls list`), or
+    /// patched by a .cocci file of your own, a cure for instance
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "modules")]
     pub control: Option<String>,
     /// How guest code is executed
     #[arg(long, value_enum, default_value_t)]

@@ -1,6 +1,6 @@
 //! The MegaRAID SAS adapter.
 
-use crate::profile::{Errnos, Limits, Profile, Qemu};
+use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
 pub const PROFILE: Profile = Profile {
@@ -19,7 +19,13 @@ pub const PROFILE: Profile = Profile {
         request_sectors: Some(256),
         ..Limits::with_room_for(Limits::DISKS)
     },
-    failure_handling: scsi::TRIED_AGAIN,
+    failure_handling: FailureHandling {
+        // Of a logical drive the driver sends no SYNCHRONIZE CACHE to a firmware that does
+        // not say that it wants them (`fw_sync_cache_support` in `megasas_queue_command`),
+        // which QEMU's is.
+        keeps_flushes: true,
+        ..scsi::TRIED_AGAIN
+    },
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
     timeout: Err(

@@ -155,6 +155,8 @@ pub struct FailureHandling {
     /// The device model fills up what it could not read with zeros, and says that it
     /// failed.
     pub pads: bool,
+    /// Its driver answers flushes itself, and counts on the controller's firmware.
+    pub keeps_flushes: bool,
     /// The errno of its failures, where no other path could avoid them
     /// (`blk_path_error` is false). `None`: they are a path's own.
     pub target_error: Option<i32>,
@@ -176,6 +178,7 @@ impl FailureHandling {
             falls_silent: false,
             never_reports: false,
             pads: false,
+            keeps_flushes: false,
             target_error: None,
             remarks: &[],
         }

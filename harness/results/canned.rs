@@ -113,6 +113,7 @@ pub fn details(id: &str) -> Details {
             beneath: Vec::new(),
             table: None,
             repair: None,
+            prodded: None,
             tended: None,
             seen: Default::default(),
             journal: Vec::new(),

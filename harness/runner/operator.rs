@@ -6,7 +6,7 @@ use super::stack::{self, NAME};
 use super::station::Station;
 use super::{deeds, multipathd};
 use crate::guest::CallError;
-use crate::observation::{Deed, Observation, Repair};
+use crate::observation::{Deed, Observation, Prodded, Repair};
 use crate::oracle::{model, status};
 use crate::scenario::case::{Case, Fault, Stack, Times};
 use crate::scenario::reported::Reported;
@@ -76,6 +76,46 @@ pub async fn act(
         io: io.clone(),
     });
     Ok(io)
+}
+
+/// How long a suspension may take that waits for nothing.
+const PROD: Duration = Duration::from_secs(10);
+
+/// Of an I/O that did not come back while the mirror called every leg good: whether the
+/// mirror still has it, and only forgot why. What it holds a suspension without flush
+/// gives back; for what is lost that waits in vain. No repair: it is for the story.
+pub async fn prod(station: &Station, case: &Case, seen: &mut Observation) {
+    let sound = |status: &DmStatus| failed(case, status).is_empty() && !log_failed(status);
+    let mirror = case.stack.raid1().is_some() && is_needed(case) && !waits_beneath(case);
+    let shown_sound = seen.status.as_ref().is_some_and(sound);
+    let Some(before) = seen.last_io().filter(|_| mirror && shown_sound).cloned() else {
+        return;
+    };
+    let name = || NAME.to_owned();
+    let (noflush, patience) = (true, PROD);
+    let suspend = Request::DmSuspend {
+        name: name(),
+        noflush,
+    };
+    let resume = Request::DmResume { name: name() };
+    let gone_on = async {
+        station.guest.call_within(suspend, patience).await?;
+        station.guest.call_within(resume, patience).await?;
+        let quiet = case.legs.controller.profile().quiet;
+        let io = station.guest.io_wait(PROD, Some(quiet)).await?;
+        Ok::<_, CallError>((station.guest.status(NAME).await?, io))
+    };
+    // Whatever the guest answers no more is what was to be found out.
+    seen.prodded = Some(match gone_on.await {
+        Ok((status, io)) => Prodded {
+            status: Some(status),
+            io,
+        },
+        Err(_) => Prodded {
+            status: None,
+            io: before,
+        },
+    });
 }
 
 /// The status of a stack whose I/O waits, once it shows `enough`; the state of the

@@ -94,6 +94,7 @@ pub async fn perform(
         beneath: Vec::new(),
         table: None,
         repair: None,
+        prodded: None,
         tended: None,
         seen: Seen::default(),
         journal: Vec::new(),
@@ -569,7 +570,12 @@ async fn steps(
         removed_well(remove(station, case), seen).await?;
     }
     // Which newer kernels take as a reason to look at the disk.
-    relief::undo(station, case).await
+    relief::undo(station, case).await?;
+    if !came_back {
+        // The machine is given up after this.
+        operator::prod(station, case, seen).await;
+    }
+    Ok(())
 }
 
 /// Takes the stack of a soak down, if its last I/O came back.

@@ -267,16 +267,14 @@ impl Draw {
     ) -> Fault {
         let is_target = controller == Controller::Target;
         Fault {
-            disk: Some(match self.one_in(12) {
+            disk: Some(Given::from(match self.one_in(12) {
                 true => self.word(),
                 false => Disk::Leg,
-            })
-            .map(Given::from),
-            during: Some(match self.one_in(16) {
+            })),
+            during: Some(Given::from(match self.one_in(16) {
                 true => self.word(),
                 false => During::Io,
-            })
-            .map(Given::from),
+            })),
             leg: Sweep::of(self.0.u8(0..legs)),
             path: paths.map(|paths| Sweep::of(self.0.u8(0..paths))),
             op: self.key(4, Self::word),

@@ -39,6 +39,15 @@ pub fn lie(scene: &Scene<'_>) -> Option<String> {
 
 fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {
     let written = last_unflushed(scene, leg)?;
+    let mut ways = model::ways_to(scene.case, leg);
+    if scene.failure_handling.keeps_flushes
+        && let Some(way) = ways.find(|way| trace::has_flushed(scene, *way))
+    {
+        return Some(format!(
+            "{}: its driver counts on it to flush by itself, and it did not",
+            scene.name(way)
+        ));
+    }
     model::ways_to(scene.case, leg).find_map(|way| {
         let first = written.sector.wrapping_sub(model::offset(scene.case, way));
         let mut told = trace::completions(scene, way)

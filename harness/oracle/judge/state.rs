@@ -194,8 +194,7 @@ fn failed_later(scene: &Scene<'_>, leg: u8) -> bool {
     let text = repair.status.targets.first().map_or("", String::as_str);
     let health = status::health(&scene.case.stack, text).unwrap_or_default();
     let leg = usize::from(leg);
-    let may_be_good = |health: &&'static str| health.contains('A');
-    let either = (scene.expected.health.get(leg)).is_some_and(|health| may_be_good(&health));
+    let either = (scene.expected.health.get(leg)).is_some_and(|health| health.contains('A'));
     either && health.get(leg) == Some(&'A')
 }
 
@@ -279,6 +278,41 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
     })
 }
 
+/// What a suspension without flush and a resume showed of an I/O that never came back:
+/// the mirror went on with it, or did not. It makes no other verdict.
+fn prodded(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
+    let prodded = scene.seen.prodded.as_ref()?;
+    let line = prodded
+        .status
+        .as_ref()
+        .and_then(|status| status.targets.first());
+    let health = line.and_then(|line| status::health(&scene.case.stack, line));
+    // A leg that fails it again has been asked again.
+    let failed_again = health.is_some_and(|health| health.iter().any(|leg| *leg != 'A'));
+    let (words, text) = match &prodded.io {
+        IoState::Done(_) => (
+            ": held, and forgotten",
+            "a suspension without flush and a resume brought it back: the mirror held it, and had \
+             forgotten why",
+        ),
+        _ if failed_again => (
+            ": held, and forgotten",
+            "a suspension without flush and a resume made the mirror try it again: it was held, \
+             and the failure that it was held for forgotten",
+        ),
+        _ if prodded.status.is_none() => (
+            ": lost",
+            "a suspension without flush never ended: the mirror does not hold the I/O, it is lost",
+        ),
+        _ => (
+            ": lost",
+            "a suspension without flush and a resume changed nothing: the mirror does not hold \
+             the I/O, it is lost",
+        ),
+    };
+    Some((words, difference(Witness::Liveness, text)))
+}
+
 /// In words, what hangs.
 pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
     let after = if scene.seen.repair.is_some() {
@@ -318,6 +352,11 @@ pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
         Op::Discard => "discard",
         Op::WriteZeroes => "write-zeroes",
     };
+    let forgotten = prodded(scene).map(|(words, difference)| {
+        differences.push(difference);
+        words
+    });
+    let after = forgotten.unwrap_or(after);
     let reason = format!("{pending} {what} request(s) never came back{after}");
     (reason, differences)
 }

@@ -6,7 +6,7 @@ use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
-use halfway_protocol::trace::Kind;
+use halfway_protocol::trace::{Kind, TraceEvent};
 
 const EOPNOTSUPP: i32 = 95;
 
@@ -145,6 +145,21 @@ fn of_requests<'a>(
             place,
         })
     })
+}
+
+/// Whether a leg's driver has ended a flush well, which is for no sector, after all
+/// that it has written.
+pub fn has_flushed(scene: &Scene<'_>, leg: u8) -> bool {
+    let dev = scene.leg_dev(leg);
+    let is_flush = |(_, event): &(usize, &TraceEvent)| {
+        (event.kind, Some(event.dev), event.sectors) == (Kind::RqComplete, dev, 0)
+            && matches!(event.sector, 0 | u64::MAX)
+            && event.error == 0
+    };
+    let mut all = scene.seen.seen.trace.iter().enumerate();
+    let last = completions(scene, leg).map(|done| done.place).max();
+    all.rfind(is_flush)
+        .is_some_and(|(place, _)| Some(place) > last)
 }
 
 /// Whether a request that a driver had carries `REQ_FUA`, which has its letter behind

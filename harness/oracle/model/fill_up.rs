@@ -136,7 +136,8 @@ mod tests {
     #[case::path(MULTIPATH, 2049, &[0], "FA", true)]
     #[case::other_path(MULTIPATH, 2049, &[1], "A,AF", false)]
     #[case::in_turn(MULTIBUS, 2049, &[0], "FA", true)]
-    #[case::second_page(MULTIBUS, 2041, &[0], "AF,A", false)]
+    #[case::second_page(MULTIBUS, 2047, &[0], "AF,A", false)]
+    #[case::second_page_of_a_leg("", 2047, &[0], "RA", true)]
     fn a_part_of_a_page_is_read_first(
         #[case] stack: &str,
         #[case] sector: u64,
@@ -144,7 +145,7 @@ mod tests {
         #[case] health: &str,
         #[case] fires: bool,
     ) {
-        let case = case(stack, sector, "op = \"read\"\nat = 0", legs);
+        let case = case(stack, sector, "op = \"read\"\nat = \"last\"", legs);
         assert_eq!(model::knows(&case), Ok(()));
         let unit = model::rounded(whole(&case));
         let expected = model::expect(&case, &Environment::default(), &[unit]);
@@ -171,8 +172,8 @@ mod tests {
     }
 
     fn case(stack: &str, sector: u64, fault: &str, legs: &[u8]) -> Case {
-        // Up to the end of a page, or a sector of the next one, or all of one.
-        let sectors = [8, 7][usize::from(sector == 2049)];
+        // All of a page, or up to the end of one, or that and a part of the next.
+        let sectors = if sector.is_multiple_of(PAGE) { 8 } else { 7 };
         let mut text = format!(
             "question = \"?\"\n[stack]\n{stack}\n[io]\nop = \"write\"\npath = \"buffered\"\n\
              sector = {sector}\nsectors = {sectors}\n"

@@ -265,7 +265,7 @@ pub(super) fn brought_back(
             _ => Deed::GiveUp(leg),
         })
     };
-    order.filter(was_asked).filter_map(of_leg).last()
+    order.rev().filter(was_asked).find_map(of_leg)
 }
 
 /// Several units in flight, while each leg keeps a path: the mirror hears of no

@@ -73,7 +73,10 @@ fn recovered(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
 /// A flush goes to all legs at once (`do_writes` sorts it to the writes of
 /// regions in sync). A leg that fails it is failed as by a write
 /// (`write_callback`), but no region loses its sync: what was written before is
-/// not known here, and `dm_rh_mark_nosync` only remembers `flush_failure`.
+/// not known here, and `dm_rh_mark_nosync` only remembers `flush_failure`. The flush
+/// must be held until the mirror is repaired, however often the mirror's worker runs:
+/// stock kernels up to 7.3 forget it at its next run, which with `linear` on top comes
+/// by itself on those that flush once for each segment (before `flush_bypasses_map`).
 fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let failing = legs_with(case, Op::Flush, whole(case));
     let written = write(&without_flush_faults(case), mirror, units);
@@ -163,7 +166,11 @@ impl<'a> Legs<'a> {
     /// `choose_mirror` starts at the default leg and goes down, wrapping around,
     /// over legs that had an error. `fail_mirror` makes the first leg without an
     /// error the default, if errors are handled. No leg is asked that has failed a
-    /// read before.
+    /// read before: a correct kernel does not forget its error before the mirror is
+    /// repaired, or recovered after a failed write. (Stock kernels forget all of them at
+    /// the end of `do_recovery` where `in_sync` was cleared and no region had lost its
+    /// sync: when the mirror is started, which the runner waits for, and after a failed
+    /// flush, which is a bug: results/findings.md.)
     fn order(&mut self, unit: Unit) -> (Vec<u8>, bool) {
         let legs = self.case.legs.count;
         let mut order = Vec::new();

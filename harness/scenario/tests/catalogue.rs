@@ -22,9 +22,6 @@ fn loaded(path: &Path) -> Vec<Scenario> {
     })
 }
 
-/// The list in the README is made of the files. Its last column is measured:
-/// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that record
-/// of a run, and leaves the others as they are.
 /// The text of scenarios/README.md with what lies between the marks of `test` replaced by
 /// `current`; panics if that is not what is there, unless it is to be updated.
 fn keep_current(test: &str, current: &str) {
@@ -86,6 +83,9 @@ fn the_controllers_in_the_readme_are_current() {
     keep_current("the_controllers_in_the_readme_are_current", &table);
 }
 
+/// The list in the README is made of the files. Its last column is measured:
+/// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that record
+/// of a run, and leaves the others as they are.
 #[test]
 fn the_list_in_the_readme_is_current() {
     const TEST: &str = "the_list_in_the_readme_is_current";

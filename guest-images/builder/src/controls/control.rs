@@ -92,8 +92,12 @@ impl Control {
     }
 
     /// The control of that name in a directory; `unmutated-MODULE` is known for
-    /// every module that has a control there.
+    /// every module that has a control there. The path of a file that ends as one does
+    /// is a patch of the user's own, a cure for instance.
     pub fn find(name: &str, directory: &Path) -> Result<Self, ControlError> {
+        if name.contains('/') && kind(Path::new(name)).is_some() {
+            return Self::read(Path::new(name));
+        }
         let all = Self::all(directory)?;
         if let Some(control) = all.iter().find(|control| control.name == name) {
             return Ok(control.clone());
@@ -251,6 +255,12 @@ mod tests {
         let names: Vec<_> = all.iter().map(|control| control.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(all[0].patch.as_deref(), Some("\n@@\n@@\n- a\n"));
+        let path = at.join("a.cocci");
+        let elsewhere = Path::new("/nowhere");
+        assert_eq!(
+            Control::find(&path.to_string_lossy(), elsewhere).unwrap(),
+            all[0]
+        );
         let rebuilt = Control::find("unmutated-dm-mirror", at).unwrap();
         assert!(rebuilt.is_unmutated());
         assert_eq!(

@@ -267,7 +267,7 @@ fn what_a_driver_mends_leaves_no_region_out_of_sync() {
     (mended.sector, mended.times) = (FROM, Times::Count(1));
     case.faults.push(mended);
     let mut refused = *(seen.journal.iter())
-        .find(|one| one.member == Member::Leg(1) && one.sector == FROM)
+        .find(|one| one.member == Member::Leg(1) && one.layer == Layer::Device)
         .unwrap();
     (refused.layer, refused.result) = (Layer::Device, Some(-5));
     seen.journal.insert(0, refused);
@@ -300,6 +300,29 @@ fn a_device_that_does_not_keep_its_word_is_found_out(
         (flush.order, flush.member, flush.layer) = (1000, Member::Leg(leg), Layer::Medium);
         (flush.command, flush.result) = (Command::Flush, Some(0));
         seen.journal.push(flush);
+    }
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
+}
+
+/// megaraid_sas answers a flush itself, since the firmware of a controller flushes as
+/// it sees fit. Of other drivers a flush that is answered and not made is a failure.
+#[rstest]
+#[case::its_driver_trusts_it(Megasas, true, Outcome::Finding)]
+#[case::nobody_asked(Megasas, false, Outcome::Fail)]
+#[case::any_other(VirtioScsi, true, Outcome::Fail)]
+fn a_flush_that_a_driver_keeps_is_found_out(
+    #[case] controller: Controller,
+    #[case] asked: bool,
+    #[case] outcome: Outcome,
+) {
+    let mut case = on(controller, case(Op::Write, Vec::new()));
+    case.io.dsync = true;
+    let mut seen = observe(&case);
+    for leg in [0, 1].into_iter().filter(|_| asked) {
+        let mut flush = event(Kind::RqComplete, leg_dev(leg), u64::MAX, 0, 0);
+        flush.rwbs = "FF".into();
+        seen.seen.trace.push(flush);
     }
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");

@@ -20,7 +20,7 @@ mod unplug;
 mod unsynced;
 
 use super::*;
-use crate::observation::{Command, DirtyLog, Entry, Layer, Medium};
+use crate::observation::{Command, DirtyLog, Entry, Layer, Medium, Prodded};
 use crate::oracle::verdict::Witness;
 use crate::scenario::case::{
     Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
@@ -425,6 +425,7 @@ fn observe(case: &Case) -> Observation {
         beneath,
         table: None,
         repair: None,
+        prodded: None,
         tended: None,
         seen: Seen {
             trace: mirror.trace,

@@ -304,3 +304,42 @@ fn a_log_that_fails(
     assert_eq!(verdict.outcome, outcome, "{verdict:?}");
     assert!(verdict.reason.contains(words), "{}", verdict.reason);
 }
+
+/// A flush that never came back, and a mirror that calls both legs good: a suspension
+/// without flush tells what was held and forgotten from what is lost. Neither makes
+/// another verdict than a hang.
+#[rstest]
+#[case::not_looked_at(None, "never came back")]
+#[case::tried_again(Some((Some("2 254:0 254:16 128/128 1 DA 1 core"), false)), ": held, and forgotten")]
+#[case::came_back(Some((Some("2 254:0 254:16 128/128 1 AA 1 core"), true)), ": held, and forgotten")]
+#[case::nothing_changed(Some((Some("2 254:0 254:16 128/128 1 AA 1 core"), false)), ": lost")]
+#[case::never_suspended(Some((None, false)), ": lost")]
+fn what_is_held_and_forgotten_is_not_lost(
+    #[case] prodded: Option<(Option<&str>, bool)>,
+    #[case] ends: &str,
+) {
+    let (case, mut seen) = failed(Op::Flush);
+    let done = seen.io.replace(IoState::Quiet { pending: 1 });
+    let status = seen.status.as_mut().expect("a status");
+    status.targets = vec!["2 254:0 254:16 128/128 1 AA 1 core".into()];
+    seen.prodded = prodded.map(|(line, came_back)| Prodded {
+        status: line.map(|line| DmStatus {
+            targets: vec![line.into()],
+            ..DmStatus::default()
+        }),
+        io: match came_back {
+            true => done.expect("it was done"),
+            false => IoState::Quiet { pending: 1 },
+        },
+    });
+    // As it is recorded, and read again.
+    let text = serde_json::to_string(&seen).expect("plain data");
+    assert_eq!(text.contains("prodded"), prodded.is_some());
+    let seen = serde_json::from_str(&text).expect("it reads itself");
+    let verdict = judge(&case, &seen);
+    assert_eq!(verdict.outcome, Outcome::Hang);
+    assert!(verdict.reason.ends_with(ends), "{}", verdict.reason);
+    let told = verdict.differences.iter();
+    let told = told.filter(|one| one.text.contains("suspension")).count();
+    assert_eq!(told, usize::from(prodded.is_some()));
+}

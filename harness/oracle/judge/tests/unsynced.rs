@@ -106,7 +106,7 @@ fn the_page_cache_writes_a_shared_page_twice(#[case] sector: u64, #[case] sound:
         case.io.requests = 4;
     }
     let expected = model::expect(&case, &Environment::default(), &[]);
-    let seen = observe(&case);
+    let seen = observe(&buffered(true, Vec::new()));
     let scene = Scene {
         case: &case,
         seen: &seen,
