@@ -81,10 +81,18 @@ pub fn is_ahead(case: &Case, fault: &Fault) -> bool {
 /// least. Of read-ahead a multipath hears what a path failed; a mirror hands its
 /// failure on, and is asked for the pages one by one (`mirror_end_io`).
 pub fn asked_at_least(case: &Case, fault: &Fault) -> u32 {
-    match is_ahead(case, fault) && tells_of_read_ahead(case) {
+    let ahead = is_ahead(case, fault) && tells_of_read_ahead(case);
+    match ahead || is_disturbed(case, fault) {
         true => 1,
         false => asked(case, fault).0,
     }
+}
+
+/// Whether an attempt may count without having reached the medium: another request
+/// failed meanwhile, and the controller gave up what was in flight with it.
+fn is_disturbed(case: &Case, fault: &Fault) -> bool {
+    let mut of_leg = case.faults.iter().filter(|other| other.leg == fault.leg);
+    failure_handling(case).disturbs && of_leg.nth(1).is_some()
 }
 
 fn tells_of_read_ahead(case: &Case) -> bool {

@@ -321,11 +321,13 @@ impl Draw {
     }
 
     fn soak(&mut self) -> Soak {
-        let seconds = self.one_in(4);
+        let filesystem = self.key(2, Self::word::<Filesystem>);
+        // In a few seconds a file system may meet no failure.
+        let seconds = filesystem.is_none() && self.one_in(2);
         Soak {
             count: (!seconds).then(|| Sweep::of(self.0.u32(1..200))),
-            seconds: seconds.then(|| Sweep::of(self.0.u32(1..4))),
-            filesystem: self.key(2, Self::word::<Filesystem>),
+            seconds: seconds.then(|| Sweep::of(self.0.u32(2..6))),
+            filesystem,
             round: self.key(2, |draw| draw.0.u32(0..1000)),
         }
     }

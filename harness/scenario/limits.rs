@@ -66,8 +66,9 @@ pub const LINEAR_SEGMENTS: u64 = 4096;
 /// Sectors that a soak works on, at least: it is to do more than one thing.
 pub const SOAK_SECTORS: u64 = 64;
 
-/// Sectors that XFS needs, 32 MiB: an allocation group of 16 MiB, and its log.
-pub const XFS_SECTORS: u64 = 1 << 16;
+/// Sectors that a file system needs, 32 MiB: of XFS an allocation group has 16 MiB, and
+/// the files that fio writes fit.
+pub const FILES_SECTORS: u64 = 1 << 16;
 
 /// I/Os of a soak.
 pub const SOAK_COUNT: u32 = 1_000_000;

@@ -4,7 +4,7 @@ use super::{Scene, difference};
 use crate::oracle::model;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Case, Paths};
+use crate::scenario::case::{Case, Controller, Paths};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{Op, OpReport};
 
@@ -113,11 +113,13 @@ fn judge_sector(
 
 /// Whether the kernel itself may fill with zeros what could not be read: dm-io does
 /// what is left of a bio that failed (`endio` in drivers/md/dm-io.c), which is all of
-/// it where the leg is a dm device that takes bios; a driver of requests has moved
-/// on through it.
+/// it where the leg takes bios, as a dm device may; a driver of requests has moved
+/// on through it, but for those that end many at once, as NVMe's does
+/// (`blk_complete_request` in block/blk-mq.c): there it is the last piece.
 fn zeroed(case: &Case) -> bool {
     let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
-    case.stack.nested().is_some_and(takes_bios)
+    let left = matches!(case.legs.controller, Controller::Nvme | Controller::PiecewiseBio);
+    left && case.stack.raid1().is_some() || case.stack.nested().is_some_and(takes_bios)
 }
 
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, request: Unit) -> Result<u8, String> {

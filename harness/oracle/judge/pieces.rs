@@ -172,6 +172,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
             let (from, to) = match (always.filter(|_| count > 0), given_up) {
                 (Some(fault), _) => {
                     let (fewest, most_often) = controller::asked(scene.case, fault);
+                    let fewest = fewest.min(controller::asked_at_least(scene.case, fault));
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
                 (None, Some(asked)) => asked,

@@ -1,11 +1,11 @@
 //! Which deed brings an I/O back that its target holds: what the kernel must do by
 //! itself, and at what an operator does, and not later.
 
-use super::{Environment, Expectation, fault_meets, is_piece, multipath, multipathd, nested};
+use super::{Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested};
 use crate::observation::Deed;
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Stack};
+use crate::scenario::case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// For each request of the application what may bring it back: a deed, or `None` for
@@ -51,8 +51,16 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>
 /// One request is the one that is held. Of several it is that which the fault is in,
 /// if no other one reaches so far; the others are held or not, as they come upon the
 /// failure (`do_writes`).
+///
+/// A suspension without flush hands back what is held before it blocks new I/O
+/// (`mirror_presuspend`, `DMF_BLOCK_IO_FOR_SUSPEND`), so that the legs may be told to
+/// flush once more in between; a write waits, for its region is out of sync.
 fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Deed>>> {
     let parts = case.io.parts();
+    let goes_well = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;
+    if ends_with_fsync(case) && case.faults.iter().any(goes_well) {
+        return vec![vec![Some(Deed::Resume), Some(Deed::Suspend)]; parts.len()];
+    }
     let of_part = |&(sector, sectors): &(u64, u64)| {
         let part = Unit { sector, sectors };
         let pieces = units.iter().filter(|unit| is_piece(case, **unit, part));

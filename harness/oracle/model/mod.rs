@@ -36,6 +36,8 @@ use std::collections::BTreeSet;
 pub const EIO: i32 = 5;
 /// `EINVAL`.
 pub const EINVAL: i32 = 22;
+/// Bios on the legs that the guest's tracepoints are sure to keep.
+const TRACED: u64 = 1 << 14;
 /// `ENOTSUP`.
 const ENOTSUP: i32 = 95;
 /// Sectors in a page, the unit of the page cache.
@@ -412,6 +414,15 @@ fn knows_operations(case: &Case) -> Result<(), Unknown> {
             "QEMU takes ENOTSUP of a discard for success (`bdrv_co_pdiscard` in block/io.c), and \
              writes zeros where write-zeroes end so (`bdrv_co_do_pwrite_zeroes`): the driver \
              hears of no failure",
+        ));
+    }
+    // Such a device has blocks of 512 bytes, each of which is a bio (`set_init_blocksize`
+    // in block/bdev.c).
+    let by_sectors = case.io.path == Path::Buffered && !case.legs.sectors.is_multiple_of(PAGE);
+    if by_sectors && case.io.sectors * u64::from(case.legs.count) > TRACED {
+        return Err(Unknown(
+            "the page cache goes sector by sector on a device that is no whole number of pages: \
+             more bios than the guest's tracepoints keep",
         ));
     }
     let has = |op: Op| case.faults.iter().any(|fault| fault.op == op);

@@ -43,7 +43,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
             "a soak loads mirrors with their legs in another order, which a log on a disk knows \
              nothing of",
         )),
-        Stack::Raid1(_) if case.legs.sectors > limits::XFS_SECTORS => Err(Unknown(
+        Stack::Raid1(_) if case.legs.sectors > limits::FILES_SECTORS => Err(Unknown(
             "a soak synchronises the mirror again and again: set `size` in `[legs]` to at most \
              65536",
         )),

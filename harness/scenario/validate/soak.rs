@@ -24,15 +24,15 @@ pub(super) fn soak(file: &File, report: &mut Report) {
         return;
     }
     let small = file.legs.size.least(|size| *size);
-    let least = limits::XFS_SECTORS;
+    let least = limits::FILES_SECTORS;
     if let Some(size) = small.filter(|size| size.value < least) {
-        let xfs =
-            (soak.filesystem.as_ref()).and_then(|all| all.find(|one| *one == Filesystem::Xfs));
+        let any =
+            (soak.filesystem.as_ref()).and_then(|all| all.find(|one| *one != Filesystem::None));
         clash(
             report,
-            xfs,
+            any,
             Some(size),
-            "XFS does not fit on so small a device",
+            "a file system and what fio writes do not fit on so small a device",
             &format!("`size` in `[legs]` must be at least {least} then"),
         );
     }
