@@ -13,7 +13,6 @@ pub mod audit;
 pub mod cli;
 pub mod contract;
 pub mod controls;
-pub mod crash;
 pub mod guest;
 pub mod machine;
 pub mod observation;
@@ -24,3 +23,5 @@ pub mod runner;
 pub mod scenario;
 pub mod soak;
 pub mod storage;
+
+pub use halfway_crash as crash;
