@@ -118,7 +118,10 @@ fn judge_sector(
 /// (`blk_complete_request` in block/blk-mq.c): there it is the last piece.
 fn zeroed(case: &Case) -> bool {
     let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
-    let left = matches!(case.legs.controller, Controller::Nvme | Controller::PiecewiseBio);
+    let left = matches!(
+        case.legs.controller,
+        Controller::Nvme | Controller::PiecewiseBio
+    );
     left && case.stack.raid1().is_some() || case.stack.nested().is_some_and(takes_bios)
 }
 

@@ -1,7 +1,9 @@
 //! Which deed brings an I/O back that its target holds: what the kernel must do by
 //! itself, and at what an operator does, and not later.
 
-use super::{Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested};
+use super::{
+    Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested,
+};
 use crate::observation::Deed;
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
