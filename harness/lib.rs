@@ -13,7 +13,6 @@ pub mod audit;
 pub mod cli;
 pub mod contract;
 pub mod controls;
-pub mod crash;
 pub mod guest;
 pub mod machine;
 pub mod observation;
@@ -25,3 +24,5 @@ pub mod scenario;
 pub mod shell;
 pub mod soak;
 pub mod storage;
+
+pub use halfway_crash as crash;

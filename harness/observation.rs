@@ -207,9 +207,10 @@ impl std::fmt::Display for Deed {
     }
 }
 
-/// What a suspension without flush and a resume, which make a mirror give back all that
-/// it holds (`mirror_presuspend`), showed of an I/O that had not come back in its time
-/// though the mirror called every leg good: no repair, nobody had a reason for one.
+/// What a suspension without flush and a resume, with all faults off, showed of an I/O that
+/// had not come back in its time though the mirror called every leg good. They make a
+/// mirror give back all that it holds (`mirror_presuspend`). No repair: nobody had a reason
+/// for one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prodded {
     /// Status after it; `None` where the suspension never ended.

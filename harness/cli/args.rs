@@ -54,6 +54,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Judge recorded cases again
     Judge(JudgeArgs),
+    /// Say what a kernel's text reports: its title, function and frames
+    Decode(DecodeArgs),
     /// Print the kernels that are known by name, or fetch them
     Kernels(KernelsArgs),
     /// Break the kernel on purpose, and see whether the catalogue notices
@@ -321,6 +323,18 @@ pub struct JudgeArgs {
     /// Recorded cases: cases/<id>.json of a run record
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// `halfway decode`.
+#[derive(Clone, Debug, Args)]
+pub struct DecodeArgs {
+    /// Texts: console logs, mails, bug reports, directories of them, or `-` for
+    /// standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub files: Vec<PathBuf>,
+    /// A JSON object a line, one for each text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `halfway kernels`.

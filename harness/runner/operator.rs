@@ -84,13 +84,17 @@ const PROD: Duration = Duration::from_secs(10);
 /// Of an I/O that did not come back while the mirror called every leg good: whether the
 /// mirror still has it, and only forgot why. What it holds a suspension without flush
 /// gives back; for what is lost that waits in vain. No repair: it is for the story.
-pub async fn prod(station: &Station, case: &Case, seen: &mut Observation) {
+pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
     let sound = |status: &DmStatus| failed(case, status).is_empty() && !log_failed(status);
     let mirror = case.stack.raid1().is_some() && is_needed(case) && !waits_beneath(case);
     let shown_sound = seen.status.as_ref().is_some_and(sound);
     let Some(before) = seen.last_io().filter(|_| mirror && shown_sound).cloned() else {
         return;
     };
+    // A leg that still fails it would have it held, and forgotten, once more.
+    if station.arm(&case.legs, &[], &[]).await.is_err() {
+        return;
+    }
     let name = || NAME.to_owned();
     let (noflush, patience) = (true, PROD);
     let suspend = Request::DmSuspend {

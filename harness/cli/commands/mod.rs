@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod controls;
+pub mod decode;
 pub mod doctor;
 pub mod explain;
 pub mod explore;
@@ -32,6 +33,7 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Shell(args) => shell::execute(args, ctx).await,
         Command::Show(args) => show::execute(args, ctx),
         Command::Judge(args) => judge::execute(args, ctx),
+        Command::Decode(args) => decode::execute(args),
         Command::Kernels(args) => kernels::execute(args, ctx).await,
         Command::Audit(args) => audit::execute(args, ctx).await,
         Command::Controls(args) => controls::execute(args, ctx).await,

@@ -1,0 +1,567 @@
+//! Frames of a stack, and which of them matter.
+
+use crate::form::{self, FUNCTION};
+use regex::Regex;
+use serde::Serialize;
+use std::sync::LazyLock;
+
+/// A function on a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Its name, without what the compiler added (`.isra.0`, `.cold`).
+    pub function: String,
+    /// `file:line`, where the text has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The module that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Whether the compiler made it a part of the one that follows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inlined: bool,
+}
+
+/// What a line says of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Where the processor was; `None` is an address without a name.
+    Here(Option<Frame>),
+    /// A stack begins.
+    Begins,
+    /// One more frame.
+    Frame(Frame),
+    /// A frame that the unwinder only guesses (`?`).
+    Guess,
+    /// The stack of an interrupt ends, that of what was interrupted follows.
+    Interrupted,
+    /// Nothing.
+    Nothing,
+}
+
+fn regex(pattern: &str) -> Regex {
+    let place = r"\+0x[0-9a-fA-F]+(?:/0x[0-9a-fA-F]+|/[0-9a-f]+)?";
+    let pattern = pattern
+        .replace("{F}", &format!("(?P<f>{FUNCTION})"))
+        .replace("{AT}", place)
+        .replace(
+            "{PC}",
+            r"(?:[\[(]+<?(?:0x)?[0-9a-f]{4,16}>?[\])]+|<?[0-9a-f]{16}>?)",
+        );
+    form::regex(&pattern)
+}
+
+static HERE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?:^|[^\w])(?:[NER]?IP|[EP]C|pc|epc|psw|Krnl PSW|PSW)(?:\s+is at|\s*:|\s)\s*(?:(?:[0-9a-f]{2,4}|__KERNEL_CS):)?\s*(?:{PC}\s*)*(?:\(?{F}{AT}(?P<rest>.*)|(?:0x)?[0-9a-f]{4,16}\s*$|\(null\)|\s*$|0x[0-9a-f]+)",
+    )
+});
+
+static BEGINS: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^\s*(?:Call [Tt]race|[Bb]acktrace|stack backtrace|Trace)\b.{0,40}:?"));
+
+static FRAME: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"^\s*(?:<[A-Z#/]+>\s*)*(?:Trace:\s*|Call Trace:\s*|#\d+\s+)?(?:\(?{PC}\)?\s*)*(?:<[A-Z#/]+>\s*)*(?P<guess>\? +)?(?:\d+:)?\(?{F}(?:{AT}\)?(?P<rest>.*)|(?P<inline> +[\w./-]+\.[chSrs]+:\d+ \[inline\])(?P<rest2>.*)|\)? from (?:{PC} *)?\(?(?P<caller>[A-Za-z_][\w.]*)\+.*)$",
+    )
+});
+
+/// The very old form of what was inlined, and addresses with nothing but a name.
+static OLD: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^\s*(?:\[< +inline +>\]\s*(?P<guess>\? +)?{F}\s+(?P<file>[\w./-]+:\d+)|Trace; [0-9a-f]+ <{F2}\+[0-9a-f]+/[0-9a-f]+>)".replace("{F2}", r"(?P<g>[\w.]+)").as_str())
+});
+
+static FILE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:^|\s)([\w./-]+\.(?:[chS]|rs):\d+)"));
+static MODULE: LazyLock<Regex> = LazyLock::new(|| regex(r"\[([a-z]\w*)(?: [0-9a-f]{8,40})?\]"));
+
+/// A function's name as the source has it.
+pub(crate) fn plain(name: &str) -> String {
+    let mut name = name;
+    // Rust's and ordinary C's names have no dot of their own.
+    if let Some(dot) = name.find('.').filter(|dot| *dot > 0) {
+        let known = [
+            ".isra",
+            ".constprop",
+            ".part",
+            ".cold",
+            ".llvm",
+            ".clone",
+            ".lto",
+            ".pr",
+        ];
+        let rest = &name[dot..];
+        if known.iter().any(|suffix| rest.starts_with(suffix))
+            || rest[1..].starts_with(|c: char| c.is_ascii_digit())
+        {
+            name = &name[..dot];
+        }
+    }
+    // The function behind the wrappers of a system call's arguments.
+    let call = [
+        "__se_sys_",
+        "__do_sys_",
+        "__se_compat_sys_",
+        "__do_compat_sys_",
+    ];
+    let call = call.iter().find_map(|prefix| name.strip_prefix(prefix));
+    call.unwrap_or(name).to_owned()
+}
+
+fn frame(name: &str, rest: &str) -> Frame {
+    let file = FILE.captures(rest).map(|found| found[1].to_owned());
+    let module = MODULE.captures(rest).map(|found| found[1].to_owned());
+    let inlined = rest.contains("[inline]");
+    Frame {
+        function: plain(name),
+        file,
+        module: module.filter(|module| module != "inline"),
+        inlined,
+    }
+}
+
+/// What a line says of a stack.
+pub(crate) fn steps(line: &str) -> Vec<Step> {
+    let mut steps = vec![step(line)];
+    // ARM tells both ends of a call.
+    if matches!(steps[0], Step::Frame(_))
+        && line.contains(" from ")
+        && let Some(caller) = FRAME.captures(line).and_then(|found| found.name("caller"))
+    {
+        steps.push(Step::Frame(frame(caller.as_str(), "")));
+    }
+    steps
+}
+
+fn step(line: &str) -> Step {
+    if let Some(found) = HERE.captures(line) {
+        let rest = found.name("rest").map_or("", |rest| rest.as_str());
+        let frame = found.name("f").map(|name| frame(name.as_str(), rest));
+        return Step::Here(frame);
+    }
+    if let Some(found) = FRAME.captures(line) {
+        if found.name("guess").is_some() || line.contains("(unreliable)") {
+            return Step::Guess;
+        }
+        let rest = ["rest", "inline", "rest2"].into_iter();
+        let rest: String = (rest.filter_map(|name| found.name(name)))
+            .map(|part| part.as_str())
+            .collect();
+        return Step::Frame(frame(&found["f"], &rest));
+    }
+    if let Some(found) = OLD.captures(line) {
+        if found.name("guess").is_some() {
+            return Step::Guess;
+        }
+        let name = found.name("f").or_else(|| found.name("g"));
+        let mut one = frame(name.map_or("", |name| name.as_str()), "");
+        one.file = found.name("file").map(|file| file.as_str().to_owned());
+        one.inlined = one.file.is_some();
+        return Step::Frame(one);
+    }
+    if line.contains("<EOI>") || line.contains("</IRQ>") {
+        return Step::Interrupted;
+    }
+    match BEGINS.is_match(line) {
+        true => Step::Begins,
+        false => Step::Nothing,
+    }
+}
+
+/// Functions that complain, print, unwind, enter the kernel or check memory for
+/// others; a name that contains one of them is noise.
+const NOISE: &[&str] = &[
+    // Printing and unwinding.
+    "dump_stack",
+    "show_stack",
+    "dump_backtrace",
+    "unwind_backtrace",
+    "print_address_description",
+    "print_report",
+    "printk",
+    "dev_info",
+    "dev_notice",
+    "dev_warn",
+    "dev_err",
+    "dev_alert",
+    "dev_crit",
+    "dev_emerg",
+    "warn_slowpath",
+    "warn_alloc",
+    "__warn",
+    "report_bug",
+    "panic",
+    "fixup_bug",
+    "handle_bug",
+    "show_regs",
+    "stack_trace",
+    "arch_stack_walk",
+    "stack_depot",
+    "save_stack",
+    "set_track",
+    // Traps.
+    "invalid_op",
+    "do_error",
+    "do_trap",
+    "handle_trap",
+    "error_trap",
+    "exc_trap",
+    "do_invalid",
+    "exc_invalid",
+    "program_check_exception",
+    "program_check_common",
+    "asm_exc_",
+    "error_entry",
+    "error_code",
+    "bug_handler",
+    "brk_handler",
+    "el1_abort",
+    "do_mem_abort",
+    "do_translation_fault",
+    "die_kernel_fault",
+    "__do_kernel_fault",
+    "do_page_fault",
+    "el1h_64_sync",
+    "el1_sync",
+    "el1_da",
+    // Sanitizers and checkers.
+    "__sanitizer",
+    "__asan",
+    "kasan",
+    "__msan",
+    "kmsan",
+    "kcsan",
+    "__tsan",
+    "ubsan",
+    "check_memory_region",
+    "read_word_at_a_time",
+    "debug_object",
+    "timer_is_static_object",
+    "work_is_static_object",
+    "instrument_",
+    "__hwasan",
+    "sysvec_",
+    // Locks.
+    "lockdep",
+    "perf_trace",
+    "lock_acquire",
+    "lock_release",
+    "lock_class",
+    "reacquire_held_locks",
+    "__lock_",
+    "check_wait_context",
+    "mark_lock",
+    "mark_usage",
+    "validate_chain",
+    "check_prev",
+    "check_deadlock",
+    "check_noncircular",
+    "print_circular",
+    "print_usage_bug",
+    "valid_state",
+    "print_deadlock",
+    "print_bad_irq",
+    "print_irq_inversion",
+    "print_lock_invalid",
+    "spin_lock",
+    "spin_trylock",
+    "spin_unlock",
+    "raw_read_lock",
+    "raw_read_trylock",
+    "raw_write_lock",
+    "raw_write_trylock",
+    "raw_read_unlock",
+    "raw_write_unlock",
+    "read_lock",
+    "write_lock",
+    "down_read",
+    "down_write",
+    "up_read",
+    "up_write",
+    "mutex_lock",
+    "mutex_trylock",
+    "mutex_unlock",
+    "mutex_remove_waiter",
+    "rwsem_",
+    "osq_lock",
+    "osq_unlock",
+    "__wake_up",
+    "ww_mutex",
+    // Counters, strings, memory, lists.
+    "refcount_add",
+    "refcount_sub",
+    "refcount_inc",
+    "refcount_dec",
+    "refcount_set",
+    "refcount_read",
+    "refcount_warn",
+    "__refcount",
+    "kref_",
+    "memcpy",
+    "memcmp",
+    "memset",
+    "memchr",
+    "memmove",
+    "strcmp",
+    "strncmp",
+    "strcpy",
+    "strlcpy",
+    "strncpy",
+    "strscpy",
+    "strlen",
+    "strnstr",
+    "strnlen",
+    "strchr",
+    "copy_to_user",
+    "copy_from_user",
+    "put_user",
+    "get_user",
+    "copy_user",
+    "might_fault",
+    "might_sleep",
+    "__might_resched",
+    "list_add",
+    "list_del",
+    "list_replace",
+    "list_move",
+    "list_splice",
+    "_indirect_thunk_",
+    "__list_",
+    "atomic_",
+    "atomic64_",
+    "test_bit",
+    "test_and_",
+    "_find_next",
+    "__raw_read",
+    "__raw_write",
+    "ioread",
+    "iowrite",
+    "logic_in",
+    "logic_out",
+    "snprintf",
+    "scnprintf",
+    "kasprintf",
+    "kvasprintf",
+    "sprintf",
+    "string_nocheck",
+    "print_tainted",
+    "pointer",
+    // Memory, trees, lists and counters of others.
+    "kfree",
+    "kvfree",
+    "vfree",
+    "free_large",
+    "kmalloc",
+    "kzalloc",
+    "kcalloc",
+    "krealloc",
+    "kmem_cache",
+    "kmemdup",
+    "memdup",
+    "vmalloc",
+    "vzalloc",
+    "alloc_page",
+    "alloc_frozen_pages",
+    "__alloc_pages",
+    "slab_alloc",
+    "slab_free",
+    "rb_erase",
+    "rb_insert",
+    "__rb_",
+    "rb_first",
+    "rb_next",
+    "rb_prev",
+    "rb_last",
+    "rb_find",
+    "xas_",
+    "idr_",
+    "ida_free",
+    "crc_itu",
+    "crc32",
+    "crc16",
+    "skb_put",
+    "skb_push",
+    "skb_pull",
+    "skb_panic",
+    "skb_over_panic",
+    "skb_under_panic",
+    "kfree_skb",
+    "consume_skb_",
+    "iput",
+    "drop_nlink",
+    "inc_nlink",
+    "mark_buffer_dirty",
+    "fast_dput",
+    "dput",
+    "fortify",
+    "ref_tracker",
+    "copy_to_iter",
+    "copy_from_iter",
+    "local_bh_enable",
+    "warn_bogus_irq",
+    "assertfail",
+    "folio_unlock",
+    "folio_lock",
+    "unlock_page",
+    "walk_stackframe",
+    "tag_check",
+    "devres_",
+    "lock_timer_base",
+    "mutex_optimistic",
+    "insert_work",
+    "queue_work",
+    "queue_delayed_work",
+    "wait_for_completion",
+    "wait_for_common",
+    "do_wait_for",
+    "rust_begin_unwind",
+    "panicking",
+    "__might_fault",
+    "ex_handler",
+    "stack_chk_fail",
+    "device_release",
+    "print_unlock",
+    "check_usage",
+    "check_irq_usage",
+    "trace_hardirqs",
+    "down_trylock",
+    "klist_",
+    "find_lock_entries",
+    "truncate_inode_pages",
+    "copy_page_to_iter",
+    "copy_folio_to_iter",
+    "mod_timer",
+    "rust_helper",
+    // Timers, work and devices that somebody takes away under their users.
+    "del_timer",
+    "timer_delete",
+    "flush_work",
+    "__cancel_work",
+    "cancel_work_sync",
+    "cancel_delayed_work",
+    "try_to_grab_pending",
+    "flush_workqueue",
+    "drain_workqueue",
+    "destroy_workqueue",
+    "finish_wait",
+    "kthread_stop",
+    "kobject_del",
+    "kobject_put",
+    "kobject_uevent_env",
+    "add_uevent_var",
+    "get_device_parent",
+    "device_add",
+    "device_del",
+    "device_unregister",
+    "device_destroy",
+    "hwrng_unregister",
+    "i2c_del_adapter",
+    "__unregister_client",
+    "device_for_each_child",
+    "rollback_registered",
+    "unregister_netdev",
+    "sysfs_remove",
+    "device_remove_file",
+    "tty_unregister_device",
+    "dummy_urb_enqueue",
+    "usb_kill_urb",
+    "usb_kill_anchored_urbs",
+    "usb_control_msg",
+    "usb_hcd_submit_urb",
+    "usb_submit_urb",
+];
+
+/// The same, whole names.
+const NOISE_WHOLE: &[&str] = &["down", "up", "die", "string", "rust_helper_BUG"];
+
+/// Whether a frame is of interest to nobody.
+pub(crate) fn is_noise(function: &str) -> bool {
+    NOISE_WHOLE.contains(&function) || NOISE.iter().any(|noise| function.contains(noise))
+}
+
+/// Where a stack is no longer about what was done, but about who asked for it: work is
+/// dispatched there, or a system call begins.
+static ANCHOR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"process_one_work|do_syscall_|do_fast_syscall_|sysenter_dispatch|tracesys_phase2|el0_svc|invoke_syscall|ret_fast_syscall|netif_receive_skb|do_softirq|call_timer_fn|_run_timers|run_timer_softirq|hrtimer_run|run_ksoftirqd|smpboot_thread_fn|^kthread$|start_secondary|cpu_startup_entry|ret_from_fork|new_sync_read|new_sync_write|vfs_write|vfs_read|vfs_iter_read|vfs_iter_write|do_iter_read|do_iter_write|vfs_ioctl|blkdev_driver_ioctl|blkdev_ioctl|^call_read_iter|^call_write_iter|do_iter_readv_writev|^call_mmap|mmap_region|do_mmap|do_dentry_open|vfs_open|^sock_sendmsg|^sock_recvmsg|^sock_release|^__sock_release|^__sock_sendmsg|__sys_setsockopt|kernel_setsockopt|sock_common_setsockopt|__sys_listen|kernel_listen|sk_common_release|^sock_mmap|__sys_accept|kernel_accept|^sock_do_ioctl|^sock_ioctl|^compat_sock_ioctl|^nfnetlink_rcv_msg|^rtnetlink_rcv_msg|^netlink_dump|^(?:compat_)?(?:SYSC|SyS|__sys|___sys|__do_sys|__se_sys|__x64_sys)_(?:socketpair|connect|ioctl)|do_vfs_ioctl|ksys_ioctl|tasklet_action|__fput|task_work_run|exit_to_usermode|exit_to_user_mode",
+    )
+    .expect("it is tested")
+});
+
+/// What loops: the last function before the dispatch.
+pub(crate) fn of_stall(frames: &[Frame]) -> Option<&str> {
+    let anchor = frames
+        .iter()
+        .position(|frame| ANCHOR.is_match(&frame.function))?;
+    if let Some(call) =
+        (frames[..=anchor].iter()).find(|frame| frame.function.contains("smp_call_function"))
+    {
+        let name = call.function.trim_start_matches("generic_exec_single");
+        return Some(name.get(..17).unwrap_or(name));
+    }
+    let mut before = frames[..=anchor].iter().rev().skip(1);
+    let before = match before.next() {
+        // It hands over to that of the native system call.
+        Some(compat) if compat.function.ends_with("_compat_ioctl") => {
+            let native = compat.function.replace("_compat_ioctl", "_ioctl");
+            let native = before.next().filter(|frame| frame.function == native);
+            native.or(Some(compat))
+        }
+        other => other,
+    };
+    let found = before.unwrap_or(&frames[anchor]).function.as_str();
+    let prefixes = [
+        "__x64_",
+        "__ia32_",
+        "SYSC_",
+        "SyS_",
+        "compat_SYSC_",
+        "compat_SyS_",
+        "__arm64_",
+        "__do_",
+        "__se_",
+    ];
+    let stripped = prefixes
+        .iter()
+        .find_map(|prefix| found.strip_prefix(prefix));
+    Some(stripped.unwrap_or(found))
+}
+
+/// What waits: the first that is no waiting itself; some waits are known by what they
+/// wait for.
+pub(crate) fn of_hung(frames: &[Frame]) -> Option<&str> {
+    for frame in frames {
+        let name = frame.function.as_str();
+        if name.starts_with("rtnl_lock") {
+            return Some("rtnl_lock");
+        }
+        let rcu = [
+            "synchronize_rcu",
+            "synchronize_srcu",
+            "synchronize_net",
+            "synchronize_sched",
+        ];
+        if rcu.iter().any(|one| name.starts_with(one)) {
+            return Some("synchronize_rcu");
+        }
+    }
+    const WAITING: &[&str] = &[
+        "sched",
+        "_lock",
+        "_slowlock",
+        "down",
+        "rwsem",
+        "completion",
+        "kthread",
+        "wait",
+        "synchronize",
+        "context_switch",
+        "__switch_to",
+        "cancel_delayed_work",
+        "cancel_work",
+        "flush_work",
+        "ww_mutex",
+        "rcu_barrier",
+        "do_read_cache",
+    ];
+    let mut frames = frames.iter().map(|frame| frame.function.as_str());
+    frames.find(|name| !WAITING.iter().any(|waiting| name.contains(waiting)))
+}
