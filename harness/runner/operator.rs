@@ -50,7 +50,7 @@ pub async fn act(
     }
     let enough = |status: &DmStatus| !failed(case, status).is_empty() || log_failed(status);
     let status = match waiting(station, case, deadline, enough).await? {
-        Ok(status) => status,
+        Ok(status) => settled(station, status).await?,
         Err(state) => return Ok(state),
     };
     let failed = failed(case, &status);
@@ -120,6 +120,20 @@ pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
             io: before,
         },
     });
+}
+
+/// What the status comes to: a leg is shown as failed before the mirror's worker has
+/// seen to what that failure leaves behind (`write_callback`, `do_failures`).
+async fn settled(station: &Station, mut status: DmStatus) -> Result<DmStatus, CallError> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let next = station.guest.status(NAME).await?;
+        if next == status {
+            return Ok(status);
+        }
+        status = next;
+    }
 }
 
 /// The status of a stack whose I/O waits, once it shows `enough`; the state of the

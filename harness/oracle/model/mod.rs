@@ -351,12 +351,22 @@ pub const UNALIGNED: u16 = 4;
 
 fn refused(case: &Case) -> Expectation {
     let legs = usize::from(case.legs.count);
+    let fails_flushes = |leg: u8| {
+        let mut of_leg = case.faults.iter().filter(|fault| fault.leg == leg);
+        of_leg.any(|fault| fault.op == Op::Flush)
+    };
     Expectation {
         answers: vec![vec![Err(EINVAL)]; case.io.parts().len()],
         refused: true,
         held: false,
         units: Vec::new(),
-        health: vec!["A"; case.members().into()],
+        // A disk log has the legs flushed of its own accord (`mirror_flush`).
+        health: (0..case.members())
+            .map(|leg| match case.has_log_disk() && fails_flushes(leg) {
+                true => "AF",
+                false => "A",
+            })
+            .collect(),
         active_group: None,
         log: case.has_log_disk().then_some('A'),
         beneath: match case.stack.nested() {

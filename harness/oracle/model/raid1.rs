@@ -26,6 +26,12 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
     let failing = legs_with(case, Op::Write, whole(case));
     let none_left = failing.len() == usize::from(case.legs.count);
+    if case.io.path == Path::Buffered && failing.len() > 1 && holds(mirror) {
+        return Err(Unknown(
+            "several legs fail pages of a write; one may come to it after the mirror was repaired \
+             for another, and how depends on timing",
+        ));
+    }
     if case.io.dsync && pieces_vary && case.faults.iter().any(|fault| fault.op == Op::Flush) {
         return Err(Unknown(
             "a flush fails behind writes in several pieces; which of them it belongs to depends on \

@@ -149,7 +149,6 @@ use rstest::{Context, rstest};
     "[stack]\nregion_size = 4096\n[legs]\nsize = 2050\n[io]\nsector = 0"
 )]
 #[case::mirror_below_a_region("[legs]\nsize = 600\n[io]\nsector = 0")]
-#[case::more_than_the_controller_takes("[legs]\ncontroller = \"nvme\"\nmax_sectors_kb = 1176")]
 #[case::region_below_a_page("[stack]\nregion_size = 4")]
 #[case::region_of_the_largest_size("[stack]\nregion_size = 4294967295")]
 #[case::keep_log("[stack]\nhandle_errors = false\nkeep_log = true")]

@@ -429,18 +429,6 @@ pub(super) fn legs(file: &File, report: &mut Report) {
                 .value(count, "this many legs")
                 .help(format!("it takes {most_legs}"));
         }
-        let takes = controller.value.profile().limits.request_sectors;
-        let most_kib = takes.map_or(u32::MAX, |sectors| (sectors / 2) as u32);
-        let splits = legs.max_sectors_kb.as_ref();
-        if let Some(kib) = splits.and_then(|sweep| sweep.find(|kib| *kib > most_kib)) {
-            report
-                .problem(format!("`{word}` takes no requests of {} KiB", kib.value))
-                .value(controller, "this controller")
-                .value(kib, "so much at once")
-                .help(format!(
-                    "the kernel refuses to set more than {most_kib} there (`max_hw_sectors_kb`)"
-                ));
-        }
         let large = |size: &u64| size.saturating_add(most) > sectors;
         if let Some(size) = (legs.size).find(|size| sectors < largest && large(size)) {
             report
