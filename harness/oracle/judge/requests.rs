@@ -100,6 +100,9 @@ impl Request {
 /// `offline`: the leg is taken offline when it gives no answer.
 pub fn of(commands: &[Entry], offline: bool) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
+    // Those without a result, by their place: a disk that is asked for ever leaves as many
+    // behind it as its journal is long.
+    let mut open: Vec<usize> = Vec::new();
     for entry in commands {
         let Some(told) = entry.told else {
             continue;
@@ -108,24 +111,26 @@ pub fn of(commands: &[Entry], offline: bool) -> Vec<Request> {
             sector: entry.sector,
             sectors: entry.sectors,
         };
-        let goes_on = |request: &&mut Request| {
-            request.result.is_none() && request.command == entry.command && request.rest() == range
+        let goes_on = |place: &&usize| {
+            let request: &Request = &requests[**place];
+            request.command == entry.command && request.rest() == range
         };
-        match requests.iter_mut().find(goes_on) {
-            Some(request) => request.answered(entry, told, offline),
-            None => {
-                let mut request = Request {
-                    command: entry.command,
-                    range,
-                    first: *entry,
-                    parts: Vec::new(),
-                    result: None,
-                    told,
-                    counted: 0,
-                };
-                request.answered(entry, told, offline);
-                requests.push(request);
-            }
+        let place = open.iter().find(goes_on).copied().unwrap_or_else(|| {
+            requests.push(Request {
+                command: entry.command,
+                range,
+                first: *entry,
+                parts: Vec::new(),
+                result: None,
+                told,
+                counted: 0,
+            });
+            open.push(requests.len() - 1);
+            requests.len() - 1
+        });
+        requests[place].answered(entry, told, offline);
+        if requests[place].result.is_some() {
+            open.retain(|other| *other != place);
         }
     }
     requests
