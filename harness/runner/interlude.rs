@@ -63,12 +63,21 @@ pub async fn act(
     let done = match deed(station, case, deeds).await {
         // Of what a suspension waited for nobody needs to be told.
         Ok(done) if deeds.contains(&Deed::Resume) => Ok(done),
+        // QEMU stands still until the disk has ended what it was told to give up, and the
+        // guest with it.
+        Ok(done) if gives_up(case) => let_go(station, case, None).await.map(|()| done),
         Ok(done) => let_go(station, case, Some(deeds)).await.map(|()| done),
         failed => failed,
     };
     // Also where the deed failed: a request that is kept keeps QEMU.
     station.storage.release_all();
     done.map(Some)
+}
+
+/// Whether the disk is told to give up what it holds, by its driver or since it goes.
+fn gives_up(case: &Case) -> bool {
+    let mut holds = case.holds.iter();
+    holds.any(|hold| matches!(hold.meanwhile, Meanwhile::Timeout | Meanwhile::Unplug))
 }
 
 /// Waits until all requests are held that are to be, or until none comes any more.

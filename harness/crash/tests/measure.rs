@@ -232,7 +232,15 @@ fn no_text_is_too_strange() {
         for report in decode(&changed) {
             assert!(!report.title.contains(char::is_control));
         }
-        let took = started.elapsed();
+        let mut took = started.elapsed();
+        // A busy host delays anybody: what is slow is slow each time.
+        for _ in 0..2 {
+            if took > Duration::from_millis(10) {
+                let started = Instant::now();
+                drop(decode(&changed));
+                took = took.min(started.elapsed());
+            }
+        }
         slow += usize::from(took > Duration::from_millis(10));
         if took > slowest {
             println!("{}: {took:?} for {} bytes", text.name, changed.len());
