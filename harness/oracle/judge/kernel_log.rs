@@ -31,11 +31,8 @@ pub fn complaint(crash: &Crash, when: &str) -> Difference {
 /// What a device model says of a failure of its medium.
 fn is_remark(scene: &Scene<'_>, line: &str) -> bool {
     let mut remarks = scene.failure_handling.remarks.iter();
-    let failed = scene
-        .seen
-        .journal
-        .iter()
-        .any(|entry| entry.result != Some(0));
+    let all = scene.seen.journal.iter().chain(&scene.seen.set_up);
+    let failed = all.into_iter().any(|entry| entry.result != Some(0));
     failed && remarks.any(|remark| line.contains(remark))
 }
 

@@ -26,7 +26,8 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
     let failing = legs_with(case, Op::Write, whole(case));
     let none_left = failing.len() == usize::from(case.legs.count);
-    if case.io.path == Path::Buffered && failing.len() > 1 && holds(mirror) {
+    let one_after_another = failing.len() > 1 && !none_left;
+    if case.io.path == Path::Buffered && one_after_another && holds(mirror) {
         return Err(Unknown(
             "several legs fail pages of a write; one may come to it after the mirror was repaired \
              for another, and how depends on timing",
