@@ -43,7 +43,7 @@ use crate::scenario::Case;
 use crate::scenario::case::Fault;
 use crate::scenario::reported::Reported;
 use halfway_controllers::FailureHandling;
-use halfway_protocol::io::{IoReport, IoState};
+use halfway_protocol::io::{IoReport, IoState, Op, Path};
 use halfway_protocol::trace::Dev;
 use requests::Request;
 
@@ -102,7 +102,7 @@ impl Scene<'_> {
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
                     commands.partition(|entry| entry.told.is_some());
-                let requests = requests::of(&told, self.offline(leg)).into_iter();
+                let requests = requests::of(&told, self.manner(leg)).into_iter();
                 let requests = requests.map(|one| one.entry());
                 requests.chain(others).collect()
             }
@@ -113,7 +113,15 @@ impl Scene<'_> {
     /// The same, with what became of each part; of devices that tell.
     fn requests(&self, leg: u8) -> Vec<Request> {
         let commands: Vec<Entry> = self.commands(leg).collect();
-        requests::of(&commands, self.offline(leg))
+        requests::of(&commands, self.manner(leg))
+    }
+
+    /// How the commands of a leg are to be read.
+    fn manner(&self, leg: u8) -> requests::Manner {
+        requests::Manner {
+            offline: self.offline(leg),
+            ahead: (self.case.io.op, self.case.io.path) == (Op::Read, Path::Buffered),
+        }
     }
 
     /// Whether a leg was taken offline, since it gave no answer.

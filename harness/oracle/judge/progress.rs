@@ -53,7 +53,8 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         let ends = completions
             .iter()
             .filter(|seen| seen.command == one.command);
-        let ends: Vec<Unit> = ends.map(|seen| seen.range).collect();
+        let ends = ends.map(|seen| seen.range);
+        let ends: Vec<Unit> = ends.chain(not_failed(scene, leg, one)).collect();
         let mut sectors = one.range.sector..one.range.end();
         let unseen = sectors.find(|sector| {
             let same = requests.iter().filter(|other| {
@@ -71,6 +72,20 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         }
     }
     None
+}
+
+/// What the kernel took back from a request that failed, to ask for it again: it fails a
+/// request that was merged of bios with unlike failfast bits only to the end of those that
+/// are like its first one (`blk_rq_err_bytes`, which `scsi_io_completion_action` asks).
+fn not_failed(scene: &Scene<'_>, leg: u8, failed: &Request) -> Option<Unit> {
+    let ends_with = |sector: u64| {
+        let mut ends = trace::completions(scene, leg).filter(|seen| !seen.ok);
+        ends.any(|seen| seen.command == failed.command && seen.range.end() == sector)
+    };
+    trace::handed_back(scene, leg)
+        .filter(|back| back.command == failed.command && back.range.lies_in(failed.range))
+        .map(|back| back.range)
+        .find(|back| back.end() == failed.range.end() && ends_with(back.sector))
 }
 
 /// Why it is not shown that the kernel met the fault as it was to be met: the
@@ -104,12 +119,14 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .collect();
     let partial = progress > 0 && sense::completes_progress(fault, scene.release);
     let ok = met.result == Some(0);
+    let end = not_failed(scene, fault.leg, met).map_or(range.end(), |rest| rest.sector);
+    let sectors = end - range.sector;
     let wanted = match partial {
         true => vec![
             (range.sector, progress, true),
-            (range.sector + progress, range.sectors - progress, ok),
+            (range.sector + progress, sectors - progress, ok),
         ],
-        false => vec![(range.sector, range.sectors, ok)],
+        false => vec![(range.sector, sectors, ok)],
     };
     let shown = ends.windows(wanted.len()).any(|ends| *ends == wanted);
     (!shown).then(|| {

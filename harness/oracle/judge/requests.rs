@@ -6,6 +6,7 @@ use crate::observation::{Command, Entry, Told};
 use crate::oracle::sense::{self, Decision};
 use crate::oracle::units::Unit;
 use halfway_target::Said;
+use std::collections::HashMap;
 
 /// A request of the driver, as its commands show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,14 @@ impl Request {
         }
     }
 
+    /// It was not asked for again, though its last answer is one that is tried again: it
+    /// failed with that.
+    fn given_up(&mut self, result: Option<i32>) {
+        let rest = self.rest().sectors;
+        self.part(rest, false);
+        self.result = result;
+    }
+
     /// Takes in the answer to its next command; of a disk that is `offline` from
     /// the first one on that has none.
     fn answered(&mut self, entry: &Entry, told: Told, offline: bool) {
@@ -96,13 +105,22 @@ impl Request {
     }
 }
 
-/// The requests that these commands to one leg belong to, by their first one;
-/// `offline`: the leg is taken offline when it gives no answer.
-pub fn of(commands: &[Entry], offline: bool) -> Vec<Request> {
+/// What else is known of a leg's commands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// The leg is taken offline when it gives no answer.
+    pub offline: bool,
+    /// Some are read-ahead, which is never tried again (`scsi_noretry_cmd`).
+    pub ahead: bool,
+}
+
+/// The requests that these commands to one leg belong to, by their first one.
+pub fn of(commands: &[Entry], manner: Manner) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     // Those without a result, by their place: a disk that is asked for ever leaves as many
     // behind it as its journal is long.
     let mut open: Vec<usize> = Vec::new();
+    let mut results: HashMap<usize, Option<i32>> = HashMap::new();
     for entry in commands {
         let Some(told) = entry.told else {
             continue;
@@ -128,9 +146,15 @@ pub fn of(commands: &[Entry], offline: bool) -> Vec<Request> {
             open.push(requests.len() - 1);
             requests.len() - 1
         });
-        requests[place].answered(entry, told, offline);
+        requests[place].answered(entry, told, manner.offline);
         if requests[place].result.is_some() {
             open.retain(|other| *other != place);
+        }
+        results.insert(place, entry.result);
+    }
+    for place in open.into_iter().filter(|_| manner.ahead) {
+        if requests[place].counted > 0 {
+            requests[place].given_up(results[&place]);
         }
     }
     requests
@@ -191,7 +215,7 @@ mod tests {
         let entries: Vec<Entry> = numbered
             .map(|((sector, report), order)| command(order, *sector, *report))
             .collect();
-        of(&entries, false)
+        of(&entries, Manner::default())
             .into_iter()
             .map(|request| {
                 let parts = request.parts.iter();
@@ -261,9 +285,27 @@ mod tests {
     #[test]
     fn a_request_ends_as_its_last_command() {
         let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
-        let entry = of(&entries, false)[0].entry();
+        let entry = of(&entries, Manner::default())[0].entry();
         assert_eq!((entry.order, entry.result), (0, Some(0)));
         assert_eq!(entry.told, entries[1].told);
+    }
+
+    /// Read-ahead that a disk answers with an error which is otherwise tried again has
+    /// failed; a command without an answer has not.
+    #[rstest]
+    #[case::ahead(true, Some("transport-failure"), Some(-5))]
+    #[case::not_ahead(false, Some("transport-failure"), None)]
+    #[case::asked_for_as_long_as_it_lasts(true, Some("busy"), None)]
+    fn read_ahead_is_not_tried_again(
+        #[case] ahead: bool,
+        #[case] report: Option<&str>,
+        #[case] result: Option<i32>,
+    ) {
+        let entries = [command(0, 2048, report)];
+        let offline = false;
+        let found = of(&entries, Manner { offline, ahead });
+        assert_eq!(found[0].result, result.and(entries[0].result));
+        assert_eq!(found[0].parts.is_empty(), result.is_none());
     }
 
     /// Nor is a write the rest of a read.
@@ -271,7 +313,9 @@ mod tests {
     fn a_request_is_of_one_operation() {
         let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
         entries[1].command = Command::Write;
-        let results = of(&entries, false).into_iter().map(|one| one.result);
+        let results = of(&entries, Manner::default())
+            .into_iter()
+            .map(|one| one.result);
         assert_eq!(results.collect::<Vec<_>>(), [None, Some(0)]);
     }
 

@@ -75,7 +75,7 @@ const FIRST: &str = "depends on which piece fails first";
 #[case::pages(
     "[io]; op='write'; path='buffered'; [[fault]]; [[fault]]; leg=1",
     "[stack]; keep_log=true; [io]; op='write'; path='buffered'; [[fault]]; [[fault]]; leg=1",
-    "may come to it after the mirror was repaired for another"
+    FIRST
 )]
 #[case::zeros_in_two_bios(
     "[stack]; region_size=4096; [io]; op='write-zeroes'; sector=4096; sectors=2056; \
