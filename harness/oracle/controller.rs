@@ -114,7 +114,8 @@ fn heard(case: &Case, fault: &Fault, times: u32) -> u32 {
         // The target completes a part and then the rest, each for itself.
         Some(1) => times,
         Some(_) if is_ahead(case, fault) && tells_of_read_ahead(case) => times,
-        Some(least) if is_ahead(case, fault) => times.saturating_sub(1) / least,
+        // Read-ahead goes to the default leg, and not to another when that fails it.
+        Some(least) if is_ahead(case, fault) && fault.leg == 0 => times.saturating_sub(1) / least,
         Some(least) => times / least,
     }
 }
@@ -201,6 +202,7 @@ mod tests {
     #[rstest]
     #[case::wears_off("", "virtio-scsi", "1", None)]
     #[case::five_are_left("", "nvme", "6", None)]
+    #[case::other_leg("", "nvme", "6\nleg = 1", Some(Times::Count(1)))]
     #[case::six_are_left("", "ahci", "7", Some(Times::Count(1)))]
     #[case::no_retry("", "virtio-blk", "1", Some(Times::Count(1)))]
     #[case::for_ever("", "nvme", "\"always\"", Some(Times::Always))]
