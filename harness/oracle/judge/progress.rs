@@ -114,7 +114,7 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let progress = met.progress();
     let range = met.range;
     let ends: Vec<(u64, u64, bool)> = trace::completions(scene, fault.leg)
-        .filter(|seen| seen.range.meets(range) && seen.command == met.command)
+        .filter(|seen| seen.range.lies_in(range) && seen.command == met.command)
         .map(|seen| (seen.range.sector, seen.range.sectors, seen.ok))
         .collect();
     let partial = progress > 0 && sense::completes_progress(fault, scene.release);
