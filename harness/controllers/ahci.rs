@@ -1,26 +1,14 @@
 //! AHCI, by libata.
 
+use crate::ide::{self, NOT_FROM_THIS_BUS};
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
-
-/// Nothing in hw/ide/qdev.c, hw/block/fdc.c and hw/sd/core.c sets a hotplug handler of the
-/// bus.
-pub const NOT_FROM_THIS_BUS: &str = "QEMU takes no disk from this controller's bus";
 
 pub const PROFILE: Profile = Profile {
     qemu: Qemu {
         devices: &["ich9-ahci", "ide-hd"],
         shared: Some("ich9-ahci,id=hba"),
-        disk: |disk| {
-            vec![format!(
-                "ide-hd,bus=hba.{},{},serial={},{},{}",
-                disk.number,
-                disk.drive(),
-                disk.id,
-                disk.cached(),
-                disk.on_errors(),
-            )]
-        },
+        disk: |disk| ide::hd(disk, &format!("bus=hba.{}", disk.number)),
         has_virtio_backend: false,
         is_usb_stick: false,
     },

@@ -1,6 +1,6 @@
 //! A floppy of 2.88 MB in an ISA drive.
 
-use crate::ahci::NOT_FROM_THIS_BUS;
+use crate::ide::NOT_FROM_THIS_BUS;
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 

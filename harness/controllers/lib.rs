@@ -9,6 +9,7 @@
 mod ahci;
 mod am53c974;
 mod floppy;
+mod ide;
 mod lsi53c895a;
 mod megasas;
 mod mptsas1068;

@@ -1,6 +1,6 @@
 //! IDE of the PIIX3, by libata.
 
-use crate::ahci::NOT_FROM_THIS_BUS;
+use crate::ide::{self, NOT_FROM_THIS_BUS};
 use crate::profile::{Errnos, Limits, Profile, Qemu};
 use crate::scsi;
 
@@ -9,15 +9,8 @@ pub const PROFILE: Profile = Profile {
         devices: &["piix3-ide", "ide-hd"],
         shared: Some("piix3-ide,id=hba"),
         disk: |disk| {
-            vec![format!(
-                "ide-hd,bus=hba.{},unit={},{},serial={},{},{}",
-                disk.number / 2,
-                disk.number % 2,
-                disk.drive(),
-                disk.id,
-                disk.cached(),
-                disk.on_errors(),
-            )]
+            let (bus, unit) = (disk.number / 2, disk.number % 2);
+            ide::hd(disk, &format!("bus=hba.{bus},unit={unit}"))
         },
         has_virtio_backend: false,
         is_usb_stick: false,

@@ -1,7 +1,7 @@
 //! An SD card on SDHCI.
 
-use crate::ahci::NOT_FROM_THIS_BUS;
 use crate::floppy::NOT_TO_BE_SET;
+use crate::ide::NOT_FROM_THIS_BUS;
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
