@@ -7,7 +7,7 @@ use halfway_protocol::content::Span;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{Disk, DmStatus, KernelMessage, Limits, Refusal, Seen};
 use halfway_protocol::trace::Dev;
-use halfway_target::Said;
+use halfway_scsi::Reply;
 use serde::{Deserialize, Serialize};
 
 /// Which lower device.
@@ -98,7 +98,7 @@ pub struct Told {
     /// Sectors that it moved, from the command's first on.
     pub good: u64,
     /// What it answered.
-    pub answer: Said,
+    pub answer: Reply,
     /// Residual in bytes, as it was told.
     pub residual: u32,
 }

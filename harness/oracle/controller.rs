@@ -6,11 +6,11 @@
 //! case. Scenarios that ask for more than is known are refused.
 //! What the target of our own reports is in [`sense`].
 
-use super::sense;
 use crate::scenario::Case;
 use crate::scenario::case::{Controller, Fault, OnError, Times};
 use halfway_controllers::{ErrnoMeaning, FailureHandling};
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 
 /// How the driver and the device model of `case` behave, beneath its stack.
 pub fn failure_handling(case: &Case) -> FailureHandling {
@@ -62,15 +62,18 @@ fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
     match fault.report {
         // It is back once its path is reinstated, however often it was asked.
         Some(report) if report.is_gone() => Some(1),
-        Some(_) => sense::commands(fault, case.io.sector + case.legs.block()),
+        Some(report) => report.commands(fault.sector < case.io.sector + case.legs.block()),
         None => Some(asked(case, fault).0),
     }
 }
 
 /// The errno of a fault, where it is one that no other path could avoid.
 pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
-    match (sense::of(fault), meaning(case.legs.controller, fault.errno)) {
-        (Some(reading), _) => (!reading.of_path).then_some(reading.errno),
+    match (
+        fault.report.map(FaultReport::handling),
+        meaning(case.legs.controller, fault.errno),
+    ) {
+        (Some(handling), _) => (!handling.of_path).then_some(handling.errno),
         (None, Some(meaning)) => Some(meaning.target_error),
         (None, None) => failure_handling(case).target_error,
     }

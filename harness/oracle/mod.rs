@@ -6,7 +6,6 @@
 //! * [`model`]: the case and what is known of the kernel -> the expectation.
 //! * [`judge`]: the expectation against the observation -> the verdict.
 //! * [`controller`]: what lies between device-mapper and the medium.
-//! * [`sense`]: what the SCSI layers make of what a target reports.
 //! * [`explain`]: the expectation in words, before anything is run.
 //! * [`units`]: the pieces in which device-mapper handles an I/O.
 //! * [`status`]: the mirror's status line.
@@ -20,7 +19,6 @@ mod corpus;
 pub mod explain;
 mod judge;
 pub mod model;
-pub mod sense;
 pub mod status;
 pub mod units;
 pub mod verdict;

@@ -11,12 +11,12 @@ use crate::observation::{Deed, Member, Observation, Repair};
 use crate::oracle::model::multipathd;
 use crate::oracle::status;
 use crate::scenario::case::{Case, Multipath, NoPathRetry, Stack};
-use crate::scenario::reported::Reported;
 use crate::storage;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{DmStatus, Limits, ProgramState, Refusal, Reply, Request};
 use halfway_protocol::trace::Dev;
-use halfway_target::Part;
+use halfway_scsi::FaultReport;
+use halfway_scsi::Part;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -249,7 +249,7 @@ pub async fn act(
             faults.retain(|fault| fault.leg != path);
             for fault in &mut faults {
                 // It is lost as it is, and not by the next request only.
-                fault.report = Some(Reported::Gone(Part::Nothing));
+                fault.report = Some(FaultReport::Gone(Part::Nothing));
             }
             let done = seen.deeds.get_or_insert_default();
             deeds::on_host(station, done, Deed::HbaBack(path)).await?;

@@ -9,9 +9,9 @@ use crate::guest::CallError;
 use crate::observation::{Deed, Observation, Prodded, Repair};
 use crate::oracle::{model, status};
 use crate::scenario::case::{Case, Fault, Stack, Times};
-use crate::scenario::reported::Reported;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{DmStatus, Request};
+use halfway_scsi::FaultReport;
 use std::time::Duration;
 
 /// Whether the target of `case` is one that holds I/O.
@@ -212,7 +212,7 @@ async fn without_failed(
 
 /// Whether the HBA of `path` was lost, and is to be found again.
 fn comes_back(fault: &Fault, path: u8) -> bool {
-    let gone = fault.report.is_some_and(Reported::is_gone);
+    let gone = fault.report.is_some_and(FaultReport::is_gone);
     gone && fault.leg == path && fault.times != Times::Always
 }
 

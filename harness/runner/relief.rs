@@ -7,10 +7,10 @@ use super::perform::Interruption;
 use super::station::Station;
 use crate::observation::{Deed, Member};
 use crate::scenario::case::{Case, Fault, Times};
-use crate::scenario::reported::Reported;
 use crate::storage;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::Request;
+use halfway_scsi::FaultReport;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How often a disk of `case` gives no answer, at most: a part that is done first
 /// is told with one of a fault's times.
 fn silences(case: &Case) -> u32 {
-    let silent = |fault: &&Fault| fault.report.is_some_and(Reported::is_silent);
+    let silent = |fault: &&Fault| fault.report.is_some_and(FaultReport::is_silent);
     let times = |fault: &Fault| match fault.times {
         // Offline, it is asked no more.
         Times::Always => 1,
@@ -65,7 +65,7 @@ pub async fn act(
 
 fn takes_offline(case: &Case, leg: u8) -> bool {
     let mut faults = case.faults.iter().filter(|fault| fault.leg == leg);
-    faults.any(|fault| fault.report.is_some_and(Reported::is_offline))
+    faults.any(|fault| fault.report.is_some_and(FaultReport::is_offline))
 }
 
 /// Disks that were taken offline serve the next case again.

@@ -4,9 +4,9 @@
 //! A case serialises to a scenario file that expands to this one case only,
 //! which is how a failure is repeated.
 
-use super::reported::Reported;
 pub use halfway_controllers::Controller;
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU64;
@@ -493,7 +493,7 @@ pub struct Fault {
     pub errno: i32,
     /// How the target reports it; on other controllers there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Reported>,
+    pub report: Option<FaultReport>,
 }
 
 impl Fault {
@@ -501,6 +501,13 @@ impl Fault {
     pub fn meets(&self, op: Op, sector: u64, sectors: u64) -> bool {
         let covered = || (sector..sector.saturating_add(sectors)).contains(&self.sector);
         self.op == op && (op == Op::Flush || covered())
+    }
+
+    /// Whether the kernel completes what was done before the bad sector, on that
+    /// release, where anything was; only a report of the target can have it do so.
+    pub fn completes_progress(&self, release: (u32, u32)) -> bool {
+        let report = self.report;
+        report.is_some_and(|report| report.completes_progress(release))
     }
 }
 

@@ -13,12 +13,12 @@ use super::errno;
 use super::expand::Scenario;
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
 use super::limits;
-use super::reported::Reported;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{self, Errno, Offset, Target, Word};
 use fastrand::Rng;
 use halfway_controllers::Limits;
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 use toml::{Table, Value};
 
 /// What drawn cases say that they come from.
@@ -291,7 +291,7 @@ impl Draw {
                 Errno(errno)
             }),
             report: self.key(if is_target { 2 } else { u32::MAX }, |draw| {
-                let words = Reported::words();
+                let words = FaultReport::words();
                 let word = &words[draw.0.usize(0..words.len())];
                 word.parse().unwrap_or_default()
             }),

@@ -10,10 +10,10 @@ use super::case::{
 };
 use super::error::{Report, ScenarioError};
 use super::file::{self, File, REGION_SIZE};
-use super::reported::Reported;
 use super::sweep::{At, Sweep};
 use super::value::{Target, Value};
 use super::{read, validate};
+use halfway_scsi::FaultReport;
 use std::ops::Range;
 
 /// A scenario that is known to be valid: every case that it expands to is.
@@ -231,7 +231,7 @@ impl Scenario {
                 errno: picker.pick(&name("errno"), &fault.errno).0,
                 report: picker
                     .pick_any(&name("report"), &fault.report)
-                    .or((controller == Controller::Target).then(Reported::default)),
+                    .or((controller == Controller::Target).then(FaultReport::default)),
             };
             first_sector.get_or_insert(fault.sector);
             let (disk, during) = (given.disk(), given.during());

@@ -7,10 +7,10 @@ use super::case::{
 };
 use super::error::Report;
 use super::read::Read;
-use super::reported::Reported;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 use schemars::JsonSchema;
 use serde::Serialize;
 use toml::Spanned;
@@ -278,7 +278,7 @@ Fault {
     /// The error that the leg answers with.
     errno: Sweep<Errno> = Sweep::of(Errno(5)),
     /// `target` only: how it reports the failure; `medium-error` if left out.
-    report: Option<Sweep<Reported>> = None,
+    report: Option<Sweep<FaultReport>> = None,
 }
 }
 

@@ -20,7 +20,6 @@ mod fitting;
 pub mod limits;
 mod load;
 mod read;
-pub mod reported;
 mod sample;
 mod schema;
 mod suggest;

@@ -7,9 +7,9 @@ use super::case::{
 };
 use super::errno::{self, errno_from_name, errno_name};
 use super::limits;
-use super::reported::Reported;
 use super::suggest::{alternatives, nearest};
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{Error as PlainError, StrDeserializer};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
@@ -382,11 +382,11 @@ impl Value for NoPathRetry {
     }
 }
 
-impl Value for Reported {
+impl Value for FaultReport {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch> {
         let known = value.as_str().and_then(|word| word.parse().ok());
         known.ok_or_else(|| {
-            let words = Reported::words();
+            let words = FaultReport::words();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             unknown_word("a report of the target".to_owned(), value, &words)
         })
@@ -395,7 +395,7 @@ impl Value for Reported {
         self.to_string().into()
     }
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": Reported::words() })
+        json_schema!({ "enum": FaultReport::words() })
     }
 }
 

@@ -6,9 +6,9 @@ use super::case::{
     Stack, Sync, Times, Vector,
 };
 use super::errno::errno_name;
-use super::reported::Reported;
 use halfway_protocol::io::{Op, Path};
-use halfway_target::Part;
+use halfway_scsi::FaultReport;
+use halfway_scsi::Part;
 use std::fmt::{Display, Formatter, Result};
 
 /// Something about lower devices, and the stack that gives them their names.
@@ -176,13 +176,13 @@ impl Display for Lower<'_, Fault> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Lower(fault, stack) = *self;
         let (op, lower) = (op(fault.op), stack.disk_name(fault.leg));
-        if fault.report == Some(Reported::Gone(Part::Nothing)) {
+        if fault.report == Some(FaultReport::Gone(Part::Nothing)) {
             write!(f, "{lower} is gone")?;
             return back(fault, f);
         }
         write!(f, "{lower} fails ")?;
         // One that is gone is gone for all, until it is back.
-        let gone = fault.report.is_some_and(Reported::is_gone);
+        let gone = fault.report.is_some_and(FaultReport::is_gone);
         let times = if gone { Times::Always } else { fault.times };
         match (times, fault.op) {
             (Times::Always, Op::Flush) => write!(f, "every {op}")?,
@@ -208,7 +208,7 @@ impl Display for Lower<'_, Fault> {
 
 /// Whether an HBA that is gone comes back.
 fn back(fault: &Fault, f: &mut Formatter<'_>) -> Result {
-    let gone = fault.report.is_some_and(Reported::is_gone);
+    let gone = fault.report.is_some_and(FaultReport::is_gone);
     match gone && fault.times != Times::Always {
         true => f.write_str(" until it is reinstated"),
         false => Ok(()),

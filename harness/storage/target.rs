@@ -18,10 +18,10 @@ use crate::observation::{Command, Entry, Layer, Member, Told};
 use crate::scenario::Fitting;
 use crate::scenario::case::{Fault, Times};
 use halfway_protocol::content::SECTOR;
-use halfway_target::scsi::report::{Status, errno};
+use halfway_scsi::report::errno;
+use halfway_scsi::{Reply, Reports, Status};
 use halfway_target::{
-    BlockSize, Hba, HbaConfig, Identity, Policy, Presence, Reports, Said, Search, StartError,
-    Target,
+    BlockSize, Hba, HbaConfig, Identity, Policy, Presence, Search, StartError, Target,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -270,7 +270,7 @@ fn as_entry(member: Member, block: BlockSize, entry: &halfway_target::Entry) -> 
     let sectors = u64::from(block.bytes()) / SECTOR as u64;
     let result = match (entry.errno, entry.answer) {
         (Some(errno), _) => -(errno as i32),
-        (None, Said::Status(Status::Good, _)) => 0,
+        (None, Reply::Status(Status::Good, _)) => 0,
         (None, _) => -(errno::EIO as i32),
     };
     Some(Entry {
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn more_reports_than_errnos_are_refused() {
-        let words = crate::scenario::reported::Reported::words();
+        let words = halfway_scsi::FaultReport::words();
         let faults: Vec<Fault> = words[..9]
             .iter()
             .map(|word| fault(0, word, Times::Count(1)))
@@ -369,15 +369,15 @@ mod tests {
     }
 
     #[rstest]
-    #[case::read(0x28, Some(5), Said::Status(Status::CheckCondition, None), Some((Command::Read, -5)))]
-    #[case::short_good(0x2a, Some(75), Said::Status(Status::Good, None), Some((Command::Write, -75)))]
-    #[case::flush(0x35, None, Said::Status(Status::Good, None), Some((Command::Flush, 0)))]
-    #[case::gone(0x88, None, Said::Response(halfway_target::scsi::report::Response::BadTarget), Some((Command::Read, -5)))]
-    #[case::not_about_blocks(0x12, None, Said::Status(Status::Good, None), None)]
+    #[case::read(0x28, Some(5), Reply::Status(Status::CheckCondition, None), Some((Command::Read, -5)))]
+    #[case::short_good(0x2a, Some(75), Reply::Status(Status::Good, None), Some((Command::Write, -75)))]
+    #[case::flush(0x35, None, Reply::Status(Status::Good, None), Some((Command::Flush, 0)))]
+    #[case::gone(0x88, None, Reply::Response(halfway_scsi::Response::BadTarget), Some((Command::Read, -5)))]
+    #[case::not_about_blocks(0x12, None, Reply::Status(Status::Good, None), None)]
     fn a_command_about_blocks_is_an_entry(
         #[case] opcode: u8,
         #[case] errno: Option<u32>,
-        #[case] answer: Said,
+        #[case] answer: Reply,
         #[case] expected: Option<(Command, i32)>,
     ) {
         let entry = halfway_target::Entry {

@@ -6,7 +6,7 @@ use crate::oracle::{controller, model};
 use crate::scenario::case::{Fault, OnError, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
-use halfway_target::Said;
+use halfway_scsi::Reply;
 
 /// Why the case proves nothing, if it does not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
@@ -116,7 +116,7 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
 /// Every command without an answer was given back by a reset of its disk.
 fn unrelieved(scene: &Scene<'_>) -> Option<String> {
     let told = scene.seen.journal.iter().filter_map(|entry| entry.told);
-    let unanswered = told.filter(|told| told.answer == Said::Nothing).count();
+    let unanswered = told.filter(|told| told.answer == Reply::Nothing).count();
     let resets = scene.seen.relief.len();
     (unanswered != resets).then(|| {
         format!("{unanswered} commands were not answered, and disks were reset {resets} times")

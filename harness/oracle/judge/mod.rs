@@ -41,10 +41,10 @@ use crate::crash::Crash;
 use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
 use crate::scenario::Case;
 use crate::scenario::case::Fault;
-use crate::scenario::reported::Reported;
 use halfway_controllers::FailureHandling;
 use halfway_protocol::io::{IoReport, IoState, Op, Path};
 use halfway_protocol::trace::Dev;
+use halfway_scsi::FaultReport;
 use requests::Request;
 
 /// What all witnesses look at.
@@ -127,7 +127,7 @@ impl Scene<'_> {
     /// Whether a leg was taken offline, since it gave no answer.
     fn offline(&self, leg: u8) -> bool {
         let mut faults = self.case.faults.iter().filter(|fault| fault.leg == leg);
-        faults.any(|fault| fault.report.is_some_and(Reported::is_offline))
+        faults.any(|fault| fault.report.is_some_and(FaultReport::is_offline))
     }
 
     /// The journal of one leg, at the device, with sectors as on the dm device

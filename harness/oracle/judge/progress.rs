@@ -3,12 +3,11 @@
 
 use super::{Request, Scene, difference, journal, trace};
 use crate::observation::{Command, Entry};
-use crate::oracle::sense;
 use crate::oracle::units::Unit;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::{Fault, Times};
-use crate::scenario::reported::Reported;
 use halfway_protocol::io::Op;
+use halfway_scsi::FaultReport;
 use std::fmt::Write;
 
 /// What the guest took for done was done, what it took for failed was not, and
@@ -117,7 +116,7 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .filter(|seen| seen.range.lies_in(range) && seen.command == met.command)
         .map(|seen| (seen.range.sector, seen.range.sectors, seen.ok))
         .collect();
-    let partial = progress > 0 && sense::completes_progress(fault, scene.release);
+    let partial = progress > 0 && fault.completes_progress(scene.release);
     let ok = met.result == Some(0);
     let end = not_failed(scene, fault.leg, met).map_or(range.end(), |rest| rest.sector);
     let sectors = end - range.sector;
@@ -162,7 +161,7 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .and_then(|report| report.answer())
         .is_some_and(|answer| answer.moves_what_is_good(reads));
     // An HBA that is gone does nothing of anything.
-    let lost = fault.report.is_some_and(Reported::is_gone);
+    let lost = fault.report.is_some_and(FaultReport::is_gone);
     let mut commands = scene
         .commands(fault.leg)
         .filter(|entry| entry.command == Command::from(fault.op) && hit(entry, fault))

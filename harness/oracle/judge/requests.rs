@@ -3,9 +3,9 @@
 //! request of its own.
 
 use crate::observation::{Command, Entry, Told};
-use crate::oracle::sense::{self, Decision};
 use crate::oracle::units::Unit;
-use halfway_target::Said;
+use halfway_scsi::Reply;
+use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
 
 /// A request of the driver, as its commands show it.
@@ -73,8 +73,8 @@ impl Request {
         let rest = self.rest().sectors;
         let good = told.good.min(rest);
         let decision = match told.answer {
-            Said::Nothing if offline => Decision::Fail,
-            answer => sense::decision(answer),
+            Reply::Nothing if offline => Decision::Fail,
+            answer => linux::decision(answer),
         };
         match decision {
             Decision::Done if good == rest => {
@@ -86,7 +86,7 @@ impl Request {
                 self.counted = 0;
             }
             Decision::Again => {}
-            Decision::Retry if self.counted + 1 < sense::ATTEMPTS => self.counted += 1,
+            Decision::Retry if self.counted + 1 < linux::ATTEMPTS => self.counted += 1,
             Decision::Retry | Decision::Fail => {
                 self.part(good, true);
                 self.part(rest - good, false);
@@ -164,30 +164,26 @@ pub fn of(commands: &[Entry], manner: Manner) -> Vec<Request> {
 mod tests {
     use super::*;
     use crate::observation::{Layer, Member};
-    use halfway_target::Failure;
-    use halfway_target::scsi::report::{Failed, Part, Report, Told as Answered};
+    use halfway_scsi::Failure;
+    use halfway_scsi::report::{Failed, Part, Report};
     use rstest::rstest;
 
     /// A command that a bad block at 2300 meets, and how it is answered.
     fn command(order: u64, sector: u64, report: Option<&str>) -> Entry {
         let sectors = 2560 - sector;
         let (answer, good) = match report {
-            None => (
-                Said::Status(halfway_target::scsi::report::Status::Good, None),
-                sectors,
-            ),
+            None => (Reply::Status(halfway_scsi::Status::Good, None), sectors),
             Some(report) => {
                 let report: Report = report.parse().unwrap();
                 let good = (2300 - sector) as u32;
                 let located = report.needs_location();
-                let told = report.tell(&Failed {
+                let failed = report.reply(&Failed {
                     lba: sector,
                     blocks: sectors as u32,
                     good: located.then_some(good),
                     block: 512,
                 });
-                let answer: Answered = told.told;
-                (answer.into(), if located { u64::from(good) } else { 0 })
+                (failed.reply, if located { u64::from(good) } else { 0 })
             }
         };
         Entry {
@@ -321,9 +317,9 @@ mod tests {
 
     #[test]
     fn every_report_that_is_known_ends_as_it_is_read() {
-        for failure in Failure::ALL {
-            let reading = sense::reading(failure);
-            let Some(times) = reading.commands else {
+        for &failure in Failure::ALL {
+            let handling = failure.profile().linux;
+            let Some(times) = handling.commands else {
                 continue;
             };
             let report = Report {

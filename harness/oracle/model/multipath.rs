@@ -11,7 +11,6 @@ use super::{
 };
 use crate::observation::Deed;
 use crate::oracle::controller;
-use crate::oracle::sense;
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
@@ -150,7 +149,7 @@ fn disk_error_among_units<'a>(case: &'a Case, multipath: &Multipath) -> Option<(
 /// request of each bio that is), else it may share the error.
 fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expectation {
     // Of an old kernel's arithmetic nothing is demanded.
-    let progress = sense::completes_progress(fault, (u32::MAX, 0));
+    let progress = fault.completes_progress((u32::MAX, 0));
     let mut answers = whole_answers(case);
     for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
         let part = Unit { sector, sectors };

@@ -20,8 +20,8 @@ use crate::oracle::units;
 use crate::scenario::case::{
     Case, Controller, Fault, Multipath, NoPathRetry, PathGrouping, QueueMode, Times,
 };
-use crate::scenario::reported::Reported;
 use halfway_protocol::io::{Op, Path};
+use halfway_scsi::FaultReport;
 
 /// Sectors of a request that is one command.
 const ONE_COMMAND: u64 = 800;
@@ -76,8 +76,8 @@ fn failures(case: &Case, retry: NoPathRetry) -> Result<(), Unknown> {
             continue;
         };
         failing += 1;
-        let is = |what: fn(Reported) -> bool| fault.report.is_some_and(what);
-        let at_once = is(Reported::is_gone) && is(|report| report.answer().is_none());
+        let is = |what: fn(FaultReport) -> bool| fault.report.is_some_and(what);
+        let at_once = is(FaultReport::is_gone) && is(|report| report.answer().is_none());
         if at_once {
             return Err(Unknown(
                 "multipathd may see that an HBA is gone before the I/O does: let it go with the \
@@ -85,21 +85,21 @@ fn failures(case: &Case, retry: NoPathRetry) -> Result<(), Unknown> {
             ));
         }
         let of_path = controller::target_error(case, fault).is_none() && fault.op == case.io.op;
-        let once = fault.times == Times::Always || is(Reported::is_gone);
+        let once = fault.times == Times::Always || is(FaultReport::is_gone);
         if faults.next().is_some() || !of_path || !once {
             return Err(Unknown(
                 "with multipathd each path has at most one fault, a lasting error of the path in \
                  the I/O's operation",
             ));
         }
-        if is(Reported::is_silent) || is(Reported::is_offline) {
+        if is(FaultReport::is_silent) || is(FaultReport::is_offline) {
             return Err(Unknown(
                 "a disk that gives no answer gives none to multipathd's checker either, and \
                  whose command is the one that is reset depends on timing",
             ));
         }
     }
-    let gone = |fault: &&Fault| fault.report.is_some_and(Reported::is_gone);
+    let gone = |fault: &&Fault| fault.report.is_some_and(FaultReport::is_gone);
     let back = case.faults.iter().filter(gone);
     let back = back.filter(|fault| fault.times != Times::Always).count();
     if failing < case.legs.count {
@@ -150,7 +150,7 @@ pub fn back(case: &Case) -> Option<u8> {
 /// back: not one that is lost if the I/O has waited, since it has failed that again.
 pub fn may_be_reinstated(case: &Case, path: u8, waited: bool) -> bool {
     let mut faults = case.faults.iter().filter(|fault| fault.leg == path);
-    let lost = faults.any(|fault| fault.report.is_some_and(Reported::is_gone));
+    let lost = faults.any(|fault| fault.report.is_some_and(FaultReport::is_gone));
     case.stack.no_path_retry().is_some() && !(lost && waited)
 }
 

@@ -3,8 +3,8 @@
 use super::Unknown;
 use crate::oracle::units;
 use crate::scenario::case::{Case, Fault, Stack, Times};
-use crate::scenario::reported::Reported;
 use halfway_protocol::io::Path;
+use halfway_scsi::FaultReport;
 
 /// Sectors of a request that is one command, whatever the shape of its memory:
 /// QEMU's HBA takes 126 segments (`seg_max` in hw/scsi/virtio-scsi.c).
@@ -35,8 +35,8 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
                  for one fault on the leg",
             ));
         }
-        let is = |what: fn(Reported) -> bool| first.report.is_some_and(what);
-        let gone = is(Reported::is_gone) || is(Reported::is_offline);
+        let is = |what: fn(FaultReport) -> bool| first.report.is_some_and(what);
+        let gone = is(FaultReport::is_gone) || is(FaultReport::is_offline);
         let more = case.io.dsync || all.any(|fault| fault.op != case.io.op);
         if gone && (!one_command || more) {
             return Err(Unknown(
@@ -51,7 +51,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
 
 /// HBAs that come back, which is what [`Times::Count`] says of one that is gone.
 fn back(case: &Case) -> Result<(), Unknown> {
-    let gone = |fault: &&Fault| fault.report.is_some_and(Reported::is_gone);
+    let gone = |fault: &&Fault| fault.report.is_some_and(FaultReport::is_gone);
     let counted = |fault: &Fault| fault.times != Times::Always;
     if !case.faults.iter().filter(gone).any(counted) {
         return Ok(());

@@ -8,7 +8,7 @@ use crate::scenario::sweep::{At, Given, Sweep};
 use crate::scenario::value::{Offset, Target, Value};
 use halfway_controllers::Errnos;
 use halfway_protocol::io::Op;
-use halfway_target::Failure;
+use halfway_scsi::Failure;
 use std::collections::HashSet;
 
 const EIO: i32 = 5;

@@ -1,9 +1,8 @@
 //! What was asked of a target, and what it answered.
 
 use crate::scsi::cdb::{CDB_BYTES, Command};
-use crate::scsi::execute::Answer;
-use crate::scsi::report::{Response, Status, Told};
-use crate::scsi::sense::Sense;
+use crate::scsi::execute::Completion;
+use halfway_scsi::Reply;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -29,50 +28,14 @@ pub struct Entry {
     /// What the storage failed with.
     pub errno: Option<u32>,
     /// What was said.
-    pub answer: Said,
+    pub answer: Reply,
     /// Residual in bytes, as it was told.
     pub residual: u32,
 }
 
-/// What a command was answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Said {
-    /// A SCSI status; with CHECK CONDITION sense data.
-    Status(Status, Option<Sense>),
-    /// A virtio-scsi response other than OK.
-    Response(Response),
-    /// Nothing.
-    Nothing,
-    /// The descriptors were too broken to answer in.
-    Malformed,
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Said::Status(status, None) => write!(f, "{status:?}"),
-            Said::Status(status, Some(sense)) => write!(f, "{status:?} {sense}"),
-            Said::Response(response) => write!(f, "{response:?}"),
-            Said::Nothing => f.write_str("nothing"),
-            Said::Malformed => f.write_str("malformed"),
-        }
-    }
-}
-
-impl From<Told> for Said {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Status(status, sense) => Said::Status(status, sense),
-            Told::Response(response) => Said::Response(response),
-            Told::Nothing => Said::Nothing,
-        }
-    }
-}
-
 impl Entry {
     /// Of a command that was answered.
-    pub(crate) fn new(cdb: &[u8; CDB_BYTES], answer: &Answer, residual: u32) -> Self {
+    pub(crate) fn new(cdb: &[u8; CDB_BYTES], answer: &Completion, residual: u32) -> Self {
         let command = Command::parse(cdb).ok();
         let extent = command.and_then(|command| command.extent());
         Entry {
@@ -83,7 +46,7 @@ impl Entry {
             blocks: extent.map_or(0, |extent| extent.blocks),
             good: answer.good,
             errno: answer.errno,
-            answer: answer.told.into(),
+            answer: answer.reply,
             residual,
         }
     }
@@ -98,7 +61,7 @@ impl Entry {
             blocks: 0,
             good: 0,
             errno: None,
-            answer: Said::Malformed,
+            answer: Reply::Malformed,
             residual: 0,
         }
     }

@@ -32,7 +32,8 @@
 //! From the harness:
 //!
 //! ```no_run
-//! use halfway_target::{HbaConfig, Identity, Policy, Reports, Search, Target};
+//! use halfway_scsi::Reports;
+//! use halfway_target::{HbaConfig, Identity, Policy, Search, Target};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (target, journal) = Target::start(vec![HbaConfig {
@@ -68,9 +69,8 @@ pub mod scsi;
 mod target;
 pub mod vhost;
 
-pub use journal::{Entry, Said};
+pub use journal::Entry;
 pub use scsi::execute::Policy;
-pub use scsi::report::{Failure, Part, Report, Reports};
 pub use scsi::transfer::Search;
 pub use scsi::unit::{BlockSize, Identity};
 pub use target::{HbaConfig, StartError, Target};

@@ -2,7 +2,8 @@
 //! another process.
 
 use clap::Parser;
-use halfway_target::{BlockSize, HbaConfig, Identity, Policy, Report, Reports, Search, Target};
+use halfway_scsi::{Report, Reports};
+use halfway_target::{BlockSize, HbaConfig, Identity, Policy, Search, Target};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,9 +3,9 @@
 mod memory;
 
 use halfway_target::scsi::cdb::{CDB_BYTES, Command};
-use halfway_target::scsi::execute::{Answer, admit, execute};
-use halfway_target::scsi::report::{Status, Told};
-use halfway_target::scsi::sense::{Format, Key, Sense};
+use halfway_target::scsi::execute::{Completion, admit, execute};
+use halfway_scsi::{Reply, Status};
+use halfway_scsi::sense::{Format, Key, Sense};
 use halfway_target::scsi::unit::Unit;
 use halfway_target::{BlockSize, Identity, Policy};
 use memory::{Bytes, pattern};
@@ -19,19 +19,19 @@ fn unit(block: BlockSize, blocks: u64) -> Unit {
     Unit { identity, blocks }
 }
 
-fn run(unit: &Unit, storage: &mut Bytes, cdb: &[u8], out: &[u8]) -> Answer {
+fn run(unit: &Unit, storage: &mut Bytes, cdb: &[u8], out: &[u8]) -> Completion {
     let mut bytes = [0; CDB_BYTES];
     bytes[..cdb.len()].copy_from_slice(cdb);
     let command = match Command::parse(&bytes) {
         Ok(command) => command,
-        Err(sense) => return Answer::check(sense),
+        Err(sense) => return Completion::check(sense),
     };
     match admit(unit, &command) {
         Ok(()) => {
             assert_eq!(command.data_out(unit.block()), out.len() as u64);
             execute(unit, storage, &Policy::default(), command, out)
         }
-        Err(sense) => Answer::check(sense),
+        Err(sense) => Completion::check(sense),
     }
 }
 
@@ -43,16 +43,16 @@ fn sixteen(opcode: u8, flags: u8, lba: u64, blocks: u32) -> Vec<u8> {
     cdb
 }
 
-fn sense(answer: &Answer) -> Sense {
-    match answer.told {
-        Told::Status(Status::CheckCondition, Some(sense)) => sense,
+fn sense(answer: &Completion) -> Sense {
+    match answer.reply {
+        Reply::Status(Status::CheckCondition, Some(sense)) => sense,
         other => panic!("{other:?}"),
     }
 }
 
 const READ: u8 = 0x88;
 const WRITE: u8 = 0x8a;
-const GOOD: Told = Told::Status(Status::Good, None);
+const GOOD: Reply = Reply::Status(Status::Good, None);
 const MEDIUM: Sense = Sense::new(Key::MediumError, 0x11, 0);
 
 #[rstest]
@@ -104,7 +104,7 @@ fn the_limits_of_the_unit(#[case] lba: u64, #[case] blocks: u32, #[case] refused
     let mut storage = Bytes::new(64 * 512);
     let read = run(&unit, &mut storage, &sixteen(READ, 0, lba, blocks), &[]);
     match refused {
-        None => assert_eq!(read.told, GOOD),
+        None => assert_eq!(read.reply, GOOD),
         Some(expected) => assert_eq!(sense(&read), expected),
     }
 }
@@ -127,7 +127,7 @@ fn blocks_are_released_and_written_alike() {
     list.extend(2u32.to_be_bytes());
     list.extend([0; 4]);
     let unmapped = run(&unit, &mut storage, b"\x42\0\0\0\0\0\0\0\x18\0", &list);
-    assert_eq!((unmapped.told, unmapped.transferred), (GOOD, 24));
+    assert_eq!((unmapped.reply, unmapped.transferred), (GOOD, 24));
     assert!(storage.data[3 * 512..5 * 512].iter().all(|byte| *byte == 0));
     assert_eq!(storage.data[5 * 512], pattern(5 * 512));
 
@@ -143,14 +143,14 @@ fn blocks_are_released_and_written_alike() {
         &sixteen(WRITE_SAME, 0, 8, 4),
         &[7; 512],
     );
-    assert_eq!((same.told, same.transferred), (GOOD, 512));
+    assert_eq!((same.reply, same.transferred), (GOOD, 512));
     assert!(
         storage.data[8 * 512..12 * 512]
             .iter()
             .all(|byte| *byte == 7)
     );
     let zeroes = run(&unit, &mut storage, &sixteen(WRITE_SAME, 1, 9, 2), &[]);
-    assert_eq!(zeroes.told, GOOD);
+    assert_eq!(zeroes.reply, GOOD);
     assert!(
         storage.data[9 * 512..11 * 512]
             .iter()
@@ -187,7 +187,7 @@ fn a_cache_that_cannot_be_flushed_says_so() {
     let unit = unit(BlockSize::B512, 64);
     let mut storage = Bytes::new(64 * 512);
     let cdb = sixteen(0x91, 0, 0, 0);
-    assert_eq!(run(&unit, &mut storage, &cdb, &[]).told, GOOD);
+    assert_eq!(run(&unit, &mut storage, &cdb, &[]).reply, GOOD);
     storage.bad = vec![(u64::MAX, 5), (0, 5)];
     assert_eq!(sense(&run(&unit, &mut storage, &cdb, &[])), MEDIUM);
 }

@@ -9,7 +9,8 @@ use halfway_target::vhost::Memory;
 use halfway_target::vhost::device::Device;
 use halfway_target::vhost::ring::Ring;
 use halfway_target::vhost::worker::Worker;
-use halfway_target::{BlockSize, Entry, Identity, Policy, Presence, Reports, Said};
+use halfway_target::{BlockSize, Entry, Identity, Policy, Presence};
+use halfway_scsi::{Reply, Reports};
 use memory::Bytes;
 use proptest::prelude::*;
 use std::io::Read as _;
@@ -243,7 +244,7 @@ proptest! {
         guest.offer(&[0], 1);
         let given_back = guest.kick(2);
         let entry = guest.journal.try_iter().last();
-        let held = matches!(entry, Some(Entry { answer: Said::Nothing, .. }));
+        let held = matches!(entry, Some(Entry { answer: Reply::Nothing, .. }));
         prop_assert_eq!(given_back, u16::from(!held));
         let mut after = vec![0; guarded.len()];
         guest.memory.read_slice(&mut after, GuestAddress(inward)).unwrap();

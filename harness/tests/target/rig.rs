@@ -14,7 +14,8 @@ use halfway_protocol::io::{
 use halfway_protocol::message::{Disk, Reply, Request, Seen, Target as Table};
 use halfway_protocol::session::{Frame, Message, Terminal};
 use halfway_protocol::trace::{Dev, Kind};
-use halfway_target::{Entry, HbaConfig, Identity, Policy, Reports, Search, Target};
+use halfway_scsi::Reports;
+use halfway_target::{Entry, HbaConfig, Identity, Policy, Search, Target};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -5,7 +5,8 @@ use crate::rig::{Rig, run};
 use crate::tools::tools;
 use halfway::scenario::case::Times;
 use halfway_protocol::io::Op;
-use halfway_target::{BlockSize, Identity, Said, Target};
+use halfway_scsi::Reply;
+use halfway_target::{BlockSize, Identity, Target};
 
 /// What sg3_utils says of a unit with two ports: a command, a part of what it
 /// prints, and its exit status.
@@ -126,6 +127,6 @@ fn sg3_utils_agree_with_what_is_claimed() {
         let (text, status) = rig.sh(&reset).await;
         assert!(text.contains("1+0 records in") && status == 0, "{text}");
         let told: Vec<_> = rig.journal.try_iter().map(|entry| entry.answer).collect();
-        assert_eq!(told[0], Said::Nothing, "{told:?}");
+        assert_eq!(told[0], Reply::Nothing, "{told:?}");
     });
 }

@@ -4,10 +4,10 @@ mod multipathd;
 
 use super::*;
 use crate::observation::Told;
-use crate::oracle::sense;
 use Controller::Target;
-use halfway_target::scsi::report::{Failed, Status};
-use halfway_target::{Report, Said};
+use halfway_scsi::linux::ATTEMPTS;
+use halfway_scsi::report::Failed;
+use halfway_scsi::{Reply, Report, Status};
 
 /// Sectors before the bad one.
 const GOOD: u64 = BAD - FROM;
@@ -48,7 +48,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    fn command(&mut self, sector: u64, good: u64, answer: Said, errno: i32) {
+    fn command(&mut self, sector: u64, good: u64, answer: Reply, errno: i32) {
         let offset = self.case.legs.offset[usize::from(self.leg)];
         let entry = Entry {
             order: 0,
@@ -79,14 +79,14 @@ impl<'a> Leg<'a> {
 
     fn whole(&mut self, sector: u64) {
         let rest = FROM + SECTORS - sector;
-        self.command(sector, rest, Said::Status(Status::Good, None), 0);
+        self.command(sector, rest, Reply::Status(Status::Good, None), 0);
     }
 
     /// A command that meets the bad block and is answered as `report` says.
     fn fails(&mut self, sector: u64, report: &str) {
         let report: Report = report.parse().unwrap();
         let located = report.needs_location();
-        let told = report.tell(&Failed {
+        let failed = report.reply(&Failed {
             lba: sector,
             blocks: (FROM + SECTORS - sector) as u32,
             good: located.then_some((BAD - sector) as u32),
@@ -94,7 +94,7 @@ impl<'a> Leg<'a> {
         });
         let moves = report.moves_what_is_good(self.case.io.op == Op::Read);
         let good = if moves { BAD - sector } else { 0 };
-        self.command(sector, good, told.told.into(), 5);
+        self.command(sector, good, failed.reply, 5);
     }
 
     fn ends(&mut self, sector: u64, sectors: u64, errno: i32) {
@@ -302,9 +302,9 @@ fn a_target_that_plays_another_fault_proves_nothing() {
 }
 
 #[rstest]
-#[case::one_too_few(sense::ATTEMPTS - 1, Outcome::Fail)]
-#[case::as_often_as_it_may(sense::ATTEMPTS, Outcome::Pass)]
-#[case::one_too_many(sense::ATTEMPTS + 1, Outcome::Fail)]
+#[case::one_too_few(ATTEMPTS - 1, Outcome::Fail)]
+#[case::as_often_as_it_may(ATTEMPTS, Outcome::Pass)]
+#[case::one_too_many(ATTEMPTS + 1, Outcome::Fail)]
 fn the_driver_tries_as_often_as_it_may(#[case] times: u32, #[case] outcome: Outcome) {
     let case = read("aborted-command");
     let mut leg = Leg::new(&case, 0);
@@ -467,7 +467,7 @@ fn what_gives_no_answer_is_given_back(
 ) {
     let case = with(report, times, case(Op::Read, vec![fault(0, Op::Read)]));
     let mut leg = Leg::new(&case, 0);
-    leg.command(FROM, 0, Said::Nothing, 5);
+    leg.command(FROM, 0, Reply::Nothing, 5);
     if times != Times::Always {
         leg.whole(FROM);
     }

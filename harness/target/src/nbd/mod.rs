@@ -289,7 +289,7 @@ impl Connection {
             // Trimming is advice.
             command::TRIM if cannot(transmission::SEND_TRIM) => return Ok(0),
             command::WRITE_ZEROES if cannot(transmission::SEND_WRITE_ZEROES) => {
-                return Ok(crate::scsi::report::errno::ENOTSUP);
+                return Ok(halfway_scsi::report::errno::ENOTSUP);
             }
             _ => {}
         }

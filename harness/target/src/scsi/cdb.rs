@@ -3,7 +3,7 @@
 //! Pure: what a command means depends on its bytes alone. Whether its blocks
 //! exist is asked later. Layouts: SPC-4 clause 6, SBC-3 clause 5.
 
-use super::sense::Sense;
+use halfway_scsi::sense::Sense;
 
 /// Operation codes.
 #[allow(missing_docs, reason = "the standard's names")]

@@ -1,8 +1,9 @@
 //! Carries a command out.
 
 use super::cdb::{Command, Extent, service};
-use super::report::{Failed, Report, Reports, Status, Told};
-use super::sense::Sense;
+use halfway_scsi::report::Failed;
+use halfway_scsi::{Reply, Report, Reports, Status};
+use halfway_scsi::sense::Sense;
 use super::transfer::{self, Search, Stop, Storage, StorageError};
 use super::unit::Unit;
 use super::{inquiry, mode, ports, supported};
@@ -21,9 +22,9 @@ pub struct Policy {
 
 /// What a command is answered with.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Completion {
     /// Status, response, or nothing.
-    pub told: Told,
+    pub reply: Reply,
     /// Data for the initiator.
     pub data: Vec<u8>,
     /// Bytes of the transfer that were moved; the residual is the rest of the
@@ -38,10 +39,10 @@ pub struct Answer {
     pub errno: Option<u32>,
 }
 
-impl Answer {
-    fn of(told: Told) -> Self {
-        Answer {
-            told,
+impl Completion {
+    fn of(reply: Reply) -> Self {
+        Completion {
+            reply,
             data: Vec::new(),
             transferred: 0,
             residual: None,
@@ -52,21 +53,21 @@ impl Answer {
 
     /// Status GOOD.
     pub fn good() -> Self {
-        Answer::of(Told::Status(Status::Good, None))
+        Completion::of(Reply::Status(Status::Good, None))
     }
 
     /// CHECK CONDITION.
     pub fn check(sense: Sense) -> Self {
-        Answer::of(Told::Status(Status::CheckCondition, Some(sense)))
+        Completion::of(Reply::Status(Status::CheckCondition, Some(sense)))
     }
 
     /// GOOD with parameter data, cut to the allocation length.
     pub fn parameters(mut data: Vec<u8>, allocation: u32) -> Self {
         data.truncate(allocation as usize);
-        Answer {
+        Completion {
             transferred: data.len() as u64,
             data,
-            ..Answer::good()
+            ..Completion::good()
         }
     }
 }
@@ -91,10 +92,10 @@ pub fn execute(
     policy: &Policy,
     command: Command,
     out: &[u8],
-) -> Answer {
+) -> Completion {
     let data = |data: Result<Vec<u8>, Sense>, allocation| match data {
-        Ok(data) => Answer::parameters(data, allocation),
-        Err(sense) => Answer::check(sense),
+        Ok(data) => Completion::parameters(data, allocation),
+        Err(sense) => Completion::check(sense),
     };
     let mut blocks = Blocks {
         unit,
@@ -102,28 +103,28 @@ pub fn execute(
         policy,
     };
     match command {
-        Command::TestUnitReady => Answer::good(),
+        Command::TestUnitReady => Completion::good(),
         Command::RequestSense {
             descriptor,
             allocation,
         } => {
             let format = match descriptor {
-                true => super::sense::Format::Descriptor,
-                false => super::sense::Format::Fixed,
+                true => halfway_scsi::sense::Format::Descriptor,
+                false => halfway_scsi::sense::Format::Fixed,
             };
-            Answer::parameters(Sense::NONE.bytes(format), allocation)
+            Completion::parameters(Sense::NONE.bytes(format), allocation)
         }
         Command::Inquiry {
             page: None,
             allocation,
-        } => Answer::parameters(inquiry::standard(unit), allocation),
+        } => Completion::parameters(inquiry::standard(unit), allocation),
         Command::Inquiry {
             page: Some(page),
             allocation,
         } => data(inquiry::vital(unit, page), allocation),
         Command::ModeSense { what, allocation } => data(mode::sense(unit, &what), allocation),
-        Command::ReadCapacity10 => Answer::parameters(capacity_10(unit), 8),
-        Command::ReadCapacity16 { allocation } => Answer::parameters(capacity_16(unit), allocation),
+        Command::ReadCapacity10 => Completion::parameters(capacity_10(unit), 8),
+        Command::ReadCapacity16 { allocation } => Completion::parameters(capacity_16(unit), allocation),
         Command::ReportLuns { select, allocation } => data(luns(select), allocation),
         Command::ReportOpcodes {
             which,
@@ -131,16 +132,16 @@ pub fn execute(
             allocation,
         } => data(supported::opcodes(which, timeouts), allocation),
         Command::ReportTaskManagement { allocation } => {
-            Answer::parameters(supported::task_management(), allocation)
+            Completion::parameters(supported::task_management(), allocation)
         }
         Command::ReportTargetPortGroups {
             extended,
             allocation,
-        } => Answer::parameters(ports::groups(unit, extended), allocation),
+        } => Completion::parameters(ports::groups(unit, extended), allocation),
         Command::PersistentReserveIn {
             service,
             allocation,
-        } => Answer::parameters(reservations(service), allocation),
+        } => Completion::parameters(reservations(service), allocation),
         Command::Read(extent) => {
             let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
             let mut answer = blocks.read(extent, &mut data);
@@ -150,7 +151,7 @@ pub fn execute(
         }
         Command::Verify(extent) => {
             let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
-            Answer {
+            Completion {
                 transferred: 0,
                 ..blocks.read(extent, &mut data)
             }
@@ -223,7 +224,7 @@ struct Blocks<'a, S> {
 }
 
 impl<S: Storage> Blocks<'_, S> {
-    fn read(&mut self, extent: Extent, data: &mut [u8]) -> Answer {
+    fn read(&mut self, extent: Extent, data: &mut [u8]) -> Completion {
         let block = self.unit.block() as usize;
         let storage = &mut *self.storage;
         let result = run(self.policy, extent.blocks, |from, count| {
@@ -234,7 +235,7 @@ impl<S: Storage> Blocks<'_, S> {
         let answer = self.answer(extent, result);
         let report = answer.errno.map(|errno| self.policy.reports.of(errno));
         match report.is_some_and(|report| !report.moves_what_is_good(true)) {
-            true => Answer {
+            true => Completion {
                 good: 0,
                 transferred: 0,
                 ..answer
@@ -243,7 +244,7 @@ impl<S: Storage> Blocks<'_, S> {
         }
     }
 
-    fn write(&mut self, extent: Extent, data: &[u8], force: bool) -> Answer {
+    fn write(&mut self, extent: Extent, data: &[u8], force: bool) -> Completion {
         let block = self.unit.block() as usize;
         let storage = &mut *self.storage;
         let result = run(self.policy, extent.blocks, |from, count| {
@@ -255,7 +256,7 @@ impl<S: Storage> Blocks<'_, S> {
     }
 
     /// `data` is the block to write, or empty for zeroes.
-    fn write_same(&mut self, extent: Extent, unmap: bool, data: &[u8]) -> Answer {
+    fn write_same(&mut self, extent: Extent, unmap: bool, data: &[u8]) -> Completion {
         let block = self.unit.block();
         if data.iter().all(|byte| *byte == 0) {
             let offset = extent.lba * u64::from(block);
@@ -270,12 +271,12 @@ impl<S: Storage> Blocks<'_, S> {
     }
 
     /// UNMAP parameter list: SBC-3, table 90.
-    fn unmap(&mut self, list: &[u8]) -> Answer {
+    fn unmap(&mut self, list: &[u8]) -> Completion {
         if list.is_empty() {
-            return Answer::good();
+            return Completion::good();
         }
         let Some((header, rest)) = list.split_first_chunk::<8>() else {
-            return Answer::check(Sense::PARAMETER_LENGTH);
+            return Completion::check(Sense::PARAMETER_LENGTH);
         };
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let descriptors = &rest[..rest.len().min(length)];
@@ -290,13 +291,13 @@ impl<S: Storage> Blocks<'_, S> {
         if ranges.len() > inquiry::MAX_UNMAP_RANGES as usize
             || blocks > inquiry::MAX_UNMAP_BLOCKS.into()
         {
-            return Answer::check(Sense::INVALID_FIELD_IN_PARAMETERS);
+            return Completion::check(Sense::INVALID_FIELD_IN_PARAMETERS);
         }
         let beyond = |range: &Extent| {
             range.lba > self.unit.blocks || u64::from(range.blocks) > self.unit.blocks - range.lba
         };
         if ranges.iter().any(beyond) {
-            return Answer::check(Sense::LBA_OUT_OF_RANGE);
+            return Completion::check(Sense::LBA_OUT_OF_RANGE);
         }
         let block = self.unit.block();
         for range in ranges.iter().filter(|range| range.blocks > 0) {
@@ -306,52 +307,52 @@ impl<S: Storage> Blocks<'_, S> {
                 return self.whole(*range, list.len(), done);
             }
         }
-        Answer {
+        Completion {
             transferred: list.len() as u64,
-            ..Answer::good()
+            ..Completion::good()
         }
     }
 
     /// The answer of a command that the storage does as a whole or not at all.
-    fn whole(&self, extent: Extent, transfer: usize, done: Result<(), StorageError>) -> Answer {
+    fn whole(&self, extent: Extent, transfer: usize, done: Result<(), StorageError>) -> Completion {
         let stop = done.map_err(|error| match error {
             StorageError::Refused(errno) => Stop::Whole { errno },
             StorageError::Lost(error) => Stop::Lost(error),
         });
-        Answer {
+        Completion {
             transferred: transfer as u64,
             residual: None,
             ..self.answer(extent, stop)
         }
     }
 
-    fn answer(&self, extent: Extent, result: Result<(), Stop>) -> Answer {
+    fn answer(&self, extent: Extent, result: Result<(), Stop>) -> Completion {
         let block = self.unit.block();
         let (good, errno) = match result {
             Ok(()) => {
-                return Answer {
+                return Completion {
                     transferred: u64::from(extent.blocks) * u64::from(block),
                     good: extent.blocks,
-                    ..Answer::good()
+                    ..Completion::good()
                 };
             }
-            Err(Stop::Lost(_)) => return Answer::check(Sense::STORAGE_LOST),
+            Err(Stop::Lost(_)) => return Completion::check(Sense::STORAGE_LOST),
             Err(Stop::Whole { errno }) => (None, errno),
             Err(Stop::Bad { good, errno }) => (Some(good), errno),
         };
         let report: Report = self.policy.reports.of(errno);
-        let telling = report.tell(&Failed {
+        let failed = report.reply(&Failed {
             lba: extent.lba,
             blocks: extent.blocks,
             good,
             block,
         });
         let good = good.unwrap_or(0);
-        Answer {
-            told: telling.told,
+        Completion {
+            reply: failed.reply,
             data: Vec::new(),
             transferred: u64::from(good) * u64::from(block),
-            residual: telling.residual,
+            residual: failed.residual,
             good,
             errno: Some(errno),
         }

@@ -2,7 +2,7 @@
 //! SBC-3 clause 6.6).
 
 use super::ports;
-use super::sense::Sense;
+use halfway_scsi::sense::Sense;
 use super::unit::Unit;
 
 const VENDOR: &[u8; 8] = b"HALFWAY ";

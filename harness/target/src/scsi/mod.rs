@@ -4,8 +4,6 @@
 //! * [`unit`]: what the logical unit is: names, ports, block size.
 //! * [`execute`]: carries a command out.
 //! * [`transfer`]: finds the first bad block of one that fails.
-//! * [`report`]: what a failure is reported as.
-//! * [`sense`]: sense data.
 //! * [`inquiry`], [`mode`], [`supported`], [`ports`]: what it says of itself.
 
 pub mod cdb;
@@ -13,8 +11,6 @@ pub mod execute;
 pub mod inquiry;
 pub mod mode;
 pub mod ports;
-pub mod report;
-pub mod sense;
 pub mod supported;
 pub mod transfer;
 pub mod unit;

@@ -1,7 +1,7 @@
 //! MODE SENSE (SPC-4 clauses 6.11 and 7.5, SBC-3 clause 6.5).
 
 use super::cdb::ModeSense;
-use super::sense::{Format, Sense};
+use halfway_scsi::sense::{Format, Sense};
 use super::unit::Unit;
 
 const CACHING: u8 = 0x08;

@@ -2,7 +2,7 @@
 //! clauses 6.34 and 6.35).
 
 use super::cdb::{self, Opcodes, opcode, service};
-use super::sense::Sense;
+use halfway_scsi::sense::Sense;
 
 /// A command that we have: its operation code, its service action, and which
 /// bits of its CDB we look at.

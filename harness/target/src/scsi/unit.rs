@@ -1,6 +1,6 @@
 //! What a logical unit is.
 
-use super::sense::Format;
+use halfway_scsi::sense::Format;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a logical block.

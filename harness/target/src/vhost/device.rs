@@ -5,7 +5,7 @@ use super::request::{self, Control, Verdict};
 use super::ring::Ring;
 use super::worker::{Done, Worker};
 use crate::scsi::execute::Policy;
-use crate::scsi::report::Response;
+use halfway_scsi::Response;
 use crate::scsi::transfer::Storage;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,8 +4,8 @@
 
 use super::Memory;
 use crate::scsi::cdb::CDB_BYTES;
-use crate::scsi::report::{Response, Told};
-use crate::scsi::sense::Format;
+use halfway_scsi::{Reply, Response};
+use halfway_scsi::sense::Format;
 use std::io::{Read, Write};
 use std::ops::Deref;
 use virtio_queue::{DescriptorChain, Reader, Writer};
@@ -97,31 +97,31 @@ impl<'a> Request<'a> {
 
     /// Writes the answer: bytes written, or `None` if `data` do not fit. The
     /// data come first, so that a guest that polls finds them.
-    pub fn answer(mut self, told: Told, residual: u32, data: &[u8], format: Format) -> Option<u32> {
+    pub fn answer(mut self, reply: Reply, residual: u32, data: &[u8], format: Format) -> Option<u32> {
         if data.len() > self.in_len {
             return None;
         }
         self.data_in.write_all(data).ok()?;
         self.response
-            .write_all(&response(told, residual, format))
+            .write_all(&response(reply, residual, format))
             .ok()?;
         u32::try_from(RESPONSE_BYTES + data.len()).ok()
     }
 }
 
 /// `struct virtio_scsi_cmd_resp`.
-fn response(told: Told, residual: u32, format: Format) -> [u8; RESPONSE_BYTES] {
+fn response(reply: Reply, residual: u32, format: Format) -> [u8; RESPONSE_BYTES] {
     let mut out = [0; RESPONSE_BYTES];
     out[4..8].copy_from_slice(&residual.to_le_bytes());
-    match told {
-        Told::Status(status, sense) => {
+    match reply {
+        Reply::Status(status, sense) => {
             out[10] = status as u8;
             let sense = sense.map(|sense| sense.bytes(format)).unwrap_or_default();
             out[..4].copy_from_slice(&(sense.len() as u32).to_le_bytes());
             out[12..12 + sense.len()].copy_from_slice(&sense);
         }
-        Told::Response(response) => out[11] = response as u8,
-        Told::Nothing => {}
+        Reply::Response(response) => out[11] = response as u8,
+        Reply::Nothing | Reply::Malformed => {}
     }
     out
 }
@@ -133,7 +133,7 @@ where
 {
     let request = Request::parse(memory, chain);
     request
-        .and_then(|request| request.answer(Told::Response(with), 0, &[], Format::Fixed))
+        .and_then(|request| request.answer(Reply::Response(with), 0, &[], Format::Fixed))
         .unwrap_or(0)
 }
 

@@ -4,10 +4,10 @@ use super::Memory;
 use super::request::{Address, Request};
 use crate::journal::{Entry, Journal};
 use crate::scsi::cdb::{CDB_BYTES, Command};
-use crate::scsi::execute::{self, Answer, Policy};
+use crate::scsi::execute::{self, Completion, Policy};
 use crate::scsi::inquiry;
-use crate::scsi::report::{Response, Told};
-use crate::scsi::sense::Sense;
+use halfway_scsi::{Reply, Response};
+use halfway_scsi::sense::Sense;
 use crate::scsi::transfer::Storage;
 use crate::scsi::unit::Unit;
 use std::ops::Deref;
@@ -54,8 +54,8 @@ impl<S: Storage> Worker<S> {
         let answer = match request.address {
             // A guest looks for hundreds of targets; that tells nothing.
             Address::Nobody => {
-                let told = Told::Response(Response::BadTarget);
-                let used = request.answer(told, 0, &[], self.unit.sense_format());
+                let reply = Reply::Response(Response::BadTarget);
+                let used = request.answer(reply, 0, &[], self.unit.sense_format());
                 return Done::Used(used.unwrap_or(0));
             }
             _ if gone => refused(Response::BadTarget),
@@ -74,11 +74,11 @@ impl<S: Storage> Worker<S> {
             .unwrap_or(u32::try_from(honest).unwrap_or(u32::MAX));
         self.journal
             .record(Entry::new(&request.cdb, &answer, residual));
-        if answer.told == Told::Nothing {
+        if answer.reply == Reply::Nothing {
             return Done::Held(request.tag);
         }
         let format = self.unit.sense_format();
-        let used = request.answer(answer.told, residual, &answer.data, format);
+        let used = request.answer(answer.reply, residual, &answer.data, format);
         let used = used.unwrap_or(0);
         match policy.then_gone && answer.errno.is_some() {
             true => Done::Last(used),
@@ -86,7 +86,7 @@ impl<S: Storage> Worker<S> {
         }
     }
 
-    fn carry_out(&mut self, request: &mut Request<'_>, policy: &Policy) -> Answer {
+    fn carry_out(&mut self, request: &mut Request<'_>, policy: &Policy) -> Completion {
         if request.out_len > 0 && request.in_len > 0 {
             return refused(Response::Failure); // VIRTIO_SCSI_F_INOUT is not offered
         }
@@ -94,7 +94,7 @@ impl<S: Storage> Worker<S> {
             .and_then(|command| execute::admit(&self.unit, &command).map(|()| command));
         let command = match admitted {
             Ok(command) => command,
-            Err(sense) => return Answer::check(sense),
+            Err(sense) => return Completion::check(sense),
         };
         let block = self.unit.block();
         if command.data_in(block) > request.in_len as u64 {
@@ -107,25 +107,25 @@ impl<S: Storage> Worker<S> {
     }
 }
 
-fn refused(response: Response) -> Answer {
-    Answer {
-        told: Told::Response(response),
-        ..Answer::good()
+fn refused(response: Response) -> Completion {
+    Completion {
+        reply: Reply::Response(response),
+        ..Completion::good()
     }
 }
 
 /// What a logical unit that there is not still answers (SPC-4, clause 4.6.4.1
 /// and SAM-5, clause 5.11).
-fn absent(cdb: &[u8; CDB_BYTES]) -> Answer {
+fn absent(cdb: &[u8; CDB_BYTES]) -> Completion {
     match Command::parse(cdb) {
         Ok(Command::Inquiry {
             page: None,
             allocation,
-        }) => Answer::parameters(inquiry::absent(), allocation),
+        }) => Completion::parameters(inquiry::absent(), allocation),
         Ok(Command::RequestSense { allocation, .. }) => {
-            let format = crate::scsi::sense::Format::Fixed;
-            Answer::parameters(Sense::NO_SUCH_UNIT.bytes(format), allocation)
+            let format = halfway_scsi::sense::Format::Fixed;
+            Completion::parameters(Sense::NO_SUCH_UNIT.bytes(format), allocation)
         }
-        _ => Answer::check(Sense::NO_SUCH_UNIT),
+        _ => Completion::check(Sense::NO_SUCH_UNIT),
     }
 }

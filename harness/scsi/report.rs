@@ -6,80 +6,12 @@
 //! control of a running case: rules that wear off make sequences (a unit
 //! attention once, then a medium error, are two rules on one sector).
 
-use super::sense::{Key, Sense};
+use crate::failure::{Failure, Information, Residual};
+use crate::reply::{Reply, Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-
-/// How a failure is reported. What Linux makes of each is in
-/// `scsi_check_sense`, `scsi_io_completion_action` (drivers/scsi), `sd_done`
-/// and `sd_completed_bytes` (sd.c), and `virtscsi_complete_cmd`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Failure {
-    /// MEDIUM ERROR, UNRECOVERED READ ERROR, with INFORMATION and residual.
-    /// Not retried.
-    MediumError,
-    /// MEDIUM ERROR, WRITE ERROR - AUTO REALLOCATION FAILED, with the same.
-    /// Retried five times.
-    WriteError,
-    /// HARDWARE ERROR, INTERNAL TARGET FAILURE, with the same.
-    HardwareError,
-    /// MEDIUM ERROR that does not say where, as QEMU's own disks report it.
-    WithoutInformation,
-    /// ABORTED COMMAND, DATA PHASE ERROR.
-    AbortedCommand,
-    /// Status BUSY.
-    Busy,
-    /// Status TASK SET FULL.
-    TaskSetFull,
-    /// UNIT ATTENTION, POWER ON, RESET, OR BUS DEVICE RESET OCCURRED.
-    UnitAttention,
-    /// The transport failed (`VIRTIO_SCSI_S_TRANSPORT_FAILURE`).
-    TransportFailure,
-    /// No such target (`VIRTIO_SCSI_S_BAD_TARGET`).
-    BadTarget,
-    /// The command is never answered, until it is aborted.
-    NoAnswer,
-    /// As [`Failure::MediumError`], with a residual of everything, as
-    /// scsi_debug reports it; a reader gets no data.
-    ResidualOfAll,
-    /// As [`Failure::MediumError`], with a residual of nothing, as of an HBA that
-    /// does not count: INFORMATION alone says where.
-    ResidualOfNone,
-    /// A lie: INFORMATION is the block before the command's first.
-    InformationBefore,
-    /// A lie: INFORMATION is the block behind the command's last.
-    InformationBehind,
-    /// A lie: the residual is a block more than the whole transfer.
-    ResidualTooLarge,
-    /// A lie: the residual is no multiple of the block size.
-    ResidualUnaligned,
-}
-
-impl Failure {
-    /// All of them.
-    pub const ALL: [Failure; 17] = [
-        Failure::MediumError,
-        Failure::WriteError,
-        Failure::HardwareError,
-        Failure::WithoutInformation,
-        Failure::AbortedCommand,
-        Failure::Busy,
-        Failure::TaskSetFull,
-        Failure::UnitAttention,
-        Failure::TransportFailure,
-        Failure::BadTarget,
-        Failure::NoAnswer,
-        Failure::ResidualOfAll,
-        Failure::ResidualOfNone,
-        Failure::InformationBefore,
-        Failure::InformationBehind,
-        Failure::ResidualTooLarge,
-        Failure::ResidualUnaligned,
-    ];
-}
 
 /// What a command gets that could do a part of its blocks, before the failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,19 +81,7 @@ impl Report {
     /// Whether the first bad block must be found. Where not, a command that
     /// fails has done nothing.
     pub fn needs_location(self) -> bool {
-        self.part != Part::Nothing
-            || matches!(
-                self.failure,
-                Failure::MediumError
-                    | Failure::WriteError
-                    | Failure::HardwareError
-                    | Failure::ResidualOfAll
-                    | Failure::ResidualOfNone
-                    | Failure::InformationBefore
-                    | Failure::InformationBehind
-                    | Failure::ResidualTooLarge
-                    | Failure::ResidualUnaligned
-            )
+        self.part != Part::Nothing || self.failure.profile().information != Information::None
     }
 
     /// Whether a command that fails has moved what is good before the bad block.
@@ -177,18 +97,16 @@ const SHORT_GOOD_UNALIGNED: &str = "short-good-unaligned+";
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.part.prefix())?;
-        self.failure.serialize(f)
+        write!(f, "{}{}", self.part.prefix(), self.failure.name())
     }
 }
 
 /// A report that there is not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no report; there are medium-error, write-error, hardware-error, without-information, \
-     aborted-command, busy, task-set-full, unit-attention, transport-failure, bad-target, \
-     no-answer, residual-of-all, residual-of-none, information-before, information-behind, residual-too-large, \
-     residual-unaligned, each also behind short-good+ or short-good-unaligned+"
+    "{0:?} is no report; there are {failures}, each also behind {SHORT_GOOD} or \
+     {SHORT_GOOD_UNALIGNED}",
+    failures = Failure::ALL.iter().map(|failure| failure.name()).collect::<Vec<_>>().join(", ")
 )]
 pub struct NoSuchReport(String);
 
@@ -196,9 +114,10 @@ impl FromStr for Report {
     type Err = NoSuchReport;
 
     fn from_str(text: &str) -> Result<Self, NoSuchReport> {
-        let (part, failure) = Part::split(text);
-        let failure =
-            serde_json::from_value(failure.into()).map_err(|_| NoSuchReport(text.to_owned()))?;
+        let (part, name) = Part::split(text);
+        let mut failures = Failure::ALL.iter().copied();
+        let failure = failures.find(|failure| failure.name() == name);
+        let failure = failure.ok_or_else(|| NoSuchReport(text.to_owned()))?;
         Ok(Report { part, failure })
     }
 }
@@ -269,43 +188,6 @@ impl Reports {
     }
 }
 
-/// What is told on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A SCSI status, with sense data if it is CHECK CONDITION.
-    Status(Status, Option<Sense>),
-    /// A virtio-scsi response other than `VIRTIO_SCSI_S_OK`.
-    Response(Response),
-    /// Nothing.
-    Nothing,
-}
-
-/// SCSI status codes (SAM-5, clause 5.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the standard's names")]
-#[repr(u8)]
-pub enum Status {
-    Good = 0,
-    CheckCondition = 2,
-    Busy = 8,
-    TaskSetFull = 0x28,
-}
-
-/// virtio-scsi responses (Virtual I/O Device 1.1, clause 5.6.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the standard's names")]
-#[repr(u8)]
-pub enum Response {
-    Overrun = 1,
-    Aborted = 2,
-    BadTarget = 3,
-    Reset = 4,
-    TransportFailure = 6,
-    Failure = 9,
-}
-
 /// A failure where it happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed {
@@ -321,66 +203,47 @@ pub struct Failed {
 
 /// What a failing command is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Telling {
+pub struct FailedReply {
     /// The answer.
-    pub told: Told,
+    pub reply: Reply,
     /// The residual in bytes of the command's own transfer, where it is not
     /// what the good blocks leave.
     pub residual: Option<u32>,
 }
 
 impl Report {
-    /// Tells a failure.
-    pub fn tell(self, failed: &Failed) -> Telling {
-        let honest = |told| Telling {
-            told,
-            residual: None,
-        };
-        let check = |sense| Told::Status(Status::CheckCondition, Some(sense));
+    /// What a command gets that failed so.
+    pub fn reply(self, failed: &Failed) -> FailedReply {
         let whole = failed.blocks.saturating_mul(failed.block);
         let good = failed.good.unwrap_or(0);
-        let missing = (failed.blocks - good.min(failed.blocks)).saturating_mul(failed.block);
+        let not_moved = (failed.blocks - good.min(failed.blocks)).saturating_mul(failed.block);
         if good > 0 && self.part != Part::Nothing {
-            return Telling {
-                told: Told::Status(Status::Good, None),
-                residual: (self.part == Part::ShortGoodUnaligned).then(|| missing - 1),
+            return FailedReply {
+                reply: Reply::Status(Status::Good, None),
+                residual: (self.part == Part::ShortGoodUnaligned).then(|| not_moved - 1),
             };
         }
-        let unrecovered = Sense::new(Key::MediumError, 0x11, 0);
-        let place = |sense: Sense| match failed.good {
-            Some(good) => sense.at(failed.lba + u64::from(good)),
-            None => sense,
+        let profile = self.failure.profile();
+        let information = match profile.information {
+            Information::None => None,
+            Information::BadBlock => failed.good.map(|good| failed.lba + u64::from(good)),
+            Information::Before => Some(failed.lba.wrapping_sub(1)),
+            Information::Behind => Some(failed.lba.saturating_add(failed.blocks.into())),
         };
-        let lie = |residual| Telling {
-            told: check(place(unrecovered)),
-            residual: Some(residual),
-        };
-        match self.failure {
-            Failure::MediumError => honest(check(place(unrecovered))),
-            Failure::WriteError => honest(check(place(Sense::new(Key::MediumError, 0x0c, 2)))),
-            Failure::HardwareError => honest(check(place(Sense::new(Key::HardwareError, 0x44, 0)))),
-            // QEMU's residual is nought then (`virtio_scsi_command_complete`
-            // in hw/scsi/virtio-scsi.c).
-            Failure::WithoutInformation => Telling {
-                told: check(unrecovered),
-                residual: Some(0),
+        FailedReply {
+            reply: match (profile.reply, information) {
+                (Reply::Status(status, Some(sense)), Some(lba)) => {
+                    Reply::Status(status, Some(sense.at(lba)))
+                }
+                (reply, _) => reply,
             },
-            Failure::AbortedCommand => honest(check(Sense::new(Key::AbortedCommand, 0x4b, 0))),
-            Failure::UnitAttention => honest(check(Sense::new(Key::UnitAttention, 0x29, 0))),
-            Failure::Busy => honest(Told::Status(Status::Busy, None)),
-            Failure::TaskSetFull => honest(Told::Status(Status::TaskSetFull, None)),
-            Failure::TransportFailure => honest(Told::Response(Response::TransportFailure)),
-            Failure::BadTarget => honest(Told::Response(Response::BadTarget)),
-            Failure::NoAnswer => honest(Told::Nothing),
-            Failure::ResidualOfAll => lie(whole),
-            Failure::ResidualOfNone => lie(0),
-            Failure::InformationBefore => honest(check(unrecovered.at(failed.lba.wrapping_sub(1)))),
-            Failure::InformationBehind => {
-                let behind = failed.lba.saturating_add(failed.blocks.into());
-                honest(check(unrecovered.at(behind)))
-            }
-            Failure::ResidualTooLarge => lie(whole.saturating_add(failed.block)),
-            Failure::ResidualUnaligned => lie(missing.saturating_sub(1)),
+            residual: match profile.residual {
+                Residual::NotMoved => None,
+                Residual::Zero => Some(0),
+                Residual::Whole => Some(whole),
+                Residual::TooLarge => Some(whole.saturating_add(failed.block)),
+                Residual::Unaligned => Some(not_moved.saturating_sub(1)),
+            },
         }
     }
 }
@@ -388,6 +251,8 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Response;
+    use crate::sense::{Key, Sense};
     use rstest::rstest;
 
     fn failed(good: Option<u32>) -> Failed {
@@ -399,10 +264,10 @@ mod tests {
         }
     }
 
-    fn told(report: &str, good: Option<u32>) -> (Option<Sense>, Option<u32>) {
-        let telling = report.parse::<Report>().unwrap().tell(&failed(good));
-        match telling.told {
-            Told::Status(_, sense) => (sense, telling.residual),
+    fn answered(report: &str, good: Option<u32>) -> (Option<Sense>, Option<u32>) {
+        let answer = report.parse::<Report>().unwrap().reply(&failed(good));
+        match answer.reply {
+            Reply::Status(_, sense) => (sense, answer.residual),
             _ => panic!("{report} has a status"),
         }
     }
@@ -431,23 +296,23 @@ mod tests {
         None
     )]
     #[case("busy", None, None, None)]
-    fn a_failure_is_told(
+    fn a_failure_is_reported(
         #[case] report: &str,
         #[case] good: Option<u32>,
         #[case] sense: Option<Sense>,
         #[case] residual: Option<u32>,
     ) {
-        assert_eq!(told(report, good), (sense, residual));
+        assert_eq!(answered(report, good), (sense, residual));
     }
 
     #[rstest]
-    #[case("transport-failure", Told::Response(Response::TransportFailure))]
-    #[case("bad-target", Told::Response(Response::BadTarget))]
-    #[case("no-answer", Told::Nothing)]
-    #[case("task-set-full", Told::Status(Status::TaskSetFull, None))]
-    fn a_failure_without_sense(#[case] report: &str, #[case] expected: Told) {
+    #[case("transport-failure", Reply::Response(Response::TransportFailure))]
+    #[case("bad-target", Reply::Response(Response::BadTarget))]
+    #[case("no-answer", Reply::Nothing)]
+    #[case("task-set-full", Reply::Status(Status::TaskSetFull, None))]
+    fn a_failure_without_sense(#[case] report: &str, #[case] expected: Reply) {
         let report: Report = report.parse().unwrap();
-        assert_eq!(report.tell(&failed(None)).told, expected);
+        assert_eq!(report.reply(&failed(None)).reply, expected);
         assert!(!report.needs_location());
     }
 

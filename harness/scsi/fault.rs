@@ -1,16 +1,17 @@
 //! How a sense-giving target reports a fault.
 
-use halfway_target::{Failure, Part};
+use crate::failure::Failure;
+use crate::report::{Part, Report};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
 /// How a sense-giving target reports a fault; as text, a word of
-/// [`Reported::words`].
+/// [`FaultReport::words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reported {
+pub enum FaultReport {
     /// A command that covers the bad sector is answered so.
-    Answer(halfway_target::Report),
+    Answer(Report),
     /// The command is not answered, and an operator takes the disk offline before
     /// he resets it. (Where he only resets it, `no-answer` is an answer as above.)
     Offline(Part),
@@ -23,34 +24,34 @@ pub enum Reported {
 const OFFLINE: &str = "no-answer-offline";
 const GONE: &str = "gone";
 
-impl Default for Reported {
+impl Default for FaultReport {
     /// A medium error with INFORMATION.
     fn default() -> Self {
-        Reported::Answer(halfway_target::Report::of(Failure::MediumError))
+        FaultReport::Answer(Report::of(Failure::MediumError))
     }
 }
 
-impl Reported {
+impl FaultReport {
     /// What a command that covers the bad sector is answered with, where it is not
     /// that of any command.
-    pub fn answer(self) -> Option<halfway_target::Report> {
-        let failing = |part, failure| Some(halfway_target::Report { part, failure });
+    pub fn answer(self) -> Option<Report> {
+        let failing = |part, failure| Some(Report { part, failure });
         match self {
-            Reported::Answer(report) => Some(report),
-            Reported::Offline(part) => failing(part, Failure::NoAnswer),
-            Reported::Gone(Part::Nothing) => None,
-            Reported::Gone(part) => failing(part, Failure::BadTarget),
+            FaultReport::Answer(report) => Some(report),
+            FaultReport::Offline(part) => failing(part, Failure::NoAnswer),
+            FaultReport::Gone(Part::Nothing) => None,
+            FaultReport::Gone(part) => failing(part, Failure::BadTarget),
         }
     }
 
     /// Whether the HBA is, or will be, gone.
     pub fn is_gone(self) -> bool {
-        matches!(self, Reported::Gone(_))
+        matches!(self, FaultReport::Gone(_))
     }
 
     /// Whether an operator takes the disk offline.
     pub fn is_offline(self) -> bool {
-        matches!(self, Reported::Offline(_))
+        matches!(self, FaultReport::Offline(_))
     }
 
     /// Whether there is a command without an answer.
@@ -62,53 +63,57 @@ impl Reported {
     /// All that there are.
     pub fn words() -> Vec<String> {
         let answers = Part::ALL.into_iter().flat_map(|part| {
-            Failure::ALL.map(|failure| halfway_target::Report { part, failure }.to_string())
+            Failure::ALL
+                .iter()
+                .map(move |&failure| Report { part, failure }.to_string())
         });
         let others = Part::ALL
             .into_iter()
-            .flat_map(|part| [Reported::Offline(part), Reported::Gone(part)]);
+            .flat_map(|part| [FaultReport::Offline(part), FaultReport::Gone(part)]);
         answers
             .chain(others.map(|other| other.to_string()))
             .collect()
     }
 }
 
-impl fmt::Display for Reported {
+impl fmt::Display for FaultReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reported::Answer(report) => report.fmt(f),
-            Reported::Offline(part) => write!(f, "{}{OFFLINE}", part.prefix()),
-            Reported::Gone(part) => write!(f, "{}{GONE}", part.prefix()),
+            FaultReport::Answer(report) => report.fmt(f),
+            FaultReport::Offline(part) => write!(f, "{}{OFFLINE}", part.prefix()),
+            FaultReport::Gone(part) => write!(f, "{}{GONE}", part.prefix()),
         }
     }
 }
 
-/// No word of [`Reported::words`].
+/// No word of [`FaultReport::words`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no report")]
-pub struct NoSuchReport(String);
+pub struct NoSuchFaultReport(String);
 
-impl FromStr for Reported {
-    type Err = NoSuchReport;
+impl FromStr for FaultReport {
+    type Err = NoSuchFaultReport;
 
-    fn from_str(text: &str) -> Result<Self, NoSuchReport> {
+    fn from_str(text: &str) -> Result<Self, NoSuchFaultReport> {
         match Part::split(text) {
-            (part, OFFLINE) => return Ok(Reported::Offline(part)),
-            (part, GONE) => return Ok(Reported::Gone(part)),
+            (part, OFFLINE) => return Ok(FaultReport::Offline(part)),
+            (part, GONE) => return Ok(FaultReport::Gone(part)),
             _ => {}
         }
-        let answer = text.parse().map_err(|_| NoSuchReport(text.to_owned()))?;
-        Ok(Reported::Answer(answer))
+        let answer = text
+            .parse()
+            .map_err(|_| NoSuchFaultReport(text.to_owned()))?;
+        Ok(FaultReport::Answer(answer))
     }
 }
 
-impl Serialize for Reported {
+impl Serialize for FaultReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Reported {
+impl<'de> Deserialize<'de> for FaultReport {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
@@ -121,13 +126,13 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_what_it_was_written_as() {
-        let words = Reported::words();
-        assert_eq!(words.len(), 3 * (17 + 2));
+        let words = FaultReport::words();
+        assert_eq!(words.len(), Part::ALL.len() * (Failure::ALL.len() + 2));
         for word in words {
-            let report: Reported = word.parse().unwrap();
+            let report: FaultReport = word.parse().unwrap();
             assert_eq!(report.to_string(), word);
             let json = serde_json::to_string(&report).unwrap();
-            assert_eq!(serde_json::from_str::<Reported>(&json).unwrap(), report);
+            assert_eq!(serde_json::from_str::<FaultReport>(&json).unwrap(), report);
         }
     }
 }

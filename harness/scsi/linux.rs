@@ -1,0 +1,181 @@
+//! What Linux makes of what a SCSI target reports: virtio_scsi's completion
+//! (`virtscsi_complete_cmd`), the mid layer's decision (`scsi_decide_disposition`,
+//! `scsi_check_sense`, `scsi_noretry_cmd`, `scsi_io_completion`), and sd's count
+//! of what is done (`sd_done`, `sd_completed_bytes`).
+//!
+//! Multipath's `REQ_FAILFAST_TRANSPORT` changes none of it: it forbids retries
+//! of a bus that is busy only (`scsi_noretry_cmd`).
+
+use crate::failure::Failure;
+use crate::fault::FaultReport;
+use crate::reply::{Reply, Response, Status};
+use crate::report::Part;
+use crate::sense::Key;
+
+/// `SD_MAX_RETRIES` in drivers/scsi/sd.h, and the first attempt.
+pub const ATTEMPTS: u32 = 6;
+
+/// How Linux handles a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handling {
+    /// How many commands get this answer before it is taken for a failure;
+    /// `None`: the kernel asks again for as long as it does.
+    pub commands: Option<u32>,
+    /// Whether what was done before the bad block is completed first.
+    pub progress: Progress,
+    /// The errno of the rest.
+    pub errno: i32,
+    /// Whether another path may do better (`blk_path_error`).
+    pub of_path: bool,
+}
+
+/// Whether what was done before the bad block is completed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The request fails as a whole.
+    Never,
+    /// It does.
+    Always,
+    /// On releases before this one: their arithmetic wraps on a residual that is
+    /// larger than the transfer, and INFORMATION decides (the commit that
+    /// bounds it in `scsi_set_resid` is of 5.15).
+    Before((u32, u32)),
+}
+
+/// `BLK_STS_IOERR`.
+pub const EIO: i32 = 5;
+/// `BLK_STS_MEDIUM`.
+pub const ENODATA: i32 = 61;
+/// `BLK_STS_TARGET`.
+pub const EREMOTEIO: i32 = 121;
+
+impl FaultReport {
+    /// How Linux handles it.
+    pub fn handling(self) -> Handling {
+        match self {
+            FaultReport::Answer(answer) => answer.failure.profile().linux,
+            // What the reset gives back (`DID_RESET`) is tried again, and refused by a
+            // disk that is offline (`scsi_device_state_check` in `scsi_queue_rq`).
+            FaultReport::Offline(_) | FaultReport::Gone(_) => Failure::BadTarget.profile().linux,
+        }
+    }
+
+    /// How many commands of a request get an answer that is not wholly good, before
+    /// the request fails; `in_first_block`: nothing is good before the bad block.
+    /// `None`: it never does.
+    pub fn commands(self, in_first_block: bool) -> Option<u32> {
+        let failing = self.handling().commands?;
+        Some(failing + u32::from(self.is_short() && !in_first_block))
+    }
+
+    /// Whether the kernel completes what was done before the bad block, on that
+    /// release, where anything was.
+    pub fn completes_progress(self, release: (u32, u32)) -> bool {
+        self.is_short()
+            || match self.handling().progress {
+                Progress::Never => false,
+                Progress::Always => true,
+                Progress::Before(fixed) => release < fixed,
+            }
+    }
+
+    /// Whether a part is done with status GOOD before the failure.
+    fn is_short(self) -> bool {
+        self.answer()
+            .is_some_and(|answer| answer.part != Part::Nothing)
+    }
+}
+
+/// What the kernel does about an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The command is done, as far as its residual says.
+    Done,
+    /// It asks again, and counts.
+    Retry,
+    /// It asks again.
+    Again,
+    /// The request fails.
+    Fail,
+}
+
+/// What the kernel does about an answer: the same knowledge as in
+/// [`Failure::profile`], of what was seen instead of what was asked for.
+pub fn decision(reply: Reply) -> Decision {
+    match reply {
+        Reply::Status(Status::Good, _) => Decision::Done,
+        Reply::Status(Status::Busy | Status::TaskSetFull, _) => Decision::Again,
+        Reply::Status(Status::CheckCondition, Some(sense)) => match (sense.key, sense.asc) {
+            (Key::UnitAttention, _) => Decision::Again,
+            (Key::AbortedCommand, _) => Decision::Retry,
+            (Key::MediumError, asc) if asc != 0x11 => Decision::Retry,
+            _ => Decision::Fail,
+        },
+        Reply::Response(Response::TransportFailure) => Decision::Retry,
+        // Once somebody has reset the unit.
+        Reply::Nothing => Decision::Again,
+        _ => Decision::Fail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Failed, Report};
+    use rstest::rstest;
+
+    /// What is known of reports and what is known of answers are the same.
+    #[rstest]
+    fn an_answer_is_decided_as_its_profile_says(#[values(true, false)] located: bool) {
+        for &failure in Failure::ALL {
+            let failed = Failed {
+                lba: 2048,
+                blocks: 512,
+                good: located.then_some(0),
+                block: 512,
+            };
+            let expected = match failure.profile().linux.commands {
+                Some(1) => Decision::Fail,
+                Some(_) => Decision::Retry,
+                None => Decision::Again,
+            };
+            let reply = Report::of(failure).reply(&failed).reply;
+            assert_eq!(decision(reply), expected, "{failure:?}");
+        }
+    }
+
+    #[rstest]
+    #[case("medium-error", false, Some(1))]
+    #[case("write-error", false, Some(6))]
+    #[case("short-good+medium-error", false, Some(2))]
+    #[case("short-good+medium-error", true, Some(1))]
+    #[case("short-good+transport-failure", false, Some(7))]
+    #[case("busy", false, None)]
+    #[case("gone", false, Some(1))]
+    #[case("short-good+gone", false, Some(2))]
+    #[case("no-answer", false, None)]
+    #[case("short-good+no-answer-offline", false, Some(2))]
+    fn how_many_commands_it_takes(
+        #[case] report: FaultReport,
+        #[case] in_first_block: bool,
+        #[case] expected: Option<u32>,
+    ) {
+        assert_eq!(report.commands(in_first_block), expected);
+    }
+
+    #[rstest]
+    #[case("residual-too-large", (5, 10), true)]
+    #[case("residual-too-large", (6, 1), false)]
+    #[case("short-good+residual-too-large", (6, 1), true)]
+    #[case("medium-error", (6, 1), true)]
+    #[case("bad-target", (6, 1), false)]
+    #[case("no-answer-offline", (6, 1), false)]
+    #[case("short-good+gone", (6, 1), true)]
+    fn which_releases_complete_what_was_done(
+        #[case] report: FaultReport,
+        #[case] release: (u32, u32),
+        #[case] expected: bool,
+    ) {
+        assert_eq!(report.completes_progress(release), expected);
+    }
+}
