@@ -1,6 +1,6 @@
 //! What a driver does with a bio that it fails, from what was seen of one I/O.
 
-use crate::contract::{Account, Life, follow, holes, named};
+use halfway_oracle::contract::{Account, Life, follow, holes, named};
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::Seen;
@@ -265,7 +265,7 @@ fn status_name(status: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::tests::{LEG, TOP, mirror};
+    use halfway_oracle::contract::samples::{LEG, TOP, mirror};
     use halfway_protocol::io::{IoReport, OpReport};
     use rstest::rstest;
 

@@ -1,6 +1,6 @@
 //! The drivers that are audited, and how a device of each is made.
 
-use crate::scenario::case::Controller;
+use halfway_case::Controller;
 
 /// Sectors of every device.
 pub const SECTORS: u64 = 16384;

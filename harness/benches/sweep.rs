@@ -11,10 +11,10 @@
 use halfway::cli::args::{GuestArgs, SelectArgs};
 use halfway::cli::select::Choice;
 use halfway::cli::{Context, guest};
-use halfway::oracle::Outcome;
 use halfway::report::Verbosity;
 use halfway::runner::plan::Watch;
 use halfway::runner::{self, Event, Plan};
+use halfway_case::Outcome;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;

@@ -2,7 +2,7 @@
 
 use super::Exit;
 use crate::results::RecordError;
-use crate::scenario::{LoadError, ScenarioError};
+use halfway_scenario::{LoadError, ScenarioError};
 use miette::{Diagnostic, Report};
 
 /// What ended a command early.

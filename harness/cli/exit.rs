@@ -1,7 +1,7 @@
 //! The exit codes: what a script, a CI system and `git bisect run` go by.
 
-use crate::oracle::Outcome;
 use crate::results::Tally;
+use halfway_case::Outcome;
 use std::process::ExitCode;
 
 /// The exit codes as the help says them.

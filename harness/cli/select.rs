@@ -3,11 +3,11 @@
 
 use super::CliError;
 use super::args::SelectArgs;
-use crate::oracle;
 use crate::report::lines::count;
 use crate::results::manifest::{Manifest, ScenarioFile, Selection};
 use crate::runner::Needs;
-use crate::scenario::{self, Case, Scenario};
+use halfway_case::Case;
+use halfway_scenario::Scenario;
 use miette::Diagnostic;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
@@ -74,7 +74,7 @@ enum SelectError {
 struct Unknown {
     scenario: String,
     first: String,
-    why: oracle::model::Unfit,
+    why: halfway_oracle::model::Unfit,
     cases: u64,
     of: u64,
 }
@@ -85,7 +85,7 @@ impl Choice {
     /// # Errors
     /// A scenario is bad, or no case is left.
     pub fn new(args: &SelectArgs) -> Result<Self, CliError> {
-        let mut scenarios = scenario::load(&args.paths)?;
+        let mut scenarios = halfway_scenario::load(&args.paths)?;
         let found = total(&scenarios);
         let files = scenarios.len();
         if !args.tags.is_empty() {
@@ -169,7 +169,7 @@ impl Choice {
         let mut of = HashMap::new();
         for case in self.cases() {
             *of.entry(case.scenario.clone()).or_insert(0) += 1;
-            let Err(why) = oracle::fit(&case) else {
+            let Err(why) = halfway_oracle::fit(&case) else {
                 continue;
             };
             let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == why;
@@ -208,7 +208,10 @@ impl Choice {
     /// What machines must have to serve the chosen cases that can be judged: no
     /// others are run.
     pub fn needs(&self) -> Needs {
-        Needs::of(self.cases().filter(|case| oracle::fit(case).is_ok()))
+        Needs::of(
+            self.cases()
+                .filter(|case| halfway_oracle::fit(case).is_ok()),
+        )
     }
 
     /// The chosen cases, in the order of the scenarios.

@@ -1,8 +1,8 @@
 //! The class of a verdict: what gave the kernel away.
 
-use crate::oracle::verdict::Witness;
-use crate::oracle::{Outcome, Verdict};
 use halfway_builder::controls::Symptom;
+use halfway_case::verdict::Witness;
+use halfway_case::{Outcome, Verdict};
 use std::collections::BTreeSet;
 
 /// All that a verdict shows of a broken kernel; empty for one that does not
@@ -39,7 +39,7 @@ fn symptom(witness: Witness) -> Symptom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::verdict::Difference;
+    use halfway_case::verdict::Difference;
     use rstest::rstest;
 
     #[rstest]

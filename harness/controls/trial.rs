@@ -1,10 +1,10 @@
 //! One control against the catalogue: from a run's events to its fate.
 
 use super::symptom::symptoms;
-use crate::oracle::Outcome;
 use crate::runner::Event;
 use crate::runner::event::Stamped;
 use halfway_builder::controls::{Control, Symptom};
+use halfway_case::Outcome;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -168,7 +168,7 @@ impl Trial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::verdict::{Difference, Verdict, Witness};
+    use halfway_case::verdict::{Difference, Verdict, Witness};
     use rstest::rstest;
 
     fn mutant() -> Control {

@@ -6,8 +6,8 @@
 //! case. Scenarios that ask for more than is known are refused.
 //! What the target of our own reports is in [`sense`].
 
-use crate::scenario::Case;
-use crate::scenario::case::{Controller, Fault, OnError, Times};
+use halfway_case::Case;
+use halfway_case::{Controller, Fault, OnError, Times};
 use halfway_controllers::{ErrnoMeaning, FailureHandling};
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
@@ -147,7 +147,7 @@ pub fn as_dm_meets(case: &Case) -> (Case, Vec<Fault>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     /// What is asked before the error goes up, and the errno of an error that is

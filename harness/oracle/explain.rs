@@ -3,8 +3,8 @@
 use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
-use crate::scenario::Lower;
-use crate::scenario::case::{Case, Io, OnError, Soak, Stack, Vector};
+use halfway_case::Lower;
+use halfway_case::{Case, Io, OnError, Soak, Stack, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -25,8 +25,8 @@ pub fn explain(case: &Case) -> String {
     for fault in &case.faults {
         let _ = writeln!(text, "  Injected: {}.", Lower(fault, stack));
     }
-    for aside in &case.aside {
-        let _ = writeln!(text, "  Injected: {}.", Lower(aside, stack));
+    for other in &case.other_faults {
+        let _ = writeln!(text, "  Injected: {}.", Lower(other, stack));
     }
     for hold in &case.holds {
         let _ = writeln!(text, "  Meanwhile: {}.", Lower(hold, stack));

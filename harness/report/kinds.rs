@@ -2,9 +2,9 @@
 //! kind are numbers. Kinds that are written up as findings are known.
 
 use super::lines;
-use crate::oracle::{Outcome, Verdict};
 use crate::results::{CASES, Record, RecordError, Tally, text};
 use crate::runner::Event;
+use halfway_case::{Outcome, Verdict};
 use regex::Regex;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};

@@ -3,9 +3,9 @@
 //! Lines carry ANSI colours; the stream that they are written to
 //! (`anstream`) takes them out where they are not wanted.
 
-use crate::oracle::verdict::Evidence;
-use crate::oracle::{Outcome, Verdict};
 use crate::results::text;
+use halfway_case::verdict::Evidence;
+use halfway_case::{Outcome, Verdict};
 use owo_colors::{OwoColorize, Style};
 use std::fmt::Write;
 

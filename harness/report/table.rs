@@ -1,9 +1,9 @@
 //! The summary of a run: a row for each scenario, then what it comes to.
 
 use super::lines::{self, count, duration, rate};
-use crate::oracle::Outcome;
 use crate::results::Summary;
 use crate::results::summary::Row;
+use halfway_case::Outcome;
 use owo_colors::{OwoColorize, Style};
 
 /// The table, a line each; empty where no case has a verdict.

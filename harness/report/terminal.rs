@@ -5,10 +5,10 @@
 //! the clock: a record shows later what the run showed.
 
 use super::{lines, table};
-use crate::oracle::{Outcome, Verdict};
 use crate::results::{Summary, text};
 use crate::runner::Event;
 use crate::runner::event::Stamped;
+use halfway_case::{Outcome, Verdict};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use owo_colors::Style;
 use std::collections::HashSet;

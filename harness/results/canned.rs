@@ -2,15 +2,13 @@
 //! events.
 
 use super::manifest::*;
-use crate::observation::{Liveness, Observation};
-use crate::oracle::verdict::{Difference, Evidence, Witness};
-use crate::oracle::{Outcome, Verdict};
 use crate::runner::Event;
 use crate::runner::event::{Details, Stamped};
-use crate::scenario::Case;
-use crate::scenario::case::{
-    Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
-};
+use halfway_case::Case;
+use halfway_case::observation::{Liveness, Observation};
+use halfway_case::verdict::{Difference, Evidence, Witness};
+use halfway_case::{Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector};
+use halfway_case::{Outcome, Verdict};
 use halfway_protocol::io::{Op, Path};
 use std::sync::Arc;
 use time::macros::datetime;
@@ -83,7 +81,7 @@ pub fn case(id: &str) -> Case {
             errno: 5,
             report: None,
         }],
-        aside: Vec::new(),
+        other_faults: Vec::new(),
         holds: Vec::new(),
         soak: None,
         sabotage: None,

@@ -9,9 +9,10 @@ use super::manifest::Manifest;
 use super::record::Record;
 use super::story::Story;
 use super::{CASES, EVENTS, LATEST, MANIFEST, text};
-use crate::oracle::{Outcome, Verdict};
 use crate::runner::Event;
 use crate::runner::event::Stamped;
+use halfway_case::{Outcome, Verdict};
+use halfway_scenario::case_file;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions, Permissions};
@@ -213,7 +214,7 @@ impl Recorder {
         };
         let file = |extension: &str| self.path.join(CASES).join(format!("{stem}.{extension}"));
         if let Some(details) = details.as_deref() {
-            write_whole(&file("toml"), details.case.to_toml().as_bytes())?;
+            write_whole(&file("toml"), case_file(&details.case).as_bytes())?;
             write_whole(&file("json"), &json("a case", details)?)?;
         }
         let command = |action: &str, extension: &str, options: &[String]| {

@@ -2,8 +2,8 @@
 //! to see it again. The console, which is long, comes last.
 
 use super::text;
-use crate::oracle::Verdict;
 use crate::runner::event::Details;
+use halfway_case::Verdict;
 use std::fmt;
 
 /// What there is to tell.

@@ -4,9 +4,9 @@
 //! one sum, so that they cannot disagree. A case costs its id and some sixteen
 //! bytes, whatever its verdict says.
 
-use crate::oracle::Outcome;
 use crate::runner::Event;
 use crate::runner::event::Stamped;
+use halfway_case::Outcome;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::{AddAssign, Index, IndexMut};
@@ -272,7 +272,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::Verdict;
+    use halfway_case::Verdict;
 
     fn at(at_ms: u64, event: Event) -> Stamped {
         Stamped { at_ms, event }

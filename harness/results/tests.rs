@@ -1,9 +1,9 @@
 //! Records on a real file system.
 
 use super::*;
-use crate::oracle::{Outcome, Verdict};
 use crate::runner::Event;
 use crate::runner::event::Details;
+use halfway_case::{Outcome, Verdict};
 use std::fs;
 use std::io::Write;
 use std::path::Path;

@@ -5,7 +5,7 @@ use crate::machine::accel::{Known, Memory, TRIAL};
 use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
 use crate::machine::{Accel, AccelChoice};
-use crate::scenario::case::Controller;
+use halfway_case::Controller;
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 use super::perform::Interruption;
 use super::station::Station;
 use crate::guest::CallError;
-use crate::observation::Deed;
+use halfway_case::observation::Deed;
 use halfway_protocol::message::{Reply, Request};
 
 /// Tells the guest of a deed that calls of it are to follow; they need not wait for

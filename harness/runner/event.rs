@@ -1,9 +1,9 @@
 //! What the runner says while it works. Everything that a person or a CI
 //! system sees is made from these events alone, live or from the record.
 
-use crate::observation::Observation;
-use crate::oracle::{Outcome, Verdict};
-use crate::scenario::Case;
+use halfway_case::Case;
+use halfway_case::observation::Observation;
+use halfway_case::{Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

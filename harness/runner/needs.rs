@@ -1,8 +1,8 @@
 //! What machines must have to serve cases.
 
-use crate::scenario::Case;
-use crate::scenario::case::{Controller, Filesystem, Multipath, PathSelector, Sabotage, Stack};
 use halfway_builder::options;
+use halfway_case::Case;
+use halfway_case::{Controller, Filesystem, Multipath, PathSelector, Sabotage, Stack};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::Path;
 use std::borrow::Borrow;

@@ -6,12 +6,10 @@ use super::stops::{self, Attendant};
 use super::{interlude, multipathd, operator, relief, soak, unplug};
 use crate::guest::CallError;
 use crate::guest::client::strange;
-use crate::observation::{Entry, KernelText, Liveness, Observation};
-use crate::oracle::{model, status};
-use crate::scenario::case::{
-    Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync,
-};
 use crate::storage::StorageError;
+use halfway_case::observation::{Entry, KernelText, Liveness, Observation};
+use halfway_case::{Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync};
+use halfway_oracle::{model, status};
 use halfway_protocol::bio;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
 use halfway_protocol::message::{self, DmStatus, KernelMessage, Refusal, Reply, Request, Seen};
@@ -243,7 +241,7 @@ async fn prepare(
     let restored = restore_limits(station);
     let synced = (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Synced);
     let mut limited = Vec::new();
-    let of = |disk, during| -> Vec<Fault> { case.aside_of(disk, during).cloned().collect() };
+    let of = |disk, during| -> Vec<Fault> { case.other_faults_of(disk, during).cloned().collect() };
     let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
     let early_log = of(Disk::Log, During::SetUp);
     let created = if case.stack.no_path_retry().is_some() {
@@ -252,7 +250,7 @@ async fn prepare(
         station.storage.collect(case)?;
         station.arm(&case.legs, faults, &[]).await?;
         created
-    } else if synced || !case.aside.is_empty() {
+    } else if synced || !case.other_faults.is_empty() {
         station.arm(&case.legs, &early, &early_log).await?;
         all(restored).await?;
         all(create_beneath(station, case)).await?;
@@ -266,7 +264,7 @@ async fn prepare(
         }
         // What the resynchronisation did is not the I/O's.
         let (entries, _) = station.storage.collect(case)?;
-        if !case.aside.is_empty() {
+        if !case.other_faults.is_empty() {
             *set_up = entries;
         }
         station.arm(&case.legs, faults, &log).await?;

@@ -12,9 +12,9 @@ use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
 use super::station::{Station, StationError};
 use crate::machine::command::Boot;
-use crate::observation::{KernelText, Liveness, Observation};
-use crate::oracle::{self, Outcome, Verdict};
-use crate::scenario::Case;
+use halfway_case::Case;
+use halfway_case::observation::{KernelText, Liveness, Observation};
+use halfway_case::{Outcome, Verdict};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
@@ -252,7 +252,7 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        if let Err(why) = oracle::fit(&queued.case) {
+        if let Err(why) = halfway_oracle::fit(&queued.case) {
             without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
             continue;
         }
@@ -421,13 +421,16 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
     )
     .await;
     let (verdict, observation) = match performed {
-        Ok(observation) => (oracle::judge(&case, &observation), Some(observation)),
+        Ok(observation) => (
+            halfway_oracle::judge(&case, &observation),
+            Some(observation),
+        ),
         Err(error) => {
             let reason = format!("the disks failed: {}", chain(&error));
             let verdict = Verdict::bare(Outcome::Infrastructure, reason);
             let said = placed.station.kernel_text().await;
             let crash = said.ok().and_then(|text| text.crash());
-            (oracle::blamed(verdict, crash.as_ref(), ""), None)
+            (halfway_oracle::blamed(verdict, crash.as_ref(), ""), None)
         }
     };
     let why_ended = match &observation {

@@ -3,9 +3,9 @@
 use super::needs;
 use crate::machine::command::{Boot, MEMORY_WITH_FILES_MIB};
 use crate::machine::janitor::Workshop;
-use crate::observation::Member;
-use crate::scenario::case::Controller;
-use crate::scenario::{Case, Fitting};
+use halfway_case::Controller;
+use halfway_case::observation::Member;
+use halfway_case::{Case, Fitting};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -195,7 +195,7 @@ pub fn case_seed(run: u64, id: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     #[rstest]

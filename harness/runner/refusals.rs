@@ -2,8 +2,8 @@
 
 use super::needs;
 use super::plan::Kind;
-use crate::scenario::Case;
-use crate::scenario::case::Io;
+use halfway_case::Case;
+use halfway_case::Io;
 use halfway_protocol::io::{Memory, Op, Path};
 use halfway_protocol::message::Refusal;
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ fn without_numbers(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use halfway_scenario::Scenario;
 
     fn case(text: &str) -> Case {
         let text = format!("question = \"?\"\n{text}\n");

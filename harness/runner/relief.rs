@@ -5,9 +5,9 @@
 use super::deeds;
 use super::perform::Interruption;
 use super::station::Station;
-use crate::observation::{Deed, Member};
-use crate::scenario::case::{Case, Fault, Times};
 use crate::storage;
+use halfway_case::observation::{Deed, Member};
+use halfway_case::{Case, Fault, Times};
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::Request;
 use halfway_scsi::FaultReport;

@@ -5,14 +5,15 @@ use super::perform::{Interruption, Manner, entries, in_sync, io_request};
 use super::soak_files;
 use super::stack::{self, NAME};
 use super::station::Station;
-use crate::contract;
 use crate::guest::client::strange;
-use crate::observation::Observation;
-use crate::oracle::status;
-use crate::scenario::case::{self, Case, Filesystem, Length, Stack};
-use crate::soak::{Content, Deed, Done, Plan, Seen, Step};
+use halfway_case::observation::Observation;
+use halfway_case::observation::soak::{Done, Seen};
+use halfway_case::{Case, Filesystem, Length, Stack};
+use halfway_oracle::contract;
+use halfway_oracle::status;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{self, Reply, Request};
+use halfway_soak::{Content, Deed, Plan, Step};
 use std::time::{Duration, Instant};
 
 /// How many times as long a soak may be, as long as no I/O has met a fault: which
@@ -31,7 +32,7 @@ pub(super) fn has_met_a_fault(seen: &message::Seen) -> bool {
 pub async fn run(
     station: &mut Station,
     case: &Case,
-    how: &case::Soak,
+    how: &halfway_case::Soak,
     seed: u64,
     manner: Manner,
     seen: &mut Observation,

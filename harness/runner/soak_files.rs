@@ -6,13 +6,13 @@ use super::soak::{PROLONGED, act, has_met_a_fault};
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::client::strange;
-use crate::observation::Observation;
-use crate::scenario::case::{Case, Filesystem, Length, Soak};
-use crate::soak::plan::Plan;
-use crate::soak::programs::{self, Call};
-use crate::soak::{Ran, Seen};
+use halfway_case::observation::Observation;
+use halfway_case::observation::soak::{Ran, Seen};
+use halfway_case::{Case, Filesystem, Length, Soak};
 use halfway_protocol::io::{IoReport, IoState};
 use halfway_protocol::message::{ProgramState, Reply, Request};
+use halfway_soak::plan::Plan;
+use halfway_soak::programs::{self, Call};
 use std::time::{Duration, Instant};
 
 /// How long one program may take, beyond the time that one I/O may take.
@@ -135,7 +135,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    async fn deed(&mut self, deed: &crate::soak::Deed) -> Result<(), Interruption> {
+    async fn deed(&mut self, deed: &halfway_soak::Deed) -> Result<(), Interruption> {
         if let Some(soak) = &mut self.seen.soak {
             soak.deeds.push(deed.to_string());
         }

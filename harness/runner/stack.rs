@@ -1,9 +1,9 @@
 //! Device-mapper tables of a case.
 
-use crate::observation::Member;
-use crate::oracle::model;
-use crate::scenario::case::{Case, Log, Multipath, QueueMode, Raid1, Stack, Sync};
 use crate::storage;
+use halfway_case::observation::Member;
+use halfway_case::{Case, Log, Multipath, QueueMode, Raid1, Stack, Sync};
+use halfway_oracle::model;
 use halfway_protocol::message::Target;
 use halfway_protocol::trace::Dev;
 

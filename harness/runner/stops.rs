@@ -3,8 +3,8 @@
 
 use super::perform::Interruption;
 use super::station::Station;
-use crate::scenario::case::{Case, Fault, OnError, Times};
 use crate::storage;
+use halfway_case::{Case, Fault, OnError, Times};
 use tokio::sync::watch;
 
 /// The faults as they are armed: one that stops the machine lasts until it is

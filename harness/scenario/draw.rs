@@ -5,17 +5,17 @@
 //! whole here: a key that is added to the format does not compile until it is
 //! drawn, and a word that is added to one of its enums is drawn at once.
 
-use super::case::{
-    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
-    PathGrouping, PathSelector, QueueMode, Sync, Times, Vector,
-};
-use super::errno;
 use super::expand::Scenario;
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
-use super::limits;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{self, Errno, Offset, Target, Word};
 use fastrand::Rng;
+use halfway_case::errno;
+use halfway_case::limits;
+use halfway_case::{
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
+    PathGrouping, PathSelector, QueueMode, Sync, Times, Vector,
+};
 use halfway_controllers::Limits;
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;

@@ -4,15 +4,15 @@
 //! (`[stack]`, `[legs]`, `[io]`, each `[[fault]]`; in each table as listed in
 //! scenarios/README.md); the last axis runs fastest.
 
-use super::case::{
-    Aside, Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, Log, Multipath,
-    PathGrouping, PathSelector, Paths, QueueMode, Raid1, Soak, Stack, Sync,
-};
 use super::error::{Report, ScenarioError};
 use super::file::{self, File, REGION_SIZE};
 use super::sweep::{At, Sweep};
 use super::value::{Target, Value};
 use super::{read, validate};
+use halfway_case::{
+    Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, Log, Multipath, OtherFault,
+    PathGrouping, PathSelector, Paths, QueueMode, Raid1, Soak, Stack, Sync,
+};
 use halfway_scsi::FaultReport;
 use std::ops::Range;
 
@@ -204,7 +204,7 @@ impl Scenario {
             submitters: picker.pick("submitters", &file.io.submitters),
         };
         let mut faults: Vec<Fault> = Vec::with_capacity(file.fault.len());
-        let mut aside = Vec::new();
+        let mut other_faults = Vec::new();
         let mut first_sector = None;
         for (index, fault) in file.fault.iter().enumerate() {
             let given = &fault.value;
@@ -237,7 +237,7 @@ impl Scenario {
             let (disk, during) = (given.disk(), given.during());
             match given.is_of_io() {
                 true => faults.push(fault),
-                false => aside.push(Aside {
+                false => other_faults.push(OtherFault {
                     disk,
                     during,
                     fault,
@@ -275,7 +275,7 @@ impl Scenario {
             legs,
             io,
             faults,
-            aside,
+            other_faults,
             holds,
             soak: length.map(|length| Soak {
                 length,

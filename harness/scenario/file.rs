@@ -1,14 +1,14 @@
 //! The format: every table of a scenario file, its keys, what they mean and
 //! what they are when they are left out.
 
-use super::case::{
-    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
-    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
-};
 use super::error::Report;
 use super::read::Read;
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
+use halfway_case::{
+    Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
+    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+};
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 use schemars::JsonSchema;

@@ -2,7 +2,7 @@
 
 use super::error::LoadError;
 use super::expand::Scenario;
-use super::limits;
+use halfway_case::limits;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};

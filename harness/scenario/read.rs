@@ -2,10 +2,10 @@
 
 use super::error::Report;
 use super::file::{self, Range, Table};
-use super::limits;
 use super::suggest::{alternatives, nearest};
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Mismatch, OFFSETS, Offset, Value, found, unknown_word};
+use halfway_case::limits;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -6,9 +6,9 @@
 //! [`telling`]); every axis goes on in ever finer halves, so that wherever the
 //! sample ends it has spread evenly. The choice depends on the file alone.
 
-use super::case::Case;
 use super::expand::Scenario;
 use super::sweep::At;
+use halfway_case::Case;
 use std::collections::BTreeMap;
 
 impl Scenario {

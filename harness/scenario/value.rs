@@ -1,13 +1,13 @@
 //! The values that a key can have: how each is read from TOML, written back,
 //! and described in the schema.
 
-use super::case::{
+use super::suggest::{alternatives, nearest};
+use halfway_case::errno::{self, errno_from_name, errno_name};
+use halfway_case::limits;
+use halfway_case::{
     Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
     PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
 };
-use super::errno::{self, errno_from_name, errno_name};
-use super::limits;
-use super::suggest::{alternatives, nearest};
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -1,23 +1,20 @@
 //! A case as a scenario file of its own.
 
-use super::case::{self, Case, Length};
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
 use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
+use halfway_case::{Case, Length};
 
-impl Case {
-    /// A scenario file that expands to this case and nothing else, every value
-    /// spelled out.
-    ///
-    /// Reading it back gives an equal case, whatever the file is called; this
-    /// holds for cases that came out of a scenario.
-    pub fn to_toml(&self) -> String {
-        let text = toml::to_string(&File::from(self)).unwrap_or_default();
-        format!(
-            "# One case of `{}`. Run it again: halfway run THIS-FILE\n\n{text}",
-            self.scenario
-        )
-    }
+/// A scenario file that expands to `case` and nothing else, every value spelled out.
+///
+/// Reading it back gives an equal case, whatever the file is called; this
+/// holds for cases that came out of a scenario.
+pub fn case_file(case: &Case) -> String {
+    let text = toml::to_string(&File::from(case)).unwrap_or_default();
+    format!(
+        "# One case of `{}`. Run it again: halfway run THIS-FILE\n\n{text}",
+        case.scenario
+    )
 }
 
 impl From<&Case> for File {
@@ -58,7 +55,7 @@ impl From<&Case> for File {
                 submitters: Sweep::of(case.io.submitters),
             },
             fault: (case.faults.iter().map(|fault| of(fault, case)))
-                .chain(case.aside.iter().map(|aside| of_aside(aside, case)))
+                .chain(case.other_faults.iter().map(|other| of_other(other, case)))
                 .collect(),
             soak: case.soak.as_ref().map(Soak::from).unwrap_or_default(),
             hold: (case.holds.iter())
@@ -77,12 +74,12 @@ impl From<&Case> for File {
     }
 }
 
-impl From<&case::Stack> for Stack {
-    fn from(stack: &case::Stack) -> Self {
+impl From<&halfway_case::Stack> for Stack {
+    fn from(stack: &halfway_case::Stack) -> Self {
         fn given<T>(value: T) -> Option<Sweep<T>> {
             Some(Sweep::of(value))
         }
-        let of_paths = |multipath: &case::Multipath| Stack {
+        let of_paths = |multipath: &halfway_case::Multipath| Stack {
             queue_mode: given(multipath.queue_mode),
             path_selector: given(multipath.path_selector),
             path_grouping: given(multipath.path_grouping),
@@ -93,7 +90,7 @@ impl From<&case::Stack> for Stack {
             ..Stack::default()
         };
         match stack {
-            case::Stack::Raid1(mirror) => Stack {
+            halfway_case::Stack::Raid1(mirror) => Stack {
                 target: Some(Target::Raid1.into()),
                 paths: mirror.paths.as_ref().map(|paths| Sweep::of(paths.count)),
                 log: given(mirror.log),
@@ -104,7 +101,7 @@ impl From<&case::Stack> for Stack {
                 ..(mirror.paths.as_ref())
                     .map_or_else(Stack::default, |paths| of_paths(&paths.multipath))
             },
-            case::Stack::Multipath(multipath) => Stack {
+            halfway_case::Stack::Multipath(multipath) => Stack {
                 target: Some(Target::Multipath.into()),
                 ..of_paths(multipath)
             },
@@ -112,8 +109,8 @@ impl From<&case::Stack> for Stack {
     }
 }
 
-impl From<&case::Soak> for Soak {
-    fn from(soak: &case::Soak) -> Self {
+impl From<&halfway_case::Soak> for Soak {
+    fn from(soak: &halfway_case::Soak) -> Self {
         let (count, seconds) = match soak.length {
             Length::Count(count) => (Some(count), None),
             Length::Seconds(seconds) => (None, Some(seconds)),
@@ -127,7 +124,7 @@ impl From<&case::Soak> for Soak {
     }
 }
 
-fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
+fn of(fault: &halfway_case::Fault, case: &Case) -> Given<Fault> {
     let offset = fault.sector.saturating_sub(case.io.sector);
     let paths = case.stack.nested().map(|paths| paths.count);
     Given::from(Fault {
@@ -142,9 +139,9 @@ fn of(fault: &case::Fault, case: &Case) -> Given<Fault> {
     })
 }
 
-fn of_aside(aside: &case::Aside, case: &Case) -> Given<Fault> {
-    let mut given = of(&aside.fault, case);
-    given.value.disk = Some(aside.disk.into());
-    given.value.during = Some(aside.during.into());
+fn of_other(other: &halfway_case::OtherFault, case: &Case) -> Given<Fault> {
+    let mut given = of(&other.fault, case);
+    given.value.disk = Some(other.disk.into());
+    given.value.during = Some(other.during.into());
     given
 }

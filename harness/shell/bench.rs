@@ -5,11 +5,11 @@
 use super::session::Question;
 use super::{help, told};
 use crate::cli::exit::{Exit, exit_code};
-use crate::observation::{Command, Entry};
-use crate::oracle::{self, model};
 use crate::results::Tally;
 use crate::runner::{Manner, Station, clear_away, perform, set_up};
-use crate::scenario::case::{Case, Disk, During, Fault};
+use halfway_case::observation::{Command, Entry};
+use halfway_case::{Case, Disk, During, Fault};
+use halfway_oracle::model;
 use halfway_protocol::message::Request;
 use halfway_protocol::session::Message;
 use std::time::Duration;
@@ -90,7 +90,7 @@ impl<'a> Bench<'a> {
                 ["halfway-fault", "disarm"] => self.arm(false).await,
                 ["halfway-io"] => self.io().await,
                 ["halfway-reset"] => self.reset().await,
-                ["halfway-help"] => Ok((oracle::explain(&self.case) + &self.help(), 0)),
+                ["halfway-help"] => Ok((halfway_oracle::explain(&self.case) + &self.help(), 0)),
                 _ => Ok((self.help(), Exit::Usage.code())),
             };
             let (text, status) =
@@ -130,7 +130,7 @@ impl<'a> Bench<'a> {
         // What a fault has failed is told from what is armed.
         self.collect()?;
         let case = self.case.clone();
-        let log = case.aside_of(Disk::Log, During::Io).cloned();
+        let log = case.other_faults_of(Disk::Log, During::Io).cloned();
         let (faults, log): (Vec<Fault>, Vec<Fault>) = match armed {
             true => (case.faults.clone(), log.collect()),
             false => Default::default(),
@@ -157,7 +157,8 @@ impl<'a> Bench<'a> {
         let mut case = self.case.clone();
         if !self.armed {
             case.faults.clear();
-            case.aside.retain(|aside| aside.during == During::SetUp);
+            case.other_faults
+                .retain(|other| other.during == During::SetUp);
         }
         case
     }
@@ -187,7 +188,7 @@ impl<'a> Bench<'a> {
         if standing {
             seen.set_up.clone_from(&self.set_up);
         }
-        let verdict = oracle::judge(&case, &seen);
+        let verdict = halfway_oracle::judge(&case, &seen);
         let text = told::io(&case, &seen, &verdict, self.changed);
         let status = exit_code(&Tally::from_iter([(verdict.outcome, 1)]), false).code();
         if standing {

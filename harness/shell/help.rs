@@ -1,9 +1,9 @@
 //! What is there, in a few lines.
 
-use crate::observation::Member;
 use crate::runner::stack;
-use crate::scenario::Case;
 use crate::storage;
+use halfway_case::Case;
+use halfway_case::observation::Member;
 use halfway_protocol::message::Disk;
 use std::fmt::Write;
 

@@ -1,10 +1,12 @@
 //! What the guest's commands show.
 
-use crate::observation::{Command, Entry, Layer, Member, Observation};
-use crate::oracle::{self, Verdict, model};
 use crate::results::text;
-use crate::scenario::case::{Case, During};
-use crate::scenario::{Lower, errno_name};
+use halfway_case::Lower;
+use halfway_case::Verdict;
+use halfway_case::errno::errno_name;
+use halfway_case::observation::{Command, Entry, Layer, Member, Observation};
+use halfway_case::{Case, During};
+use halfway_oracle::model;
 use halfway_protocol::io::IoState;
 use std::fmt::Write;
 
@@ -18,12 +20,12 @@ pub fn fault(case: &Case, armed: bool, journal: &[Entry]) -> String {
     for fault in &case.faults {
         let _ = writeln!(text, "{state}: {}", Lower(fault, &case.stack));
     }
-    for aside in &case.aside {
-        let state = match aside.during {
+    for other in &case.other_faults {
+        let state = match other.during {
             During::Io => state,
             During::SetUp => "over",
         };
-        let _ = writeln!(text, "{state}: {}", Lower(aside, &case.stack));
+        let _ = writeln!(text, "{state}: {}", Lower(other, &case.stack));
     }
     for hold in &case.holds {
         let _ = writeln!(text, "during halfway-io only: {}", Lower(hold, &case.stack));
@@ -71,7 +73,7 @@ fn of_disk(case: &Case, entry: &Entry) -> String {
         }
         Member::Log => entry.member.to_string(),
     };
-    format!("{name} {}", oracle::words(&entry))
+    format!("{name} {}", halfway_oracle::words(&entry))
 }
 
 /// What came of the case's I/O, and what the judge says of it.

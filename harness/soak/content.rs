@@ -1,7 +1,7 @@
 //! What must lie where, after each step of a soak.
 
 use super::plan::Step;
-use crate::oracle::verdict::{Difference, Witness};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{IoReport, Op};
 

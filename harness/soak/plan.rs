@@ -6,8 +6,8 @@
 //! multipath queues (`queue_if_no_path`) all paths may fail, since an operator
 //! brings them back.
 
-use crate::scenario::case::{Case, Fault, Filesystem, Io, Stack, Times, Vector};
 use fastrand::Rng;
+use halfway_case::{Case, Fault, Filesystem, Io, Stack, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The programs of a soak over a file system.
 
-use crate::scenario::case::Filesystem;
+use halfway_case::Filesystem;
 
 /// A program of the guest with its arguments; `{}` stands for the block device.
 #[derive(Clone, Debug, PartialEq, Eq)]

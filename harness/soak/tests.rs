@@ -1,17 +1,18 @@
+use super::samples::{report, writer};
 use super::{Content, Deed, Plan, Step};
-use crate::scenario::Scenario;
-use crate::scenario::case::{Case, Fault, Filesystem};
-use halfway_protocol::content::{Origin, SECTOR, Span, What};
-use halfway_protocol::io::{IoReport, Op, OpReport};
+use halfway_case::{Case, Fault, Filesystem};
+use halfway_protocol::content::What;
+use halfway_protocol::io::Op;
+use halfway_scenario::Scenario;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-pub(crate) const MIRROR: &str = "[legs]\nsize = 16384\n";
-pub(crate) const PATHS: &str = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
+const MIRROR: &str = "[legs]\nsize = 16384\n";
+const PATHS: &str = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
 const QUEUED: &str = "[stack]\ntarget = \"multipath\"\nqueue_if_no_path = true\n";
 
 /// A case with this stack.
-pub(crate) fn case(stack: &str) -> Case {
+fn case(stack: &str) -> Case {
     let text = format!(
         "question = \"?\"\n{stack}[io]\nsector = 64\nsectors = 2000\n[soak]\ncount = 100\n"
     );
@@ -26,55 +27,6 @@ fn steps(case: &Case, seed: u64, count: usize) -> Vec<Step> {
 
 fn stacks() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just(MIRROR), Just(PATHS), Just(QUEUED)]
-}
-
-/// What a step reports where nothing goes wrong, with this content.
-pub(crate) fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
-    let spans = |sector: u64, sectors: u64| {
-        let each = (0..sectors).map(|at| {
-            let (generation, writer) = content(sector + at);
-            Span {
-                at,
-                sectors: 1,
-                what: What::Stamp {
-                    origin: Origin::Writer(writer),
-                    generation,
-                    sector: sector + at,
-                },
-            }
-        });
-        each.collect()
-    };
-    let ops = step
-        .io
-        .parts()
-        .into_iter()
-        .map(|(sector, sectors)| OpReport {
-            result: Ok(sectors * SECTOR as u64),
-            content: match step.io.op {
-                Op::Read => spans(sector, sectors),
-                _ => Vec::new(),
-            },
-            buffer_changed: Vec::new(),
-            guard_damage: Vec::new(),
-            after: 0,
-        });
-    IoReport {
-        ops: ops.collect(),
-        micros: 1,
-    }
-}
-
-/// The writer of each sector that a list of steps leaves behind.
-pub(crate) fn writer(steps: &[Step], sector: u64) -> (u32, u16) {
-    let wrote = |step: &Step| {
-        let parts = step.io.parts().into_iter().enumerate();
-        let mut covering =
-            parts.filter(|(_, (from, sectors))| (*from..from + sectors).contains(&sector));
-        let (index, _) = covering.next().filter(|_| step.io.op != Op::Read)?;
-        Some((step.generation(), index as u16))
-    };
-    steps.iter().rev().find_map(wrote).expect("step 0 wrote it")
 }
 
 proptest! {

@@ -3,8 +3,8 @@
 
 use super::backend_log::{self, BackendLog};
 use super::trace_log::{self, DeviceLog, TraceError};
-use crate::observation::{Entry, Member};
-use crate::scenario::case::Controller;
+use halfway_case::Controller;
+use halfway_case::observation::{Entry, Member};
 
 /// The device journal of one machine.
 #[derive(Debug)]

@@ -21,7 +21,7 @@
 
 use super::trace_line::{Line, Unreadable};
 use super::trace_log::TraceError;
-use crate::observation::{Command, Entry, Layer, Member};
+use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_controllers::{Controller, Profile};
 use halfway_protocol::content::SECTOR;
 use std::collections::HashMap;

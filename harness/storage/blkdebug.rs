@@ -7,8 +7,8 @@
 //! it beneath the raw node, and deletes the old one.
 
 use super::serial;
-use crate::observation::{Command, Entry, Member};
-use crate::scenario::case::{Fault, Legs, Times};
+use halfway_case::observation::{Command, Entry, Member};
+use halfway_case::{Fault, Legs, Times};
 use halfway_protocol::io::Op;
 use qapi::qmp::{
     BlkdebugEvent, BlkdebugIOType, BlkdebugInjectErrorOptions, BlockdevDiscardOptions,
@@ -372,7 +372,7 @@ fn inject_error(rule: &Rule) -> impl Iterator<Item = BlkdebugInjectErrorOptions>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::case::{Controller, OnError};
+    use halfway_case::{Controller, OnError};
     use rstest::rstest;
     use serde_json::Value;
     use std::cell::RefCell;

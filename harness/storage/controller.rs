@@ -5,8 +5,8 @@
 //! named to `qemu-io -d`.
 
 use super::serial;
-use crate::observation::Member;
-use crate::scenario::case::OnError;
+use halfway_case::OnError;
+use halfway_case::observation::Member;
 use halfway_controllers::{Controller, Disk, Profile};
 
 /// The controller of a disk, as QEMU sees it: our own drivers are above a virtio disk,

@@ -3,7 +3,7 @@
 //! for each region, which is set where the region is clean.
 
 use super::medium::{Medium, OutOfRange};
-use crate::observation::DirtyLog;
+use halfway_case::observation::DirtyLog;
 
 /// `MIRROR_MAGIC`.
 const MAGIC: u32 = 0x4D69_5272;
@@ -45,7 +45,7 @@ fn read(medium: &Medium) -> Result<DirtyLog, OutOfRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::Member;
+    use halfway_case::observation::Member;
 
     fn disk() -> Medium {
         Medium::new(Member::Log, 64, 1)

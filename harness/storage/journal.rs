@@ -5,8 +5,8 @@
 //! entries is the order in which the requests took effect.
 
 use super::medium::{Medium, OutOfRange};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::scenario::case::Times;
+use halfway_case::Times;
+use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
 use tokio::sync::oneshot;
@@ -290,7 +290,7 @@ fn covering(offset: u64, length: u64) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::Member;
+    use halfway_case::observation::Member;
     use rstest::rstest;
 
     #[rstest]

@@ -3,7 +3,7 @@
 //! A disk costs no memory but for what a case wrote to it, kept in blocks of
 //! 4 KiB, and a case starts on a fresh one by dropping these.
 
-use crate::observation::{self, Member};
+use halfway_case::observation::{self, Member};
 use halfway_protocol::content::{self, Origin, SECTOR, Span, Stamp, What};
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -20,7 +20,7 @@
 //!
 //! The two journals see different things, and neither replaces the other:
 //!
-//! * The **device journal** ([`Layer::Device`](crate::observation::Layer)) has
+//! * The **device journal** ([`Layer::Device`](halfway_case::observation::Layer)) has
 //!   every read and write that the guest's driver put on the ring, in order,
 //!   and what it was answered, faults included. It does not see flushes,
 //!   discards and write-zeroes (QEMU traces neither what they are nor where
@@ -60,10 +60,10 @@ mod trace_pipe;
 
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 
-use crate::observation::{self, Command, Entry, Member};
-use crate::scenario::Fitting;
-use crate::scenario::case::{Case, Controller, Ending, Fault, Hold, Legs, OnError};
 use account::Account;
+use halfway_case::Fitting;
+use halfway_case::observation::{self, Command, Entry, Member};
+use halfway_case::{Case, Controller, Ending, Fault, Hold, Legs, OnError};
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
 use halfway_target::Target;

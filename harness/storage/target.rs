@@ -14,9 +14,9 @@
 
 use super::blkdebug::FaultError;
 use super::serial;
-use crate::observation::{Command, Entry, Layer, Member, Told};
-use crate::scenario::Fitting;
-use crate::scenario::case::{Fault, Times};
+use halfway_case::Fitting;
+use halfway_case::observation::{Command, Entry, Layer, Member, Told};
+use halfway_case::{Fault, Times};
 use halfway_protocol::content::SECTOR;
 use halfway_scsi::report::errno;
 use halfway_scsi::{Reply, Reports, Status};

@@ -7,7 +7,7 @@
 //! that took it from the ring.
 
 use super::trace_line::{Line, Unreadable};
-use crate::observation::{Command, Entry, Layer, Member};
+use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
 use std::collections::HashMap;

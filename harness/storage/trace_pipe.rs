@@ -99,8 +99,8 @@ pub async fn keep_reading(receiver: pipe::Receiver, trace: Arc<Mutex<TracePipe>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::Member;
-    use crate::scenario::case::Controller;
+    use halfway_case::Controller;
+    use halfway_case::observation::Member;
     use std::fs::{File, OpenOptions};
     use std::io::Write;
 

@@ -1,11 +1,11 @@
 //! The disks against a real QEMU. No guest is needed: QEMU reads when it is
 //! told to, and its BIOS reads every disk that it might boot from.
 
-use halfway::observation::{Command, Entry, Layer, Member};
-use halfway::scenario::case::{
+use halfway::storage::{ArmError, Qmp, Storage, StorageError};
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::{
     Case, Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
 };
-use halfway::storage::{ArmError, Qmp, Storage, StorageError};
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{Op, Path};
 use qapi::futures::{QapiService, QmpStreamTokio};
@@ -155,7 +155,7 @@ fn case(faults: Vec<Fault>) -> Case {
             submitters: 1,
         },
         faults,
-        aside: Vec::new(),
+        other_faults: Vec::new(),
         holds: Vec::new(),
         soak: None,
         sabotage: None,

@@ -2,8 +2,8 @@
 
 use crate::cli::args::DecodeArgs;
 use crate::cli::{CliError, Exit, output};
-use crate::crash::{self, Report};
 use crate::results::text;
+use halfway_crash::Report;
 use miette::Diagnostic;
 use serde::Serialize;
 use std::io::{self, Read, Write};
@@ -38,7 +38,7 @@ pub fn execute(args: &DecodeArgs) -> Result<Exit, CliError> {
     for path in &args.files {
         for path in members(path).map_err(CliError::usage)? {
             let text = read(&path).map_err(CliError::usage)?;
-            let reports = crash::decode(&text);
+            let reports = halfway_crash::decode(&text);
             any |= !reports.is_empty();
             let source = path.to_string_lossy();
             let source = if source == "-" {
@@ -81,7 +81,7 @@ fn members(path: &Path) -> Result<Vec<PathBuf>, DecodeError> {
 
 /// At most as much of a text as is looked at.
 fn read(path: &Path) -> Result<String, DecodeError> {
-    let most = crash::clean::TEXT as u64;
+    let most = halfway_crash::clean::TEXT as u64;
     let mut bytes = Vec::new();
     let done = match path.as_os_str() == "-" {
         true => io::stdin().take(most).read_to_end(&mut bytes),

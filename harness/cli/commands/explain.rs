@@ -3,7 +3,6 @@
 use crate::cli::args::ExplainArgs;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Exit, output};
-use crate::oracle;
 use crate::report::table;
 use owo_colors::OwoColorize;
 
@@ -15,7 +14,7 @@ pub fn execute(args: &ExplainArgs) -> Result<Exit, CliError> {
     let choice = Choice::new(&args.select)?;
     output::write(|out| {
         for case in choice.cases() {
-            let text = oracle::explain(&case);
+            let text = halfway_oracle::explain(&case);
             let (id, rest) = text.split_once('\n').unwrap_or((&text, ""));
             writeln!(out, "{}\n{rest}", id.bold())?;
         }

@@ -5,11 +5,11 @@ use crate::cli::args::{ExploreArgs, RecordCases, RunArgs, SelectArgs, WatchBios}
 use crate::cli::commands::run;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit, exit};
-use crate::oracle::{self, model::Unfit};
 use crate::report::Kinds;
 use crate::report::lines::{self, count};
 use crate::results::Record;
-use crate::scenario::{self, Scenario};
+use halfway_oracle::model::Unfit;
+use halfway_scenario::Scenario;
 use std::collections::BTreeMap;
 
 /// Draws cases, runs those that can show something, and sums up.
@@ -64,10 +64,10 @@ impl Drawn {
             others: BTreeMap::new(),
         };
         while (drawn.scenarios.len() as u64) < wanted {
-            let scenario = scenario::draw(seed, drawn.all);
+            let scenario = halfway_scenario::draw(seed, drawn.all);
             drawn.all += 1;
             let why = scenario.expand().find_map(|case| {
-                oracle::fit(&case).err().map(|why| match why {
+                halfway_oracle::fit(&case).err().map(|why| match why {
                     Unfit::Unknown(why) => why.0.to_owned(),
                     Unfit::Idle(why) => why.to_string(),
                 })
@@ -102,7 +102,11 @@ mod tests {
         let drawn = Drawn::new(1, 200);
         assert_eq!(drawn.scenarios.len(), 200);
         assert_eq!(200 + drawn.others.values().sum::<u64>(), drawn.all);
-        assert!(drawn.others.contains_key(&oracle::model::Idle.to_string()));
+        assert!(
+            drawn
+                .others
+                .contains_key(&halfway_oracle::model::Idle.to_string())
+        );
         let first = &drawn.words()[0];
         assert!(
             first.ends_with(&format!("of {} cases that were drawn", drawn.all)),

@@ -2,12 +2,11 @@
 
 use crate::cli::args::JudgeArgs;
 use crate::cli::{CliError, Context, Exit, exit, output};
-use crate::observation::Observation;
-use crate::oracle;
 use crate::report::{Verbosity, lines};
 use crate::results::{Tally, text};
 use crate::runner::event::Details;
-use crate::scenario::Case;
+use halfway_case::Case;
+use halfway_case::observation::Observation;
 use miette::Diagnostic;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ pub fn execute(args: &JudgeArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     for path in &args.files {
         let (case, observation) = read(path).map_err(CliError::usage)?;
-        let verdict = oracle::judge(&case, &observation);
+        let verdict = halfway_oracle::judge(&case, &observation);
         tally[verdict.outcome] += 1;
         output::write(|out| {
             let label = verdict.outcome.to_string();

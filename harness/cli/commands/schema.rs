@@ -2,13 +2,12 @@
 
 use crate::cli::args::SchemaArgs;
 use crate::cli::{CliError, Exit, output};
-use crate::scenario;
 
 /// Prints the schema.
 ///
 /// # Errors
 /// Standard output could not be written.
 pub fn execute(_args: &SchemaArgs) -> Result<Exit, CliError> {
-    output::write(|out| writeln!(out, "{}", scenario::schema().trim_end()))?;
+    output::write(|out| writeln!(out, "{}", halfway_scenario::schema().trim_end()))?;
     Ok(Exit::Pass)
 }

@@ -4,19 +4,17 @@ use crate::cli::args::{SelectArgs, ShellArgs};
 use crate::cli::guest::{self, Guest};
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit};
-use crate::crash;
 use crate::machine::Wreck;
 use crate::machine::command::SHELL_PORT;
-use crate::oracle;
 use crate::runner::stack;
 use crate::runner::{Needs, Station, StationError, case_seed, plan, station::Blueprint};
-use crate::scenario::Case;
-use crate::scenario::Fitting;
-use crate::scenario::case::OnError;
 use crate::shell::bench::Bench;
 use crate::shell::channel::Channel;
 use crate::shell::session::{self, End};
 use crate::shell::terminal;
+use halfway_case::Case;
+use halfway_case::Fitting;
+use halfway_case::OnError;
 use miette::Diagnostic;
 use std::io;
 use std::time::Duration;
@@ -91,7 +89,7 @@ async fn open(case: &Case, guest: &Guest, args: &ShellArgs) -> Result<Exit, Shel
     let seed = case_seed(args.seed, &case.id);
     let bench = Bench::build(&mut station, case.clone(), seed, timeout);
     let mut bench = bench.await.map_err(ShellError::SetUp)?;
-    eprint!("{}", oracle::explain(case));
+    eprint!("{}", halfway_oracle::explain(case));
     if terminal::of_user().is_some() {
         eprint!("{}", bench.help());
     }
@@ -116,7 +114,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// How the program exits after a session, and what it says then.
 fn exit(end: End, wreck: &Wreck) -> Result<Exit, ShellError> {
-    let crash = crash::find(&wreck.console);
+    let crash = halfway_crash::find(&wreck.console);
     if let Some(crash) = &crash {
         // The long part first: the last lines are those that are seen.
         eprintln!(

@@ -17,15 +17,15 @@
 mod tamper;
 
 use super::model::Environment;
-use super::verdict::Outcome;
 use super::{judge, knows};
-use crate::observation::Observation;
-use crate::scenario::Case;
-use crate::scenario::case::{Controller, Ending, Stack};
-use crate::scenario::timeout;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use halfway_case::Case;
+use halfway_case::observation::Observation;
+use halfway_case::timeout;
+use halfway_case::verdict::Outcome;
+use halfway_case::{Controller, Ending, Stack};
 use halfway_protocol::io::Op;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,7 @@ fn the_corpus_is_of_all_kinds() {
             });
         }
     }
-    count("a fault aside", &|case| !case.aside.is_empty());
+    count("another fault", &|case| !case.other_faults.is_empty());
     count("a report", &|case| {
         case.faults.iter().any(|fault| fault.report.is_some())
     });
@@ -171,7 +171,7 @@ fn grow(variable: &str, before: &[u8], name: &str) {
     let Some(records) = std::env::var_os(variable) else {
         return;
     };
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut all: BTreeMap<_, Recorded> = BTreeMap::new();
     let key = |one: &Recorded| {
         let release = Environment::release_of(&one.observation.release);
@@ -214,7 +214,7 @@ fn grow(variable: &str, before: &[u8], name: &str) {
     }
     let packed = packed.finish().expect("it is packed");
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("oracle/corpus")
+        .join("corpus")
         .join(name);
     fs::write(file, packed).expect("the corpus is written");
 }

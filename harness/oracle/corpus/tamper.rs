@@ -1,11 +1,13 @@
 //! Ways to make an observation wrong.
 
-use crate::observation::{Command, Entry, Layer, Liveness, Medium, Member, Observation, Repair};
-use crate::oracle::controller;
-use crate::oracle::model;
-use crate::scenario::Case;
-use crate::scenario::case::{Disk, During, Log, PathGrouping, Stack, Sync};
-use crate::scenario::timeout;
+use crate::controller;
+use crate::model;
+use halfway_case::Case;
+use halfway_case::observation::{
+    Command, Entry, Layer, Liveness, Medium, Member, Observation, Repair,
+};
+use halfway_case::timeout;
+use halfway_case::{Disk, During, Log, PathGrouping, Stack, Sync};
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -339,13 +341,13 @@ pub const ALL: &[(&str, Tamper)] = &[
         again.journal.clear();
         Some(())
     }),
-    ("a fault aside that did not fire", |case, seen| {
-        let aside = case.aside.first()?;
-        let member = match aside.disk {
-            Disk::Leg => Member::Leg(aside.fault.leg),
+    ("another fault that did not fire", |case, seen| {
+        let other = case.other_faults.first()?;
+        let member = match other.disk {
+            Disk::Leg => Member::Leg(other.fault.leg),
             Disk::Log => Member::Log,
         };
-        let journal = match aside.during {
+        let journal = match other.during {
             During::SetUp => &mut seen.set_up,
             During::Io => &mut seen.journal,
         };

@@ -1,9 +1,9 @@
 //! What the application was told, and whether its memory is sound.
 
 use super::{Scene, difference};
-use crate::observation::Observation;
-use crate::oracle::model::Answer;
-use crate::oracle::verdict::{Difference, Witness};
+use crate::model::Answer;
+use halfway_case::observation::Observation;
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::IoState;
 
 /// Whether every request came back with that errno.

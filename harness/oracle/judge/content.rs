@@ -1,10 +1,10 @@
 //! What a read delivered: every sector says which one it is and where it lay.
 
 use super::{Scene, difference};
-use crate::oracle::model;
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Case, Controller, Paths};
+use crate::model;
+use crate::units::Unit;
+use halfway_case::verdict::{Difference, Witness};
+use halfway_case::{Case, Controller, Paths};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{Op, OpReport};
 

@@ -2,7 +2,7 @@
 
 use super::{Scene, difference};
 use crate::contract::{follow, holes, summary};
-use crate::oracle::verdict::{Difference, Witness};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::trace::Kind;
 

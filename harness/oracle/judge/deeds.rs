@@ -2,10 +2,10 @@
 //! it, and that the right thing.
 
 use super::{Scene, difference};
-use crate::observation::Deed;
-use crate::oracle::model;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::Meanwhile;
+use crate::model;
+use halfway_case::Meanwhile;
+use halfway_case::observation::Deed;
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::OpReport;
 
 /// Nothing is said of a record from before deeds were told.

@@ -3,9 +3,9 @@
 //! bits to the sync bits), and reads them from any leg.
 
 use super::{Scene, difference, state};
-use crate::observation::Liveness;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::Stack;
+use halfway_case::Stack;
+use halfway_case::observation::Liveness;
+use halfway_case::verdict::{Difference, Witness};
 
 /// A region that a leg missed a write of is not clean: its bit was cleared before
 /// the write, and is set again only behind a write that all legs have
@@ -19,7 +19,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     };
     let at_rest = scene.seen.repair.is_none()
         && scene.seen.liveness == Liveness::Alive
-        && scene.case.aside.is_empty()
+        && scene.case.other_faults.is_empty()
         && scene.expected.log == Some('A');
     // Records of earlier versions have none.
     let (true, Some(log)) = (at_rest, &scene.seen.log) else {

@@ -3,9 +3,9 @@
 //! Documentation/block/writeback_cache_control.rst).
 
 use super::{Scene, difference, trace};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::model;
-use crate::oracle::verdict::{Difference, Witness};
+use crate::model;
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
 
 /// After the last write that reached a medium which counts, a flush must have

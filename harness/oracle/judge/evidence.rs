@@ -1,9 +1,9 @@
 //! What a verdict rests on, in the words of the witnesses.
 
-use super::{Scene, aside, contract, given_up, journal, progress, state, stop};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::verdict::Evidence;
-use crate::scenario::timeout;
+use super::{Scene, contract, given_up, journal, other_faults, progress, state, stop};
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::timeout;
+use halfway_case::verdict::Evidence;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::{Dev, Kind};
 
@@ -54,7 +54,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         }
     });
     Evidence {
-        journal: cut(aside::evidence(scene).chain(lines)),
+        journal: cut(other_faults::evidence(scene).chain(lines)),
         trace: cut(events.map(ToString::to_string)),
         status: state::line(scene)
             .map(|status| status.targets.join("; "))
@@ -109,7 +109,9 @@ pub fn shown(scene: &Scene<'_>) -> String {
         });
     // Whom nobody heard fail has not failed.
     let legs = legs.filter(|_| !timeout::asks_again(scene.case));
-    let failures = aside::words(scene).chain(stop::words(scene)).chain(legs);
+    let failures = other_faults::words(scene)
+        .chain(stop::words(scene))
+        .chain(legs);
     let failures: Vec<String> = given_up::words(scene).into_iter().chain(failures).collect();
     let failure = match failures.is_empty() {
         true => format!("no {lower} failed"),

@@ -1,9 +1,9 @@
 //! Did the fault fire as it was asked to? If not, nothing was tested.
 
-use super::{Scene, aside, contract, hold, journal, multipathd, progress, stop};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::{controller, model};
-use crate::scenario::case::{Fault, OnError, Times};
+use super::{Scene, contract, hold, journal, multipathd, other_faults, progress, stop};
+use crate::{controller, model};
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::{Fault, OnError, Times};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 use halfway_scsi::Reply;
@@ -36,7 +36,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     let absorbed = scene.absorbed.iter().filter(|_| told);
     (stop::missing(scene))
         .or_else(|| multipathd::missing(scene))
-        .or_else(|| aside::missed(scene))
+        .or_else(|| other_faults::missed(scene))
         .or_else(|| {
             let mut faults = faults.into_iter().filter(|fault| !is_spared(scene, fault));
             faults.find_map(|fault| not_fired(scene, fault))

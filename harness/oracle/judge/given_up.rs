@@ -3,11 +3,11 @@
 //! answer to that?
 
 use super::{Scene, difference, trace};
-use crate::observation::{Command, Entry};
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::Hold;
-use crate::scenario::timeout;
+use crate::units::Unit;
+use halfway_case::Hold;
+use halfway_case::observation::{Command, Entry};
+use halfway_case::timeout;
+use halfway_case::verdict::{Difference, Witness};
 use halfway_controllers::AfterTimeout;
 
 /// Why it is not shown that the driver gave the held request up, and once, if it is

@@ -3,8 +3,8 @@
 //! for.
 
 use super::{Scene, given_up, race, trace};
-use crate::oracle::model;
-use crate::scenario::case::{Ending, Hold, Meanwhile};
+use crate::model;
+use halfway_case::{Ending, Hold, Meanwhile};
 
 /// Why the holds of the case prove nothing, if they do not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {

@@ -2,10 +2,10 @@
 //! of the right legs, as often as it must be?
 
 use super::{Request, Scene, difference, pieces};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::model;
-use crate::oracle::units::{self, Unit};
-use crate::oracle::verdict::{Difference, Witness};
+use crate::model;
+use crate::units::{self, Unit};
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {

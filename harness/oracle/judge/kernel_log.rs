@@ -1,8 +1,8 @@
 //! What the kernel and QEMU said.
 
 use super::{Scene, difference};
-use crate::crash::Crash;
-use crate::oracle::verdict::{Difference, Witness};
+use halfway_case::verdict::{Difference, Witness};
+use halfway_crash::Crash;
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let mut found = Vec::new();

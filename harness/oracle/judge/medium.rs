@@ -1,12 +1,12 @@
 //! What lies on the legs afterwards, seen from the host.
 
 use super::{Scene, content, difference, unplug};
-use crate::observation::{Command, Entry, Layer, Medium, Member};
-use crate::oracle::model;
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::Case;
-use crate::scenario::case::{Stack, Sync, Times};
+use crate::model;
+use crate::units::Unit;
+use halfway_case::Case;
+use halfway_case::observation::{Command, Entry, Layer, Medium, Member};
+use halfway_case::verdict::{Difference, Witness};
+use halfway_case::{Stack, Sync, Times};
 use halfway_protocol::content::{Origin, What};
 use halfway_protocol::io::{Op, Path};
 use std::collections::HashSet;

@@ -4,7 +4,6 @@
 //! own here and returns the differences that it saw.
 
 mod answers;
-mod aside;
 mod content;
 mod contract;
 mod deeds;
@@ -18,6 +17,7 @@ mod journal;
 mod kernel_log;
 mod medium;
 mod multipathd;
+mod other_faults;
 mod pieces;
 mod progress;
 mod race;
@@ -36,12 +36,12 @@ pub use journal::words;
 use super::controller;
 use super::model::{self, Environment, Expectation, races};
 use super::units::{self, Unit};
-use super::verdict::{Difference, Outcome, Verdict, Witness};
-use crate::crash::Crash;
-use crate::observation::{Command, Entry, Layer, Liveness, Member, Observation};
-use crate::scenario::Case;
-use crate::scenario::case::Fault;
+use halfway_case::Case;
+use halfway_case::Fault;
+use halfway_case::observation::{Command, Entry, Layer, Liveness, Member, Observation};
+use halfway_case::verdict::{Difference, Outcome, Verdict, Witness};
 use halfway_controllers::FailureHandling;
+use halfway_crash::Crash;
 use halfway_protocol::io::{IoReport, IoState, Op, Path};
 use halfway_protocol::trace::Dev;
 use halfway_scsi::FaultReport;

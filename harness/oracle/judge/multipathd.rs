@@ -1,10 +1,10 @@
 //! What multipathd did, where there is one: with its map, and with the paths.
 
 use super::{Scene, difference};
-use crate::oracle::model;
-use crate::oracle::status;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::NoPathRetry;
+use crate::model;
+use crate::status;
+use halfway_case::NoPathRetry;
+use halfway_case::verdict::{Difference, Witness};
 
 /// Between two of its checks of a path, as it is told (`polling_interval`).
 const CHECK: u64 = 1_000_000;

@@ -2,11 +2,11 @@
 //! for, against what the driver asked of it and was told.
 
 use super::{Scene, difference, given_up, journal, trace, unplug};
-use crate::observation::{Command, Entry};
-use crate::oracle::controller;
-use crate::oracle::units::{self, Unit};
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Fault, Times};
+use crate::controller;
+use crate::units::{self, Unit};
+use halfway_case::observation::{Command, Entry};
+use halfway_case::verdict::{Difference, Witness};
+use halfway_case::{Fault, Times};
 
 /// A request that the device model reported as done, and of which its medium
 /// refused a part.

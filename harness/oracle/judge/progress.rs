@@ -2,10 +2,10 @@
 //! made of that, as its tracepoints show it.
 
 use super::{Request, Scene, difference, journal, trace};
-use crate::observation::{Command, Entry};
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Fault, Times};
+use crate::units::Unit;
+use halfway_case::observation::{Command, Entry};
+use halfway_case::verdict::{Difference, Witness};
+use halfway_case::{Fault, Times};
 use halfway_protocol::io::Op;
 use halfway_scsi::FaultReport;
 use std::fmt::Write;

@@ -2,10 +2,10 @@
 //! write wait?
 
 use super::{Scene, difference, journal, trace};
-use crate::observation::{Command, Entry, Layer, Member};
-use crate::oracle::model::{self, races};
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
+use crate::model::{self, races};
+use crate::units::Unit;
+use halfway_case::observation::{Command, Entry, Layer, Member};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::content::{Origin, What};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;

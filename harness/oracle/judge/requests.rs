@@ -2,8 +2,8 @@
 //! that the kernel tries again, or the rest of one that was done in part, is no
 //! request of its own.
 
-use crate::observation::{Command, Entry, Told};
-use crate::oracle::units::Unit;
+use crate::units::Unit;
+use halfway_case::observation::{Command, Entry, Told};
 use halfway_scsi::Reply;
 use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
@@ -163,7 +163,7 @@ pub fn of(commands: &[Entry], manner: Manner) -> Vec<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Layer, Member};
+    use halfway_case::observation::{Layer, Member};
     use halfway_scsi::Failure;
     use halfway_scsi::report::{Failed, Part, Report};
     use rstest::rstest;

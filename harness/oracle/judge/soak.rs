@@ -1,12 +1,13 @@
 //! A soak: the plan is made again from the seed, and each step held against it.
 
 use super::{Scene, contract, difference, kernel_log, state};
-use crate::observation::{Layer, Medium, Member};
-use crate::oracle::model;
-use crate::oracle::status;
-use crate::oracle::verdict::{Difference, Outcome, Witness};
-use crate::soak::{self, Content, Plan};
+use crate::model;
+use crate::status;
+use halfway_case::observation::soak;
+use halfway_case::observation::{Layer, Medium, Member};
+use halfway_case::verdict::{Difference, Outcome, Witness};
 use halfway_protocol::io::IoState;
+use halfway_soak::{Content, Plan};
 
 /// How many steps before the one that is wrong are told.
 const BEFORE: usize = 4;

@@ -1,12 +1,12 @@
 //! What device-mapper concluded, and whether everything came back.
 
 use super::{Scene, difference, fired};
-use crate::observation::{Command, Liveness};
-use crate::oracle::model;
-use crate::oracle::status::{self, mirror::MirrorStatus};
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::case::{Raid1, Stack};
+use crate::model;
+use crate::status::{self, mirror::MirrorStatus};
+use crate::units::Unit;
+use halfway_case::observation::{Command, Liveness};
+use halfway_case::verdict::{Difference, Witness};
+use halfway_case::{Raid1, Stack};
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::DmStatus;
 

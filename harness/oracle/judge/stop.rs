@@ -3,8 +3,8 @@
 //! had to be.
 
 use super::{Scene, journal};
-use crate::observation::{Command, Entry};
-use crate::scenario::case::{OnError, Times};
+use halfway_case::observation::{Command, Entry};
+use halfway_case::{OnError, Times};
 
 /// Whether QEMU kept this request and asked for it again, so that for the guest
 /// it is one with the later one (`virtio_blk_handle_rw_error` and

@@ -1,10 +1,10 @@
 //! What the guest's kernel believed, against the host's account.
 
 use super::{Scene, difference, journal, pieces, progress};
-use crate::observation::{Command, Layer, Member};
-use crate::oracle::model;
-use crate::oracle::units::Unit;
-use crate::oracle::verdict::{Difference, Witness};
+use crate::model;
+use crate::units::Unit;
+use halfway_case::observation::{Command, Layer, Member};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
 use halfway_protocol::trace::{Kind, TraceEvent};
 

@@ -3,11 +3,11 @@
 
 use super::medium::{self, Holds};
 use super::{Scene, difference};
-use crate::observation::{Command, Entry, Layer, Member, PluggedAgain};
-use crate::oracle::model;
-use crate::oracle::status;
-use crate::oracle::verdict::{Difference, Witness};
-use crate::scenario::Case;
+use crate::model;
+use crate::status;
+use halfway_case::Case;
+use halfway_case::observation::{Command, Entry, Layer, Member, PluggedAgain};
+use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{IoState, Op, OpReport};
 

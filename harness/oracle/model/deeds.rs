@@ -4,10 +4,10 @@
 use super::{
     Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested,
 };
-use crate::observation::Deed;
-use crate::oracle::controller;
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Stack, Times};
+use crate::controller;
+use crate::units::{self, Unit};
+use halfway_case::observation::Deed;
+use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// For each request of the application what may bring it back: a deed, or `None` for

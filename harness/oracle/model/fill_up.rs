@@ -8,9 +8,9 @@
 //! written back.
 
 use super::{Expectation, PAGE, Unknown, indices, legs_with};
-use crate::oracle::controller;
-use crate::oracle::units::Unit;
-use crate::scenario::case::{Case, PathGrouping, Stack};
+use crate::controller;
+use crate::units::Unit;
+use halfway_case::{Case, PathGrouping, Stack};
 use halfway_protocol::io::{Op, Path};
 
 /// The pages of which a buffered write has only a part, in order.
@@ -69,7 +69,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
              mirror counts on neither of them any more (`get_valid_mirror`), and which it finds \
              out first depends on timing",
         )),
-        Stack::Raid1(_) if !case.aside.is_empty() => Err(Unknown(
+        Stack::Raid1(_) if !case.other_faults.is_empty() => Err(Unknown(
             "a leg fails what a buffered write reads to fill up a page, and the log or the \
              recovery has failed before",
         )),
@@ -121,7 +121,7 @@ pub fn expect(case: &Case, mut expected: Expectation) -> Expectation {
 mod tests {
     use super::super::{self as model, Environment, bytes, whole};
     use super::*;
-    use crate::scenario::Scenario;
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     const MULTIPATH: &str = "target = \"multipath\"";

@@ -3,8 +3,8 @@
 //! each as if it were alone, whole and once.
 
 use super::{Answer, Expectation, Unknown};
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{
+use crate::units::{self, Unit};
+use halfway_case::{
     Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
@@ -59,7 +59,7 @@ pub fn knows(
     if super::races_recovery(case) {
         return Ok(());
     }
-    if !case.aside.is_empty() {
+    if !case.other_faults.is_empty() {
         return Err(Unknown(
             "requests are held, and the log or the recovery fails",
         ));

@@ -25,9 +25,7 @@ pub use raid1::race as races;
 
 use super::controller;
 use super::units::Unit;
-use crate::scenario::case::{
-    Case, Disk, During, Fault, Meanwhile, Sabotage, Stack, Sync, Times, Vector,
-};
+use halfway_case::{Case, Disk, During, Fault, Meanwhile, Sabotage, Stack, Sync, Times, Vector};
 use halfway_protocol::content::{Origin, SECTOR};
 use halfway_protocol::io::{Op, Path};
 use std::collections::BTreeSet;
@@ -84,7 +82,11 @@ pub type Answer = Result<u64, i32>;
 /// tells nobody, and of what failed before the I/O it told before it.
 pub fn tells_of_failures(case: &Case) -> bool {
     let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
-    handled && !case.aside.iter().any(|aside| aside.during == During::SetUp)
+    handled
+        && !case
+            .other_faults
+            .iter()
+            .any(|other| other.during == During::SetUp)
 }
 
 /// What a correct kernel does.
@@ -303,7 +305,7 @@ pub fn unrecovered(case: &Case) -> BTreeSet<u64> {
     let Some(mirror) = case.stack.raid1() else {
         return BTreeSet::new();
     };
-    let faults = case.aside_of(Disk::Leg, During::SetUp);
+    let faults = case.other_faults_of(Disk::Leg, During::SetUp);
     faults
         .map(|fault| fault.sector / u64::from(mirror.region_size))
         .collect()
@@ -414,7 +416,7 @@ fn without_flush_faults(case: &Case) -> Case {
 
 /// Combinations of operation and fault that no stack knows.
 fn knows_operations(case: &Case) -> Result<(), Unknown> {
-    if !case.aside.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
+    if !case.other_faults.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
         return Err(Unknown("only faults of the I/O can be made to miss"));
     }
     let unsupported =

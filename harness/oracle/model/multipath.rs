@@ -9,10 +9,10 @@ use super::{
     EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, is_piece,
     legs_always, legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
 };
-use crate::observation::Deed;
-use crate::oracle::controller;
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Multipath, PathGrouping, Times};
+use crate::controller;
+use crate::units::{self, Unit};
+use halfway_case::observation::Deed;
+use halfway_case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of a request that is handled as one piece whatever the paths' own
@@ -444,9 +444,9 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
-    use crate::scenario::case::Controller;
-    use crate::scenario::case::{Fault, PathSelector, QueueMode, Stack};
+    use halfway_case::Controller;
+    use halfway_case::{Fault, PathSelector, QueueMode, Stack};
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     fn fault(leg: u8, sector: u64, times: Times) -> Fault {

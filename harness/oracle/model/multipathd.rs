@@ -16,8 +16,8 @@
 //! half of such cases.
 
 use super::{Unknown, controller};
-use crate::oracle::units;
-use crate::scenario::case::{
+use crate::units;
+use halfway_case::{
     Case, Controller, Fault, Multipath, NoPathRetry, PathGrouping, QueueMode, Times,
 };
 use halfway_protocol::io::{Op, Path};
@@ -57,7 +57,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
         && !case.io.dsync
         && case.legs.max_sectors_kb.is_none()
         && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_COMMAND);
-    let plain = case.soak.is_none() && case.holds.is_empty() && case.aside.is_empty();
+    let plain = case.soak.is_none() && case.holds.is_empty() && case.other_faults.is_empty();
     if !one_command || !plain {
         return Err(Unknown(
             "what multipathd does meanwhile is not known but of one direct read or write of at \
@@ -162,9 +162,9 @@ pub fn asks_again(multipath: &Multipath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::model;
-    use crate::oracle::units::Unit;
-    use crate::scenario::Scenario;
+    use crate::model;
+    use crate::units::Unit;
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     /// Faults in which both HBAs are lost in mid-request, and path 0's comes back

@@ -8,12 +8,10 @@
 
 use super::multipath::{self, Course};
 use super::{Expectation, PAGE, UnitExpectation, Unknown, fault_meets, raid1, splits};
-use crate::observation::Deed;
-use crate::oracle::controller;
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{
-    Case, Disk, Fault, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector,
-};
+use crate::controller;
+use crate::units::{self, Unit};
+use halfway_case::observation::Deed;
+use halfway_case::{Case, Disk, Fault, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> {
@@ -33,7 +31,11 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
             "a flush fails beneath a mirror's multipath; what the two make of it is not worked out",
         ));
     }
-    if case.aside.iter().any(|aside| aside.disk == Disk::Leg) {
+    if case
+        .other_faults
+        .iter()
+        .any(|other| other.disk == Disk::Leg)
+    {
         return Err(Unknown(
             "a mirror is recovered over multipaths whose paths fail; which request of the recovery \
              meets the fault depends on timing",
@@ -114,7 +116,7 @@ fn beneath(case: &Case, paths: &Paths, leg: u8) -> Case {
     inner.stack = Stack::Multipath(paths.multipath.clone());
     inner.legs.count = paths.count;
     inner.legs.offset = vec![0; paths.count.into()];
-    inner.aside.clear();
+    inner.other_faults.clear();
     inner.faults.retain(|fault| disks.contains(&fault.leg));
     for fault in &mut inner.faults {
         fault.leg -= disks.start;
@@ -317,7 +319,7 @@ fn media(case: &Case, legs: &[u8]) -> Vec<u8> {
 mod tests {
     use super::super::{self as model, EIO, Environment};
     use super::*;
-    use crate::scenario::Scenario;
+    use halfway_scenario::Scenario;
     use rstest::rstest;
 
     /// A mirror of two legs of two paths, of which those disks fail sector 2300
@@ -434,7 +436,7 @@ mod tests {
     #[test]
     fn an_error_of_the_disk_goes_up_to_the_mirror() {
         let mut case = case("", "read", &[0]);
-        case.legs.controller = crate::scenario::case::Controller::Nvme;
+        case.legs.controller = halfway_case::Controller::Nvme;
         let expected = expected(&case);
         assert_eq!(expected.units[0].order, Some(vec![0, 2]));
         assert_eq!(expected.health.concat(), "RA");

@@ -9,8 +9,8 @@ use super::{
     is_piece, legs_always, legs_with, others, rounded, splits, unrecovered, whole, whole_answers,
     without_flush_faults,
 };
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Fault, Log, Raid1, Sync, Times};
+use crate::units::{self, Unit};
+use halfway_case::{Case, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors of zeros in one bio: as many pages as a bio may have

@@ -1,8 +1,8 @@
 //! Which faults of a sense-giving target the model knows.
 
 use super::Unknown;
-use crate::oracle::units;
-use crate::scenario::case::{Case, Fault, Stack, Times};
+use crate::units;
+use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::Path;
 use halfway_scsi::FaultReport;
 

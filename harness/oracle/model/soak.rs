@@ -11,8 +11,8 @@
 //! others from it (`do_recovery`).
 
 use super::Unknown;
-use crate::scenario::case::{Case, Controller, Log, OnError, Stack, Sync};
-use crate::scenario::limits;
+use halfway_case::limits;
+use halfway_case::{Case, Controller, Log, OnError, Stack, Sync};
 
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     if case.legs.controller != Controller::VirtioBlk {

@@ -3,13 +3,13 @@
 //! beneath device-mapper.
 
 use super::Unknown;
-use crate::scenario::case::{Case, OnError, Times};
+use halfway_case::{Case, OnError, Times};
 
 pub fn knows(case: &Case) -> Result<(), Unknown> {
     if case.legs.on_error == OnError::Report {
         return Ok(());
     }
-    if !case.holds.is_empty() || !case.aside.is_empty() {
+    if !case.holds.is_empty() || !case.other_faults.is_empty() {
         return Err(Unknown(
             "a disk stops the machine, and requests are held or the set-up fails; QEMU does not \
              stop while a request is held",

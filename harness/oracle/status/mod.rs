@@ -3,7 +3,7 @@
 pub mod mirror;
 pub mod multipath;
 
-use crate::scenario::case::Stack;
+use halfway_case::Stack;
 
 /// What a status line says of each lower device, a character each: `A` is
 /// alive. `None` for a line of another shape.

@@ -1,7 +1,7 @@
 //! Random scenarios: what they are, and that nothing of the format is left out.
 
-use super::super::{Scenario, draw, schema};
 use super::cases;
+use crate::{Scenario, case_file, draw, schema};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ fn every_key_and_every_word_is_drawn() {
     let mut missing = BTreeSet::new();
     allowed(&root, &root, "", &mut missing);
     // What is drawn is one case that is not broken on purpose, and says no default.
-    let defaults = cases("[[fault]]\n[[hold]]\n")[0].to_toml();
+    let defaults = case_file(&cases("[[fault]]\n[[hold]]\n")[0]);
     let mut plain = BTreeSet::new();
     said(&toml::from_str(&defaults).unwrap(), "", &mut plain);
     missing.retain(|said| {
@@ -109,7 +109,7 @@ fn what_is_drawn_is_one_case_that_is_read_as_it_was_written() {
             panic!("{}", scenario.text);
         };
         assert_eq!(case.id, format!("random-7-{number}"));
-        let again = Scenario::parse("any/other", &case.to_toml()).unwrap();
+        let again = Scenario::parse("any/other", &case_file(&case)).unwrap();
         assert_eq!(&again.expand().next().unwrap(), case, "{}", scenario.text);
         let again = Scenario::parse("any/other", &scenario.text).unwrap();
         assert_eq!(&again.expand().next().unwrap(), case, "{}", scenario.text);

@@ -1,7 +1,7 @@
 //! What the validator lets through the agent can do, up to its limits.
 
-use super::super::limits;
 use super::{Scenario, cases};
+use halfway_case::limits;
 use halfway_protocol::layout::Layout;
 use proptest::prelude::*;
 use rstest::rstest;

@@ -3,12 +3,14 @@
 
 mod catalogue;
 mod drawn;
+mod fitting;
 mod limits;
 mod mistakes;
 mod properties;
 mod words;
 
-use super::{Case, Scenario, ScenarioError};
+use super::{Scenario, ScenarioError};
+use halfway_case::Case;
 
 /// The cases of a scenario without a question of its own.
 fn cases(body: &str) -> Vec<Case> {

@@ -1,6 +1,7 @@
 //! What holds for every valid scenario.
 
-use super::super::{Case, Scenario};
+use crate::{Scenario, case_file};
+use halfway_case::Case;
 use proptest::collection::btree_set;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -175,7 +176,7 @@ proptest! {
     #[test]
     fn a_case_written_and_read_is_the_same_case(scenario in scenarios(), which: prop::sample::Index) {
         let case = scenario.expand().nth(which.index(scenario.count())).unwrap();
-        let text = case.to_toml();
+        let text = case_file(&case);
         let again = Scenario::parse("cases/whatever", &text)
             .map_err(|error| TestCaseError::fail(super::rendered(&error)))?;
         prop_assert_eq!(again.expand().collect::<Vec<_>>(), [case], "{}", text);

@@ -2,11 +2,11 @@
 //! is in whole blocks.
 
 use super::clash;
-use crate::scenario::case::Controller;
-use crate::scenario::error::Report;
-use crate::scenario::file::File;
-use crate::scenario::sweep::{Given, Sweep};
-use crate::scenario::value::Value;
+use crate::error::Report;
+use crate::file::File;
+use crate::sweep::{Given, Sweep};
+use crate::value::Value;
+use halfway_case::Controller;
 use halfway_protocol::content::SECTOR;
 
 /// Block sizes that disks have.

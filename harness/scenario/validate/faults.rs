@@ -1,11 +1,11 @@
 //! Each `[[fault]]`, and all of them together.
 
 use super::{clash, place};
-use crate::scenario::case::{Controller, Disk, During, Log, Sync, Times};
-use crate::scenario::error::Report;
-use crate::scenario::file::{Fault, File};
-use crate::scenario::sweep::{At, Given, Sweep};
-use crate::scenario::value::{Offset, Target, Value};
+use crate::error::Report;
+use crate::file::{Fault, File};
+use crate::sweep::{At, Given, Sweep};
+use crate::value::{Offset, Target, Value};
+use halfway_case::{Controller, Disk, During, Log, Sync, Times};
 use halfway_controllers::Errnos;
 use halfway_protocol::io::Op;
 use halfway_scsi::Failure;
@@ -60,7 +60,7 @@ pub(super) fn faults(file: &File, report: &mut Report) {
             "how often this controller's driver tries again depends on what it was doing",
             "leave `times` at `always`, or take another controller",
         );
-        aside(file, fault, report);
+        other(file, fault, report);
         let same_place = |one: &Given<Fault>| {
             (one.value.disk(), one.value.during()) == (fault.disk(), fault.during())
         };
@@ -77,7 +77,7 @@ fn asks_differently(controller: Controller) -> bool {
 }
 
 /// What lies on the log, or is armed while the mirror is set up.
-fn aside(file: &File, fault: &Fault, report: &mut Report) {
+fn other(file: &File, fault: &Fault, report: &mut Report) {
     let stack = &file.stack;
     let is_mirror = stack.target() == Target::Raid1;
     let on_log = fault.disk.as_ref().filter(|disk| disk.value == Disk::Log);

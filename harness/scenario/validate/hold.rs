@@ -1,12 +1,12 @@
 //! Each `[[hold]]`, and all of them together.
 
 use super::{clash, place};
-use crate::scenario::case::{Controller, Ending, Meanwhile};
-use crate::scenario::error::Report;
-use crate::scenario::file::{File, Hold};
-use crate::scenario::limits;
-use crate::scenario::sweep::Given;
-use crate::scenario::value::{Target, Value};
+use crate::error::Report;
+use crate::file::{File, Hold};
+use crate::sweep::Given;
+use crate::value::{Target, Value};
+use halfway_case::limits;
+use halfway_case::{Controller, Ending, Meanwhile};
 use halfway_protocol::io::Op;
 
 pub(super) fn hold(file: &File, report: &mut Report) {

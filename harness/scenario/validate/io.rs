@@ -1,11 +1,11 @@
 //! `[io]`.
 
 use super::{clash, requests};
-use crate::scenario::case::Vector;
-use crate::scenario::error::Report;
-use crate::scenario::file::File;
-use crate::scenario::limits;
-use crate::scenario::value::Value;
+use crate::error::Report;
+use crate::file::File;
+use crate::value::Value;
+use halfway_case::Vector;
+use halfway_case::limits;
 use halfway_protocol::io::{Op, Path};
 
 pub(super) fn io(file: &File, report: &mut Report) {

@@ -13,13 +13,13 @@ mod requests;
 mod soak;
 mod stack;
 
-use super::case::Sabotage;
 use super::error::Report;
 use super::expand::Scenario;
 use super::file::File;
-use super::limits;
 use super::sweep::{At, Given, Sweep};
 use super::value::{Offset, Value};
+use halfway_case::Sabotage;
+use halfway_case::limits;
 
 /// Turns `every` into the offsets that it stands for.
 pub(super) fn resolve(file: &mut File, report: &mut Report) {

@@ -1,9 +1,9 @@
 //! Where something is to happen: on which leg, at which sector of the I/O.
 
-use crate::scenario::error::Report;
-use crate::scenario::file::{Fault, File};
-use crate::scenario::sweep::Sweep;
-use crate::scenario::value::{Offset, Value};
+use crate::error::Report;
+use crate::file::{Fault, File};
+use crate::sweep::Sweep;
+use crate::value::{Offset, Value};
 
 /// Names legs that there are not.
 pub(super) fn legs(legs: &Sweep<u8>, file: &File, report: &mut Report) {

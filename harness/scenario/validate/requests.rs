@@ -1,9 +1,9 @@
 //! How `[io]` is cut into requests, and who submits them.
 
 use super::clash;
-use crate::scenario::error::Report;
-use crate::scenario::file::File;
-use crate::scenario::limits;
+use crate::error::Report;
+use crate::file::File;
+use halfway_case::limits;
 use halfway_protocol::io::Path;
 
 pub(super) fn requests(file: &File, report: &mut Report) {

@@ -1,12 +1,12 @@
 //! `[soak]`.
 
 use super::clash;
-use crate::scenario::case::{Filesystem, Vector};
-use crate::scenario::error::Report;
-use crate::scenario::file::File;
-use crate::scenario::limits;
-use crate::scenario::sweep::Sweep;
-use crate::scenario::value::Value;
+use crate::error::Report;
+use crate::file::File;
+use crate::sweep::Sweep;
+use crate::value::Value;
+use halfway_case::limits;
+use halfway_case::{Filesystem, Vector};
 use halfway_protocol::io::{Op, Path};
 
 pub(super) fn soak(file: &File, report: &mut Report) {

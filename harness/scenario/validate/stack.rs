@@ -1,12 +1,12 @@
 //! `[stack]` and `[legs]`.
 
 use super::clash;
-use crate::scenario::case::{Controller, Log, OnError, Sync};
-use crate::scenario::error::Report;
-use crate::scenario::file::{self, File};
-use crate::scenario::limits;
-use crate::scenario::sweep::Sweep;
-use crate::scenario::value::{Target, Value};
+use crate::error::Report;
+use crate::file::{self, File};
+use crate::sweep::Sweep;
+use crate::value::{Target, Value};
+use halfway_case::limits;
+use halfway_case::{Controller, Log, OnError, Sync};
 use halfway_controllers::Limits;
 use halfway_protocol::io::Op;
 

@@ -1,8 +1,8 @@
 //! A client that knows the protocol's bytes by itself, and the real one.
 
 use super::*;
-use crate::observation::{Command, Member};
 use crate::storage::medium::Medium;
+use halfway_case::observation::{Command, Member};
 use halfway_protocol::content::SECTOR;
 use proptest::prelude::*;
 use rstest::rstest;

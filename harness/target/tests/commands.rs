@@ -2,10 +2,10 @@
 
 mod memory;
 
+use halfway_scsi::sense::{Format, Key, Sense};
+use halfway_scsi::{Reply, Status};
 use halfway_target::scsi::cdb::{CDB_BYTES, Command};
 use halfway_target::scsi::execute::{Completion, admit, execute};
-use halfway_scsi::{Reply, Status};
-use halfway_scsi::sense::{Format, Key, Sense};
 use halfway_target::scsi::unit::Unit;
 use halfway_target::{BlockSize, Identity, Policy};
 use memory::{Bytes, pattern};

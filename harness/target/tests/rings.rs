@@ -3,6 +3,7 @@
 
 mod memory;
 
+use halfway_scsi::{Reply, Reports};
 use halfway_target::journal::Journal;
 use halfway_target::scsi::unit::Unit;
 use halfway_target::vhost::Memory;
@@ -10,7 +11,6 @@ use halfway_target::vhost::device::Device;
 use halfway_target::vhost::ring::Ring;
 use halfway_target::vhost::worker::Worker;
 use halfway_target::{BlockSize, Entry, Identity, Policy, Presence};
-use halfway_scsi::{Reply, Reports};
 use memory::Bytes;
 use proptest::prelude::*;
 use std::io::Read as _;

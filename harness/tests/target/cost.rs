@@ -2,7 +2,7 @@
 
 use crate::daemon::{Daemon, content};
 use crate::rig::{Rig, run};
-use halfway::scenario::case::Times;
+use halfway_case::Times;
 use halfway_protocol::io::Op;
 use halfway_target::{Identity, Target};
 use std::fs;

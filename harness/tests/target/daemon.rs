@@ -1,9 +1,9 @@
 //! The storage daemon.
 
 use halfway::machine;
-use halfway::observation::Member;
-use halfway::scenario::case::Times;
 use halfway::storage::blkdebug::{Arming, Behaviour, Rule, initial_nodes};
+use halfway_case::Times;
+use halfway_case::observation::Member;
 use halfway_protocol::content::{Origin, SECTOR, Span, Stamp, classify};
 use halfway_protocol::io::Op;
 use halfway_target::{HbaConfig, Identity};

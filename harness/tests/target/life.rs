@@ -2,8 +2,8 @@
 
 use crate::daemon::PATIENCE;
 use crate::rig::{Rig, run};
-use halfway::scenario::case::Times;
 use halfway::storage::Qmp as _;
+use halfway_case::Times;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::Request;
 use halfway_target::Presence;

@@ -2,8 +2,8 @@
 
 use crate::rig::{Rig, run};
 use crate::tools::tools;
-use halfway::scenario::case::Times;
 use halfway_builder::{Cache, Extra, Userland};
+use halfway_case::Times;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::Disk;
 use halfway_target::{Entry, Presence, Target};

@@ -1,7 +1,7 @@
 //! What the kernel makes of each report.
 
 use crate::rig::{Rig, run};
-use halfway::scenario::case::Times;
+use halfway_case::Times;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::Op;
 use halfway_target::Search;

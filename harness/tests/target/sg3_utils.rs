@@ -3,7 +3,7 @@
 use crate::daemon::Daemon;
 use crate::rig::{Rig, run};
 use crate::tools::tools;
-use halfway::scenario::case::Times;
+use halfway_case::Times;
 use halfway_protocol::io::Op;
 use halfway_scsi::Reply;
 use halfway_target::{BlockSize, Identity, Target};

@@ -1,7 +1,7 @@
 //! Partial completion beneath device-mapper.
 
 use crate::rig::{Rig, run};
-use halfway::scenario::case::Times;
+use halfway_case::Times;
 use halfway_protocol::content::{Origin, SECTOR};
 use halfway_protocol::io::Op;
 use halfway_protocol::message::Request;

@@ -2,8 +2,8 @@
 //! wherever that was read, and whatever else was seen.
 
 use super::*;
-use crate::crash::samples::{COMPLAINTS, ORDINARY};
-use crate::observation::KernelText;
+use halfway_case::observation::KernelText;
+use halfway_crash::samples::{COMPLAINTS, ORDINARY};
 use halfway_protocol::message::Refusal;
 
 /// A kernel that survives it fails, another has crashed.

@@ -1,7 +1,7 @@
 //! What the contract watcher says, in the verdict.
 
 use super::*;
-use crate::contract::tests::mirror;
+use crate::contract::samples::mirror;
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::message::Refusal;
 

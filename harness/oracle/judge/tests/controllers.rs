@@ -2,7 +2,7 @@
 //! pieces of their own, soundly and otherwise.
 
 use super::*;
-use crate::oracle::controller::failure_handling;
+use crate::controller::failure_handling;
 use Controller::*;
 
 fn on(controller: Controller, mut case: Case) -> Case {
@@ -391,7 +391,7 @@ fn a_device_that_falls_silent_is_found_out(
         pending: 1,
         stacks: Vec::new(),
     });
-    seen.trace_without(PIECE);
+    trace_without(&mut seen, PIECE);
     assert_eq!(judge(&case, &seen).outcome, outcome);
 }
 
@@ -406,13 +406,11 @@ fn a_device_that_has_told_everything_is_not_silent() {
     assert_eq!(judge(&case, &seen).outcome, Outcome::Hang);
 }
 
-impl Observation {
-    /// The guest saw no end of what begins at `sector` on leg 0.
-    fn trace_without(&mut self, sector: u64) {
-        self.seen.trace.retain(|event| {
-            event.kind != Kind::RqComplete || event.dev != leg_dev(0) || event.sector != sector
-        });
-    }
+/// The guest saw no end of what begins at `sector` on leg 0.
+fn trace_without(seen: &mut Observation, sector: u64) {
+    seen.seen.trace.retain(|event| {
+        event.kind != Kind::RqComplete || event.dev != leg_dev(0) || event.sector != sector
+    });
 }
 
 #[rstest]

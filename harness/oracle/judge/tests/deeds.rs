@@ -1,8 +1,8 @@
 //! What brought an I/O back, and what should have.
 
 use super::*;
-use crate::observation::{Deed, Repair};
 use Deed::{GiveUp, HbaBack, Load, ReinstatePath, Release, Reset, Resume, Suspend};
+use halfway_case::observation::{Deed, Repair};
 
 /// The differences that tell of an I/O that came back at the wrong moment, when it came
 /// back after so many of these deeds.
@@ -52,7 +52,7 @@ fn nested(times: Times) -> Case {
         unreachable!("it is one")
     };
     if let Stack::Raid1(mirror) = &mut outer.stack {
-        mirror.paths = Some(crate::scenario::case::Paths {
+        mirror.paths = Some(halfway_case::Paths {
             count: 2,
             multipath,
         });

@@ -20,11 +20,11 @@ mod unplug;
 mod unsynced;
 
 use super::*;
-use crate::observation::{Command, DirtyLog, Entry, Layer, Medium, Prodded};
-use crate::oracle::verdict::Witness;
-use crate::scenario::case::{
-    Aside, Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile,
-    Multipath, OnError, PathGrouping, PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
+use halfway_case::observation::{Command, DirtyLog, Entry, Layer, Medium, Prodded};
+use halfway_case::verdict::Witness;
+use halfway_case::{
+    Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile, Multipath,
+    OnError, OtherFault, PathGrouping, PathSelector, QueueMode, Raid1, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, Op, OpReport, Path};
@@ -89,7 +89,7 @@ fn case(op: Op, faults: Vec<Fault>) -> Case {
             submitters: 1,
         },
         faults,
-        aside: Vec::new(),
+        other_faults: Vec::new(),
         holds: Vec::new(),
         soak: None,
         sabotage: None,
@@ -1011,7 +1011,7 @@ fn a_disk_log_is_written_before_the_legs() {
 #[case::recovered(FROM + 1024, true)]
 fn a_log_need_not_be_told_of_a_dirty_region(#[case] sector: u64, #[case] told: bool) {
     let mut case = case(Op::Write, vec![]);
-    case.aside.push(Aside {
+    case.other_faults.push(OtherFault {
         disk: Place::Leg,
         during: During::SetUp,
         fault: fault(1, Op::Write),
@@ -1059,7 +1059,7 @@ fn a_disk_log_does_not_forget_a_failed_write(
 /// The log of a mirror that was repaired is another table's, which has recovered what
 /// the first one missed; and nothing is known of one that is not at rest.
 #[rstest]
-#[case::repaired(by(|seen| seen.repair = Some(crate::observation::Repair {
+#[case::repaired(by(|seen| seen.repair = Some(halfway_case::observation::Repair {
     status: seen.status.clone().unwrap(), deeds: Vec::new(), io: seen.io.clone().unwrap() })))]
 #[case::not_taken_down(by(|seen| seen.liveness = Liveness::Dirty("busy".into())))]
 fn a_log_is_only_read_at_rest(#[case] tamper: Tamper) {

@@ -1,7 +1,7 @@
 //! What may go wrong with dm-multipath.
 
 use super::*;
-use crate::observation::Repair;
+use halfway_case::observation::Repair;
 
 fn say(seen: &mut Observation, status: &str) {
     let line = seen.status.as_mut().expect("a status");

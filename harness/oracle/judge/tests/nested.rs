@@ -1,7 +1,7 @@
 //! What may go wrong with a mirror of multipaths.
 
 use super::*;
-use crate::scenario::case::Paths;
+use halfway_case::Paths;
 
 /// The same over two legs of two paths each, in bio mode.
 fn nested(op: Op, faults: Vec<Fault>) -> Case {

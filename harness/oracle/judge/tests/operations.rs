@@ -228,7 +228,7 @@ fn log_failed() -> (Case, Observation) {
     if let Some(IoState::Done(report)) = &mut seen.io {
         report.ops[0].result = Err(5);
     }
-    case.aside.push(Aside {
+    case.other_faults.push(OtherFault {
         disk: Place::Log,
         during: During::Io,
         fault: fault(0, Op::Write),

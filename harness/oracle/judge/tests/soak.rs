@@ -1,13 +1,23 @@
 //! Soaks, raw and over a file system.
 
 use super::*;
-use crate::soak::tests as soak;
-use crate::soak::{Done, Plan, Ran, Seen as Soaked, Step};
+use halfway_case::observation::soak::{Done, Ran, Seen as Soaked};
 use halfway_protocol::message::KernelMessage;
+use halfway_scenario::Scenario;
+use halfway_soak::samples::{report, writer};
+use halfway_soak::{Plan, Step};
 
 const SEED: u64 = 5;
 const STEPS: usize = 40;
 const ALL_GOOD: &str = "2 0 0 0 1 1 A 0 3 2 254:0 A 3 0 1 254:16 A 4 0 1 254:32 A 4 0 1";
+
+/// A soak on three paths.
+fn soak_on_paths() -> Case {
+    let text = "question = \"?\"\n[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n\
+                [io]\nsector = 64\nsectors = 2000\n[soak]\ncount = 100\n";
+    let scenario = Scenario::parse("soak/any", text).expect("a scenario");
+    scenario.expand().next().expect("a case")
+}
 
 fn steps(case: &Case) -> Vec<Step> {
     let mut plan = Plan::new(case, SEED);
@@ -21,13 +31,11 @@ fn soaked(case: &Case) -> Observation {
     let steps = steps(case);
     let done = steps.iter().enumerate().map(|(index, step)| Done {
         deeds: Vec::new(),
-        io: IoState::Done(soak::report(step, |sector| {
-            soak::writer(&steps[..index], sector)
-        })),
+        io: IoState::Done(report(step, |sector| writer(&steps[..index], sector))),
     });
     let mut seen = observe(&super::case(Op::Read, vec![]));
     let what = |sector| {
-        let (generation, writer) = soak::writer(&steps, sector);
+        let (generation, writer) = writer(&steps, sector);
         What::Stamp {
             origin: Origin::Writer(writer),
             generation,
@@ -154,7 +162,7 @@ fn a_soak_is_judged(
     #[case] outcome: Outcome,
     #[case] reason: &str,
 ) {
-    let case = soak::case(soak::PATHS);
+    let case = soak_on_paths();
     let mut seen = soaked(&case);
     change(&mut seen);
     let verdict = judge(&case, &seen);
@@ -164,7 +172,7 @@ fn a_soak_is_judged(
 
 #[test]
 fn a_failure_says_how_it_is_repeated() {
-    let case = soak::case(soak::PATHS);
+    let case = soak_on_paths();
     let mut seen = soaked(&case);
     let (step, failed) = (STEPS, last(&mut seen));
     let IoState::Done(report) = &mut failed.io else {
@@ -191,7 +199,7 @@ fn a_failure_says_how_it_is_repeated() {
 
 #[test]
 fn a_crash_tells_the_step_that_it_came_in() {
-    let case = soak::case(soak::PATHS);
+    let case = soak_on_paths();
     let mut seen = soaked(&case);
     let soak = seen.soak.as_mut().unwrap();
     soak.steps.truncate(9);
@@ -210,9 +218,9 @@ fn a_crash_tells_the_step_that_it_came_in() {
 fn over_files() -> (Case, Observation) {
     let stack = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
     let text = format!("question = \"?\"\n{stack}[soak]\ncount = 1\nfilesystem = \"ext4\"\n");
-    let scenario = crate::scenario::Scenario::parse("soak/any", &text).unwrap();
+    let scenario = halfway_scenario::Scenario::parse("soak/any", &text).unwrap();
     let case = scenario.expand().next().unwrap();
-    let mut seen = soaked(&soak::case(soak::PATHS));
+    let mut seen = soaked(&soak_on_paths());
     let ran = |purpose: &str| Ran {
         purpose: purpose.to_owned(),
         line: "/usr/bin/fio --x".to_owned(),

@@ -3,8 +3,8 @@
 mod multipathd;
 
 use super::*;
-use crate::observation::Told;
 use Controller::Target;
+use halfway_case::observation::Told;
 use halfway_scsi::linux::ATTEMPTS;
 use halfway_scsi::report::Failed;
 use halfway_scsi::{Reply, Report, Status};

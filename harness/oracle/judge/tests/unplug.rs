@@ -1,7 +1,7 @@
 //! A disk that is unplugged with a request in flight.
 
 use super::*;
-use crate::observation::{PluggedAgain, Unplugged};
+use halfway_case::observation::{PluggedAgain, Unplugged};
 
 /// What is seen when leg 0 is unplugged while it has all of the I/O, and plugged
 /// again.

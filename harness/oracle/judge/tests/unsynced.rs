@@ -1,8 +1,8 @@
 //! Which failed writes leave a region out of sync in the status that is looked at.
 
 use super::*;
-use crate::observation::Repair;
-use crate::oracle::units::Unit;
+use crate::units::Unit;
+use halfway_case::observation::Repair;
 
 /// A buffered write in pages, over a mirror of three legs with regions of a page, in which
 /// these legs have failed a page each: what the judge makes of that.

@@ -1,7 +1,7 @@
 //! A mirror's log on a disk of its own, when that fails (drivers/md/dm-log.c).
 
-use crate::oracle::model::{EIO, Expectation, Unknown};
-use crate::scenario::case::{Case, Disk, During, Fault, Log, Raid1, Sync, Times};
+use crate::model::{EIO, Expectation, Unknown};
+use halfway_case::{Case, Disk, During, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
@@ -9,12 +9,12 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let [fault, more @ ..] = faults.as_slice() else {
         return Ok(());
     };
-    if !more.is_empty() || case.aside.len() > 1 || !case.faults.is_empty() {
+    if !more.is_empty() || case.other_faults.len() > 1 || !case.faults.is_empty() {
         return Err(Unknown(
             "the log fails, and something else too; which of them is met first is not worked out",
         ));
     }
-    let for_io = case.aside_of(Disk::Log, During::Io).next().is_some();
+    let for_io = case.other_faults_of(Disk::Log, During::Io).next().is_some();
     if for_io && (case.op_on_legs() != Op::Write || case.io.path != Path::Direct) {
         return Err(Unknown(
             "the log is asked when a region is first written: use direct writes",
@@ -39,7 +39,7 @@ fn faults(case: &Case) -> Vec<&Fault> {
     let during = [During::SetUp, During::Io];
     let of = during
         .into_iter()
-        .flat_map(|during| case.aside_of(Disk::Log, during));
+        .flat_map(|during| case.other_faults_of(Disk::Log, during));
     of.collect()
 }
 
@@ -63,7 +63,7 @@ pub fn expect(case: &Case, mirror: &Raid1, expected: Expectation) -> Expectation
         log: Some(log),
         ..expected
     };
-    let fails_io = case.aside_of(Disk::Log, During::Io).next().is_some();
+    let fails_io = case.other_faults_of(Disk::Log, During::Io).next().is_some();
     if fails_io && mirror.handle_errors {
         expected.held = !mirror.keep_log;
         if mirror.keep_log {

@@ -1,8 +1,8 @@
 //! An I/O to a region that is being recovered, whose recovery the disks hold.
 
-use crate::oracle::model::{Expectation, UnitExpectation, Unknown, whole, whole_answers};
-use crate::oracle::units::Unit;
-use crate::scenario::case::{Case, Ending, Log, Meanwhile, Raid1, Sync};
+use crate::model::{Expectation, UnitExpectation, Unknown, whole, whole_answers};
+use crate::units::Unit;
+use halfway_case::{Case, Ending, Log, Meanwhile, Raid1, Sync};
 use halfway_protocol::io::{Op, Path};
 
 /// Sectors that kcopyd copies in one piece on every kernel (`SUB_JOB_SIZE` in
@@ -28,7 +28,7 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
             "the recovery's request is held; known is what comes of an I/O if it then ends well",
         ));
     }
-    let others = !case.faults.is_empty() || !case.aside.is_empty() || case.linear.is_some();
+    let others = !case.faults.is_empty() || !case.other_faults.is_empty() || case.linear.is_some();
     if others || mirror.log != Log::Core || case.legs.max_sectors_kb.is_some() {
         return Err(Unknown(
             "a recovery is held, and something else is to happen too: leave out faults, `linear`, \

@@ -4,15 +4,15 @@
 //! of sync, and the leg that it failed on counts as failed (`recovery_complete`).
 
 use super::{bytes, others};
-use crate::oracle::model::{
+use crate::model::{
     EIO, Expectation, UnitExpectation, Unknown, is_piece, unrecovered, whole_answers,
 };
-use crate::oracle::units::{self, Unit};
-use crate::scenario::case::{Case, Disk, During, Fault, Raid1};
+use crate::units::{self, Unit};
+use halfway_case::{Case, Disk, During, Fault, Raid1};
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
-    let faults: Vec<&Fault> = case.aside_of(Disk::Leg, During::SetUp).collect();
+    let faults: Vec<&Fault> = case.other_faults_of(Disk::Leg, During::SetUp).collect();
     if faults.is_empty() {
         return Ok(());
     }
@@ -55,7 +55,7 @@ pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
 }
 
 fn source_fails(case: &Case) -> bool {
-    let mut faults = case.aside_of(Disk::Leg, During::SetUp);
+    let mut faults = case.other_faults_of(Disk::Leg, During::SetUp);
     faults.any(|fault| fault.op == Op::Read)
 }
 
@@ -76,7 +76,7 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let bad = unrecovered(case);
     let source_fails = source_fails(case);
     let mut health = vec!["A"; usize::from(legs)];
-    for fault in case.aside_of(Disk::Leg, During::SetUp) {
+    for fault in case.other_faults_of(Disk::Leg, During::SetUp) {
         health[usize::from(fault.leg)] = "S";
     }
     let reader = if source_fails { legs - 1 } else { 0 };

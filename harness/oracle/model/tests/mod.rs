@@ -10,8 +10,8 @@ mod refused;
 mod writes;
 
 use super::*;
-use crate::oracle::units::nominal;
-use crate::scenario::Scenario;
+use crate::units::nominal;
+use halfway_scenario::Scenario;
 use rstest::rstest;
 
 /// The only case of a scenario with that stack, I/O and faults.

@@ -1,12 +1,12 @@
 //! Carries a command out.
 
 use super::cdb::{Command, Extent, service};
-use halfway_scsi::report::Failed;
-use halfway_scsi::{Reply, Report, Reports, Status};
-use halfway_scsi::sense::Sense;
 use super::transfer::{self, Search, Stop, Storage, StorageError};
 use super::unit::Unit;
 use super::{inquiry, mode, ports, supported};
+use halfway_scsi::report::Failed;
+use halfway_scsi::sense::Sense;
+use halfway_scsi::{Reply, Report, Reports, Status};
 
 /// What the owner of a target may change while it serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,7 +124,9 @@ pub fn execute(
         } => data(inquiry::vital(unit, page), allocation),
         Command::ModeSense { what, allocation } => data(mode::sense(unit, &what), allocation),
         Command::ReadCapacity10 => Completion::parameters(capacity_10(unit), 8),
-        Command::ReadCapacity16 { allocation } => Completion::parameters(capacity_16(unit), allocation),
+        Command::ReadCapacity16 { allocation } => {
+            Completion::parameters(capacity_16(unit), allocation)
+        }
         Command::ReportLuns { select, allocation } => data(luns(select), allocation),
         Command::ReportOpcodes {
             which,

@@ -2,8 +2,8 @@
 //! SBC-3 clause 6.6).
 
 use super::ports;
-use halfway_scsi::sense::Sense;
 use super::unit::Unit;
+use halfway_scsi::sense::Sense;
 
 const VENDOR: &[u8; 8] = b"HALFWAY ";
 const PRODUCT: &[u8; 16] = b"SENSE TARGET    ";

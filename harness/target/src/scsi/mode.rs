@@ -1,8 +1,8 @@
 //! MODE SENSE (SPC-4 clauses 6.11 and 7.5, SBC-3 clause 6.5).
 
 use super::cdb::ModeSense;
-use halfway_scsi::sense::{Format, Sense};
 use super::unit::Unit;
+use halfway_scsi::sense::{Format, Sense};
 
 const CACHING: u8 = 0x08;
 const CONTROL: u8 = 0x0a;

@@ -4,8 +4,8 @@
 
 use super::Memory;
 use crate::scsi::cdb::CDB_BYTES;
-use halfway_scsi::{Reply, Response};
 use halfway_scsi::sense::Format;
+use halfway_scsi::{Reply, Response};
 use std::io::{Read, Write};
 use std::ops::Deref;
 use virtio_queue::{DescriptorChain, Reader, Writer};
@@ -97,7 +97,13 @@ impl<'a> Request<'a> {
 
     /// Writes the answer: bytes written, or `None` if `data` do not fit. The
     /// data come first, so that a guest that polls finds them.
-    pub fn answer(mut self, reply: Reply, residual: u32, data: &[u8], format: Format) -> Option<u32> {
+    pub fn answer(
+        mut self,
+        reply: Reply,
+        residual: u32,
+        data: &[u8],
+        format: Format,
+    ) -> Option<u32> {
         if data.len() > self.in_len {
             return None;
         }

@@ -6,10 +6,10 @@ use crate::journal::{Entry, Journal};
 use crate::scsi::cdb::{CDB_BYTES, Command};
 use crate::scsi::execute::{self, Completion, Policy};
 use crate::scsi::inquiry;
-use halfway_scsi::{Reply, Response};
-use halfway_scsi::sense::Sense;
 use crate::scsi::transfer::Storage;
 use crate::scsi::unit::Unit;
+use halfway_scsi::sense::Sense;
+use halfway_scsi::{Reply, Response};
 use std::ops::Deref;
 use virtio_queue::DescriptorChain;
 

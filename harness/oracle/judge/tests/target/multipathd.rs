@@ -1,8 +1,8 @@
 //! What may go wrong with a multipathd that tends the paths.
 
 use super::*;
-use crate::observation::Repair;
-use crate::scenario::case::NoPathRetry;
+use halfway_case::NoPathRetry;
+use halfway_case::observation::Repair;
 
 const LOST: &str = "short-good+gone";
 const BOTH: &str = "2 0 0 0 2 2 E 0 1 2 8:0 A 1 0 1 A 0 1 2 8:16 A 0 0 1 ";

@@ -1,7 +1,7 @@
 //! Mirrors, their logs and their recoveries.
 
 use super::{beside, refuses};
-use crate::oracle::model::{knows, tests::one};
+use crate::model::{knows, tests::one};
 use rstest::rstest;
 
 const JOINED: &str = "a flush fails behind writes in several pieces";

@@ -1,8 +1,9 @@
 //! All that was seen of a case: plain data, recorded with a failure and judged
 //! again whenever the judge gets better.
 
-use crate::crash::{self, Crash};
-use crate::soak;
+use halfway_crash::{self as crash, Crash};
+pub mod soak;
+
 use halfway_protocol::content::Span;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{Disk, DmStatus, KernelMessage, Limits, Refusal, Seen};

@@ -1,141 +1,9 @@
 //! Lives of bios, event by event: sound ones, and with a vector changed.
 
+use super::samples::*;
 use super::*;
-use halfway_protocol::bio::{BioEvent, Device, LONGEST};
 use proptest::prelude::*;
 use rstest::rstest;
-
-/// The dm device.
-pub const TOP: Dev = Dev(253, 0);
-/// Its first leg.
-pub const LEG: Dev = Dev(254, 0);
-const OTHER_LEG: Dev = Dev(254, 16);
-
-/// Addresses: the original, device-mapper's clone of it, a piece of the clone.
-const ORIGINAL: u64 = 0x100;
-const CLONE: u64 = 0x200;
-const PIECE: u64 = 0x300;
-const VECTOR: u64 = 0x1000;
-
-const IOERR: u8 = 10;
-
-/// A trace under construction.
-#[derive(Clone)]
-pub struct Told {
-    /// What was told so far.
-    pub trace: BioTrace,
-    content: u32,
-}
-
-impl Told {
-    /// Four pages.
-    fn new() -> Self {
-        let content = (0..4).map(|page| Bvec {
-            page: 0xe000 + page,
-            bytes: 4096,
-            offset: 0,
-        });
-        let device = |dev, name: &str, driver: &str| Device {
-            dev,
-            name: name.to_owned(),
-            driver: driver.to_owned(),
-        };
-        Told {
-            trace: BioTrace {
-                points: Point::ALL.to_vec(),
-                entries: LONGEST,
-                contents: vec![content.collect()],
-                devices: vec![
-                    device(TOP, "dm-0", "device-mapper"),
-                    device(LEG, "vda", "virtio_blk"),
-                ],
-                ..BioTrace::default()
-            },
-            content: 0,
-        }
-    }
-
-    fn event(&mut self, point: Point, bio: u64, dev: Dev) -> &mut BioEvent {
-        let event = BioEvent {
-            ns: self.trace.events.len() as u64,
-            point,
-            bio,
-            dev,
-            op: 0,
-            status: 0,
-            iter: Iter {
-                sector: 2048,
-                bytes: 16384,
-                index: 0,
-                done: 0,
-            },
-            remaining: 1,
-            private: 0,
-            parent_remaining: 0,
-            vector: VECTOR,
-            count: if bio == ORIGINAL { 4 } else { 0 },
-            content: self.content,
-        };
-        self.trace.events.push(event);
-        self.trace.events.last_mut().unwrap()
-    }
-
-    fn submit(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
-        self.event(Point::Submit, bio, dev)
-    }
-
-    fn end(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
-        self.event(Point::End, bio, dev)
-    }
-
-    /// From here on the vector's entry has another length and offset, as a
-    /// driver of 2009 left it that had done a part of it.
-    fn change(&mut self, index: usize) {
-        let mut content = self.trace.contents[self.content as usize].clone();
-        content[index].bytes -= 1536;
-        content[index].offset += 1536;
-        self.trace.contents.push(content);
-        self.content = self.trace.contents.len() as u32 - 1;
-    }
-
-    fn account(&self) -> Account {
-        follow(&self.trace)
-    }
-}
-
-/// A read that one leg fails and the other one answers; `tamper` comes after
-/// the event of that number.
-pub fn mirror(tamper: Option<(usize, usize)>) -> Told {
-    let mut told = Told::new();
-    let steps: [fn(&mut Told); 7] = [
-        |told| {
-            told.submit(ORIGINAL, TOP);
-        },
-        |told| {
-            told.submit(CLONE, LEG);
-        },
-        |told| told.end(CLONE, LEG).status = IOERR,
-        |told| told.event(Point::DmEnd, CLONE, LEG).status = IOERR,
-        |told| {
-            told.submit(CLONE, OTHER_LEG);
-        },
-        |told| {
-            told.end(CLONE, OTHER_LEG);
-        },
-        |told| {
-            told.end(ORIGINAL, TOP);
-        },
-    ];
-    for (number, step) in steps.into_iter().enumerate() {
-        step(&mut told);
-        if let Some((after, index)) = tamper
-            && after == number
-        {
-            told.change(index);
-        }
-    }
-    told
-}
 
 #[test]
 fn a_sound_mirror_has_its_lives_and_no_violation() {
@@ -161,14 +29,14 @@ fn a_sound_mirror_has_its_lives_and_no_violation() {
 #[case::before_it_is_submitted_again(3, LEG, Point::Submit, CLONE)]
 #[case::by_the_other_leg(4, OTHER_LEG, Point::End, CLONE)]
 #[case::by_the_target(5, TOP, Point::End, ORIGINAL)]
-fn a_changed_vector_is_told_once(
+fn a_changed_vector_is_said_once(
     #[case] after: usize,
     #[case] dev: Dev,
     #[case] point: Point,
     #[case] bio: u64,
 ) {
-    let told = mirror(Some((after, 2)));
-    let account = told.account();
+    let trace = mirror(Some((after, 2)));
+    let account = trace.account();
     let page = 0xe002;
     let change = Change {
         index: 2,
@@ -198,81 +66,82 @@ fn a_changed_vector_is_told_once(
 
 #[test]
 fn nothing_after_the_originals_end_counts() {
-    let mut told = mirror(None);
-    told.change(0);
-    told.end(CLONE, LEG);
-    told.submit(CLONE, LEG);
-    assert_eq!(told.account().violations, []);
+    let mut trace = mirror(None);
+    trace.change(0);
+    trace.end(CLONE, LEG);
+    trace.submit(CLONE, LEG);
+    assert_eq!(trace.account().violations, []);
 }
 
 #[test]
 fn the_same_memory_is_another_bio_once_the_first_has_ended() {
-    let mut told = mirror(None);
-    told.change(1);
-    told.submit(ORIGINAL, TOP);
-    told.end(ORIGINAL, TOP);
-    assert_eq!(told.account().violations, []);
+    let mut trace = mirror(None);
+    trace.change(1);
+    trace.submit(ORIGINAL, TOP);
+    trace.end(ORIGINAL, TOP);
+    assert_eq!(trace.account().violations, []);
 }
 
 /// A bio that is cut: its pieces share its vector, and it ends with the last of
 /// them, which nobody tells but the count of what remains.
-fn cut(pieces_end_last: bool) -> Told {
-    let mut told = Told::new();
-    told.submit(ORIGINAL, LEG);
-    let piece = told.submit(PIECE, LEG);
+fn cut(pieces_end_last: bool) -> Trace {
+    let mut trace = Trace::new();
+    trace.submit(ORIGINAL, LEG);
+    let piece = trace.submit(PIECE, LEG);
     (piece.private, piece.iter.bytes) = (ORIGINAL, 4096);
     // The rest is submitted again, with what is left of it.
-    let rest = told.submit(ORIGINAL, LEG);
+    let rest = trace.submit(ORIGINAL, LEG);
     (rest.iter.bytes, rest.iter.index, rest.remaining) = (12288, 1, 2);
-    let piece = |told: &mut Told, left: u32| {
-        let event = told.end(PIECE, LEG);
+    let piece = |trace: &mut Trace, left: u32| {
+        let event = trace.end(PIECE, LEG);
         (event.private, event.parent_remaining) = (ORIGINAL, left);
     };
     match pieces_end_last {
         true => {
-            told.end(ORIGINAL, LEG).remaining = 2;
-            piece(&mut told, 1);
+            trace.end(ORIGINAL, LEG).remaining = 2;
+            piece(&mut trace, 1);
         }
         false => {
-            piece(&mut told, 2);
-            told.end(ORIGINAL, LEG).remaining = 1;
+            piece(&mut trace, 2);
+            trace.end(ORIGINAL, LEG).remaining = 1;
         }
     }
-    told
+    trace
 }
 
 #[rstest]
 fn a_bio_that_was_cut_ends_with_its_last_piece(#[values(false, true)] pieces_end_last: bool) {
-    let mut told = cut(pieces_end_last);
-    assert_eq!(told.account().violations, []);
+    let mut trace = cut(pieces_end_last);
+    assert_eq!(trace.account().violations, []);
     // Its memory is free: no change is one of its vector.
-    told.change(0);
-    told.submit(ORIGINAL, LEG);
-    assert_eq!(told.account().violations, []);
+    trace.change(0);
+    trace.submit(ORIGINAL, LEG);
+    assert_eq!(trace.account().violations, []);
 }
 
 /// The piece that goes to the driver at once is never submitted.
 #[test]
 fn a_piece_that_was_never_submitted_ends_its_whole() {
-    let mut told = cut(true);
-    told.trace
+    let mut trace = cut(true);
+    trace
+        .trace
         .events
         .retain(|event| event.bio != PIECE || event.point != Point::Submit);
-    assert_eq!(told.account().violations, []);
-    told.change(0);
-    told.submit(ORIGINAL, LEG);
-    assert_eq!(told.account().violations, []);
+    assert_eq!(trace.account().violations, []);
+    trace.change(0);
+    trace.submit(ORIGINAL, LEG);
+    assert_eq!(trace.account().violations, []);
 }
 
 #[test]
 fn the_failure_of_any_piece_is_the_failure_of_the_bio() {
-    let mut told = Told::new();
-    told.submit(ORIGINAL, LEG);
-    told.end(ORIGINAL, LEG).remaining = 3;
-    let failed = told.end(ORIGINAL, LEG);
+    let mut trace = Trace::new();
+    trace.submit(ORIGINAL, LEG);
+    trace.end(ORIGINAL, LEG).remaining = 3;
+    let failed = trace.end(ORIGINAL, LEG);
     (failed.remaining, failed.status) = (2, IOERR);
-    told.end(ORIGINAL, LEG);
-    let lives = told.account().lives;
+    trace.end(ORIGINAL, LEG);
+    let lives = trace.account().lives;
     let status: Vec<_> = lives
         .iter()
         .map(|life| life.end.map(|end| end.status))
@@ -282,16 +151,16 @@ fn the_failure_of_any_piece_is_the_failure_of_the_bio() {
 
 #[test]
 fn a_piece_that_ends_before_the_rest_leaves_the_vector_watched() {
-    let mut told = Told::new();
-    told.submit(ORIGINAL, LEG);
-    let piece = told.submit(PIECE, LEG);
+    let mut trace = Trace::new();
+    trace.submit(ORIGINAL, LEG);
+    let piece = trace.submit(PIECE, LEG);
     (piece.private, piece.iter.bytes) = (ORIGINAL, 4096);
-    told.change(0);
-    let piece = told.end(PIECE, LEG);
+    trace.change(0);
+    let piece = trace.end(PIECE, LEG);
     (piece.private, piece.parent_remaining) = (ORIGINAL, 2);
-    told.change(3);
-    told.end(ORIGINAL, LEG);
-    let account = told.account();
+    trace.change(3);
+    trace.end(ORIGINAL, LEG);
+    let account = trace.account();
     let seen: Vec<_> = account
         .violations
         .iter()
@@ -302,15 +171,15 @@ fn a_piece_that_ends_before_the_rest_leaves_the_vector_watched() {
 
 #[test]
 fn who_else_had_the_vector_is_said() {
-    let mut told = Told::new();
-    told.submit(ORIGINAL, TOP);
-    told.submit(CLONE, LEG);
-    told.submit(PIECE, OTHER_LEG);
-    told.change(2);
-    told.end(CLONE, LEG);
-    let account = told.account();
+    let mut trace = Trace::new();
+    trace.submit(ORIGINAL, TOP);
+    trace.submit(CLONE, LEG);
+    trace.submit(PIECE, OTHER_LEG);
+    trace.change(2);
+    trace.end(CLONE, LEG);
+    let account = trace.account();
     assert_eq!(account.violations[0].others, [OTHER_LEG]);
-    let words = account.violations[0].words(&told.trace);
+    let words = account.violations[0].words(&trace.trace);
     assert_eq!(
         words,
         "virtio_blk vda (254:0) changed the vector of bio 0x200: entry 2 was page 0xe002 len \
@@ -321,20 +190,20 @@ fn who_else_had_the_vector_is_said() {
 
 #[test]
 fn a_clone_whose_original_was_never_seen_is_watched_as_long_as_it_lives() {
-    let mut told = Told::new();
-    told.submit(CLONE, LEG);
-    told.change(0);
-    told.end(CLONE, LEG);
-    told.change(1);
-    told.submit(CLONE, LEG);
-    assert_eq!(told.account().violations.len(), 1);
+    let mut trace = Trace::new();
+    trace.submit(CLONE, LEG);
+    trace.change(0);
+    trace.end(CLONE, LEG);
+    trace.change(1);
+    trace.submit(CLONE, LEG);
+    assert_eq!(trace.account().violations.len(), 1);
 }
 
-fn discard() -> Told {
+fn discard() -> Trace {
     const DISCARD: u32 = 3;
-    let mut told = Told::new();
-    told.submit(CLONE, LEG).op = DISCARD;
-    told
+    let mut trace = Trace::new();
+    trace.submit(CLONE, LEG).op = DISCARD;
+    trace
 }
 
 #[test]
@@ -348,11 +217,11 @@ fn a_bio_without_data_has_no_life() {
     "3 bios on device-mapper dm-0 (253:0), virtio_blk vda (254:0), seen 7 times: no vector was changed"
 )]
 #[case::changed(mirror(Some((1, 0))), "3 bios on device-mapper dm-0 (253:0), virtio_blk vda (254:0), seen 7 times: a vector was changed")]
-#[case::nothing(Told::new(), "no bio was seen: not checked")]
+#[case::nothing(Trace::new(), "no bio was seen: not checked")]
 #[case::no_data(discard(), "no bio with data was seen: there was no vector to check")]
-fn summaries(#[case] told: Told, #[case] expected: &str) {
-    assert_eq!(summary(&told.trace, &told.account(), 0), expected);
-    let mut holes = told.trace;
+fn summaries(#[case] trace: Trace, #[case] expected: &str) {
+    assert_eq!(summary(&trace.trace, &trace.account(), 0), expected);
+    let mut holes = trace.trace;
     holes.lost = 2;
     let said = summary(&holes, &follow(&holes), holes.lost);
     assert_eq!(said, "2 sightings of bios were lost: not checked");
@@ -360,9 +229,9 @@ fn summaries(#[case] told: Told, #[case] expected: &str) {
 
 #[test]
 fn what_could_not_be_seen_is_said() {
-    let mut told = mirror(None);
-    told.trace.entries = 3;
-    let said = summary(&told.trace, &told.account(), 0);
+    let mut trace = mirror(None);
+    trace.trace.entries = 3;
+    let said = summary(&trace.trace, &trace.account(), 0);
     assert!(
         said.ends_with("(of 1 vectors only the first 3 entries were watched)"),
         "{said}"
@@ -375,13 +244,13 @@ proptest! {
     fn what_does_not_change_is_no_violation(
         steps in prop::collection::vec((0usize..4, 0u64..4, 0u64..3, 0u32..3, 0u64..4), 0..60)
     ) {
-        let mut told = Told::new();
+        let mut trace = Trace::new();
         for (point, bio, vector, remaining, private) in steps {
-            let event = told.event(Point::ALL[point], bio, LEG);
+            let event = trace.event(Point::ALL[point], bio, LEG);
             (event.vector, event.remaining) = (vector, remaining);
             (event.private, event.parent_remaining) = (private, remaining);
         }
-        prop_assert_eq!(told.account().violations, []);
+        prop_assert_eq!(trace.account().violations, []);
     }
 
     /// A change between a submission and its end is seen, whichever entry it is.

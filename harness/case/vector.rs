@@ -1,8 +1,10 @@
-//! The shapes of memory, as segments.
+//! The shapes of a request's memory, and their segments.
 
-use super::case::{Io, Vector};
+use crate::io::Io;
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{IoOp, Memory, Segment};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Sectors of a page of the guest (x86-64).
 const PAGE_SECTORS: u64 = 8;
@@ -12,9 +14,27 @@ const PAGE_SECTORS: u64 = 8;
 /// `seg_max` of its 128-entry queue), so that the vector reaches the leg whole.
 const ODD: [u64; 7] = [1, 7, 3, 13, 5, 9, 11];
 
+/// Shape of a request's memory: where its segments lie and how long they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vector {
+    /// One physically contiguous buffer from the start of a page.
+    Contiguous,
+    /// A page a segment, no two of them neighbours in physical memory.
+    Pages,
+    /// Many segments of an odd number of sectors.
+    Odd,
+    /// One buffer that starts 512 bytes into its page, so that every page of
+    /// it holds a part of a sector run that does not start at its beginning.
+    Offset,
+    /// One buffer that starts 4 bytes into its page: aligned as few devices
+    /// ask (`dma_alignment`).
+    Unaligned,
+}
+
 impl Vector {
     /// The memory of a request of that many sectors (at most
-    /// [`limits::IO_SECTORS`](super::limits::IO_SECTORS)) and its segments,
+    /// [`limits::IO_SECTORS`](crate::limits::IO_SECTORS)) and its segments,
     /// whose lengths add up to it; `block`: sectors of a logical block, of which a
     /// segment has a whole number (`bdev_iter_is_aligned` in block/fops.c).
     pub fn segments(self, sectors: u64, block: u64) -> (Memory, Vec<Segment>) {
@@ -70,7 +90,7 @@ fn cut(sectors: u64, lengths: &[u64]) -> Vec<Segment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::limits;
+    use crate::limits;
     use proptest::prelude::*;
     use rstest::rstest;
 

@@ -1,6 +1,6 @@
 //! What a machine's legs are: cases whose legs are alike share machines.
 
-use super::case::{Case, Controller, Legs, OnError};
+use crate::{Case, Controller, Legs, OnError};
 use halfway_controllers::Limits;
 use halfway_protocol::content::SECTOR;
 use std::fmt;
@@ -74,29 +74,5 @@ impl Legs {
     /// Sectors of a logical block.
     pub fn block(&self) -> u64 {
         u64::from(self.logical_block_size / SECTOR as u32).max(1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::scenario::{Fitting, Scenario};
-    use rstest::rstest;
-
-    #[rstest]
-    #[case::plain("controller = \"nvme\"", "nvme")]
-    #[case::blocks(
-        "controller = \"target\"\nlogical_block_size = 4096",
-        "target with 4096-byte blocks"
-    )]
-    #[case::by_offset(
-        "controller = \"target\"\noffset = 4294967296",
-        "target with large disks"
-    )]
-    #[case::stopping("on_error = \"stop\"", "virtio-blk that stops on errors")]
-    fn what_a_machine_must_have(#[case] legs: &str, #[case] words: &str) {
-        let text = format!("question = \"?\"\n[legs]\n{legs}\n");
-        let scenario = Scenario::parse("test", &text).unwrap();
-        let case = scenario.expand().next().unwrap();
-        assert_eq!(Fitting::of(&case).to_string(), words);
     }
 }

@@ -6,8 +6,9 @@
 //! * this file: what comes of it, in words.
 
 mod follow;
+pub mod samples;
 #[cfg(test)]
-pub mod tests;
+mod tests;
 
 pub use follow::follow;
 

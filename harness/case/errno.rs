@@ -3,7 +3,7 @@
 /// The errors that survive every way to a leg: the NBD protocol carries no
 /// others (proto.md of the NBD project, "Error values"), and blkdebug inside
 /// QEMU passes these on as well.
-pub(super) const NAMES: [(&str, i32); 8] = [
+pub const NAMES: [(&str, i32); 8] = [
     ("EPERM", 1),
     ("EIO", 5),
     ("ENOMEM", 12),

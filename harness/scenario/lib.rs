@@ -10,14 +10,10 @@
 //! `file::File` is the only description of the format: reading, writing, the
 //! JSON Schema for editors and the expansion are all made from it.
 
-pub mod case;
 mod draw;
-mod errno;
 pub mod error;
 mod expand;
 mod file;
-mod fitting;
-pub mod limits;
 mod load;
 mod read;
 mod sample;
@@ -26,19 +22,13 @@ mod suggest;
 mod sweep;
 #[cfg(test)]
 mod tests;
-pub mod timeout;
 mod validate;
 mod value;
-mod vector;
-mod words;
 mod write;
 
-pub use case::Case;
 pub use draw::draw;
-pub use errno::{errno_from_name, errno_name};
 pub use error::{LoadError, ScenarioError};
 pub use expand::Scenario;
-pub use fitting::Fitting;
 pub use load::load;
 pub use schema::schema;
-pub use words::Lower;
+pub use write::case_file;

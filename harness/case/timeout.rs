@@ -4,7 +4,7 @@
 //! asked for again were measured on QEMU 7.2 with Linux 5.10, 6.1, 6.12 and 7.3; why the
 //! others are refused was read, but for lsi53c895a and am53c974, measured with 6.1.
 
-use super::case::{Case, Meanwhile};
+use crate::{Case, Meanwhile};
 use halfway_controllers::{AfterTimeout, Timeout};
 
 /// How the driver gives up a request of `case`, if it does.

@@ -5,14 +5,15 @@
 //!
 //! * [`model`]: the case and what is known of the kernel -> the expectation.
 //! * [`judge`]: the expectation against the observation -> the verdict.
+//! * [`contract`]: whether a bio and its vector stay as they were submitted.
 //! * [`controller`]: what lies between device-mapper and the medium.
 //! * [`explain`]: the expectation in words, before anything is run.
 //! * [`units`]: the pieces in which device-mapper handles an I/O.
 //! * [`status`]: the mirror's status line.
-//! * [`verdict`]: what comes out of it.
 //!
 //! `corpus` has what real kernels did, to be judged again.
 
+pub mod contract;
 pub mod controller;
 #[cfg(test)]
 mod corpus;
@@ -21,9 +22,7 @@ mod judge;
 pub mod model;
 pub mod status;
 pub mod units;
-pub mod verdict;
 
 pub use explain::explain;
 pub use judge::{blamed, judge, words};
 pub use model::{Expectation, expect, fit, knows};
-pub use verdict::{Outcome, Verdict};

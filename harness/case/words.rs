@@ -1,11 +1,11 @@
 //! The parts of a case in words, for lists and explanations.
 
-use super::case::{
-    Aside, Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Meanwhile, Multipath, NoPathRetry, OnError, PathGrouping, QueueMode, Raid1, Sabotage, Soak,
-    Stack, Sync, Times, Vector,
+use crate::errno::errno_name;
+use crate::{
+    Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
+    Meanwhile, Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1,
+    Sabotage, Soak, Stack, Sync, Times, Vector,
 };
-use super::errno::errno_name;
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 use halfway_scsi::Part;
@@ -216,14 +216,14 @@ fn back(fault: &Fault, f: &mut Formatter<'_>) -> Result {
 }
 
 /// A fault that the I/O's own requests to the legs do not meet.
-impl Display for Lower<'_, Aside> {
+impl Display for Lower<'_, OtherFault> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Lower(aside, stack) = *self;
-        match aside.disk {
-            Disk::Leg => Lower(&aside.fault, stack).fmt(f)?,
-            Disk::Log => write!(f, "the log fails its {}s", op(aside.fault.op))?,
+        let Lower(other, stack) = *self;
+        match other.disk {
+            Disk::Leg => Lower(&other.fault, stack).fmt(f)?,
+            Disk::Log => write!(f, "the log fails its {}s", op(other.fault.op))?,
         }
-        f.write_str(match aside.during {
+        f.write_str(match other.during {
             During::Io => "",
             During::SetUp => ", while the mirror is set up",
         })
@@ -315,14 +315,14 @@ impl Display for Case {
             return write!(f, "{soak} on sectors {sector}+{sectors}");
         }
         write!(f, "{}", self.io)?;
-        if self.faults.is_empty() && self.aside.is_empty() && self.holds.is_empty() {
+        if self.faults.is_empty() && self.other_faults.is_empty() && self.holds.is_empty() {
             f.write_str("; no fault")?;
         }
         for fault in &self.faults {
             write!(f, "; {}", Lower(fault, &self.stack))?;
         }
-        for aside in &self.aside {
-            write!(f, "; {}", Lower(aside, &self.stack))?;
+        for other in &self.other_faults {
+            write!(f, "; {}", Lower(other, &self.stack))?;
         }
         for hold in &self.holds {
             write!(f, "; {}", Lower(hold, &self.stack))?;

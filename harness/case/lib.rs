@@ -1,0 +1,47 @@
+//! What a case, an observation and a verdict are: plain data, and facts that follow
+//! from them alone.
+//!
+//! * [`Case`]: one point of a scenario, with nothing left open: the [`stack`], its
+//!   [`legs`], the [`io`] with the shape of its memory ([`vector`]), the faults
+//!   ([`fault`]), the requests that are held and what is done meanwhile ([`hold`]), or
+//!   a [`soak`].
+//! * [`observation`]: all that was seen of it.
+//! * [`verdict`]: what the judge says of the two.
+//! * [`Fitting`]: which cases can share a machine; [`timeout`]: which give a request up;
+//!   [`limits`]: how large each thing may be; [`errno`]: names of errors; `words`: a case
+//!   aloud.
+//!
+//! A case serialises to a scenario file that expands to this one case only,
+//! which is how a failure is repeated.
+
+mod case;
+pub mod errno;
+pub mod fault;
+mod fitting;
+pub mod hold;
+pub mod io;
+pub mod legs;
+pub mod limits;
+pub mod observation;
+pub mod soak;
+pub mod stack;
+pub mod timeout;
+pub mod vector;
+pub mod verdict;
+mod words;
+
+pub use case::{Case, Sabotage};
+pub use fault::{Disk, During, Fault, OtherFault, Times};
+pub use fitting::Fitting;
+pub use halfway_controllers::Controller;
+pub use hold::{Ending, Hold, Meanwhile};
+pub use io::Io;
+pub use legs::{Legs, OnError};
+pub use observation::Observation;
+pub use soak::{Filesystem, Length, Soak};
+pub use stack::{
+    Log, Multipath, NoPathRetry, PathGrouping, PathSelector, Paths, QueueMode, Raid1, Stack, Sync,
+};
+pub use vector::Vector;
+pub use verdict::{Outcome, Verdict};
+pub use words::Lower;
