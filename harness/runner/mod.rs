@@ -5,9 +5,9 @@
 //! * `place`: cases on machines, with retries.
 //! * [`station`]: a machine with its disks and its agent, ready for cases.
 //! * `perform`: one case on one station.
-//! * `deeds`: what the harness does for an I/O, told to the guest.
+//! * `interventions`: what the harness does for an I/O, told to the guest.
 //! * `operator`: what is done about I/O that the target holds.
-//! * `interlude`: what is done while requests are held; `stops`: while the machine
+//! * `meanwhile`: what is done while requests are held; `stops`: while the machine
 //!   stands still.
 //! * `soak`, `soak_files`: a random mix of I/O and failures on one station, or of
 //!   failures beneath a file system.
@@ -16,9 +16,9 @@
 //! * [`accel`]: the trial that decides between KVM and TCG.
 
 pub mod accel;
-mod deeds;
 pub mod event;
-mod interlude;
+mod interventions;
+mod meanwhile;
 mod multipathd;
 mod needs;
 mod operator;
@@ -26,12 +26,12 @@ mod perform;
 mod place;
 pub mod plan;
 mod refusals;
-mod relief;
 mod soak;
 mod soak_files;
 pub mod stack;
 pub mod station;
 mod stops;
+mod unit_resets;
 mod unplug;
 
 pub use event::Event;

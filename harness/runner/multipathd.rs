@@ -4,11 +4,11 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
-use super::{deeds, operator};
+use super::{interventions, operator};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::storage;
-use halfway_case::observation::{Deed, Member, Observation, Repair};
+use halfway_case::observation::{Intervention, Member, Observation, Repair};
 use halfway_case::{Case, Multipath, NoPathRetry, Stack};
 use halfway_oracle::model::multipathd;
 use halfway_oracle::status;
@@ -241,7 +241,7 @@ pub async fn act(
         Ok(status) => status,
         Err(state) => return Ok(state),
     };
-    let mut deeds = Vec::new();
+    let mut interventions = Vec::new();
     let mut io = station.guest.io_wait(WAITS, None).await?;
     if !matches!(io, IoState::Done(_)) {
         if let Some(path) = multipathd::back(case) {
@@ -251,16 +251,16 @@ pub async fn act(
                 // It is lost as it is, and not by the next request only.
                 fault.report = Some(FaultReport::Gone(Part::Nothing));
             }
-            let done = seen.deeds.get_or_insert_default();
-            deeds::on_host(station, done, Deed::HbaBack(path)).await?;
+            let done = seen.interventions.get_or_insert_default();
+            interventions::on_host(station, done, Intervention::HbaBack(path)).await?;
             station.arm(&case.legs, &faults, &[]).await?;
-            deeds.push(format!("the HBA of path {path} is back"));
+            interventions.push(format!("the HBA of path {path} is back"));
         }
         io = station.guest.io_wait(deadline, None).await?;
     }
     seen.repair = Some(Repair {
         status,
-        deeds,
+        interventions,
         io: io.clone(),
     });
     Ok(io)
@@ -274,7 +274,7 @@ pub async fn finish(
 ) -> Result<(), Interruption> {
     station.arm(&case.legs, &[], &[]).await?;
     let since = Instant::now();
-    seen.tended = Some(loop {
+    seen.status_at_end = Some(loop {
         let status = station.guest.status(stack::NAME).await?;
         if are_active(case, &status) || since.elapsed() > ROUNDS {
             break status;

@@ -4,9 +4,9 @@
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
-use super::{deeds, multipathd};
+use super::{interventions, multipathd};
 use crate::guest::CallError;
-use halfway_case::observation::{Deed, Observation, Prodded, Repair};
+use halfway_case::observation::{AfterSuspend, Intervention, Observation, Repair};
 use halfway_case::{Case, Fault, Stack, Times};
 use halfway_oracle::{model, status};
 use halfway_protocol::io::{IoState, Op};
@@ -54,7 +54,7 @@ pub async fn act(
         Err(state) => return Ok(state),
     };
     let failed = failed(case, &status);
-    let done = seen.deeds.get_or_insert_default();
+    let done = seen.interventions.get_or_insert_default();
     let acted = match &case.stack {
         Stack::Raid1(_) => without_failed(station, case, &failed, deadline, done).await?,
         Stack::Multipath(_) => {
@@ -67,12 +67,12 @@ pub async fn act(
             Some(reinstated(station, case, waiting, deadline, done).await?)
         }
     };
-    let Some((deeds, io)) = acted else {
+    let Some((interventions, io)) = acted else {
         return Ok(station.guest.io_wait(deadline, None).await?);
     };
     seen.repair = Some(Repair {
         status,
-        deeds,
+        interventions,
         io: io.clone(),
     });
     Ok(io)
@@ -110,12 +110,12 @@ pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
         Ok::<_, CallError>((station.guest.status(NAME).await?, io))
     };
     // Whatever the guest answers no more is what was to be found out.
-    seen.prodded = Some(match gone_on.await {
-        Ok((status, io)) => Prodded {
+    seen.after_suspend = Some(match gone_on.await {
+        Ok((status, io)) => AfterSuspend {
             status: Some(status),
             io,
         },
-        Err(_) => Prodded {
+        Err(_) => AfterSuspend {
             status: None,
             io: before,
         },
@@ -183,7 +183,7 @@ async fn without_failed(
     case: &Case,
     failed: &[u8],
     deadline: Duration,
-    done: &mut Vec<Deed>,
+    done: &mut Vec<Intervention>,
 ) -> Result<Option<(Vec<String>, IoState)>, CallError> {
     let Some(table) = stack::repaired(case, failed) else {
         return Ok(None);
@@ -199,12 +199,12 @@ async fn without_failed(
         table: vec![table],
     };
     let resume = Request::DmResume { name: name() };
-    for (deed, request) in [
-        (Deed::Suspend, suspend),
-        (Deed::Load, load),
-        (Deed::Resume, resume),
+    for (intervention, request) in [
+        (Intervention::Suspend, suspend),
+        (Intervention::Load, load),
+        (Intervention::Resume, resume),
     ] {
-        deeds::call(station, done, deed, request).await?;
+        interventions::call(station, done, intervention, request).await?;
     }
     let io = station.guest.io_wait(deadline, None).await?;
     Ok(Some((vec![words], io)))
@@ -223,7 +223,7 @@ struct Waiting<'a> {
     leg: u8,
     failed: &'a [u8],
     /// How long the I/O must have been quiet to be one that still waits after the last
-    /// deed, where that is to be asked.
+    /// intervention, where that is to be asked.
     at_last: Option<Duration>,
 }
 
@@ -234,13 +234,13 @@ const LONG: u32 = 20;
 
 /// Reinstates one failed path after the other, each once and only while the I/O
 /// still waits, and then gives up. The I/O waits when nothing has been in flight for a
-/// while, and for a long one at the deed that must bring it back.
+/// while, and for a long one at the intervention that must bring it back.
 async fn reinstated(
     station: &mut Station,
     case: &Case,
     waiting: Waiting<'_>,
     deadline: Duration,
-    done: &mut Vec<Deed>,
+    done: &mut Vec<Intervention>,
 ) -> Result<(Vec<String>, IoState), Interruption> {
     let quiet = case.legs.controller.profile().quiet;
     let reinstate = waiting.failed.iter().map(|path| {
@@ -258,19 +258,22 @@ async fn reinstated(
         {
             // The HBA is there again, and its faults are over.
             faults.swap_remove(lost);
-            deeds::on_host(station, done, Deed::HbaBack(path)).await?;
+            interventions::on_host(station, done, Intervention::HbaBack(path)).await?;
             station.arm(&case.legs, &faults, &[]).await?;
             words.push(format!("the HBA of path {path} is back"));
         }
         words.push(message.clone());
-        let deed = path.map_or(Deed::GiveUp(waiting.leg), Deed::ReinstatePath);
+        let intervention = path.map_or(
+            Intervention::GiveUp(waiting.leg),
+            Intervention::ReinstatePath,
+        );
         let send = Request::DmMessage {
             name: waiting.name.to_owned(),
             sector: 0,
             message,
         };
-        deeds::call(station, done, deed, send).await?;
-        let waits = match due == Some(deed) {
+        interventions::call(station, done, intervention, send).await?;
+        let waits = match due == Some(intervention) {
             true => waits.map(|_| LONG * quiet),
             false => waits,
         };
@@ -293,9 +296,9 @@ async fn beneath(
     let quiet = case.legs.controller.profile().quiet;
     let since = tokio::time::Instant::now();
     let status = station.guest.status(NAME).await?;
-    let done = seen.deeds.get_or_insert_default();
+    let done = seen.interventions.get_or_insert_default();
     let mut given_up: Vec<u8> = Vec::new();
-    let mut deeds = Vec::new();
+    let mut interventions = Vec::new();
     loop {
         let mut waiting = None;
         for (leg, (name, _)) in (0..).zip(stack::beneath(case)) {
@@ -319,16 +322,24 @@ async fn beneath(
                     at_last: Some(quiet),
                 };
                 let (words, state) = reinstated(station, case, waiting, deadline, done).await?;
-                deeds.extend(words.iter().map(|deed| format!("{name}: {deed}")));
+                interventions.extend(
+                    words
+                        .iter()
+                        .map(|intervention| format!("{name}: {intervention}")),
+                );
                 given_up.push(leg);
                 state
             }
             None => station.guest.io_wait(left, Some(quiet)).await?,
         };
         if !matches!(state, IoState::Quiet { .. }) || left.is_zero() {
-            if !deeds.is_empty() {
+            if !interventions.is_empty() {
                 let io = state.clone();
-                seen.repair = Some(Repair { status, deeds, io });
+                seen.repair = Some(Repair {
+                    status,
+                    interventions,
+                    io,
+                });
             }
             return Ok(state);
         }

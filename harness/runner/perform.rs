@@ -3,7 +3,7 @@
 use super::stack::{self, NAME, TOP};
 use super::station::Station;
 use super::stops::{self, Attendant};
-use super::{interlude, multipathd, operator, relief, soak, unplug};
+use super::{meanwhile, multipathd, operator, soak, unit_resets, unplug};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::storage::StorageError;
@@ -83,17 +83,17 @@ pub async fn perform(
         events_before: None,
         meanwhile: None,
         unplugged: None,
-        relief: Vec::new(),
+        unit_resets: Vec::new(),
         stops: 0,
         soak: None,
-        deeds: None,
+        interventions: None,
         io: None,
         status: None,
         beneath: Vec::new(),
         table: None,
         repair: None,
-        prodded: None,
-        tended: None,
+        after_suspend: None,
+        status_at_end: None,
         seen: Seen::default(),
         journal: Vec::new(),
         media: Vec::new(),
@@ -471,10 +471,10 @@ async fn steps(
     }
 
     match model::races_recovery(case) {
-        true => interlude::arrival(station).await,
+        true => meanwhile::arrival(station).await,
         false => station.storage.hold(&case.legs, &case.holds, case.io.op)?,
     }
-    let patience = interlude::prepare(station, case).await?;
+    let patience = meanwhile::prepare(station, case).await?;
     let before = station.guest.call(Request::DmStatus {
         name: NAME.to_owned(),
     });
@@ -497,12 +497,12 @@ async fn steps(
         Some(Sabotage::QemuKill) if manner.attempt == 1 => station.machine.kill(),
         Some(Sabotage::QemuKill | Sabotage::FaultMissed | Sabotage::GuestComplaint) | None => {}
     }
-    let deeds = seen.deeds.insert(Vec::new());
+    let interventions = seen.interventions.insert(Vec::new());
     if !case.holds.is_empty() {
-        seen.meanwhile = interlude::act(station, case, deeds).await?;
+        seen.meanwhile = meanwhile::act(station, case, interventions).await?;
     }
-    let (relief, ended) = relief::act(station, case, deeds).await?;
-    seen.relief = relief;
+    let (unit_resets, ended) = unit_resets::act(station, case, interventions).await?;
+    seen.unit_resets = unit_resets;
     let quiet = operator::is_needed(case).then(|| case.legs.controller.profile().quiet);
     let done = match ended {
         None => Ok(station.guest.io_wait(deadline, quiet)),
@@ -530,7 +530,7 @@ async fn steps(
         seen.io = Some(state);
     }
 
-    interlude::restore(station, case, patience).await?;
+    meanwhile::restore(station, case, patience).await?;
     if model::races_recovery(case) && came_back {
         in_sync(station, 0).await?;
     }
@@ -568,7 +568,7 @@ async fn steps(
         removed_well(remove(station, case), seen).await?;
     }
     // Which newer kernels take as a reason to look at the disk.
-    relief::undo(station, case).await?;
+    unit_resets::undo(station, case).await?;
     if !came_back {
         // The machine is given up after this.
         operator::prod(station, case, seen).await;
@@ -594,7 +594,7 @@ async fn take_away(station: &Station, case: &Case, seen: &mut Observation) {
     const NONE: i32 = Errno::NXIO.raw_os_error(); // `dev_remove` in drivers/md/dm-ioctl.c
     // What is held, tended by multipathd or relieved is not undone here.
     let alone = case.holds.is_empty() && case.stack.no_path_retry().is_none();
-    let plain = alone && seen.relief.is_empty();
+    let plain = alone && seen.unit_resets.is_empty();
     let mut dirty = (!plain).then(|| "its set-up was refused".to_owned());
     for removed in remove(station, case) {
         match removed.await {

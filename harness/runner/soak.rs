@@ -13,7 +13,7 @@ use halfway_oracle::contract;
 use halfway_oracle::status;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{self, Reply, Request};
-use halfway_soak::{Content, Deed, Plan, Step};
+use halfway_soak::{Action, Content, Plan, Step};
 use std::time::{Duration, Instant};
 
 /// How many times as long a soak may be, as long as no I/O has met a fault: which
@@ -107,8 +107,8 @@ async fn one(
     seen: &mut Observation,
 ) -> Result<Done, Interruption> {
     let Work { case, seed, manner } = *work;
-    if let Some(deed) = &step.before {
-        act(station, case, order, deed).await?;
+    if let Some(action) = &step.before {
+        act(station, case, order, action).await?;
     }
     let request = io_request(case, &step.io, seed, step.generation());
     let bios = manner.watched.then(|| entries(&request));
@@ -116,18 +116,18 @@ async fn one(
     let started = station.guest.call(Request::IoStart(request));
     watching.await?;
     started.await?;
-    if let Some(deed) = &step.meanwhile {
-        act(station, case, order, deed).await?;
+    if let Some(action) = &step.meanwhile {
+        act(station, case, order, action).await?;
     }
     let quiet = holds(case).then(|| case.legs.controller.profile().quiet);
-    let mut deeds = Vec::new();
+    let mut actions = Vec::new();
     let mut io = station.guest.io_wait(manner.deadline, quiet).await?;
     if let IoState::Quiet { .. } = io {
         let failed = failed(station, case).await?;
         if let Some(leg) = failed.first().copied().or(doubtful) {
-            let deed = Deed::Mend(leg);
-            act(station, case, order, &deed).await?;
-            deeds.push(deed.to_string());
+            let action = Action::Mend(leg);
+            act(station, case, order, &action).await?;
+            actions.push(action.to_string());
         }
         io = station.guest.io_wait(manner.deadline, None).await?;
     }
@@ -139,7 +139,7 @@ async fn one(
         }
         other => return Err(strange(other).into()),
     }
-    Ok(Done { deeds, io })
+    Ok(Done { actions, io })
 }
 
 /// Whether the target holds I/O until somebody acts: a mirror a failed write
@@ -171,14 +171,14 @@ pub(super) async fn act(
     station: &mut Station,
     case: &Case,
     order: &mut [u8],
-    deed: &Deed,
+    action: &Action,
 ) -> Result<(), Interruption> {
-    match deed {
-        Deed::Arm(faults) => station.arm(&case.legs, faults, &[]).await?,
-        Deed::FailPath(path) => send(station, "fail_path", *path).await?,
-        Deed::ReinstatePath(path) => send(station, "reinstate_path", *path).await?,
-        Deed::Suspend => reload(station, None).await?,
-        Deed::Mend(leg) => {
+    match action {
+        Action::Arm(faults) => station.arm(&case.legs, faults, &[]).await?,
+        Action::FailPath(path) => send(station, "fail_path", *path).await?,
+        Action::ReinstatePath(path) => send(station, "reinstate_path", *path).await?,
+        Action::Suspend => reload(station, None).await?,
+        Action::Mend(leg) => {
             station.arm(&case.legs, &[], &[]).await?;
             // The sort is stable: the first of those that have not failed stays
             // the first. It alone has what was written to regions that are out

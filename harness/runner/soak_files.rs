@@ -91,7 +91,7 @@ impl Files<'_> {
             }
         }
         let mend = self.plan.mend();
-        self.deed(&mend).await?;
+        self.action(&mend).await?;
         self.call(Request::Unmount).await?;
         if !self.program(&check, false).await? {
             return Ok(self.idle());
@@ -135,11 +135,11 @@ impl Files<'_> {
         Ok(())
     }
 
-    async fn deed(&mut self, deed: &halfway_soak::Deed) -> Result<(), Interruption> {
+    async fn action(&mut self, action: &halfway_soak::Action) -> Result<(), Interruption> {
         if let Some(soak) = &mut self.seen.soak {
-            soak.deeds.push(deed.to_string());
+            soak.actions.push(action.to_string());
         }
-        act(self.station, self.case, &mut self.order, deed).await
+        act(self.station, self.case, &mut self.order, action).await
     }
 
     /// Runs a program, with failures meanwhile if it is to have some. Gives
@@ -147,8 +147,8 @@ impl Files<'_> {
     async fn program(&mut self, call: &Call, failures: bool) -> Result<bool, Interruption> {
         self.call(Request::Watch { bios: None }).await?;
         if failures {
-            for deed in self.plan.begin() {
-                self.deed(&deed).await?;
+            for action in self.plan.begin() {
+                self.action(&action).await?;
             }
         }
         let since = Instant::now();
@@ -168,7 +168,7 @@ impl Files<'_> {
         .await?;
         let (mut mended, mut limit) = (false, self.deadline);
         let state = loop {
-            let (pause, deed) = match failures && !mended {
+            let (pause, action) = match failures && !mended {
                 true => self.plan.pause(),
                 false => (Duration::from_secs(1), None),
             };
@@ -186,11 +186,11 @@ impl Files<'_> {
                 }
                 // Nothing fails any more: what still hangs then, hangs.
                 let mend = self.plan.mend();
-                self.deed(&mend).await?;
+                self.action(&mend).await?;
                 limit += self.deadline;
                 mended = true;
-            } else if let Some(deed) = deed {
-                self.deed(&deed).await?;
+            } else if let Some(action) = action {
+                self.action(&action).await?;
             }
         };
         self.log().await?;

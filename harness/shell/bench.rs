@@ -3,7 +3,7 @@
 //! and what they say can be piped.
 
 use super::session::Question;
-use super::{help, told};
+use super::{help, texts};
 use crate::cli::exit::{Exit, exit_code};
 use crate::results::Tally;
 use crate::runner::{Manner, Station, clear_away, perform, set_up};
@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
 
     fn fault(&mut self) -> Result<Answer, Trouble> {
         self.collect()?;
-        Ok((told::fault(&self.case, self.armed, &self.journal), 0))
+        Ok((texts::fault(&self.case, self.armed, &self.journal), 0))
     }
 
     async fn arm(&mut self, armed: bool) -> Result<Answer, Trouble> {
@@ -189,7 +189,7 @@ impl<'a> Bench<'a> {
             seen.set_up.clone_from(&self.set_up);
         }
         let verdict = halfway_oracle::judge(&case, &seen);
-        let text = told::io(&case, &seen, &verdict, self.changed);
+        let text = texts::io(&case, &seen, &verdict, self.changed);
         let status = exit_code(&Tally::from_iter([(verdict.outcome, 1)]), false).code();
         if standing {
             self.journal.append(&mut seen.journal);

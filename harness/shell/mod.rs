@@ -5,11 +5,11 @@
 //! * [`terminal`]: the user's terminal, and how it is given back.
 //! * [`bench`]: what the guest's commands ask of the host: the faults, the case's
 //!   I/O, the stack anew.
-//! * `help`: what is there, in a few lines. `told`: what the commands show.
+//! * `help`: what is there, in a few lines. `texts`: what the commands show.
 
 pub mod bench;
 pub mod channel;
 mod help;
 pub mod session;
 pub mod terminal;
-mod told;
+mod texts;

@@ -39,11 +39,11 @@ pub struct Step {
     /// Its number; 0 writes all of the area.
     pub index: u32,
     /// Done before the I/O is started.
-    pub before: Option<Deed>,
+    pub before: Option<Action>,
     /// The I/O.
     pub io: Io,
     /// Done once the I/O was started.
-    pub meanwhile: Option<Deed>,
+    pub meanwhile: Option<Action>,
 }
 
 impl Step {
@@ -55,7 +55,7 @@ impl Step {
 
 /// Something that is done to the stack or to its disks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     /// Exactly these faults are armed from now on.
     Arm(Vec<Fault>),
     /// multipath: a path is failed by message.
@@ -122,9 +122,9 @@ impl Plan {
         }
         let io = self.io();
         let before = self.rng.bool();
-        let before = before.then(|| self.deed(&io)).flatten();
+        let before = before.then(|| self.action(&io)).flatten();
         let meanwhile = self.rng.u8(..3) == 0;
-        let meanwhile = meanwhile.then(|| self.deed(&io)).flatten();
+        let meanwhile = meanwhile.then(|| self.action(&io)).flatten();
         let step = Step {
             index: self.index,
             before,
@@ -137,43 +137,43 @@ impl Plan {
 
     /// The step that ends the soak here: all is mended, and the area is read.
     pub fn last(&mut self) -> Step {
-        let deed = self.mend();
-        self.whole(Op::Read, Some(deed))
+        let action = self.mend();
+        self.whole(Op::Read, Some(action))
     }
 
     /// Over a file system: what ends with faults to begin a round with.
-    pub fn begin(&mut self) -> Vec<Deed> {
+    pub fn begin(&mut self) -> Vec<Action> {
         const TRIES: u32 = 16;
         let io = self.io();
-        let mut deeds = Vec::new();
+        let mut actions = Vec::new();
         for _ in 0..TRIES {
-            if let Some(deed) = self.arm(&io) {
-                deeds.push(deed);
+            if let Some(action) = self.arm(&io) {
+                actions.push(action);
                 break;
             }
-            deeds.extend(self.heal());
+            actions.extend(self.heal());
         }
-        deeds
+        actions
     }
 
     /// Over a file system: a pause, and what is done then.
-    pub fn pause(&mut self) -> (Duration, Option<Deed>) {
+    pub fn pause(&mut self) -> (Duration, Option<Action>) {
         let pause = Duration::from_millis(self.rng.u64(10..=150));
         let io = self.io();
         // Little of what a file system does meets a fault, so that there must be
         // some most of the time, on one lower device after the other.
-        let deed = match self.rng.u8(..8) {
-            0 => Some(Deed::Suspend),
+        let action = match self.rng.u8(..8) {
+            0 => Some(Action::Suspend),
             // All of a mirror is synchronised again, which takes a while.
             1..2 => self.heal(),
             2..4 if !self.mirror => self.heal(),
             _ => self.arm(&io),
         };
-        (pause, deed)
+        (pause, action)
     }
 
     /// The next step towards a stack that is whole.
-    fn heal(&mut self) -> Option<Deed> {
+    fn heal(&mut self) -> Option<Action> {
         match self.mirror {
             true if self.doubtful.is_empty() => None,
             true => Some(self.mend()),
@@ -189,12 +189,12 @@ impl Plan {
     }
 
     /// All is mended.
-    pub fn mend(&mut self) -> Deed {
+    pub fn mend(&mut self) -> Action {
         let leg = self.doubtful();
         self.armed.clear();
         self.doubtful.clear();
         // The last leg, so that the first is what the others are made from.
-        Deed::Mend(leg.unwrap_or(self.legs.saturating_sub(1)))
+        Action::Mend(leg.unwrap_or(self.legs.saturating_sub(1)))
     }
 
     /// The leg of a mirror that may be failed, if one may be.
@@ -202,7 +202,7 @@ impl Plan {
         self.doubtful.first().copied()
     }
 
-    fn whole(&mut self, op: Op, before: Option<Deed>) -> Step {
+    fn whole(&mut self, op: Op, before: Option<Action>) -> Step {
         let (sector, sectors) = self.area;
         let step = Step {
             index: self.index,
@@ -267,17 +267,17 @@ impl Plan {
     }
 
     /// Something that may be done now; nothing, where what was drawn may not be.
-    fn deed(&mut self, io: &Io) -> Option<Deed> {
+    fn action(&mut self, io: &Io) -> Option<Action> {
         match self.rng.u8(..10) {
             0..5 => self.arm(io),
             5 if !self.mirror => {
                 let path = self.rng.u8(..self.legs);
                 self.may_fail(path).then(|| {
                     self.doubtful.insert(path);
-                    Deed::FailPath(path)
+                    Action::FailPath(path)
                 })
             }
-            6 => Some(Deed::Suspend),
+            6 => Some(Action::Suspend),
             7 if !self.mirror => self.disarm(),
             _ if self.mirror => self.heal(),
             _ => self.reinstate(),
@@ -295,7 +295,7 @@ impl Plan {
     }
 
     /// One more fault, most often one that the I/O meets.
-    fn arm(&mut self, io: &Io) -> Option<Deed> {
+    fn arm(&mut self, io: &Io) -> Option<Action> {
         let leg = self.rng.u8(..self.legs);
         let meant = self.rng.u8(..4) != 0;
         let op = match (meant, io.op) {
@@ -330,11 +330,11 @@ impl Plan {
             errno: EIO,
             report: None,
         });
-        Some(Deed::Arm(self.armed.clone()))
+        Some(Action::Arm(self.armed.clone()))
     }
 
     /// Faults all over a lower device that has none.
-    fn arm_all_over(&mut self, leg: u8, op: Op, times: Times) -> Option<Deed> {
+    fn arm_all_over(&mut self, leg: u8, op: Op, times: Times) -> Option<Action> {
         let (from, sectors) = self.area;
         let first = self.rng.u64(..SPREAD);
         if !self.may_fail(leg) || self.armed.iter().any(|fault| fault.leg == leg) {
@@ -350,33 +350,33 @@ impl Plan {
             errno: EIO,
             report: None,
         }));
-        Some(Deed::Arm(self.armed.clone()))
+        Some(Action::Arm(self.armed.clone()))
     }
 
     /// A path loses its faults, and stays as it is.
-    fn disarm(&mut self) -> Option<Deed> {
+    fn disarm(&mut self) -> Option<Action> {
         let fault = self.rng.usize(..self.armed.len().max(1));
         let path = self.armed.get(fault)?.leg;
         self.armed.retain(|fault| fault.leg != path);
-        Some(Deed::Arm(self.armed.clone()))
+        Some(Action::Arm(self.armed.clone()))
     }
 
     /// A path without faults that may be failed is reinstated.
-    fn reinstate(&mut self) -> Option<Deed> {
+    fn reinstate(&mut self) -> Option<Action> {
         let has_none = |path: &&u8| !self.armed.iter().any(|fault| fault.leg == **path);
         let paths: Vec<u8> = self.doubtful.iter().filter(has_none).copied().collect();
         let which = self.rng.usize(..paths.len().max(1));
         let path = *paths.get(which)?;
         self.doubtful.remove(&path);
-        Some(Deed::ReinstatePath(path))
+        Some(Action::ReinstatePath(path))
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Deed::Arm(faults) if faults.is_empty() => f.write_str("all faults are taken away"),
-            Deed::Arm(faults) if faults.len() > MANY => {
+            Action::Arm(faults) if faults.is_empty() => f.write_str("all faults are taken away"),
+            Action::Arm(faults) if faults.len() > MANY => {
                 let mut kinds: Vec<_> = faults.iter().map(|fault| (fault.leg, fault.op)).collect();
                 kinds.dedup();
                 write!(f, "armed are every {SPREAD}th sector, for")?;
@@ -386,7 +386,7 @@ impl fmt::Display for Deed {
                 }
                 Ok(())
             }
-            Deed::Arm(faults) => {
+            Action::Arm(faults) => {
                 f.write_str("armed are ")?;
                 for (index, fault) in faults.iter().enumerate() {
                     let comma = if index > 0 { ", " } else { "" };
@@ -402,10 +402,10 @@ impl fmt::Display for Deed {
                 }
                 Ok(())
             }
-            Deed::FailPath(path) => write!(f, "path {path} is failed by message"),
-            Deed::ReinstatePath(path) => write!(f, "path {path} is reinstated by message"),
-            Deed::Suspend => f.write_str("the device is suspended without flush, and resumed"),
-            Deed::Mend(leg) => write!(f, "all faults are taken away, {leg} is mended"),
+            Action::FailPath(path) => write!(f, "path {path} is failed by message"),
+            Action::ReinstatePath(path) => write!(f, "path {path} is reinstated by message"),
+            Action::Suspend => f.write_str("the device is suspended without flush, and resumed"),
+            Action::Mend(leg) => write!(f, "all faults are taken away, {leg} is mended"),
         }
     }
 }
@@ -413,12 +413,12 @@ impl fmt::Display for Deed {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "step {}: ", self.index)?;
-        if let Some(deed) = &self.before {
-            write!(f, "{deed}; then ")?;
+        if let Some(action) = &self.before {
+            write!(f, "{action}; then ")?;
         }
         write!(f, "{}", self.io)?;
         match &self.meanwhile {
-            Some(deed) => write!(f, "; meanwhile {deed}"),
+            Some(action) => write!(f, "; meanwhile {action}"),
             None => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
 use super::samples::{report, writer};
-use super::{Content, Deed, Plan, Step};
+use super::{Action, Content, Plan, Step};
 use halfway_case::{Case, Fault, Filesystem};
 use halfway_protocol::content::What;
 use halfway_protocol::io::Op;
@@ -63,19 +63,19 @@ proptest! {
         let mut plan = Plan::new(&case, seed);
         for _ in 0..400 {
             let step = plan.step();
-            for deed in step.before.iter().chain(&step.meanwhile) {
-                match deed {
-                    Deed::Arm(faults) => {
+            for action in step.before.iter().chain(&step.meanwhile) {
+                match action {
+                    Action::Arm(faults) => {
                         armed = faults.clone();
                         doubtful.extend(faults.iter().map(|fault| fault.leg));
                     }
-                    Deed::FailPath(path) => drop(doubtful.insert(*path)),
-                    Deed::ReinstatePath(path) => {
+                    Action::FailPath(path) => drop(doubtful.insert(*path)),
+                    Action::ReinstatePath(path) => {
                         prop_assert!(armed.iter().all(|fault| fault.leg != *path));
                         doubtful.remove(path);
                     }
-                    Deed::Suspend => {}
-                    Deed::Mend(leg) => {
+                    Action::Suspend => {}
+                    Action::Mend(leg) => {
                         prop_assert_eq!(&doubtful, &BTreeSet::from([*leg]));
                         doubtful.clear();
                         armed.clear();
@@ -85,7 +85,7 @@ proptest! {
                 prop_assert!(doubtful.len() <= most, "{}", step);
             }
         }
-        prop_assert!(matches!(plan.last().before, Some(Deed::Mend(_))));
+        prop_assert!(matches!(plan.last().before, Some(Action::Mend(_))));
     }
 
     /// Over a file system as well: and there are faults when a round begins.
@@ -97,10 +97,10 @@ proptest! {
         let mut faulty = BTreeSet::new();
         for round in 0..20 {
             let begun = plan.begin();
-            prop_assert!(matches!(begun.last(), Some(Deed::Arm(faults)) if !faults.is_empty()));
-            let more: Vec<Deed> = (0..30).filter_map(|_| plan.pause().1).collect();
-            for deed in begun.iter().chain(&more) {
-                if let Deed::Arm(faults) = deed {
+            prop_assert!(matches!(begun.last(), Some(Action::Arm(faults)) if !faults.is_empty()));
+            let more: Vec<Action> = (0..30).filter_map(|_| plan.pause().1).collect();
+            for action in begun.iter().chain(&more) {
+                if let Action::Arm(faults) = action {
                     let legs: BTreeSet<u8> = faults.iter().map(|fault| fault.leg).collect();
                     prop_assert!(legs.len() < usize::from(case.legs.count));
                     prop_assert!(faults.iter().all(|fault| fault.sector < case.legs.sectors));
@@ -144,22 +144,22 @@ proptest! {
 /// Not every seed need have everything, but a handful must.
 #[test]
 fn a_mix_has_everything_in_it() {
-    for (stack, deeds) in [(MIRROR, 3), (PATHS, 4)] {
+    for (stack, actions) in [(MIRROR, 3), (PATHS, 4)] {
         let case = case(stack);
         let all: Vec<Step> = (0..8).flat_map(|seed| steps(&case, seed, 200)).collect();
-        let deeds_of = all
+        let actions_of = all
             .iter()
             .flat_map(|step| step.before.iter().chain(&step.meanwhile));
-        let kinds: BTreeSet<_> = deeds_of
-            .map(|deed| match deed {
-                Deed::Arm(_) => 0,
-                Deed::FailPath(_) => 1,
-                Deed::ReinstatePath(_) => 2,
-                Deed::Suspend => 3,
-                Deed::Mend(_) => 4,
+        let kinds: BTreeSet<_> = actions_of
+            .map(|action| match action {
+                Action::Arm(_) => 0,
+                Action::FailPath(_) => 1,
+                Action::ReinstatePath(_) => 2,
+                Action::Suspend => 3,
+                Action::Mend(_) => 4,
             })
             .collect();
-        assert_eq!(kinds.len(), deeds, "{kinds:?}");
+        assert_eq!(kinds.len(), actions, "{kinds:?}");
         for op in [Op::Read, Op::Write, Op::Flush] {
             assert!(all.iter().any(|step| step.io.op == op));
         }

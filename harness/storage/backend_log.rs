@@ -259,7 +259,7 @@ impl BackendLog {
                     sector: first,
                     sectors: end - first,
                     result: passed.then_some(0),
-                    told: None,
+                    target_reply: None,
                 };
                 if !passed {
                     entry.result = refusal(&entry);

@@ -147,7 +147,7 @@ impl Ledger {
             sector,
             sectors,
             result: Some(result.err().map_or(0, |errno| -errno.raw_os_error())),
-            told: None,
+            target_reply: None,
         });
         result
     }

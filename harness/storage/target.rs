@@ -15,7 +15,7 @@
 use super::blkdebug::FaultError;
 use super::serial;
 use halfway_case::Fitting;
-use halfway_case::observation::{Command, Entry, Layer, Member, Told};
+use halfway_case::observation::{Command, Entry, Layer, Member, TargetReply};
 use halfway_case::{Fault, Times};
 use halfway_protocol::content::SECTOR;
 use halfway_scsi::report::errno;
@@ -281,7 +281,7 @@ fn as_entry(member: Member, block: BlockSize, entry: &halfway_target::Entry) -> 
         sector: entry.lba.unwrap_or(0) * sectors,
         sectors: u64::from(entry.blocks) * sectors,
         result: Some(result),
-        told: Some(Told {
+        target_reply: Some(TargetReply {
             opcode: entry.opcode,
             good: u64::from(entry.good) * sectors,
             answer: entry.answer,

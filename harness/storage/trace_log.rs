@@ -259,7 +259,7 @@ impl DeviceLog {
                     sector: seen.sector,
                     sectors: seen.sectors,
                     result: seen.result,
-                    told: None,
+                    target_reply: None,
                 })
             })
             .collect();

@@ -353,7 +353,7 @@ fn the_device_journal_names_the_disk_and_the_error(
             sector: 0,
             sectors: 1,
             result: Some(result),
-            told: None,
+            target_reply: None,
         }];
         if result == 0 {
             expected.push(Entry {

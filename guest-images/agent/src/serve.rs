@@ -136,7 +136,7 @@ impl Agent {
                 let quiet = quiet_ms.map(Duration::from_millis);
                 return self.io.wait(deadline, quiet).map(Reply::Io);
             }
-            Request::Deed { number } => self.io.deed(number),
+            Request::Intervention { number } => self.io.intervention(number),
             Request::ProgramStart { device, argv, env } => {
                 let device = format!("/dev/{}", self.block_device(&device)?);
                 let argv: Vec<String> = argv

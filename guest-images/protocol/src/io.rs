@@ -106,9 +106,9 @@ pub struct OpReport {
     pub buffer_changed: Vec<u64>,
     /// Bytes around the segments that did not survive; at most the first 16.
     pub guard_damage: Vec<GuardDamage>,
-    /// After how many deeds of the harness it came back
-    /// ([`crate::message::Request::Deed`]): 0 where nobody had done anything. It may
-    /// be told a deed late, never one early.
+    /// After how many interventions of the harness it came back
+    /// ([`crate::message::Request::Intervention`]): 0 where nobody had done anything. It may
+    /// be told an intervention late, never one early.
     #[serde(default)]
     pub after: u32,
 }

@@ -192,9 +192,9 @@ pub enum Request {
         quiet_ms: Option<u64>,
     },
     /// Something is about to be done that may bring the I/O back: from here on what
-    /// comes back comes after so many deeds. Starting an I/O begins with 0. Answer:
+    /// comes back comes after so many interventions. Starting an I/O begins with 0. Answer:
     /// [`Reply::Done`].
-    Deed {
+    Intervention {
         /// How many there are, with this one.
         number: u32,
     },
@@ -379,7 +379,7 @@ mod tests {
     #[case::another(Request::KernelLog)]
     #[case::an_option(Request::Watch { bios: Some(64) })]
     #[case::fields(Request::IoWait { deadline_ms: 1, quiet_ms: None })]
-    #[case::a_deed(Request::Deed { number: 3 })]
+    #[case::a_interventions(Request::Intervention { number: 3 })]
     #[case::an_enum(Request::Sabotage { how: Sabotage::Panic })]
     #[case::a_struct(Request::IoStart(IoRequest {
         device: "m".into(),

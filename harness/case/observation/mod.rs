@@ -87,13 +87,13 @@ pub struct Entry {
     /// 0, the errno as a negative number, or `None` while it has no answer.
     pub result: Option<i32>,
     /// Its own words, where it is the target of our own that was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Told>,
+    #[serde(default, alias = "told", skip_serializing_if = "Option::is_none")]
+    pub target_reply: Option<TargetReply>,
 }
 
 /// What a target of our own did with a command, and what it said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct TargetReply {
     /// Operation code of the command.
     pub opcode: u8,
     /// Sectors that it moved, from the command's first on.
@@ -104,7 +104,7 @@ pub struct Told {
     pub residual: u32,
 }
 
-impl std::fmt::Display for Told {
+impl std::fmt::Display for TargetReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -161,7 +161,8 @@ pub struct Repair {
     pub status: DmStatus,
     /// What was done, in order: a new table's target type and parameters, or
     /// messages.
-    pub deeds: Vec<String>,
+    #[serde(alias = "deeds")]
+    pub interventions: Vec<String>,
     /// State of the I/O after it.
     pub io: IoState,
 }
@@ -171,7 +172,7 @@ pub struct Repair {
 /// kernel's own doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Deed {
+pub enum Intervention {
     /// `fail_path` of that disk.
     FailPath(u8),
     /// `reinstate_path` of that disk.
@@ -192,18 +193,18 @@ pub enum Deed {
     Release(u8),
 }
 
-impl std::fmt::Display for Deed {
+impl std::fmt::Display for Intervention {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Deed::FailPath(disk) => write!(f, "fail_path of disk {disk}"),
-            Deed::ReinstatePath(disk) => write!(f, "reinstate_path of disk {disk}"),
-            Deed::GiveUp(leg) => write!(f, "fail_if_no_path of the multipath of leg {leg}"),
-            Deed::HbaBack(disk) => write!(f, "the return of the HBA of disk {disk}"),
-            Deed::Reset(disk) => write!(f, "the reset of disk {disk}"),
-            Deed::Suspend => f.write_str("suspend"),
-            Deed::Load => f.write_str("the load of a table"),
-            Deed::Resume => f.write_str("resume"),
-            Deed::Release(hold) => write!(f, "the release of hold {hold}"),
+            Intervention::FailPath(disk) => write!(f, "fail_path of disk {disk}"),
+            Intervention::ReinstatePath(disk) => write!(f, "reinstate_path of disk {disk}"),
+            Intervention::GiveUp(leg) => write!(f, "fail_if_no_path of the multipath of leg {leg}"),
+            Intervention::HbaBack(disk) => write!(f, "the return of the HBA of disk {disk}"),
+            Intervention::Reset(disk) => write!(f, "the reset of disk {disk}"),
+            Intervention::Suspend => f.write_str("suspend"),
+            Intervention::Load => f.write_str("the load of a table"),
+            Intervention::Resume => f.write_str("resume"),
+            Intervention::Release(hold) => write!(f, "the release of hold {hold}"),
         }
     }
 }
@@ -213,7 +214,7 @@ impl std::fmt::Display for Deed {
 /// mirror give back all that it holds (`mirror_presuspend`). No repair: nobody had a reason
 /// for one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prodded {
+pub struct AfterSuspend {
     /// Status after it; `None` where the suspension never ended.
     pub status: Option<DmStatus>,
     /// State of the I/O after it.
@@ -300,8 +301,8 @@ pub struct Observation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unplugged: Option<Unplugged>,
     /// What was done about disks that gave no answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub relief: Vec<String>,
+    #[serde(default, alias = "relief", skip_serializing_if = "Vec::is_empty")]
+    pub unit_resets: Vec<String>,
     /// How often the machine stopped because a disk failed.
     #[serde(default)]
     pub stops: u32,
@@ -311,8 +312,8 @@ pub struct Observation {
     pub soak: Option<soak::Seen>,
     /// What the harness did while the I/O was pending, in order: the `after` of each
     /// request counts these. `None` in records from before that was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deeds: Option<Vec<Deed>>,
+    #[serde(default, alias = "deeds", skip_serializing_if = "Option::is_none")]
+    pub interventions: Option<Vec<Intervention>>,
     /// The I/O.
     pub io: Option<IoState>,
     /// Status of the stack after the I/O, before it is taken down.
@@ -327,8 +328,8 @@ pub struct Observation {
     /// What was done about a held write.
     pub repair: Option<Repair>,
     /// What a last look at an I/O that never came back showed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prodded: Option<Prodded>,
+    #[serde(default, alias = "prodded", skip_serializing_if = "Option::is_none")]
+    pub after_suspend: Option<AfterSuspend>,
     /// The guest's traces and kernel messages.
     pub seen: Seen,
     /// What reached the legs.
@@ -350,8 +351,8 @@ pub struct Observation {
     pub left: KernelText,
     /// The status at the end, when all disks had been in order again for as long as
     /// multipathd may take to see it; of a case that has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tended: Option<DmStatus>,
+    #[serde(default, alias = "tended", skip_serializing_if = "Option::is_none")]
+    pub status_at_end: Option<DmStatus>,
     /// New text on QEMU's stderr.
     pub qemu_stderr: String,
     /// Whether the guest still lives.

@@ -16,8 +16,8 @@ pub struct Seen {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Ran>,
     /// See `programs`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deeds: Vec<String>,
+    #[serde(default, alias = "deeds", skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
 }
 
 /// A program of the guest, and what came of it.
@@ -38,7 +38,8 @@ pub struct Ran {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// What an operator did, beyond the plan, for an I/O that the target held.
-    pub deeds: Vec<String>,
+    #[serde(alias = "deeds")]
+    pub actions: Vec<String>,
     /// The I/O, after that.
     pub io: IoState,
 }

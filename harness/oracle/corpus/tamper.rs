@@ -177,19 +177,19 @@ pub const ALL: &[(&str, Tamper)] = &[
             .iter_mut()
             .find(|entry| asks(entry) && entry.result == Some(0))?;
         entry.result = Some(-5);
-        (entry.told.is_none() && controller::failure_handling(case).exact).then_some(())
+        (entry.target_reply.is_none() && controller::failure_handling(case).exact).then_some(())
     }),
     ("a request that failed and went well", |_, seen| {
         let failed =
             |entry: &&mut Entry| asks(entry) && entry.result.is_some_and(|result| result != 0);
         let entry = seen.journal.iter_mut().find(failed)?;
         entry.result = Some(0);
-        entry.told.is_none().then_some(())
+        entry.target_reply.is_none().then_some(())
     }),
     ("a request that was never answered", |_, seen| {
         let entry = seen.journal.iter_mut().rfind(|entry| asks(entry))?;
         entry.result = None;
-        entry.told.is_none().then_some(())
+        entry.target_reply.is_none().then_some(())
     }),
     ("a request that nobody needs", |case, seen| {
         let mut stray = *seen.journal.iter().find(|entry| asks(entry))?;
@@ -308,7 +308,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         }
         seen.repair = Some(Repair {
             status: seen.status.clone()?,
-            deeds: Vec::new(),
+            interventions: Vec::new(),
             io: seen.io.clone()?,
         });
         Some(())

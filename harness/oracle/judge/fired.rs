@@ -74,7 +74,7 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .filter(|entry| hits(entry, fault))
         .peekable();
     let first = *answers.peek()?;
-    let missed = first.told.is_none() && first.result == Some(0);
+    let missed = first.target_reply.is_none() && first.result == Some(0);
     if missed || answers.all(|entry| entry.result == Some(0)) {
         return Some(format!(
             "the fault on {} at sector {} did not fire, and its driver had nothing to repeat",
@@ -115,9 +115,13 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
 
 /// Every command without an answer was given back by a reset of its disk.
 fn unrelieved(scene: &Scene<'_>) -> Option<String> {
-    let told = scene.seen.journal.iter().filter_map(|entry| entry.told);
+    let told = scene
+        .seen
+        .journal
+        .iter()
+        .filter_map(|entry| entry.target_reply);
     let unanswered = told.filter(|told| told.answer == Reply::Nothing).count();
-    let resets = scene.seen.relief.len();
+    let resets = scene.seen.unit_resets.len();
     (unanswered != resets).then(|| {
         format!("{unanswered} commands were not answered, and disks were reset {resets} times")
     })
@@ -214,7 +218,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     // blkdebug refuses before it forwards: the medium beneath it saw nothing
     // of the refused request. (A short answer of the target is a good one.)
     let let_through = scene.seen.journal.iter().find(|entry| {
-        entry.told.is_none()
+        entry.target_reply.is_none()
             && entry.member == Member::Leg(fault.leg)
             && entry.command == command
             && entry.result == Some(0)

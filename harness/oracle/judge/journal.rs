@@ -59,7 +59,7 @@ pub fn words(entry: &Entry) -> String {
         Command::Flush => format!("{name} {result}"),
         _ => format!("{name} {}+{} {result}", entry.sector, entry.sectors),
     };
-    match entry.told.filter(|_| entry.result != Some(0)) {
+    match entry.target_reply.filter(|_| entry.result != Some(0)) {
         Some(told) => format!("{text} ({told})"),
         None => text,
     }

@@ -286,7 +286,7 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     // The device's own word: what it reported written is written, what no
     // request reached is not.
     let done = |entry: &Entry| {
-        let sectors = match (entry.told, entry.result) {
+        let sectors = match (entry.target_reply, entry.result) {
             (Some(told), _) => told.good,
             (None, Some(0)) => entry.sectors,
             (None, _) => 0,

@@ -6,13 +6,13 @@
 mod answers;
 mod content;
 mod contract;
-mod deeds;
 mod dirty_log;
 mod durable;
 mod evidence;
 mod fired;
 mod given_up;
 mod hold;
+mod interventions;
 mod journal;
 mod kernel_log;
 mod medium;
@@ -101,7 +101,7 @@ impl Scene<'_> {
             false => commands.collect(),
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
-                    commands.partition(|entry| entry.told.is_some());
+                    commands.partition(|entry| entry.target_reply.is_some());
                 let requests = requests::of(&told, self.manner(leg)).into_iter();
                 let requests = requests.map(|one| one.entry());
                 requests.chain(others).collect()
@@ -335,7 +335,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
     differences.extend(durable::differences(&scene));
     differences.extend(dirty_log::differences(&scene));
     // What came later than it should may have gone another way.
-    differences.extend(deeds::differences(&scene));
+    differences.extend(interventions::differences(&scene));
     differences.extend(journal::differences(&scene));
     differences.extend(race::differences(&scene));
     differences.extend(state::differences(&scene));

@@ -24,17 +24,17 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 /// Why the case proves nothing, if multipathd is not known to have been there.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
     scene.case.stack.no_path_retry()?;
-    if scene.seen.tended.is_none() || scene.seen.table.is_none() {
+    if scene.seen.status_at_end.is_none() || scene.seen.table.is_none() {
         return Some("it was not seen what multipathd did".to_owned());
     }
     // The I/O must have waited for the disk, and not only for multipathd.
     let waited = scene.expected.held && model::multipathd::back(scene.case).is_some();
-    let deeds = scene
+    let interventions = scene
         .seen
         .repair
         .as_ref()
-        .map_or(0, |repair| repair.deeds.len());
-    (waited && deeds == 0).then(|| "the I/O came back before its HBA did".to_owned())
+        .map_or(0, |repair| repair.interventions.len());
+    (waited && interventions == 0).then(|| "the I/O came back before its HBA did".to_owned())
 }
 
 /// The map queues without a path as long as it is to wait for one
@@ -63,7 +63,7 @@ fn queueing(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
 
 /// Once all disks are in order, so are all paths.
 fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
-    let line = scene.seen.tended.as_ref()?.targets.first();
+    let line = scene.seen.status_at_end.as_ref()?.targets.first();
     let text = line.map_or("there is none", String::as_str);
     let health = status::health(&scene.case.stack, text).unwrap_or_default();
     let all = health.len() == usize::from(scene.case.legs.count);

@@ -173,7 +173,7 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
             .map(|other| (other.sector - entry.sector) / block * block)
             .min();
         let expected = if located { first } else { Some(0) };
-        entry.told.map(|told| told.good) != expected
+        entry.target_reply.map(|told| told.good) != expected
     })?;
     Some(format!(
         "the target did another part of it: {}",

@@ -3,7 +3,7 @@
 //! request of its own.
 
 use crate::units::Unit;
-use halfway_case::observation::{Command, Entry, Told};
+use halfway_case::observation::{Command, Entry, TargetReply};
 use halfway_scsi::Reply;
 use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub struct Request {
     /// As [`Entry::result`].
     pub result: Option<i32>,
     /// The last answer.
-    pub told: Told,
+    pub told: TargetReply,
     /// How often the last answer was given and counted.
     counted: u32,
 }
@@ -68,7 +68,7 @@ impl Request {
 
     /// Takes in the answer to its next command; of a disk that is `offline` from
     /// the first one on that has none.
-    fn answered(&mut self, entry: &Entry, told: Told, offline: bool) {
+    fn answered(&mut self, entry: &Entry, told: TargetReply, offline: bool) {
         self.told = told;
         let rest = self.rest().sectors;
         let good = told.good.min(rest);
@@ -99,7 +99,7 @@ impl Request {
     pub fn entry(&self) -> Entry {
         Entry {
             result: self.result,
-            told: Some(self.told),
+            target_reply: Some(self.told),
             ..self.first
         }
     }
@@ -122,7 +122,7 @@ pub fn of(commands: &[Entry], manner: Manner) -> Vec<Request> {
     let mut open: Vec<usize> = Vec::new();
     let mut results: HashMap<usize, Option<i32>> = HashMap::new();
     for entry in commands {
-        let Some(told) = entry.told else {
+        let Some(told) = entry.target_reply else {
             continue;
         };
         let range = Unit {
@@ -194,7 +194,7 @@ mod tests {
             sector,
             sectors,
             result: Some(if report.is_some() { -5 } else { 0 }),
-            told: Some(Told {
+            target_reply: Some(TargetReply {
                 opcode: 0x28,
                 good,
                 answer,
@@ -283,7 +283,7 @@ mod tests {
         let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
         let entry = of(&entries, Manner::default())[0].entry();
         assert_eq!((entry.order, entry.result), (0, Some(0)));
-        assert_eq!(entry.told, entries[1].told);
+        assert_eq!(entry.target_reply, entries[1].target_reply);
     }
 
     /// Read-ahead that a disk answers with an error which is otherwise tried again has

@@ -29,8 +29,8 @@ pub fn judge(scene: &Scene<'_>, broken: Vec<Difference>) -> (Outcome, String, Ve
             false => plan.step(),
         };
         let mut words = step.to_string();
-        for deed in &done.deeds {
-            words += &format!("; it was held, and {deed}");
+        for action in &done.actions {
+            words += &format!("; it was held, and {action}");
         }
         told.push(words);
         let wrong = match &done.io {
@@ -80,7 +80,7 @@ pub fn judge(scene: &Scene<'_>, broken: Vec<Difference>) -> (Outcome, String, Ve
         );
         return (Outcome::Inconclusive, reason, Vec::new());
     }
-    let held = soak.steps.iter().filter(|done| !done.deeds.is_empty());
+    let held = soak.steps.iter().filter(|done| !done.actions.is_empty());
     let held = held.count();
     let reason = format!(
         "{ios} I/Os were right while {failed} requests failed on the {}s; {held} were held until \
@@ -125,9 +125,9 @@ fn over_files(
     }
     if let Some(first) = differences.first() {
         let reason = first.text.lines().next().unwrap_or_default().to_owned();
-        let from = soak.deeds.len().saturating_sub(BEFORE);
-        let deeds = soak.deeds[from..].iter();
-        differences.extend(deeds.map(|deed| difference(Witness::Journal, deed.clone())));
+        let from = soak.actions.len().saturating_sub(BEFORE);
+        let actions = soak.actions[from..].iter();
+        differences.extend(actions.map(|action| difference(Witness::Journal, action.clone())));
         return (outcome, reason, differences);
     }
     let failed = failures(scene);
@@ -181,11 +181,11 @@ pub fn told(scene: &Scene<'_>) -> Vec<Difference> {
         return Vec::new();
     };
     if !soak.programs.is_empty() {
-        let from = soak.deeds.len().saturating_sub(BEFORE);
+        let from = soak.actions.len().saturating_sub(BEFORE);
         let programs = soak.programs.last().map(|ran| ran.line.clone());
         let words = programs
             .into_iter()
-            .chain(soak.deeds[from..].iter().cloned());
+            .chain(soak.actions[from..].iter().cloned());
         return words
             .map(|words| difference(Witness::Application, words))
             .collect();

@@ -280,16 +280,16 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
 
 /// What a suspension without flush and a resume showed of an I/O that never came back:
 /// the mirror went on with it, or did not. It makes no other verdict.
-fn prodded(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
-    let prodded = scene.seen.prodded.as_ref()?;
-    let line = prodded
+fn after_suspend(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
+    let after_suspend = scene.seen.after_suspend.as_ref()?;
+    let line = after_suspend
         .status
         .as_ref()
         .and_then(|status| status.targets.first());
     let health = line.and_then(|line| status::health(&scene.case.stack, line));
     // A leg that fails it again has been asked again.
     let failed_again = health.is_some_and(|health| health.iter().any(|leg| *leg != 'A'));
-    let (words, text) = match &prodded.io {
+    let (words, text) = match &after_suspend.io {
         IoState::Done(_) => (
             ": held, and forgotten",
             "a suspension without flush and a resume brought it back: the mirror held it, and had \
@@ -300,7 +300,7 @@ fn prodded(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
             "a suspension without flush and a resume made the mirror try it again: it was held, \
              and the failure that it was held for forgotten",
         ),
-        _ if prodded.status.is_none() => (
+        _ if after_suspend.status.is_none() => (
             ": lost",
             "a suspension without flush never ended: the mirror does not hold the I/O, it is lost",
         ),
@@ -352,7 +352,7 @@ pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
         Op::Discard => "discard",
         Op::WriteZeroes => "write-zeroes",
     };
-    let forgotten = prodded(scene).map(|(words, difference)| {
+    let forgotten = after_suspend(scene).map(|(words, difference)| {
         differences.push(difference);
         words
     });

@@ -235,7 +235,7 @@ fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     if !case.faults.is_empty() {
         return Err(Unknown("several requests are held, and others fail"));
     }
-    let (on_first, deeds, queues) = match &case.stack {
+    let (on_first, interventions, queues) = match &case.stack {
         Stack::Multipath(multipath) => (
             true,
             matches!(
@@ -250,7 +250,7 @@ fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
             !mirror.handle_errors && case.io.op == Op::Write,
         ),
     };
-    if on_first && first.leg != 0 || !deeds || queues {
+    if on_first && first.leg != 0 || !interventions || queues {
         return Err(Unknown(
             "several requests are held; known is what becomes of them on the first leg or path, \
              while no table changes and what fails is handled at once",
@@ -347,7 +347,7 @@ fn joined(case: &Case, all: Expectation, unit: Unit, one: Expectation) -> Expect
     }
 }
 
-/// What the deed changes in what is right without it.
+/// What the intervention changes in what is right without it.
 fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     let Some(hold) = case.holds.first() else {
         return expected;

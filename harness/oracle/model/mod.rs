@@ -7,9 +7,9 @@
 //! depends on timing, the expectation says which outcomes are correct instead
 //! of guessing one.
 
-mod deeds;
 mod fill_up;
 mod hold;
+mod interventions;
 mod multipath;
 pub mod multipathd;
 mod nested;
@@ -20,7 +20,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-pub use deeds::{brought_back, due};
+pub use interventions::{brought_back, due};
 pub use raid1::race as races;
 
 use super::controller;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::controller;
 use crate::units::{self, Unit};
-use halfway_case::observation::Deed;
+use halfway_case::observation::Intervention;
 use halfway_case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
@@ -218,8 +218,8 @@ pub(super) struct Course {
     pub(super) held: bool,
     /// Of each path, whether it has failed.
     pub(super) failed: Vec<bool>,
-    /// The last of an operator's deeds that it needed.
-    pub(super) deed: Option<Deed>,
+    /// The last of an operator's interventions that it needed.
+    pub(super) intervention: Option<Intervention>,
 }
 
 impl Course {
@@ -231,7 +231,7 @@ impl Course {
             error: EIO,
             held: false,
             failed: vec![false; paths.into()],
-            deed: None,
+            intervention: None,
         }
     }
 }
@@ -272,10 +272,10 @@ pub(super) fn go_on(
             match to_reinstate.next() {
                 Some(path) => {
                     course.failed[path] = false;
-                    course.deed = Some(Deed::ReinstatePath(path as u8));
+                    course.intervention = Some(Intervention::ReinstatePath(path as u8));
                 }
                 None => {
-                    course.deed = Some(Deed::GiveUp(0));
+                    course.intervention = Some(Intervention::GiveUp(0));
                     return course;
                 }
             }

@@ -10,7 +10,7 @@ use super::multipath::{self, Course};
 use super::{Expectation, PAGE, UnitExpectation, Unknown, fault_meets, raid1, splits};
 use crate::controller;
 use crate::units::{self, Unit};
-use halfway_case::observation::Deed;
+use halfway_case::observation::Intervention;
 use halfway_case::{Case, Disk, Fault, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 
@@ -246,14 +246,14 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     }
 }
 
-/// The last deed that a read needed on its way over the paths of the legs that are
+/// The last intervention that a read needed on its way over the paths of the legs that are
 /// asked, one after the other.
 pub(super) fn brought_back(
     case: &Case,
     paths: &Paths,
     expected: &Expectation,
     unit: Unit,
-) -> Option<Deed> {
+) -> Option<Intervention> {
     let of_mirror = expected.units.first()?;
     let was_asked = |leg: &u8| of_mirror.asked[usize::from(case.disk(*leg, 0))].1 > 0;
     // From the default leg, the first, it goes down, round and round (`choose_mirror`).
@@ -262,9 +262,9 @@ pub(super) fn brought_back(
     let of_leg = |leg: u8| {
         let inner = beneath(case, paths, leg);
         let course = multipath::course(&inner, &paths.multipath, unit, case.op_on_legs());
-        course.deed.map(|deed| match deed {
-            Deed::ReinstatePath(path) => Deed::ReinstatePath(case.disk(leg, path)),
-            _ => Deed::GiveUp(leg),
+        course.intervention.map(|intervention| match intervention {
+            Intervention::ReinstatePath(path) => Intervention::ReinstatePath(case.disk(leg, path)),
+            _ => Intervention::GiveUp(leg),
         })
     };
     order.rev().filter(was_asked).find_map(of_leg)

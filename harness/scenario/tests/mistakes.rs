@@ -89,7 +89,7 @@ use rstest::{Context, rstest};
     "[[hold]]\nat = 0\n[[hold]]\nat = 1\n[[hold]]\nat = 2\n[[hold]]\nat = 3\n[[hold]]\nat = 4"
 )]
 #[case::no_such_place("[[hold]]\nat = 0\n[[hold]]\nplace = 2")]
-#[case::deed_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
+#[case::meanwhile_of_a_later_hold("[[hold]]\nat = 0\n[[hold]]\nmeanwhile = \"reload\"")]
 #[case::timeout_of_virtio("[[hold]]\nmeanwhile = \"timeout\"")]
 #[case::timeout_of_a_patient_driver(
     "[legs]\ncontroller = [\"pvscsi\", \"megasas\"]\n[[hold]]\nmeanwhile = \"timeout\""

@@ -29,12 +29,14 @@ pub(super) fn hold(file: &File, report: &mut Report) {
         place::legs(&hold.leg, file, report);
         place::sectors(&hold.at, file, report);
         places(hold, index, report);
-        if let Some(deed) = hold.meanwhile.find(|deed| *deed != Meanwhile::Nothing)
+        if let Some(intervention) = hold
+            .meanwhile
+            .find(|intervention| *intervention != Meanwhile::Nothing)
             && index > 0
         {
             report
                 .problem("the first hold says what is done while all are held")
-                .value(deed, "this is a later one")
+                .value(intervention, "this is a later one")
                 .help("move it to the first `[[hold]]`");
         }
         for earlier in &file.hold[..index] {
@@ -86,12 +88,15 @@ fn same_request(file: &File, one: &Given<Hold>, again: &Given<Hold>, report: &mu
 /// What is true of each hold alike.
 fn of_all(file: &File, report: &mut Report) {
     let first = &file.hold[0].value;
-    let of_paths =
-        |deed: &Meanwhile| matches!(deed, Meanwhile::FailPath | Meanwhile::ReinstatePath);
-    if let (Target::Raid1, Some(deed)) = (file.stack.target(), first.meanwhile.find(of_paths)) {
+    let of_paths = |intervention: &Meanwhile| {
+        matches!(intervention, Meanwhile::FailPath | Meanwhile::ReinstatePath)
+    };
+    if let (Target::Raid1, Some(intervention)) =
+        (file.stack.target(), first.meanwhile.find(of_paths))
+    {
         report
             .problem("a mirror has no paths")
-            .value(deed, "this is done to a path")
+            .value(intervention, "this is done to a path")
             .help("only `target = \"multipath\"` takes such messages");
     }
     let stays = (file.legs.controller).find(|one| one.profile().hot_unplug.is_err());
@@ -99,7 +104,7 @@ fn of_all(file: &File, report: &mut Report) {
         clash(
             report,
             stays,
-            (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
+            (first.meanwhile).find(|intervention| *intervention == Meanwhile::Unplug),
             why,
             "take `virtio-scsi`, `pvscsi`, `usb-storage` or `usb-uas`",
         );
@@ -107,14 +112,15 @@ fn of_all(file: &File, report: &mut Report) {
     clash(
         report,
         first.then.find(|then| *then != Ending::Ok),
-        (first.meanwhile).find(|deed| *deed == Meanwhile::Unplug),
+        (first.meanwhile).find(|intervention| *intervention == Meanwhile::Unplug),
         "a disk that is unplugged tells nobody how it ends what it held",
         "leave `then` out",
     );
     clash(
         report,
         (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
-        (first.meanwhile).find(|deed| !matches!(deed, Meanwhile::Timeout | Meanwhile::Unplug)),
+        (first.meanwhile)
+            .find(|intervention| !matches!(intervention, Meanwhile::Timeout | Meanwhile::Unplug)),
         "what this controller makes of a request that takes long is not known",
         "take `virtio-blk`",
     );
@@ -123,7 +129,7 @@ fn of_all(file: &File, report: &mut Report) {
         clash(
             report,
             patient,
-            (first.meanwhile).find(|deed| *deed == Meanwhile::Timeout),
+            (first.meanwhile).find(|intervention| *intervention == Meanwhile::Timeout),
             "this driver gives no request up, or what becomes of that is not known",
             why,
         );

@@ -53,14 +53,14 @@ pub struct Progress {
     /// Requests that have not completed.
     pending: AtomicU32,
     /// What the harness has done meanwhile, which may have brought one back.
-    deeds: AtomicU32,
+    interventions: AtomicU32,
 }
 
 impl Progress {
-    /// A request has completed: gives after how many deeds.
+    /// A request has completed: gives after how many interventions.
     fn one_completed(&self) -> u32 {
         self.pending.fetch_sub(1, Ordering::Relaxed);
-        self.deeds.load(Ordering::Acquire)
+        self.interventions.load(Ordering::Acquire)
     }
 }
 
@@ -116,7 +116,7 @@ impl Engine {
         };
         let sent = self.worker.as_ref().is_some_and(|worker| {
             worker.progress.pending.store(count, Ordering::Relaxed);
-            worker.progress.deeds.store(0, Ordering::Release);
+            worker.progress.interventions.store(0, Ordering::Release);
             worker.jobs.send(Job { file, buffer }).is_ok()
         });
         if !sent {
@@ -127,10 +127,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The deed of that number is about to be done.
-    pub fn deed(&self, number: u32) {
+    /// The intervention of that number is about to be done.
+    pub fn intervention(&self, number: u32) {
         if let Some(worker) = &self.worker {
-            worker.progress.deeds.store(number, Ordering::Release);
+            worker
+                .progress
+                .interventions
+                .store(number, Ordering::Release);
         }
     }
 

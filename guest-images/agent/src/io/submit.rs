@@ -17,7 +17,7 @@ use std::thread;
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
 
-/// What came of each request: bytes, or the errno; and after how many deeds of the
+/// What came of each request: bytes, or the errno; and after how many interventions of the
 /// harness it completed.
 pub type Results = Vec<(Result<u64, i32>, u32)>;
 

@@ -6,8 +6,8 @@ mod complaints;
 mod content;
 mod contract;
 mod controllers;
-mod deeds;
 mod given_up;
+mod interventions;
 mod multipath;
 mod nested;
 mod operations;
@@ -20,7 +20,7 @@ mod unplug;
 mod unsynced;
 
 use super::*;
-use halfway_case::observation::{Command, DirtyLog, Entry, Layer, Medium, Prodded};
+use halfway_case::observation::{AfterSuspend, Command, DirtyLog, Entry, Layer, Medium};
 use halfway_case::verdict::Witness;
 use halfway_case::{
     Controller, Disk as Place, During, Ending, Fault, Hold, Io, Legs, Log, Meanwhile, Multipath,
@@ -166,7 +166,7 @@ impl Sound<'_> {
                     sector,
                     sectors: 128,
                     result: Some(errno),
-                    told: None,
+                    target_reply: None,
                 });
             }
             let mut completion = event(Kind::RqComplete, leg_dev(leg), sector, 128, errno);
@@ -203,7 +203,7 @@ impl Sound<'_> {
             sector: 0,
             sectors: 0,
             result: Some(errno),
-            told: None,
+            target_reply: None,
         });
         let mut completion = event(Kind::RqComplete, leg_dev(leg), 0, 0, errno);
         completion.rwbs = "FF".into();
@@ -412,10 +412,10 @@ fn observe(case: &Case) -> Observation {
         events_before: Some(0),
         meanwhile: None,
         unplugged: None,
-        relief: Vec::new(),
+        unit_resets: Vec::new(),
         stops: 0,
         soak: None,
-        deeds: None,
+        interventions: None,
         io: Some(IoState::Done(IoReport { ops, micros: 1 })),
         status: Some(DmStatus {
             targets: vec![status],
@@ -425,8 +425,8 @@ fn observe(case: &Case) -> Observation {
         beneath,
         table: None,
         repair: None,
-        prodded: None,
-        tended: None,
+        after_suspend: None,
+        status_at_end: None,
         seen: Seen {
             trace: mirror.trace,
             lost: 0,
@@ -1060,7 +1060,7 @@ fn a_disk_log_does_not_forget_a_failed_write(
 /// the first one missed; and nothing is known of one that is not at rest.
 #[rstest]
 #[case::repaired(by(|seen| seen.repair = Some(halfway_case::observation::Repair {
-    status: seen.status.clone().unwrap(), deeds: Vec::new(), io: seen.io.clone().unwrap() })))]
+    status: seen.status.clone().unwrap(), interventions: Vec::new(), io: seen.io.clone().unwrap() })))]
 #[case::not_taken_down(by(|seen| seen.liveness = Liveness::Dirty("busy".into())))]
 fn a_log_is_only_read_at_rest(#[case] tamper: Tamper) {
     let mut case = case(Op::Write, vec![fault(1, Op::Write)]);

@@ -30,7 +30,7 @@ fn say(seen: &mut Observation, status: &str) {
     by(|seen| { for entry in &mut seen.journal { entry.order = 1000 - entry.order; } }),
     Witness::Journal)]
 #[case::held(
-    by(|seen| seen.repair = Some(Repair { status: DmStatus::default(), deeds: vec!["reinstate_path".into()],
+    by(|seen| seen.repair = Some(Repair { status: DmStatus::default(), interventions: vec!["reinstate_path".into()],
         io: seen.io.clone().unwrap() })),
     Witness::Liveness)]
 fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness: Witness) {

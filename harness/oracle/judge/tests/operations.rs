@@ -206,7 +206,7 @@ fn log_failed() -> (Case, Observation) {
         sector: 0,
         sectors: 3,
         result: Some(-5),
-        told: None,
+        target_reply: None,
     });
     seen.seen.trace.retain(|event| event.dev == DM);
     for medium in &mut seen.media {
@@ -315,14 +315,14 @@ fn a_log_that_fails(
 #[case::nothing_changed(Some((Some("2 254:0 254:16 128/128 1 AA 1 core"), false)), ": lost")]
 #[case::never_suspended(Some((None, false)), ": lost")]
 fn what_is_held_and_forgotten_is_not_lost(
-    #[case] prodded: Option<(Option<&str>, bool)>,
+    #[case] after_suspend: Option<(Option<&str>, bool)>,
     #[case] ends: &str,
 ) {
     let (case, mut seen) = failed(Op::Flush);
     let done = seen.io.replace(IoState::Quiet { pending: 1 });
     let status = seen.status.as_mut().expect("a status");
     status.targets = vec!["2 254:0 254:16 128/128 1 AA 1 core".into()];
-    seen.prodded = prodded.map(|(line, came_back)| Prodded {
+    seen.after_suspend = after_suspend.map(|(line, came_back)| AfterSuspend {
         status: line.map(|line| DmStatus {
             targets: vec![line.into()],
             ..DmStatus::default()
@@ -334,12 +334,12 @@ fn what_is_held_and_forgotten_is_not_lost(
     });
     // As it is recorded, and read again.
     let text = serde_json::to_string(&seen).expect("plain data");
-    assert_eq!(text.contains("prodded"), prodded.is_some());
+    assert_eq!(text.contains("after_suspend"), after_suspend.is_some());
     let seen = serde_json::from_str(&text).expect("it reads itself");
     let verdict = judge(&case, &seen);
     assert_eq!(verdict.outcome, Outcome::Hang);
     assert!(verdict.reason.ends_with(ends), "{}", verdict.reason);
     let told = verdict.differences.iter();
     let told = told.filter(|one| one.text.contains("suspension")).count();
-    assert_eq!(told, usize::from(prodded.is_some()));
+    assert_eq!(told, usize::from(after_suspend.is_some()));
 }

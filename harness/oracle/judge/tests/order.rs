@@ -122,7 +122,7 @@ fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
                 sector: on_leg(leg),
                 sectors,
                 result: Some(0),
-                told: None,
+                target_reply: None,
             });
         }
         seen.seen.trace.push(TraceEvent {

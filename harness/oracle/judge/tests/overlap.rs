@@ -53,7 +53,7 @@ fn seen_of(case: &Case, change: Change) -> Observation {
                 sector: at,
                 sectors,
                 result: Some(result),
-                told: None,
+                target_reply: None,
             });
         }
         let mut completion = event(Kind::RqComplete, leg_dev(leg), at, sectors, result);

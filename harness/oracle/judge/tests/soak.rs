@@ -30,7 +30,7 @@ fn steps(case: &Case) -> Vec<Step> {
 fn soaked(case: &Case) -> Observation {
     let steps = steps(case);
     let done = steps.iter().enumerate().map(|(index, step)| Done {
-        deeds: Vec::new(),
+        actions: Vec::new(),
         io: IoState::Done(report(step, |sector| writer(&steps[..index], sector))),
     });
     let mut seen = observe(&super::case(Op::Read, vec![]));
@@ -63,7 +63,7 @@ fn soaked(case: &Case) -> Observation {
         sector: from,
         sectors: 8,
         result: Some(-5),
-        told: None,
+        target_reply: None,
     }];
     seen.status = Some(DmStatus {
         targets: vec![ALL_GOOD.to_owned()],

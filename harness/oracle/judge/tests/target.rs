@@ -4,7 +4,7 @@ mod multipathd;
 
 use super::*;
 use Controller::Target;
-use halfway_case::observation::Told;
+use halfway_case::observation::TargetReply;
 use halfway_scsi::linux::ATTEMPTS;
 use halfway_scsi::report::Failed;
 use halfway_scsi::{Reply, Report, Status};
@@ -58,7 +58,7 @@ impl<'a> Leg<'a> {
             sector: sector + offset,
             sectors: FROM + SECTORS - sector,
             result: Some(-errno),
-            told: Some(Told {
+            target_reply: Some(TargetReply {
                 opcode: 0x28,
                 good,
                 answer,
@@ -71,7 +71,7 @@ impl<'a> Leg<'a> {
                 layer: Layer::Medium,
                 sectors: good,
                 result: Some(0),
-                told: None,
+                target_reply: None,
                 ..entry
             });
         }
@@ -220,7 +220,7 @@ fn the_request_that_meets_the_fault_shows_it(
     leg.whole(FROM);
     for entry in &mut leg.journal {
         entry.sectors = 128;
-        if let Some(told) = &mut entry.told {
+        if let Some(told) = &mut entry.target_reply {
             told.good = 128;
         }
     }
@@ -283,7 +283,7 @@ fn a_resubmission_of_the_rest_only_is_noticed() {
 fn a_target_that_plays_another_fault_proves_nothing() {
     let case = read("medium-error");
     let mut seen = seen(&case, vec![partial(&case), other(&case)]);
-    let told = seen.journal[0].told.as_mut().unwrap();
+    let told = seen.journal[0].target_reply.as_mut().unwrap();
     told.good = GOOD - 1;
     seen.seen.trace.iter_mut().for_each(|event| {
         if event.dev == leg_dev(0) && event.error == 0 {
@@ -480,7 +480,7 @@ fn what_gives_no_answer_is_given_back(
             seen(&healthy, vec![leg])
         }
     };
-    seen.relief = vec!["reset leg0".to_owned(); resets];
+    seen.unit_resets = vec!["reset leg0".to_owned(); resets];
     is(&case, &seen, outcome, says);
 }
 
@@ -496,7 +496,7 @@ fn a_fault_within_a_block_fails_the_block(
 ) {
     let mut case = read("medium-error");
     case.legs.logical_block_size = 4096;
-    let answer = partial(&case).journal[0].told.unwrap().answer;
+    let answer = partial(&case).journal[0].target_reply.unwrap().answer;
     let mut leg = Leg::new(&case, 0);
     leg.command(FROM, good, answer, 5);
     leg.ends(FROM, good, 0);

@@ -104,7 +104,7 @@ fn again(case: &Case, seen: &Observation) -> PluggedAgain {
             sector: FROM,
             sectors: SECTORS,
             result: Some(0),
-            told: None,
+            target_reply: None,
         }],
     }
 }

@@ -28,7 +28,7 @@ fn unsynced(
             sector,
             sectors: 8,
             result: Some(-5),
-            told: None,
+            target_reply: None,
         })
         .collect();
     seen.repair = health.map(|health| Repair {
@@ -36,7 +36,7 @@ fn unsynced(
             targets: vec![format!("3 254:0 254:16 254:32 1/9 1 {health} 1 core")],
             ..DmStatus::default()
         },
-        deeds: Vec::new(),
+        interventions: Vec::new(),
         io: seen.io.clone().unwrap(),
     });
     let scene = Scene {

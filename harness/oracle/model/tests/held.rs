@@ -112,11 +112,11 @@ fn pieces_of_a_request_fail_it_once() {
 #[case::requests_reloaded("target='multipath'", "reload", "AA", &[(1, 2), (0, 1)])]
 fn what_is_done_meanwhile(
     #[case] stack: &str,
-    #[case] deed: &str,
+    #[case] intervention: &str,
     #[case] health: &str,
     #[case] asked: &[(u32, u32)],
 ) {
-    let text = format!("[stack]; {stack}; [[hold]]; then='EIO'; meanwhile='{deed}'");
+    let text = format!("[stack]; {stack}; [[hold]]; then='EIO'; meanwhile='{intervention}'");
     let expected = expected(&one(&text));
     assert_eq!(expected.health.concat(), health);
     assert_eq!(expected.units[0].asked, asked);

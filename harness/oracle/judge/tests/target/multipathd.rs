@@ -39,7 +39,7 @@ fn lost(case: &Case, leg: u8) -> Leg<'_> {
 fn over_the_other(case: &Case) -> Observation {
     let mut seen = seen(case, vec![lost(case, 0), other(case)]);
     seen.table = Some("1 queue_if_no_path 0 2 1 ...".to_owned());
-    seen.tended = Some(said(BOTH));
+    seen.status_at_end = Some(said(BOTH));
     seen
 }
 
@@ -47,7 +47,7 @@ fn over_the_other(case: &Case) -> Observation {
 fn given_up(case: &Case, millis: u64) -> Observation {
     let mut seen = seen(case, vec![lost(case, 0), lost(case, 1)]);
     seen.table = Some("0 0 2 1 ...".to_owned());
-    seen.tended = Some(said(BOTH));
+    seen.status_at_end = Some(said(BOTH));
     seen.status = Some(said(NONE));
     if let Some(IoState::Done(report)) = &mut seen.io {
         report.micros = millis * 1000;
@@ -55,7 +55,7 @@ fn given_up(case: &Case, millis: u64) -> Observation {
     let io = seen.io.take().unwrap();
     seen.repair = Some(Repair {
         status: said(NONE),
-        deeds: Vec::new(),
+        interventions: Vec::new(),
         io,
     });
     seen
@@ -66,13 +66,13 @@ fn a_path_that_is_not_reinstated_is_noticed() {
     let case = tended(NoPathRetry::Queue, vec![fault(0, Op::Read)]);
     let mut seen = over_the_other(&case);
     is(&case, &seen, Outcome::Pass, "");
-    seen.tended = Some(said(
+    seen.status_at_end = Some(said(
         "2 0 0 0 2 2 E 0 1 2 8:0 F 1 0 1 A 0 1 2 8:16 A 0 0 1 ",
     ));
     is(&case, &seen, Outcome::Fail, "did not reinstate all paths");
-    seen.tended = Some(said("2 0 0 0 1 1 A 0 1 2 8:16 A 0 0 1 "));
+    seen.status_at_end = Some(said("2 0 0 0 1 1 A 0 1 2 8:16 A 0 0 1 "));
     is(&case, &seen, Outcome::Fail, "did not reinstate all paths");
-    seen.tended = None;
+    seen.status_at_end = None;
     is(
         &case,
         &seen,
@@ -105,7 +105,7 @@ fn multipathd_hears_of_a_failure(
             first.ends(FROM, SECTORS, 0);
             let mut seen = seen(&case, vec![first]);
             seen.table = Some("1 queue_if_no_path 0 2 1 ...".to_owned());
-            seen.tended = Some(said(BOTH));
+            seen.status_at_end = Some(said(BOTH));
             seen
         }
     };

@@ -247,16 +247,24 @@ fn what_several_requests_are(#[case] refused: &str, #[case] known: &str, #[case]
 #[case::nothing("meanwhile='nothing'")]
 #[case::failed("meanwhile='fail-path'")]
 #[case::reinstated("meanwhile='reinstate-path'")]
-fn what_two_requests_of_a_path_are_known_to_survive(#[case] deed: &str) {
-    let text = |stack: &str, deed: &str| {
-        let two = TWO.replacen("at=0", &format!("at=0; {deed}"), 1);
+fn what_two_requests_of_a_path_are_known_to_survive(#[case] intervention: &str) {
+    let text = |stack: &str, intervention: &str| {
+        let two = TWO.replacen("at=0", &format!("at=0; {intervention}"), 1);
         format!("[stack]; target='multipath'; {stack}; [io]; requests=2; {two}")
     };
-    beside(&text("", "meanwhile='suspend'"), &text("", deed), AT_ONCE);
-    beside(&text("", "meanwhile='reload'"), &text("", deed), AT_ONCE);
     beside(
-        &text("queue_if_no_path=true", deed),
-        &text("", deed),
+        &text("", "meanwhile='suspend'"),
+        &text("", intervention),
+        AT_ONCE,
+    );
+    beside(
+        &text("", "meanwhile='reload'"),
+        &text("", intervention),
+        AT_ONCE,
+    );
+    beside(
+        &text("queue_if_no_path=true", intervention),
+        &text("", intervention),
         AT_ONCE,
     );
 }

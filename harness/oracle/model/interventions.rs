@@ -1,4 +1,4 @@
-//! Which deed brings an I/O back that its target holds: what the kernel must do by
+//! Which intervention brings an I/O back that its target holds: what the kernel must do by
 //! itself, and at what an operator does, and not later.
 
 use super::{
@@ -6,11 +6,11 @@ use super::{
 };
 use crate::controller;
 use crate::units::{self, Unit};
-use halfway_case::observation::Deed;
+use halfway_case::observation::Intervention;
 use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::{Op, Path};
 
-/// For each request of the application what may bring it back: a deed, or `None` for
+/// For each request of the application what may bring it back: an intervention, or `None` for
 /// nobody. Empty where that is not known.
 ///
 /// * What waits for a path is started by the `reinstate_path` that makes one valid
@@ -18,7 +18,7 @@ use halfway_protocol::io::{Op, Path};
 /// * A write that a mirror holds is given back for another try as the mirror is
 ///   suspended (`mirror_presuspend`, `hold_bio`), and tried as it is resumed
 ///   (`__dm_resume`).
-pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>>> {
+pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Intervention>>> {
     let parts = case.io.parts();
     if !expected.held {
         return vec![vec![None]; parts.len()];
@@ -37,14 +37,16 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>
         },
         (Stack::Multipath(multipath), _) if multipath.no_path_retry.is_some() => {
             // Else multipathd gives up by itself.
-            vec![vec![multipathd::back(case).map(Deed::HbaBack)]]
+            vec![vec![multipathd::back(case).map(Intervention::HbaBack)]]
         }
         (Stack::Multipath(multipath), [unit]) => {
             let op = match case.faults.iter().any(|fault| fault.op == Op::Flush) {
                 true => Op::Flush,
                 false => case.op_on_legs(),
             };
-            vec![vec![multipath::course(case, multipath, *unit, op).deed]]
+            vec![vec![
+                multipath::course(case, multipath, *unit, op).intervention,
+            ]]
         }
         (Stack::Multipath(_), _) => Vec::new(),
     }
@@ -57,11 +59,11 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>
 /// A suspension without flush hands back what is held before it blocks new I/O
 /// (`mirror_presuspend`, `DMF_BLOCK_IO_FOR_SUSPEND`), so that the legs may be told to
 /// flush once more in between; a write waits, for its region is out of sync.
-fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Deed>>> {
+fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Intervention>>> {
     let parts = case.io.parts();
     let goes_well = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;
     if ends_with_fsync(case) && case.faults.iter().any(goes_well) {
-        return vec![vec![Some(Deed::Resume), Some(Deed::Suspend)]; parts.len()];
+        return vec![vec![Some(Intervention::Resume), Some(Intervention::Suspend)]; parts.len()];
     }
     let of_part = |&(sector, sectors): &(u64, u64)| {
         let part = Unit { sector, sectors };
@@ -71,16 +73,16 @@ fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Deed>>> {
         });
         let alone = case.io.path == Path::Direct && case.io.overlap == 0;
         match parts.len() == 1 || fails && alone {
-            true => vec![Some(Deed::Resume)],
-            false => vec![None, Some(Deed::Resume)],
+            true => vec![Some(Intervention::Resume)],
+            false => vec![None, Some(Intervention::Resume)],
         }
     };
     parts.iter().map(of_part).collect()
 }
 
-/// The deed at which the one request of `case` must come back, as far as that is known
+/// The intervention at which the one request of `case` must come back, as far as that is known
 /// before the I/O: then it is worth to wait for it.
-pub fn due(case: &Case) -> Option<Deed> {
+pub fn due(case: &Case) -> Option<Intervention> {
     let (case, _) = controller::as_dm_meets(case);
     let units = units::nominal(&case.io.parts(), &case.boundaries());
     let expected = super::expect(&case, &Environment::default(), &units);

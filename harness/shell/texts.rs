@@ -82,10 +82,14 @@ pub fn io(case: &Case, seen: &Observation, verdict: &Verdict, changed: Option<&s
         Some(soak) => format!("{soak}\n"),
         None => format!("{}: {}\n", case.io, answer(seen.last_io())),
     };
-    let of_operator = seen.repair.iter().flat_map(|repair| &repair.deeds);
+    let of_operator = seen.repair.iter().flat_map(|repair| &repair.interventions);
     let meanwhile = seen.meanwhile.iter().flatten();
-    for deed in meanwhile.chain(&seen.relief).chain(of_operator) {
-        let _ = writeln!(text, "the host, as an operator: {}", text::line(deed));
+    for intervention in meanwhile.chain(&seen.unit_resets).chain(of_operator) {
+        let _ = writeln!(
+            text,
+            "the host, as an operator: {}",
+            text::line(intervention)
+        );
     }
     let _ = writeln!(text, "{}: {}", verdict.outcome, text::line(&verdict.reason));
     for difference in verdict.differences.iter().skip(1) {

@@ -1,17 +1,17 @@
 //! What is done to the stack while requests are in flight.
 //!
 //! The disks keep the requests (`Storage::hold`), so that the order of events is
-//! ours: all have come, the deed is done or has begun, they are let go, one
+//! ours: all have come, the intervention is done or has begun, they are let go, one
 //! after the other.
 
-use super::deeds;
+use super::interventions;
 use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
 use super::unplug;
 use crate::guest::client::strange;
 use crate::storage;
-use halfway_case::observation::{Deed, Member};
+use halfway_case::observation::{Intervention, Member};
 use halfway_case::timeout;
 use halfway_case::{Case, Hold, Meanwhile};
 use halfway_controllers::Timeout;
@@ -45,12 +45,12 @@ const ABORTED: Duration = Duration::from_millis(4700);
 const GIVEN_UP: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_millis(100);
 
-/// Waits for the requests, does the deed, lets them go in their order. Gives
+/// Waits for the requests, does the intervention, lets them go in their order. Gives
 /// what was done, or `None` if not all of them came.
 pub async fn act(
     station: &Station,
     case: &Case,
-    deeds: &mut Vec<Deed>,
+    interventions: &mut Vec<Intervention>,
 ) -> Result<Option<Vec<String>>, Interruption> {
     arrival(station).await;
     if !station.storage.all_held() {
@@ -60,16 +60,18 @@ pub async fn act(
     if model::races_recovery(case) {
         meet(station, case).await?;
     }
-    let done = match deed(station, case, deeds).await {
+    let done = match intervention(station, case, interventions).await {
         // Of what a suspension waited for nobody needs to be told.
-        Ok(done) if deeds.contains(&Deed::Resume) => Ok(done),
+        Ok(done) if interventions.contains(&Intervention::Resume) => Ok(done),
         // QEMU stands still until the disk has ended what it was told to give up, and the
         // guest with it.
         Ok(done) if gives_up(case) => let_go(station, case, None).await.map(|()| done),
-        Ok(done) => let_go(station, case, Some(deeds)).await.map(|()| done),
+        Ok(done) => let_go(station, case, Some(interventions))
+            .await
+            .map(|()| done),
         failed => failed,
     };
-    // Also where the deed failed: a request that is kept keeps QEMU.
+    // Also where the intervention failed: a request that is kept keeps QEMU.
     station.storage.release_all();
     done.map(Some)
 }
@@ -162,54 +164,60 @@ async fn given_up(station: &Station, case: &Case) -> Result<Vec<String>, Interru
 async fn let_go(
     station: &Station,
     case: &Case,
-    mut deeds: Option<&mut Vec<Deed>>,
+    mut interventions: Option<&mut Vec<Intervention>>,
 ) -> Result<(), Interruption> {
     for (turn, index) in Hold::order(&case.holds).into_iter().enumerate() {
         if turn > 0 {
             tokio::time::sleep(APART).await;
         }
-        if let Some(deeds) = deeds.as_deref_mut() {
-            deeds::on_host(station, deeds, Deed::Release(index as u8)).await?;
+        if let Some(interventions) = interventions.as_deref_mut() {
+            interventions::on_host(station, interventions, Intervention::Release(index as u8))
+                .await?;
         }
         station.storage.release(index);
     }
     Ok(())
 }
 
-async fn deed(
+async fn intervention(
     station: &Station,
     case: &Case,
-    deeds: &mut Vec<Deed>,
+    interventions: &mut Vec<Intervention>,
 ) -> Result<Vec<String>, Interruption> {
     let Some(first) = case.holds.first() else {
         return Ok(Vec::new());
     };
-    let fail = Deed::FailPath(first.leg);
+    let fail = Intervention::FailPath(first.leg);
     match first.meanwhile {
         Meanwhile::Nothing => Ok(Vec::new()),
-        Meanwhile::FailPath => send(station, deeds, &[fail]).await,
+        Meanwhile::FailPath => send(station, interventions, &[fail]).await,
         Meanwhile::ReinstatePath => {
-            send(station, deeds, &[fail, Deed::ReinstatePath(first.leg)]).await
+            send(
+                station,
+                interventions,
+                &[fail, Intervention::ReinstatePath(first.leg)],
+            )
+            .await
         }
         Meanwhile::Timeout => given_up(station, case).await,
         Meanwhile::Unplug => unplug::take_away(station, first.leg).await,
-        Meanwhile::Suspend => suspended(station, case, false, deeds).await,
+        Meanwhile::Suspend => suspended(station, case, false, interventions).await,
         Meanwhile::SuspendNoflush | Meanwhile::Reload => {
-            suspended(station, case, true, deeds).await
+            suspended(station, case, true, interventions).await
         }
     }
 }
 
 async fn send(
     station: &Station,
-    deeds: &mut Vec<Deed>,
-    path: &[Deed],
+    interventions: &mut Vec<Intervention>,
+    path: &[Intervention],
 ) -> Result<Vec<String>, Interruption> {
     let mut messages = Vec::new();
-    for deed in path {
-        let message = match deed {
-            Deed::FailPath(path) => format!("fail_path {}", stack::device(*path)),
-            Deed::ReinstatePath(path) => format!("reinstate_path {}", stack::device(*path)),
+    for intervention in path {
+        let message = match intervention {
+            Intervention::FailPath(path) => format!("fail_path {}", stack::device(*path)),
+            Intervention::ReinstatePath(path) => format!("reinstate_path {}", stack::device(*path)),
             _ => continue,
         };
         messages.push(message.clone());
@@ -218,7 +226,7 @@ async fn send(
             sector: 0,
             message,
         };
-        deeds::call(station, deeds, *deed, request).await?;
+        interventions::call(station, interventions, *intervention, request).await?;
     }
     Ok(messages)
 }
@@ -229,7 +237,7 @@ async fn suspended(
     station: &Station,
     case: &Case,
     noflush: bool,
-    deeds: &mut Vec<Deed>,
+    interventions: &mut Vec<Intervention>,
 ) -> Result<Vec<String>, Interruption> {
     let name = || NAME.to_owned();
     let mut done = Vec::new();
@@ -237,15 +245,15 @@ async fn suspended(
         let table = vec![stack::table(case)];
         let name = name();
         let load = Request::DmLoad { name, table };
-        deeds::call(station, deeds, Deed::Load, load).await?;
+        interventions::call(station, interventions, Intervention::Load, load).await?;
         done.push("load".to_owned());
     }
-    let told = deeds::announce(station, deeds, Deed::Suspend);
+    let told = interventions::announce(station, interventions, Intervention::Suspend);
     let suspended = station.guest.call(Request::DmSuspend {
         name: name(),
         noflush,
     });
-    let told_again = deeds::announce(station, deeds, Deed::Resume);
+    let told_again = interventions::announce(station, interventions, Intervention::Resume);
     let resumed = station.guest.call(Request::DmResume { name: name() });
     told.await?;
     tokio::time::sleep(WAIT).await;

@@ -2,11 +2,11 @@
 //! anything, since virtio_scsi gives its device all the time in the world
 //! (`virtscsi_eh_timed_out`).
 
-use super::deeds;
+use super::interventions;
 use super::perform::Interruption;
 use super::station::Station;
 use crate::storage;
-use halfway_case::observation::{Deed, Member};
+use halfway_case::observation::{Intervention, Member};
 use halfway_case::{Case, Fault, Times};
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::Request;
@@ -37,7 +37,7 @@ fn silences(case: &Case) -> u32 {
 pub async fn act(
     station: &Station,
     case: &Case,
-    done: &mut Vec<Deed>,
+    done: &mut Vec<Intervention>,
 ) -> Result<(Vec<String>, Option<IoState>), Interruption> {
     let mut words = Vec::new();
     for _ in 0..silences(case) {
@@ -58,7 +58,7 @@ pub async fn act(
         let how = if offline { "offline, " } else { "" };
         words.push(format!("{how}reset {disk}"));
         let reset = Request::ScsiReset { disk, offline };
-        deeds::call(station, done, Deed::Reset(leg), reset).await?;
+        interventions::call(station, done, Intervention::Reset(leg), reset).await?;
     }
     Ok((words, None))
 }

@@ -1,31 +1,31 @@
 //! What brought an I/O back, and what should have.
 
 use super::*;
-use Deed::{GiveUp, HbaBack, Load, ReinstatePath, Release, Reset, Resume, Suspend};
-use halfway_case::observation::{Deed, Repair};
+use Intervention::{GiveUp, HbaBack, Load, ReinstatePath, Release, Reset, Resume, Suspend};
+use halfway_case::observation::{Intervention, Repair};
 
 /// The differences that tell of an I/O that came back at the wrong moment, when it came
-/// back after so many of these deeds.
-fn told(case: &Case, deeds: Option<&[Deed]>, after: u32) -> Vec<String> {
+/// back after so many of these interventions.
+fn told(case: &Case, interventions: Option<&[Intervention]>, after: u32) -> Vec<String> {
     let mut seen = observe(case);
-    seen.deeds = deeds.map(<[Deed]>::to_vec);
+    seen.interventions = interventions.map(<[Intervention]>::to_vec);
     report(&mut seen).after = after;
     seen.meanwhile = (!case.holds.is_empty()).then(Vec::new);
-    if deeds.is_some_and(|deeds| {
-        !deeds
+    if interventions.is_some_and(|interventions| {
+        !interventions
             .iter()
-            .all(|deed| matches!(deed, Release(_) | Reset(_)))
+            .all(|intervention| matches!(intervention, Release(_) | Reset(_)))
     }) {
         seen.repair = Some(Repair {
             status: seen.status.clone().unwrap(),
-            deeds: vec!["something".into()],
+            interventions: vec!["something".into()],
             io: seen.io.take().unwrap(),
         });
     }
     let differences = judge(case, &seen).differences.into_iter();
-    let of_deeds = differences
+    let of_interventions = differences
         .filter(|found| found.witness == Witness::Liveness && found.text.contains(" came back "));
-    of_deeds.map(|found| found.text).collect()
+    of_interventions.map(|found| found.text).collect()
 }
 
 fn no_path(times: [Times; 2]) -> Case {
@@ -81,7 +81,7 @@ const ONCE: Times = Times::Count(1);
 const TWICE: Times = Times::Count(2);
 const ALWAYS: Times = Times::Always;
 
-/// After which of the deeds the I/O must come back; after any other it is told so.
+/// After which of the interventions the I/O must come back; after any other it is told so.
 #[rstest]
 #[case::first_path(no_path([ONCE, ONCE]), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 1)]
 #[case::second_path(no_path([TWICE, ONCE]), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 2)]
@@ -90,16 +90,16 @@ const ALWAYS: Times = Times::Always;
 #[case::mirror(held(), &[Suspend, Load, Resume], 3)]
 #[case::path_of_a_leg(nested(ONCE), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 1)]
 #[case::leg_given_up(nested(ALWAYS), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 3)]
-fn what_is_held_comes_back_at_its_deed(
+fn what_is_held_comes_back_at_its_interventions(
     #[case] case: Case,
-    #[case] deeds: &[Deed],
+    #[case] interventions: &[Intervention],
     #[case] right: u32,
 ) {
     assert_eq!(model::knows(&case), Ok(()));
-    for after in 0..=deeds.len() as u32 {
-        let told = told(&case, Some(deeds), after);
+    for after in 0..=interventions.len() as u32 {
+        let told = told(&case, Some(interventions), after);
         assert_eq!(told.is_empty(), after == right, "after {after}: {told:?}");
-        let correct = format!("correct is after {}", deeds[right as usize - 1]);
+        let correct = format!("correct is after {}", interventions[right as usize - 1]);
         assert!(told.iter().all(|text| text.ends_with(&correct)), "{told:?}");
     }
 }
@@ -109,12 +109,15 @@ fn what_is_held_comes_back_at_its_deed(
 #[case::kept(kept_by_the_disk(), &[Release(0)])]
 #[case::silent(case(Op::Read, vec![fault(0, Op::Read)]), &[Reset(0)])]
 #[case::silent_twice(case(Op::Read, vec![fault(0, Op::Read)]), &[Reset(0), Reset(1)])]
-fn what_a_disk_keeps_is_not_back(#[case] case: Case, #[case] deeds: &[Deed]) {
-    let all = deeds.len() as u32;
-    assert_eq!(told(&case, Some(deeds), all), Vec::<String>::new());
+fn what_a_disk_keeps_is_not_back(#[case] case: Case, #[case] interventions: &[Intervention]) {
+    let all = interventions.len() as u32;
+    assert_eq!(told(&case, Some(interventions), all), Vec::<String>::new());
     for after in 0..all {
-        let told = told(&case, Some(deeds), after);
-        let last = format!("came back before {}", deeds[deeds.len() - 1]);
+        let told = told(&case, Some(interventions), after);
+        let last = format!(
+            "came back before {}",
+            interventions[interventions.len() - 1]
+        );
         assert!(
             matches!(told.as_slice(), [one] if one.ends_with(&last)),
             "{told:?}"
@@ -122,7 +125,7 @@ fn what_a_disk_keeps_is_not_back(#[case] case: Case, #[case] deeds: &[Deed]) {
     }
 }
 
-/// A record from before deeds were told is judged by all else.
+/// A record from before interventions were told is judged by all else.
 #[rstest]
 #[case::path(no_path([ONCE, ONCE]))]
 #[case::mirror(held())]
