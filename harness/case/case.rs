@@ -4,6 +4,7 @@ use crate::fault::{Disk, During, Fault, OtherFault};
 use crate::hold::{Hold, one_or_many};
 use crate::io::Io;
 use crate::legs::Legs;
+use crate::meanwhile::Meanwhile;
 use crate::soak::Soak;
 use crate::stack::{Log, Stack};
 use halfway_protocol::io::Op;
@@ -81,6 +82,12 @@ impl Case {
     pub fn members(&self) -> u8 {
         let paths = self.stack.nested().map_or(1, |paths| paths.count);
         self.legs.count / paths.max(1)
+    }
+
+    /// What is done while the requests are held.
+    pub fn meanwhile(&self) -> Meanwhile {
+        let first = self.holds.first();
+        first.map_or(Meanwhile::Nothing, |hold| hold.meanwhile)
     }
 
     /// Whether there is a mirror whose log lies on a disk of its own.

@@ -1,5 +1,6 @@
 //! Requests that are held in flight, and what is done meanwhile.
 
+use crate::meanwhile::Meanwhile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -43,30 +44,6 @@ pub enum Ending {
     /// It fails, and nothing of it is done.
     #[serde(rename = "EIO")]
     Eio,
-}
-
-/// What is done while a request is in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Meanwhile {
-    /// Nothing.
-    Nothing,
-    /// multipath: its path is failed by message.
-    FailPath,
-    /// multipath: its path is failed by message, and reinstated.
-    ReinstatePath,
-    /// The device is suspended, which waits for what is in flight, and resumed.
-    Suspend,
-    /// The same without flush (`DM_NOFLUSH_FLAG`).
-    SuspendNoflush,
-    /// The same table is loaded again: suspended without flush, resumed.
-    Reload,
-    /// The driver beneath gives the request up (its timeout passes, and it asks
-    /// the disk to abort it), and the disk ends it all the same, late.
-    Timeout,
-    /// The disk is unplugged (`device_del`). Once the I/O has come back the disk is
-    /// plugged again, the same table is loaded with it, and all is read once more.
-    Unplug,
 }
 
 /// A record of before 2026-11-25 has at most one hold, or null.

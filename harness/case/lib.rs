@@ -3,7 +3,7 @@
 //!
 //! * [`Case`]: one point of a scenario, with nothing left open: the [`stack`], its
 //!   [`legs`], the [`io`] with the shape of its memory ([`vector`]), the faults
-//!   ([`fault`]), the requests that are held and what is done meanwhile ([`hold`]), or
+//!   ([`fault`]), the requests that are held ([`hold`]) and what is done [`meanwhile`], or
 //!   a [`soak`].
 //! * [`observation`]: all that was seen of it.
 //! * [`verdict`]: what the judge says of the two.
@@ -22,6 +22,7 @@ pub mod hold;
 pub mod io;
 pub mod legs;
 pub mod limits;
+pub mod meanwhile;
 pub mod observation;
 pub mod soak;
 pub mod stack;
@@ -34,9 +35,10 @@ pub use case::{Case, Sabotage};
 pub use fault::{Disk, During, Fault, OtherFault, Times};
 pub use fitting::Fitting;
 pub use halfway_controllers::Controller;
-pub use hold::{Ending, Hold, Meanwhile};
+pub use hold::{Ending, Hold};
 pub use io::Io;
 pub use legs::{Legs, OnError};
+pub use meanwhile::Meanwhile;
 pub use observation::Observation;
 pub use soak::{Filesystem, Length, Soak};
 pub use stack::{

@@ -9,9 +9,8 @@ use halfway_controllers::{AfterTimeout, Timeout};
 
 /// How the driver gives up a request of `case`, if it does.
 pub fn of_case(case: &Case) -> Option<Timeout> {
-    let first = case.holds.first()?;
     let timeout = case.legs.controller.profile().timeout.ok();
-    timeout.filter(|_| first.meanwhile == Meanwhile::Timeout)
+    timeout.filter(|_| case.meanwhile() == Meanwhile::Timeout)
 }
 
 /// Whether a request of `case` is given up by its driver and asked for again.

@@ -3,7 +3,7 @@
 use crate::errno::errno_name;
 use crate::{
     Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Meanwhile, Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1,
+    Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1,
     Sabotage, Soak, Stack, Sync, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
@@ -240,16 +240,7 @@ impl Display for Lower<'_, Hold> {
             stack.disk_name(hold.leg),
             hold.sector
         )?;
-        f.write_str(match hold.meanwhile {
-            Meanwhile::Nothing => "",
-            Meanwhile::FailPath => " while it is failed by message",
-            Meanwhile::ReinstatePath => " while it is failed by message and reinstated",
-            Meanwhile::Suspend => " while the device is suspended",
-            Meanwhile::SuspendNoflush => " while the device is suspended without flush",
-            Meanwhile::Reload => " while the table is loaded again",
-            Meanwhile::Timeout => " until the driver has given it up",
-            Meanwhile::Unplug => " while it is unplugged",
-        })?;
+        f.write_str(hold.meanwhile.profile().words)?;
         f.write_str(match hold.then {
             Ending::Ok => ", and then does it",
             Ending::Eio => ", and then fails it with EIO",

@@ -1,7 +1,7 @@
 //! What is done to the stack while requests are in flight.
 //!
 //! The disks keep the requests (`Storage::hold`), so that the order of events is
-//! ours: all have come, the intervention is done or has begun, they are let go, one
+//! ours: all have come, it is done or has begun, they are let go, one
 //! after the other.
 
 use super::interventions;
@@ -65,7 +65,9 @@ pub async fn act(
         Ok(done) if interventions.contains(&Intervention::Resume) => Ok(done),
         // QEMU stands still until the disk has ended what it was told to give up, and the
         // guest with it.
-        Ok(done) if gives_up(case) => let_go(station, case, None).await.map(|()| done),
+        Ok(done) if case.meanwhile().profile().disk_gives_up => {
+            let_go(station, case, None).await.map(|()| done)
+        }
         Ok(done) => let_go(station, case, Some(interventions))
             .await
             .map(|()| done),
@@ -74,12 +76,6 @@ pub async fn act(
     // Also where the intervention failed: a request that is kept keeps QEMU.
     station.storage.release_all();
     done.map(Some)
-}
-
-/// Whether the disk is told to give up what it holds, by its driver or since it goes.
-fn gives_up(case: &Case) -> bool {
-    let mut holds = case.holds.iter();
-    holds.any(|hold| matches!(hold.meanwhile, Meanwhile::Timeout | Meanwhile::Unplug))
 }
 
 /// Waits until all requests are held that are to be, or until none comes any more.
@@ -241,7 +237,7 @@ async fn suspended(
 ) -> Result<Vec<String>, Interruption> {
     let name = || NAME.to_owned();
     let mut done = Vec::new();
-    if (case.holds.first()).is_some_and(|hold| hold.meanwhile == Meanwhile::Reload) {
+    if case.meanwhile() == Meanwhile::Reload {
         let table = vec![stack::table(case)];
         let name = name();
         let load = Request::DmLoad { name, table };

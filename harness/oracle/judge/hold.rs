@@ -4,7 +4,7 @@
 
 use super::{Scene, given_up, race, trace};
 use crate::model;
-use halfway_case::{Ending, Hold, Meanwhile};
+use halfway_case::{Ending, Hold};
 
 /// Why the holds of the case prove nothing, if they do not.
 pub fn missing(scene: &Scene<'_>) -> Option<String> {
@@ -49,6 +49,7 @@ fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
     let command = scene.case.io.op.into();
     let mut ends = trace::completions(scene, hold.leg)
         .filter(|end| end.command == command && end.range.covers(hold.sector));
-    let ends_well = hold.then == Ending::Ok && hold.meanwhile != Meanwhile::Unplug;
+    let fails = scene.case.meanwhile().profile().fails_request;
+    let ends_well = hold.then == Ending::Ok && !fails;
     ends.find(|end| end.ok == ends_well).map(|end| end.place)
 }

@@ -3,7 +3,6 @@
 
 use super::{Scene, difference};
 use crate::model;
-use halfway_case::Meanwhile;
 use halfway_case::observation::Intervention;
 use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::OpReport;
@@ -79,9 +78,7 @@ fn released(
     interventions: &[Intervention],
     ops: &[OpReport],
 ) -> Option<Difference> {
-    let meanwhile = scene.case.holds.first()?.meanwhile;
-    let gives_up = matches!(meanwhile, Meanwhile::Timeout | Meanwhile::Unplug);
-    if gives_up || model::races_recovery(scene.case) {
+    if scene.case.meanwhile().profile().disk_gives_up || model::races_recovery(scene.case) {
         return None;
     }
     let parts = scene.case.io.parts();

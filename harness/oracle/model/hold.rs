@@ -13,12 +13,6 @@ use halfway_protocol::io::{Op, Path};
 /// it plugs only more (`AIO_PLUG_THRESHOLD` in fs/aio.c).
 const UNPLUGGED: u32 = 2;
 
-/// What is done while the requests are held.
-pub fn meanwhile(case: &Case) -> Meanwhile {
-    let first = case.holds.first();
-    first.map_or(Meanwhile::Nothing, |hold| hold.meanwhile)
-}
-
 fn fails(case: &Case) -> bool {
     case.holds.iter().any(|hold| is_failure(case, hold))
 }
@@ -44,7 +38,7 @@ fn fails(case: &Case) -> bool {
 ///   `uas_disconnect` ends it by `DID_NO_CONNECT` (`uas_zap_pending`). Of a read QEMU
 ///   may abort first, which the judge tells.
 fn is_failure(case: &Case, hold: &Hold) -> bool {
-    hold.then == Ending::Eio || meanwhile(case) == Meanwhile::Unplug
+    hold.then == Ending::Eio || case.meanwhile().profile().fails_request
 }
 
 /// Whether the model knows what becomes of the requests that `case` holds;
@@ -76,13 +70,13 @@ pub fn knows(
              is not to be seen",
         ));
     }
-    if meanwhile(case) == Meanwhile::Timeout && (fails(case) || case.holds.len() > 1) {
+    if case.meanwhile() == Meanwhile::Timeout && (fails(case) || case.holds.len() > 1) {
         return Err(Unknown(
             "a request is given up by its driver, and then fails; what the driver makes of that \
              differs by release: let one end well",
         ));
     }
-    if meanwhile(case) == Meanwhile::Unplug
+    if case.meanwhile() == Meanwhile::Unplug
         && (case.holds.len() > 1
             || !case.faults.is_empty()
             || case.io.requests > 1
@@ -96,7 +90,7 @@ pub fn knows(
              whole pages",
         ));
     }
-    if meanwhile(case) == Meanwhile::Unplug {
+    if case.meanwhile() == Meanwhile::Unplug {
         takes_all(case)?;
     }
     let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
@@ -118,8 +112,8 @@ pub fn knows(
             ));
         }
         Stack::Raid1(mirror) => {
-            let stays = matches!(meanwhile(case), Meanwhile::Nothing | Meanwhile::Unplug);
-            let recovers = fails(case) && case.io.op == Op::Write && !stays;
+            let resumed = case.meanwhile().profile().suspends;
+            let recovers = fails(case) && case.io.op == Op::Write && resumed;
             if recovers || mirror.sync != Sync::Nosync {
                 return Err(Unknown(
                     "a mirror that is resumed recovers what it has lost; how far it has come \
@@ -183,7 +177,7 @@ fn knows_one(
         };
         let reloaded = matches!(case.stack, Stack::Multipath(_))
             && fails(case)
-            && meanwhile(case) == Meanwhile::Reload;
+            && case.meanwhile() == Meanwhile::Reload;
         let queues = matches!(
             &case.stack,
             Stack::Multipath(Multipath {
@@ -235,22 +229,20 @@ fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     if !case.faults.is_empty() {
         return Err(Unknown("several requests are held, and others fail"));
     }
-    let (on_first, interventions, queues) = match &case.stack {
+    let event = case.meanwhile().profile();
+    let (on_first, is_known, queues) = match &case.stack {
         Stack::Multipath(multipath) => (
             true,
-            matches!(
-                meanwhile(case),
-                Meanwhile::Nothing | Meanwhile::FailPath | Meanwhile::ReinstatePath
-            ),
+            !event.suspends && !event.disk_gives_up,
             multipath.queue_if_no_path,
         ),
         Stack::Raid1(mirror) => (
             case.io.op == Op::Read,
-            meanwhile(case) == Meanwhile::Nothing,
+            case.meanwhile() == Meanwhile::Nothing,
             !mirror.handle_errors && case.io.op == Op::Write,
         ),
     };
-    if on_first && first.leg != 0 || !interventions || queues {
+    if on_first && first.leg != 0 || !is_known || queues {
         return Err(Unknown(
             "several requests are held; known is what becomes of them on the first leg or path, \
              while no table changes and what fails is handled at once",
@@ -271,7 +263,7 @@ fn without(case: &Case, unit: Unit) -> Case {
         leg: hold.leg,
         op: case.io.op,
         sector: hold.sector,
-        times: match meanwhile(case) {
+        times: match case.meanwhile() {
             // It is gone (`scsi_device_set_state` to `SDEV_DEL`, `del_gendisk`).
             Meanwhile::Unplug => Times::Always,
             _ => Times::Count(1),
@@ -347,7 +339,7 @@ fn joined(case: &Case, all: Expectation, unit: Unit, one: Expectation) -> Expect
     }
 }
 
-/// What the intervention changes in what is right without it.
+/// What is done meanwhile changes in what is right without it.
 fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     let Some(hold) = case.holds.first() else {
         return expected;

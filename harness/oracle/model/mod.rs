@@ -275,7 +275,7 @@ pub fn races_recovery(case: &Case) -> bool {
 
 /// Whether a disk of the stack is unplugged while it has a request of the I/O.
 pub fn unplugs(case: &Case) -> bool {
-    hold::meanwhile(case) == Meanwhile::Unplug
+    case.meanwhile() == Meanwhile::Unplug
 }
 
 /// Whether all legs show leg 0's content: a resynchronisation copied it

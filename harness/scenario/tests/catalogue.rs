@@ -3,7 +3,8 @@
 use super::rendered;
 use crate::file::{Fault, File, Hold, Io, Legs, Soak, Stack, Table};
 use crate::{LoadError, Scenario, case_file, load, schema};
-use halfway_case::Case;
+use crate::value::Value;
+use halfway_case::{Case, Meanwhile};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,10 @@ fn the_readme_tells_every_key_and_its_examples_work() {
                 || readme.contains(&told),
             "{told} is missing"
         );
+    }
+    for event in Meanwhile::ALL {
+        let word = format!("`{}`", event.word());
+        assert!(readme.contains(&word), "{word} is missing");
     }
     let counts: Vec<usize> = (readme.split("```toml\n").skip(1))
         .filter_map(|rest| rest.split("```").next())

@@ -6,7 +6,7 @@ use crate::file::{File, Hold};
 use crate::sweep::Given;
 use crate::value::{Target, Value};
 use halfway_case::limits;
-use halfway_case::{Controller, Ending, Meanwhile};
+use halfway_case::{Ending, Meanwhile};
 use halfway_protocol::io::Op;
 
 pub(super) fn hold(file: &File, report: &mut Report) {
@@ -29,14 +29,14 @@ pub(super) fn hold(file: &File, report: &mut Report) {
         place::legs(&hold.leg, file, report);
         place::sectors(&hold.at, file, report);
         places(hold, index, report);
-        if let Some(intervention) = hold
+        if let Some(event) = hold
             .meanwhile
-            .find(|intervention| *intervention != Meanwhile::Nothing)
+            .find(|event| *event != Meanwhile::Nothing)
             && index > 0
         {
             report
                 .problem("the first hold says what is done while all are held")
-                .value(intervention, "this is a later one")
+                .value(event, "this is a later one")
                 .help("move it to the first `[[hold]]`");
         }
         for earlier in &file.hold[..index] {
@@ -88,52 +88,32 @@ fn same_request(file: &File, one: &Given<Hold>, again: &Given<Hold>, report: &mu
 /// What is true of each hold alike.
 fn of_all(file: &File, report: &mut Report) {
     let first = &file.hold[0].value;
-    let of_paths = |intervention: &Meanwhile| {
-        matches!(intervention, Meanwhile::FailPath | Meanwhile::ReinstatePath)
-    };
-    if let (Target::Raid1, Some(intervention)) =
-        (file.stack.target(), first.meanwhile.find(of_paths))
-    {
+    let to_path = first.meanwhile.find(|event| event.profile().to_path);
+    if let (Target::Raid1, Some(event)) = (file.stack.target(), to_path) {
         report
             .problem("a mirror has no paths")
-            .value(intervention, "this is done to a path")
+            .value(event, "this is done to a path")
             .help("only `target = \"multipath\"` takes such messages");
     }
-    let stays = (file.legs.controller).find(|one| one.profile().hot_unplug.is_err());
-    if let Some(Err(why)) = stays.map(|one| one.value.profile().hot_unplug) {
-        clash(
-            report,
-            stays,
-            (first.meanwhile).find(|intervention| *intervention == Meanwhile::Unplug),
-            why,
-            "take `virtio-scsi`, `pvscsi`, `usb-storage` or `usb-uas`",
-        );
+    let mut said = Vec::new();
+    for event in &first.meanwhile.0 {
+        let refused_on = event.value.profile().refused_on;
+        let controller = (file.legs.controller).find(|one| refused_on(*one).is_some());
+        let Some(refusal) = controller.and_then(|one| refused_on(one.value)) else {
+            continue;
+        };
+        if !said.contains(&refusal) {
+            clash(report, controller, Some(event), refusal.problem, refusal.help);
+            said.push(refusal);
+        }
     }
     clash(
         report,
         first.then.find(|then| *then != Ending::Ok),
-        (first.meanwhile).find(|intervention| *intervention == Meanwhile::Unplug),
+        (first.meanwhile).find(|event| event.profile().fails_request),
         "a disk that is unplugged tells nobody how it ends what it held",
         "leave `then` out",
     );
-    clash(
-        report,
-        (file.legs.controller).find(|one| *one != Controller::VirtioBlk),
-        (first.meanwhile)
-            .find(|intervention| !matches!(intervention, Meanwhile::Timeout | Meanwhile::Unplug)),
-        "what this controller makes of a request that takes long is not known",
-        "take `virtio-blk`",
-    );
-    let patient = (file.legs.controller).find(|one| one.profile().timeout.is_err());
-    if let Some(Err(why)) = patient.map(|one| one.value.profile().timeout) {
-        clash(
-            report,
-            patient,
-            (first.meanwhile).find(|intervention| *intervention == Meanwhile::Timeout),
-            "this driver gives no request up, or what becomes of that is not known",
-            why,
-        );
-    }
     clash(
         report,
         file.io.op.find(|op| !matches!(op, Op::Read | Op::Write)),
