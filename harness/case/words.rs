@@ -3,8 +3,8 @@
 use crate::errno::errno_name;
 use crate::{
     Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1,
-    Sabotage, Soak, Stack, Sync, Times, Vector,
+    Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1, Sabotage, Soak,
+    Stack, Sync, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;

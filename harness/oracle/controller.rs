@@ -30,7 +30,7 @@ fn meaning(controller: Controller, errno: i32) -> Option<ErrnoMeaning> {
 }
 
 /// Whether it is known what the controllers of `case` make of its errors.
-pub fn knows(case: &Case) -> Result<(), &'static str> {
+pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
     let fails = case.faults.iter().any(|fault| fault.op == Op::Write);
     let pages = (case.io.op, case.io.path) == (Op::Write, Path::Buffered);
     if case.legs.controller == Controller::PiecewiseMq && pages && fails {
@@ -178,7 +178,7 @@ mod tests {
         let fault = &case.faults[0];
         assert_eq!(asked(&case, fault), times);
         assert_eq!(target_error(&case, fault), of_disk);
-        assert!(knows(&case).is_ok());
+        assert!(knows_controller(&case).is_ok());
     }
 
     /// One changes the disk, the other is tried again for longer than anyone waits.
@@ -197,7 +197,10 @@ mod tests {
             "question = \"?\"\n[legs]\ncontroller = \"{controller}\"\n[[fault]]\nerrno = \"{errno}\"\n"
         );
         let scenario = Scenario::parse("test", &text).unwrap();
-        assert_eq!(knows(&scenario.expand().next().unwrap()).is_ok(), known);
+        assert_eq!(
+            knows_controller(&scenario.expand().next().unwrap()).is_ok(),
+            known
+        );
     }
 
     /// Of a buffered read the first attempt is read-ahead: one request, of which a

@@ -61,7 +61,7 @@ pub fn explain(case: &Case) -> String {
     }
     let units = units::nominal(&case.io.parts(), &case.boundaries());
     let expectation = model::expect(case, &Environment::ANY, &units);
-    for line in words(case, &expectation) {
+    for line in expectation_words(case, &expectation) {
         let _ = writeln!(text, "  A correct kernel: {line}");
     }
     let within_a_block = match case.io.vector {
@@ -100,7 +100,7 @@ fn explain_soak(case: &Case, soak: &Soak) -> String {
     text
 }
 
-fn words(case: &Case, expectation: &Expectation) -> Vec<String> {
+fn expectation_words(case: &Case, expectation: &Expectation) -> Vec<String> {
     let lower = case.stack.lower();
     let named = |legs: &[u8]| {
         let names: Vec<String> = (legs.iter())

@@ -24,5 +24,5 @@ pub mod status;
 pub mod units;
 
 pub use explain::explain;
-pub use judge::{blamed, judge, words};
+pub use judge::{blamed, entry_words, judge};
 pub use model::{Expectation, expect, fit, knows};

@@ -291,7 +291,7 @@ impl Draw {
                 Errno(errno)
             }),
             report: self.key(if is_target { 2 } else { u32::MAX }, |draw| {
-                let words = FaultReport::words();
+                let words = FaultReport::all_words();
                 let word = &words[draw.0.usize(0..words.len())];
                 word.parse().unwrap_or_default()
             }),

@@ -386,7 +386,7 @@ impl Value for FaultReport {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch> {
         let known = value.as_str().and_then(|word| word.parse().ok());
         known.ok_or_else(|| {
-            let words = FaultReport::words();
+            let words = FaultReport::all_words();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             unknown_word("a report of the target".to_owned(), value, &words)
         })
@@ -395,7 +395,7 @@ impl Value for FaultReport {
         self.to_string().into()
     }
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": FaultReport::words() })
+        json_schema!({ "enum": FaultReport::all_words() })
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// How a sense-giving target reports a fault; as text, a word of
-/// [`FaultReport::words`].
+/// [`FaultReport::all_words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultReport {
     /// A command that covers the bad sector is answered so.
@@ -61,7 +61,7 @@ impl FaultReport {
     }
 
     /// All that there are.
-    pub fn words() -> Vec<String> {
+    pub fn all_words() -> Vec<String> {
         let answers = Part::ALL.into_iter().flat_map(|part| {
             Failure::ALL
                 .iter()
@@ -86,7 +86,7 @@ impl fmt::Display for FaultReport {
     }
 }
 
-/// No word of [`FaultReport::words`].
+/// No word of [`FaultReport::all_words`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no report")]
 pub struct NoSuchFaultReport(String);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_what_it_was_written_as() {
-        let words = FaultReport::words();
+        let words = FaultReport::all_words();
         assert_eq!(words.len(), Part::ALL.len() * (Failure::ALL.len() + 2));
         for word in words {
             let report: FaultReport = word.parse().unwrap();

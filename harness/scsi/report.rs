@@ -182,7 +182,7 @@ impl Reports {
     }
 
     /// What `errno` is reported as; a medium error where the table has none.
-    pub fn of(&self, errno: u32) -> Report {
+    pub fn report_for(&self, errno: u32) -> Report {
         let known = self.0.get(&errno).copied();
         known.unwrap_or(Report::of(Failure::MediumError))
     }

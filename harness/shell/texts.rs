@@ -73,7 +73,7 @@ fn of_disk(case: &Case, entry: &Entry) -> String {
         }
         Member::Log => entry.member.to_string(),
     };
-    format!("{name} {}", halfway_oracle::words(&entry))
+    format!("{name} {}", halfway_oracle::entry_words(&entry))
 }
 
 /// What came of the case's I/O, and what the judge says of it.

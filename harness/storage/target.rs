@@ -311,7 +311,7 @@ mod tests {
     /// makes of them.
     fn played(plan: &Plan) -> Vec<(i32, String)> {
         let faults = plan.faults.iter();
-        let of = |errno: i32| plan.policy.reports.of(errno as u32).to_string();
+        let of = |errno: i32| plan.policy.reports.report_for(errno as u32).to_string();
         faults.map(|fault| (fault.errno, of(fault.errno))).collect()
     }
 
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn more_reports_than_errnos_are_refused() {
-        let words = halfway_scsi::FaultReport::words();
+        let words = halfway_scsi::FaultReport::all_words();
         let faults: Vec<Fault> = words[..9]
             .iter()
             .map(|word| fault(0, word, Times::Count(1)))

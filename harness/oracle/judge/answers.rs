@@ -31,12 +31,12 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     }
     for (index, (op, correct)) in report.ops.iter().zip(&scene.expected.answers).enumerate() {
         if !correct.contains(&op.result) {
-            let correct: Vec<String> = correct.iter().map(words).collect();
+            let correct: Vec<String> = correct.iter().map(answer_words).collect();
             found.push(difference(
                 Witness::Application,
                 format!(
                     "request {index} was answered with {}, correct is {}",
-                    words(&op.result),
+                    answer_words(&op.result),
                     correct.join(" or ")
                 ),
             ));
@@ -72,7 +72,7 @@ fn place(distance: i32) -> String {
     }
 }
 
-fn words(answer: &Answer) -> String {
+fn answer_words(answer: &Answer) -> String {
     match answer {
         Ok(bytes) => format!("{bytes} bytes"),
         Err(errno) => std::io::Error::from_raw_os_error(*errno).to_string(),

@@ -9,7 +9,7 @@ use halfway_protocol::trace::Kind;
 /// Vectors that were changed while their bios were with a driver.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     match &scene.seen.seen.bios {
-        Some(Ok(bios)) if missing(scene, bios) == 0 => follow(bios)
+        Some(Ok(bios)) if missed_sightings(scene, bios) == 0 => follow(bios)
             .violations
             .iter()
             .map(|violation| difference(Witness::Contract, violation.words(bios)))
@@ -23,7 +23,7 @@ pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
     let Some(Ok(bios)) = &scene.seen.seen.bios else {
         return None;
     };
-    let lost = missing(scene, bios);
+    let lost = missed_sightings(scene, bios);
     if lost > 0 {
         return Some(format!(
             "the contract watcher lost {lost} sightings of bios"
@@ -35,15 +35,15 @@ pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
         .then(|| "the tracepoints show bios, and the contract watcher saw none".to_owned())
 }
 
-fn missing(scene: &Scene<'_>, bios: &BioTrace) -> u64 {
+fn missed_sightings(scene: &Scene<'_>, bios: &BioTrace) -> u64 {
     holes(bios, &scene.seen.seen.trace)
 }
 
 /// What the watcher says, in a line; empty where it was not asked.
-pub fn words(scene: &Scene<'_>) -> String {
+pub fn contract_words(scene: &Scene<'_>) -> String {
     match &scene.seen.seen.bios {
         None => String::new(),
-        Some(Ok(bios)) => summary(bios, &follow(bios), missing(scene, bios)),
+        Some(Ok(bios)) => summary(bios, &follow(bios), missed_sightings(scene, bios)),
         Some(Err(refusal)) => format!("not watched: {refusal}"),
     }
 }

@@ -11,7 +11,7 @@ use halfway_protocol::trace::{Dev, Kind};
 /// failed case has them all.
 const LINES: usize = 12;
 
-pub fn of(scene: &Scene<'_>) -> Evidence {
+pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
     let mut entries: Vec<_> = scene
         .seen
         .journal
@@ -25,7 +25,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
             Member::Leg(disk) => scene.name(disk),
             Member::Log => entry.member.to_string(),
         };
-        format!("{name} {}", journal::words(entry))
+        format!("{name} {}", journal::entry_words(entry))
     });
     let of_leg = |dev: Dev| (0..scene.case.legs.count).any(|leg| scene.leg_dev(leg) == Some(dev));
     let trace = scene.seen.seen.trace.iter();
@@ -59,7 +59,7 @@ pub fn of(scene: &Scene<'_>) -> Evidence {
         status: state::line(scene)
             .map(|status| status.targets.join("; "))
             .unwrap_or_default(),
-        contract: contract::words(scene),
+        contract: contract::contract_words(scene),
     }
 }
 
@@ -101,7 +101,7 @@ pub fn shown(scene: &Scene<'_>) -> String {
         .filter(|leg| failed(*leg) > 0)
         .map(|leg| {
             let progress = match scene.failure_handling.progress {
-                true => progress::words(scene, leg),
+                true => progress::progress_words(scene, leg),
                 false => String::new(),
             };
             let name = scene.case.stack.disk_name(leg);
@@ -109,10 +109,13 @@ pub fn shown(scene: &Scene<'_>) -> String {
         });
     // Whom nobody heard fail has not failed.
     let legs = legs.filter(|_| !timeout::asks_again(scene.case));
-    let failures = other_faults::words(scene)
-        .chain(stop::words(scene))
+    let failures = other_faults::other_fault_words(scene)
+        .chain(stop::stop_words(scene))
         .chain(legs);
-    let failures: Vec<String> = given_up::words(scene).into_iter().chain(failures).collect();
+    let failures: Vec<String> = given_up::timeout_words(scene)
+        .into_iter()
+        .chain(failures)
+        .collect();
     let failure = match failures.is_empty() {
         true => format!("no {lower} failed"),
         false => failures.join(", "),

@@ -9,7 +9,7 @@ use halfway_protocol::trace::Kind;
 use halfway_scsi::Reply;
 
 /// Why the case proves nothing, if it does not.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_fault(scene: &Scene<'_>) -> Option<String> {
     if scene.expected.refused {
         let nothing = journal::is_empty(scene);
         return (!nothing).then(|| "the kernel refused the I/O, and a leg saw it".to_owned());
@@ -23,7 +23,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     if scene.expected.fires.is_empty() && !scene.case.faults.is_empty() && !absorbs(scene) {
         return Some("no fault of this case can fire: no leg is asked for a bad sector".to_owned());
     }
-    if let Some(reason) = hold::missing(scene) {
+    if let Some(reason) = hold::inconclusive_hold(scene) {
         return Some(reason);
     }
     let faults = scene
@@ -34,8 +34,8 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
     // What stopped the machine is no error that its driver has seen.
     let told = scene.case.legs.on_error == OnError::Report;
     let absorbed = scene.absorbed.iter().filter(|_| told);
-    (stop::missing(scene))
-        .or_else(|| multipathd::missing(scene))
+    (stop::inconclusive_stops(scene))
+        .or_else(|| multipathd::inconclusive_multipathd(scene))
         .or_else(|| other_faults::missed(scene))
         .or_else(|| {
             let mut faults = faults.into_iter().filter(|fault| !is_spared(scene, fault));
@@ -90,7 +90,7 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
 /// else is seen, the case asked something else than it was to ask.
 pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.holds.is_empty() && scene.seen.meanwhile.is_none() {
-        return hold::missing(scene);
+        return hold::inconclusive_hold(scene);
     }
     let faults = scene
         .expected
@@ -107,7 +107,7 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
                 "the fault on {} at sector {} did not fire: the leg answered {}",
                 scene.name(fault.leg),
                 fault.sector,
-                journal::words(&first)
+                journal::entry_words(&first)
             )
         })
     })
@@ -201,7 +201,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if !shown {
         return Some(format!(
             "{what} fired on the host ({}), and no tracepoint of the guest shows it",
-            journal::words(failed)
+            journal::entry_words(failed)
         ));
     }
     if scene.expected.partial && !completions().any(|event| event.error == 0) {
@@ -226,7 +226,12 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
                 .contains(&(fault.sector + offset))
             && fault.times == Times::Always
     });
-    let_through.map(|entry| format!("{what} fired, and yet there was {}", journal::words(entry)))
+    let_through.map(|entry| {
+        format!(
+            "{what} fired, and yet there was {}",
+            journal::entry_words(entry)
+        )
+    })
 }
 
 /// A disk that moves some sectors at a time has done what came before the

@@ -12,7 +12,7 @@ use halfway_controllers::AfterTimeout;
 
 /// Why it is not shown that the driver gave the held request up, and once, if it is
 /// not.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_timeout(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     match timeout::of_case(scene.case)?.then {
         // `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
@@ -102,7 +102,7 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
 }
 
 /// What a pass has shown of it, in words.
-pub fn words(scene: &Scene<'_>) -> Option<String> {
+pub fn timeout_words(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     let then = match timeout::of_case(scene.case)?.then {
         AfterTimeout::Waits => "waited on",

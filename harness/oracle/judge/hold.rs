@@ -7,7 +7,7 @@ use crate::model;
 use halfway_case::{Ending, Hold};
 
 /// Why the holds of the case prove nothing, if they do not.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_hold(scene: &Scene<'_>) -> Option<String> {
     let case = scene.case;
     if case.holds.is_empty() {
         return None;
@@ -16,9 +16,9 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         return Some("a request that was to be held never reached its disk".to_owned());
     }
     if model::races_recovery(case) {
-        return race::missing(scene);
+        return race::inconclusive_race(scene);
     }
-    if let Some(reason) = given_up::missing(scene) {
+    if let Some(reason) = given_up::inconclusive_timeout(scene) {
         return Some(reason);
     }
     let order = Hold::order(&case.holds);

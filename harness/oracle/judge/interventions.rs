@@ -51,13 +51,13 @@ fn targets(
         (!correct.contains(&intervention)).then(|| {
             let correct: Vec<String> = correct
                 .iter()
-                .map(|intervention| words(*intervention))
+                .map(|intervention| after_what(*intervention))
                 .collect();
             difference(
                 Witness::Liveness,
                 format!(
                     "request {index} came back {}, correct is {}",
-                    words(intervention),
+                    after_what(intervention),
                     correct.join(", or ")
                 ),
             )
@@ -65,7 +65,7 @@ fn targets(
     })
 }
 
-fn words(intervention: Option<Intervention>) -> String {
+fn after_what(intervention: Option<Intervention>) -> String {
     match intervention {
         None => "by itself".to_owned(),
         Some(intervention) => format!("after {intervention}"),

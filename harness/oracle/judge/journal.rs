@@ -19,7 +19,11 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         if let Some(open) = entries.iter().find(|entry| entry.result.is_none()) {
             found.push(difference(
                 Witness::Journal,
-                format!("{}: {} was never answered", scene.name(leg), words(open)),
+                format!(
+                    "{}: {} was never answered",
+                    scene.name(leg),
+                    entry_words(open)
+                ),
             ));
         }
     }
@@ -48,7 +52,7 @@ pub fn name(command: Command) -> &'static str {
 }
 
 /// `read 2048+128` with the result.
-pub fn words(entry: &Entry) -> String {
+pub fn entry_words(entry: &Entry) -> String {
     let name = name(entry.command);
     let result = match entry.result {
         Some(0) => "ok".to_owned(),
@@ -91,7 +95,7 @@ fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> 
         format!(
             "{}: {} reached it, which the I/O does not need",
             scene.name(leg),
-            words(stray)
+            entry_words(stray)
         ),
     ))
 }
@@ -317,7 +321,7 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
                 Witness::Journal,
                 format!(
                     "path {path} has done {named}, and yet path {other} was asked for it again: {}",
-                    words(&again.entry())
+                    entry_words(&again.entry())
                 ),
             ));
         }

@@ -31,7 +31,7 @@ mod unplug;
 #[cfg(test)]
 mod tests;
 
-pub use journal::words;
+pub use journal::entry_words;
 
 use super::controller;
 use super::model::{self, Environment, Expectation, races};
@@ -102,7 +102,7 @@ impl Scene<'_> {
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
                     commands.partition(|entry| entry.target_reply.is_some());
-                let requests = requests::of(&told, self.manner(leg)).into_iter();
+                let requests = requests::requests_of(&told, self.manner(leg)).into_iter();
                 let requests = requests.map(|one| one.entry());
                 requests.chain(others).collect()
             }
@@ -113,7 +113,7 @@ impl Scene<'_> {
     /// The same, with what became of each part; of devices that tell.
     fn requests(&self, leg: u8) -> Vec<Request> {
         let commands: Vec<Entry> = self.commands(leg).collect();
-        requests::of(&commands, self.manner(leg))
+        requests::requests_of(&commands, self.manner(leg))
     }
 
     /// How the commands of a leg are to be read.
@@ -239,7 +239,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
         outcome,
         reason,
         differences,
-        evidence: evidence::of(&scene),
+        evidence: evidence::gather_evidence(&scene),
     };
 
     let broken = contract::differences(&scene);
@@ -291,7 +291,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
     }
 
     if broken.is_empty()
-        && let Some(reason) = unplug::missing(&scene)
+        && let Some(reason) = unplug::inconclusive_unplug(&scene)
     {
         return verdict(Outcome::Inconclusive, reason, Vec::new());
     }
@@ -351,7 +351,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
         let reason = format!("{} lies: {lie}", case.legs.controller);
         return verdict(Outcome::Finding, reason, Vec::new());
     }
-    match fired::missing(&scene) {
+    match fired::inconclusive_fault(&scene) {
         Some(reason) => verdict(Outcome::Inconclusive, reason, Vec::new()),
         None => verdict(Outcome::Pass, evidence::shown(&scene), Vec::new()),
     }

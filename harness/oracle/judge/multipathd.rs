@@ -22,7 +22,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 }
 
 /// Why the case proves nothing, if multipathd is not known to have been there.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_multipathd(scene: &Scene<'_>) -> Option<String> {
     scene.case.stack.no_path_retry()?;
     if scene.seen.status_at_end.is_none() || scene.seen.table.is_none() {
         return Some("it was not seen what multipathd did".to_owned());

@@ -47,14 +47,20 @@ pub fn missed(scene: &Scene<'_>) -> Option<String> {
 /// A line for each request that one of them failed.
 pub fn evidence<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     scene.case.other_faults.iter().flat_map(move |other| {
-        let line =
-            move |entry| format!("{} {}{}", member(other), journal::words(entry), when(other));
+        let line = move |entry| {
+            format!(
+                "{} {}{}",
+                member(other),
+                journal::entry_words(entry),
+                when(other)
+            )
+        };
         failed(scene, other).map(line)
     })
 }
 
 /// What each of them did.
-pub fn words<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
+pub fn other_fault_words<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     scene.case.other_faults.iter().map(move |other| {
         let count = failed(scene, other).count();
         format!("{} failed {count} request(s){}", member(other), when(other))

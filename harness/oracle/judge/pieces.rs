@@ -29,7 +29,7 @@ impl Lie {
             self.leg,
             self.told.sector,
             self.told.sectors,
-            journal::words(&self.refused)
+            journal::entry_words(&self.refused)
         )
     }
 }
@@ -110,7 +110,7 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
         Some(format!(
             "{}: its medium refused a request ({}), and it did not tell the kernel of it",
             scene.name(leg),
-            journal::words(&untold)
+            journal::entry_words(&untold)
         ))
     })
 }
@@ -268,7 +268,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         if unknown {
             return told(format!(
                 "the device did {}, the guest saw no such thing",
-                journal::words(entry)
+                journal::entry_words(entry)
             ));
         }
     }

@@ -177,12 +177,12 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     })?;
     Some(format!(
         "the target did another part of it: {}",
-        journal::words(&wrong)
+        journal::entry_words(&wrong)
     ))
 }
 
 /// How far a leg got before it failed, in words.
-pub fn words(scene: &Scene<'_>, leg: u8) -> String {
+pub fn progress_words(scene: &Scene<'_>, leg: u8) -> String {
     let mut text = String::new();
     for one in scene.requests(leg).iter().filter(|one| one.progress() > 0) {
         let _ = write!(

@@ -67,7 +67,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
             Witness::Journal,
             format!(
                 "leg {leg}: {} was done before its region was recovered",
-                journal::words(&entry)
+                journal::entry_words(&entry)
             ),
         ));
     }
@@ -100,7 +100,7 @@ fn stale(scene: &Scene<'_>) -> Option<Difference> {
 
 /// Why they did not meet, if they did not: by the guest's tracepoints the I/O
 /// came, and a read was answered, before the recovery's request had ended.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_race(scene: &Scene<'_>) -> Option<String> {
     let (dm, _) = scene.seen.dm.as_ref()?;
     let hold = scene.case.holds.first()?;
     let dev = scene.leg_dev(hold.leg)?;

@@ -115,7 +115,7 @@ pub struct Manner {
 }
 
 /// The requests that these commands to one leg belong to, by their first one.
-pub fn of(commands: &[Entry], manner: Manner) -> Vec<Request> {
+pub fn requests_of(commands: &[Entry], manner: Manner) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     // Those without a result, by their place: a disk that is asked for ever leaves as many
     // behind it as its journal is long.
@@ -211,7 +211,7 @@ mod tests {
         let entries: Vec<Entry> = numbered
             .map(|((sector, report), order)| command(order, *sector, *report))
             .collect();
-        of(&entries, Manner::default())
+        requests_of(&entries, Manner::default())
             .into_iter()
             .map(|request| {
                 let parts = request.parts.iter();
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_request_ends_as_its_last_command() {
         let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
-        let entry = of(&entries, Manner::default())[0].entry();
+        let entry = requests_of(&entries, Manner::default())[0].entry();
         assert_eq!((entry.order, entry.result), (0, Some(0)));
         assert_eq!(entry.target_reply, entries[1].target_reply);
     }
@@ -299,7 +299,7 @@ mod tests {
     ) {
         let entries = [command(0, 2048, report)];
         let offline = false;
-        let found = of(&entries, Manner { offline, ahead });
+        let found = requests_of(&entries, Manner { offline, ahead });
         assert_eq!(found[0].result, result.and(entries[0].result));
         assert_eq!(found[0].parts.is_empty(), result.is_none());
     }
@@ -309,7 +309,7 @@ mod tests {
     fn a_request_is_of_one_operation() {
         let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
         entries[1].command = Command::Write;
-        let results = of(&entries, Manner::default())
+        let results = requests_of(&entries, Manner::default())
             .into_iter()
             .map(|one| one.result);
         assert_eq!(results.collect::<Vec<_>>(), [None, Some(0)]);

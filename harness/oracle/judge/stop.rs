@@ -29,7 +29,7 @@ fn stopping<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Entry> {
 
 /// Why the case proves nothing: the machine did not stop as often as the faults
 /// were to stop it.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_stops(scene: &Scene<'_>) -> Option<String> {
     if scene.case.legs.on_error == OnError::Report {
         return None;
     }
@@ -54,12 +54,12 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
 }
 
 /// What the stops were, in words; empty where there were none.
-pub fn words(scene: &Scene<'_>) -> Option<String> {
+pub fn stop_words(scene: &Scene<'_>) -> Option<String> {
     let first = stopping(scene).next()?;
     Some(format!(
         "the machine stopped {} ({} {})",
         journal::times(scene.seen.stops),
         first.member,
-        journal::words(first)
+        journal::entry_words(first)
     ))
 }

@@ -19,7 +19,7 @@ pub fn leg(case: &Case) -> Option<u8> {
 
 /// Why the case proves nothing of a disk that is unplugged, if it does not: to be
 /// asked before all else, since another case was played then.
-pub fn missing(scene: &Scene<'_>) -> Option<String> {
+pub fn inconclusive_unplug(scene: &Scene<'_>) -> Option<String> {
     let leg = leg(scene.case)?;
     if scene.seen.meanwhile.is_none() {
         return Some("the request that was to be held never reached its disk".to_owned());

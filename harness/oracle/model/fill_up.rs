@@ -7,7 +7,7 @@
 //! and goes on to another leg or path. All that happens before the first byte is
 //! written back.
 
-use super::{Expectation, PAGE, Unknown, indices, legs_with};
+use super::{Expectation, PAGE_SECTORS, Unknown, indices, legs_with};
 use crate::controller;
 use crate::units::Unit;
 use halfway_case::{Case, PathGrouping, Stack};
@@ -21,10 +21,12 @@ fn pages(case: &Case) -> Vec<Unit> {
     let mut pages = Vec::new();
     for (sector, sectors) in case.io.parts() {
         let end = sector + sectors;
-        let cut = [sector, end].into_iter().filter(|at| at % PAGE != 0);
+        let cut = [sector, end]
+            .into_iter()
+            .filter(|at| at % PAGE_SECTORS != 0);
         pages.extend(cut.map(|at| Unit {
-            sector: at / PAGE * PAGE,
-            sectors: PAGE,
+            sector: at / PAGE_SECTORS * PAGE_SECTORS,
+            sectors: PAGE_SECTORS,
         }));
     }
     pages.sort_unstable();
@@ -43,7 +45,7 @@ fn failing(case: &Case) -> Vec<u8> {
 }
 
 /// Whether it is known what becomes of a write whose filling up fails.
-pub fn knows(case: &Case) -> Result<(), Unknown> {
+pub fn knows_fill_up(case: &Case) -> Result<(), Unknown> {
     let mut failing = failing(case);
     if case.stack.nested().is_some() {
         // A mirror reads from its first leg while that has a path.
@@ -173,7 +175,11 @@ mod tests {
 
     fn case(stack: &str, sector: u64, fault: &str, legs: &[u8]) -> Case {
         // All of a page, or up to the end of one, or that and a part of the next.
-        let sectors = if sector.is_multiple_of(PAGE) { 8 } else { 7 };
+        let sectors = if sector.is_multiple_of(PAGE_SECTORS) {
+            8
+        } else {
+            7
+        };
         let mut text = format!(
             "question = \"?\"\n[stack]\n{stack}\n[io]\nop = \"write\"\npath = \"buffered\"\n\
              sector = {sector}\nsectors = {sectors}\n"

@@ -43,7 +43,7 @@ fn is_failure(case: &Case, hold: &Hold) -> bool {
 
 /// Whether the model knows what becomes of the requests that `case` holds;
 /// `on_target` is what its target does with a unit that nobody holds.
-pub fn knows(
+pub fn knows_holds(
     case: &Case,
     on_target: impl Fn(&Case, &[Unit]) -> Expectation,
 ) -> Result<(), Unknown> {

@@ -39,7 +39,7 @@ const TRACED: u64 = 1 << 14;
 /// `ENOTSUP`.
 const ENOTSUP: i32 = 95;
 /// Sectors in a page, the unit of the page cache.
-pub const PAGE: u64 = 8;
+pub const PAGE_SECTORS: u64 = 8;
 
 /// What the model must know of the guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,22 +146,22 @@ pub struct Unknown(pub &'static str);
 
 /// Whether the model knows what a correct kernel does with `case`.
 pub fn knows(case: &Case) -> Result<(), Unknown> {
-    multipathd::knows(case)?;
+    multipathd::knows_multipathd(case)?;
     if case.soak.is_some() {
-        return soak::knows(case);
+        return soak::knows_soak(case);
     }
     knows_operations(case)?;
-    controller::knows(case).map_err(Unknown)?;
-    reports::knows(case)?;
-    stop::knows(case)?;
-    hold::knows(case, on_target)?;
-    fill_up::knows(case)?;
+    controller::knows_controller(case).map_err(Unknown)?;
+    reports::knows_reports(case)?;
+    stop::knows_stops(case)?;
+    hold::knows_holds(case, on_target)?;
+    fill_up::knows_fill_up(case)?;
     match &case.stack {
         Stack::Raid1(mirror) => match &mirror.paths {
-            Some(paths) => nested::knows(case, mirror, paths),
-            None => raid1::knows(case, mirror),
+            Some(paths) => nested::knows_nested(case, mirror, paths),
+            None => raid1::knows_mirror(case, mirror),
         },
-        Stack::Multipath(multipath) => multipath::knows(case, multipath),
+        Stack::Multipath(multipath) => multipath::knows_multipath(case, multipath),
     }
 }
 
@@ -243,7 +243,7 @@ fn exceeds_segments(case: &Case, environment: &Environment, units: &[Unit]) -> b
         return false;
     };
     let apart = case.io.path == Path::Direct && case.io.vector == Vector::Pages;
-    let over = |unit: &&Unit| unit.sectors.div_ceil(PAGE) > most.into();
+    let over = |unit: &&Unit| unit.sectors.div_ceil(PAGE_SECTORS) > most.into();
     let cut = matches!(fault.op, Op::Read | Op::Write);
     let mut units = units.iter().filter(over);
     apart && cut && units.any(|unit| unit.covers(fault.sector))
@@ -430,7 +430,8 @@ fn knows_operations(case: &Case) -> Result<(), Unknown> {
     }
     // Such a device has blocks of 512 bytes, each of which is a bio (`set_init_blocksize`
     // in block/bdev.c).
-    let by_sectors = case.io.path == Path::Buffered && !case.legs.sectors.is_multiple_of(PAGE);
+    let by_sectors =
+        case.io.path == Path::Buffered && !case.legs.sectors.is_multiple_of(PAGE_SECTORS);
     if by_sectors && case.io.sectors * u64::from(case.legs.count) > TRACED {
         return Err(Unknown(
             "the page cache goes sector by sector on a device that is no whole number of pages: \
@@ -541,9 +542,9 @@ pub fn pages(case: &Case) -> Unit {
 
 /// Rounded to whole pages.
 pub fn rounded(range: Unit) -> Unit {
-    let from = range.sector / PAGE * PAGE;
+    let from = range.sector / PAGE_SECTORS * PAGE_SECTORS;
     Unit {
         sector: from,
-        sectors: range.end().div_ceil(PAGE) * PAGE - from,
+        sectors: range.end().div_ceil(PAGE_SECTORS) * PAGE_SECTORS - from,
     }
 }

@@ -20,7 +20,7 @@ use halfway_protocol::io::{Op, Path};
 /// 1280 KiB).
 const ONE_PIECE: u64 = 1280;
 
-pub fn knows(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
+pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_piece = case.io.path == Path::Direct
         && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_PIECE);
@@ -581,7 +581,7 @@ mod tests {
         assert_eq!(expected.units[0].asked, [(1, 1), (0, 0)]);
         assert_eq!((expected.active_group, expected.held), (Some(0), false));
         case.io.requests = 2;
-        assert!(knows(&case, &multipath).is_err());
+        assert!(knows_multipath(&case, &multipath).is_err());
     }
 
     /// The kernel has cut the one request at a gap of its memory, and the disk itself
@@ -620,7 +620,7 @@ mod tests {
         bad.report = Some(report.parse().unwrap());
         let mut case = case(2, 4, multipath.clone(), vec![bad]);
         case.legs.controller = Controller::Target;
-        assert!(knows(&case, &multipath).is_ok());
+        assert!(knows_multipath(&case, &multipath).is_ok());
         let units = [0, 128, 256, 384].map(|sector| Unit {
             sector,
             sectors: 128,
@@ -642,7 +642,7 @@ mod tests {
                 .all(|unit| unit.asked == [(1, 1), (0, 0)])
         );
         case.faults[0].leg = 1;
-        assert!(knows(&case, &multipath).is_err());
+        assert!(knows_multipath(&case, &multipath).is_err());
     }
 
     #[rstest]
@@ -694,6 +694,6 @@ mod tests {
         let faults = faults.iter().map(|&(leg, at, times)| fault(leg, at, times));
         let multipath = stack(grouping, queue);
         let case = case(2, requests, multipath.clone(), faults.collect());
-        assert_eq!(knows(&case, &multipath).is_ok(), known);
+        assert_eq!(knows_multipath(&case, &multipath).is_ok(), known);
     }
 }

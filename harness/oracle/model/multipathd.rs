@@ -27,7 +27,7 @@ use halfway_scsi::FaultReport;
 const ONE_COMMAND: u64 = 800;
 
 /// Whether the model knows what multipathd does in `case`, if there is one.
-pub fn knows(case: &Case) -> Result<(), Unknown> {
+pub fn knows_multipathd(case: &Case) -> Result<(), Unknown> {
     let Some(multipath) = case.stack.multipath() else {
         return Ok(());
     };
@@ -246,7 +246,7 @@ mod tests {
         Some("there for multipathd's checker")
     )]
     fn what_is_known(#[case] retry: &str, #[case] rest: &str, #[case] refused: Option<&str>) {
-        let known = knows(&case(retry, rest));
+        let known = knows_multipathd(&case(retry, rest));
         match (refused, known) {
             (None, Ok(())) => {}
             (Some(why), Err(Unknown(text))) => assert!(text.contains(why), "{text}"),

@@ -7,14 +7,14 @@
 //! fail the mirror, the mirror says how often it asks which leg.
 
 use super::multipath::{self, Course};
-use super::{Expectation, PAGE, UnitExpectation, Unknown, fault_meets, raid1, splits};
+use super::{Expectation, PAGE_SECTORS, UnitExpectation, Unknown, fault_meets, raid1, splits};
 use crate::controller;
 use crate::units::{self, Unit};
 use halfway_case::observation::Intervention;
 use halfway_case::{Case, Disk, Fault, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 
-pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> {
+pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> {
     if !case.holds.is_empty() {
         return Err(Unknown(
             "a request is held beneath a multipath that is beneath a mirror",
@@ -81,9 +81,9 @@ pub fn knows(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> 
         ));
     }
     for leg in 0..case.members() {
-        multipath::knows(&beneath(case, paths, leg), &paths.multipath)?;
+        multipath::knows_multipath(&beneath(case, paths, leg), &paths.multipath)?;
     }
-    raid1::knows(&above(case, mirror, &lost), mirror)
+    raid1::knows_mirror(&above(case, mirror, &lost), mirror)
 }
 
 /// Whether dm-io makes more than one bio of a unit: it counts on a page a segment
@@ -93,7 +93,7 @@ fn cut_by_dm_io(case: &Case, pieces: &[Unit]) -> bool {
     let within_a_page = |piece: &Unit| {
         let parts = case.io.parts();
         let part = parts.iter().rfind(|(sector, _)| *sector <= piece.sector);
-        part.is_some_and(|(sector, _)| !(piece.sector - sector).is_multiple_of(PAGE))
+        part.is_some_and(|(sector, _)| !(piece.sector - sector).is_multiple_of(PAGE_SECTORS))
     };
     match case.io.vector {
         Vector::Odd => true,

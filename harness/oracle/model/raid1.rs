@@ -5,9 +5,9 @@ pub mod race;
 mod recovery;
 
 use super::{
-    EIO, Expectation, PAGE, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets, indices,
-    is_piece, legs_always, legs_with, others, rounded, splits, unrecovered, whole, whole_answers,
-    without_flush_faults,
+    EIO, Expectation, PAGE_SECTORS, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets,
+    indices, is_piece, legs_always, legs_with, others, rounded, splits, unrecovered, whole,
+    whole_answers, without_flush_faults,
 };
 use crate::units::{self, Unit};
 use halfway_case::{Case, Fault, Log, Raid1, Sync, Times};
@@ -15,12 +15,12 @@ use halfway_protocol::io::{Op, Path};
 
 /// Sectors of zeros in one bio: as many pages as a bio may have
 /// (`__blkdev_issue_zero_pages`).
-const ZEROS: u64 = 256 * PAGE;
+const ZEROS: u64 = 256 * PAGE_SECTORS;
 
-pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
-    log::knows(case, mirror)?;
-    recovery::knows(case, mirror)?;
-    race::knows(case, mirror)?;
+pub fn knows_mirror(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+    log::knows_log(case, mirror)?;
+    recovery::knows_recovery(case, mirror)?;
+    race::knows_race(case, mirror)?;
     let pieces = units::nominal(&case.io.parts(), &case.boundaries()).len();
     let several_bios = case.io.op == Op::WriteZeroes && case.io.sectors > ZEROS;
     let pieces_vary = pieces > 1 || case.io.path == Path::Buffered || several_bios;
@@ -311,16 +311,16 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         .iter()
         .map(|&(sector, sectors)| {
             let of_page = |page: u64| Unit {
-                sector: page * PAGE,
-                sectors: PAGE,
+                sector: page * PAGE_SECTORS,
+                sectors: PAGE_SECTORS,
             };
             // What was read before the error counts (read(2)).
-            let until = |page: u64| match page * PAGE {
+            let until = |page: u64| match page * PAGE_SECTORS {
                 page if page <= sector => Err(EIO),
                 page => Ok(bytes(page - sector)),
             };
             let mut answers = Vec::new();
-            for page in sector / PAGE..(sector + sectors).div_ceil(PAGE) {
+            for page in sector / PAGE_SECTORS..(sector + sectors).div_ceil(PAGE_SECTORS) {
                 let lost = match exact {
                     true => !in_turn.order(of_page(page)).1,
                     false => legs_always(case, Op::Read, of_page(page)).len() == legs,

@@ -10,7 +10,7 @@ use halfway_scsi::FaultReport;
 /// QEMU's HBA takes 126 segments (`seg_max` in hw/scsi/virtio-scsi.c).
 const ONE_COMMAND: u64 = 800;
 
-pub fn knows(case: &Case) -> Result<(), Unknown> {
+pub fn knows_reports(case: &Case) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_command = case.io.path == Path::Direct
         && case.legs.max_sectors_kb.is_none()

@@ -14,7 +14,7 @@ use super::Unknown;
 use halfway_case::limits;
 use halfway_case::{Case, Controller, Log, OnError, Stack, Sync};
 
-pub fn knows(case: &Case) -> Result<(), Unknown> {
+pub fn knows_soak(case: &Case) -> Result<(), Unknown> {
     if case.legs.controller != Controller::VirtioBlk {
         return Err(Unknown(
             "what a driver that tries again makes of faults that come and go depends on timing: \

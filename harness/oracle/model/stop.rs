@@ -5,7 +5,7 @@
 use super::Unknown;
 use halfway_case::{Case, OnError, Times};
 
-pub fn knows(case: &Case) -> Result<(), Unknown> {
+pub fn knows_stops(case: &Case) -> Result<(), Unknown> {
     if case.legs.on_error == OnError::Report {
         return Ok(());
     }

@@ -2,8 +2,8 @@
 
 use super::rendered;
 use crate::file::{Fault, File, Hold, Io, Legs, Soak, Stack, Table};
-use crate::{LoadError, Scenario, case_file, load, schema};
 use crate::value::Value;
+use crate::{LoadError, Scenario, case_file, load, schema};
 use halfway_case::{Case, Meanwhile};
 use std::fs;
 use std::path::{Path, PathBuf};

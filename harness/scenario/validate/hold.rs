@@ -29,9 +29,7 @@ pub(super) fn hold(file: &File, report: &mut Report) {
         place::legs(&hold.leg, file, report);
         place::sectors(&hold.at, file, report);
         places(hold, index, report);
-        if let Some(event) = hold
-            .meanwhile
-            .find(|event| *event != Meanwhile::Nothing)
+        if let Some(event) = hold.meanwhile.find(|event| *event != Meanwhile::Nothing)
             && index > 0
         {
             report
@@ -103,7 +101,13 @@ fn of_all(file: &File, report: &mut Report) {
             continue;
         };
         if !said.contains(&refusal) {
-            clash(report, controller, Some(event), refusal.problem, refusal.help);
+            clash(
+                report,
+                controller,
+                Some(event),
+                refusal.problem,
+                refusal.help,
+            );
             said.push(refusal);
         }
     }

@@ -4,7 +4,7 @@ use crate::model::{EIO, Expectation, Unknown};
 use halfway_case::{Case, Disk, During, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
 
-pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+pub fn knows_log(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let faults = faults(case);
     let [fault, more @ ..] = faults.as_slice() else {
         return Ok(());

@@ -13,7 +13,7 @@ const ONE_COPY: u32 = 128;
 ///
 /// # Errors
 /// It does not, and why.
-pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+pub fn knows_race(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     if mirror.sync != Sync::Syncing {
         return Ok(());
     }

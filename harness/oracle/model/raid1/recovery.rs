@@ -11,7 +11,7 @@ use crate::units::{self, Unit};
 use halfway_case::{Case, Disk, During, Fault, Raid1};
 use halfway_protocol::io::{Op, Path};
 
-pub fn knows(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
+pub fn knows_recovery(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     let faults: Vec<&Fault> = case.other_faults_of(Disk::Leg, During::SetUp).collect();
     if faults.is_empty() {
         return Ok(());

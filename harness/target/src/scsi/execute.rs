@@ -235,7 +235,9 @@ impl<S: Storage> Blocks<'_, S> {
             storage.read(offset, &mut data[at..at + count as usize * block])
         });
         let answer = self.answer(extent, result);
-        let report = answer.errno.map(|errno| self.policy.reports.of(errno));
+        let report = answer
+            .errno
+            .map(|errno| self.policy.reports.report_for(errno));
         match report.is_some_and(|report| !report.moves_what_is_good(true)) {
             true => Completion {
                 good: 0,
@@ -342,7 +344,7 @@ impl<S: Storage> Blocks<'_, S> {
             Err(Stop::Whole { errno }) => (None, errno),
             Err(Stop::Bad { good, errno }) => (Some(good), errno),
         };
-        let report: Report = self.policy.reports.of(errno);
+        let report: Report = self.policy.reports.report_for(errno);
         let failed = report.reply(&Failed {
             lba: extent.lba,
             blocks: extent.blocks,
@@ -366,6 +368,6 @@ fn run(
     blocks: u32,
     step: impl FnMut(u32, u32) -> Result<(), StorageError>,
 ) -> Result<(), Stop> {
-    let locate = |errno| policy.reports.of(errno).needs_location();
+    let locate = |errno| policy.reports.report_for(errno).needs_location();
     transfer::run(blocks, policy.search, locate, step)
 }
