@@ -121,6 +121,26 @@ pub struct Expectation {
     pub log: Option<char>,
 }
 
+impl Expectation {
+    /// Nothing of the I/O fails: each request is answered whole, and every lower device
+    /// stays as it is. A rule says what differs from that. There are no units in it yet.
+    fn undisturbed(case: &Case) -> Self {
+        Expectation {
+            answers: whole_answers(case),
+            refused: false,
+            held: false,
+            units: Vec::new(),
+            health: vec!["A"; usize::from(case.legs.count)],
+            beneath: Vec::new(),
+            active_group: None,
+            loses_sync: false,
+            fires: Vec::new(),
+            partial: false,
+            log: None,
+        }
+    }
+}
+
 /// What happens to one unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitExpectation {
@@ -360,7 +380,6 @@ fn refused(case: &Case) -> Expectation {
     Expectation {
         answers: vec![vec![Err(EINVAL)]; case.io.parts().len()],
         refused: true,
-        held: false,
         units: Vec::new(),
         // A disk log has the legs flushed of its own accord (`mirror_flush`).
         health: (0..case.members())
@@ -369,15 +388,12 @@ fn refused(case: &Case) -> Expectation {
                 false => "A",
             })
             .collect(),
-        active_group: None,
         log: case.has_log_disk().then_some('A'),
         beneath: match case.stack.nested() {
             Some(_) => vec!["A"; legs],
             None => Vec::new(),
         },
-        loses_sync: false,
-        fires: Vec::new(),
-        partial: false,
+        ..Expectation::undisturbed(case)
     }
 }
 

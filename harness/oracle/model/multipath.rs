@@ -166,15 +166,8 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
     let asked = |path: u8| if path == 0 { (1, 1) } else { (0, 0) };
     Expectation {
         answers,
-        refused: false,
-        held: false,
-        health: vec!["A"; usize::from(case.legs.count)],
         active_group: Some(0),
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
         fires: indices(case, |one| one == fault).take(1).collect(),
-        partial: false,
         units: units
             .iter()
             .map(|&unit| UnitExpectation {
@@ -188,6 +181,7 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
                 asked: (0..case.legs.count).map(asked).collect(),
             })
             .collect(),
+        ..Expectation::undisturbed(case)
     }
 }
 
@@ -331,7 +325,6 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
     let active_group = usize::from(group_of(multipath, last));
     Expectation {
         answers,
-        refused: false,
         held: course.held,
         health: (0u8..)
             .zip(&course.failed)
@@ -342,9 +335,6 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
             })
             .collect(),
         active_group: (course.answered || course.error != EIO).then_some(active_group),
-        loses_sync: false,
-        log: None,
-        beneath: Vec::new(),
         partial: !fires.is_empty() && op != Op::Flush && splits(case, &[unit]),
         fires,
         units: vec![UnitExpectation {
@@ -356,6 +346,7 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
                 .map(|path| (times(path), times(path) + more))
                 .collect(),
         }],
+        ..Expectation::undisturbed(case)
     }
 }
 
@@ -404,8 +395,6 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
         .collect();
     Expectation {
         answers,
-        refused: false,
-        held: false,
         health: (0..case.legs.count)
             .map(|path| match () {
                 () if !failing.contains(&path) => "A",
@@ -413,12 +402,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
                 () => "AF",
             })
             .collect(),
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
         fires,
-        partial: false,
         units: units
             .iter()
             .map(|&unit| UnitExpectation {
@@ -438,6 +422,7 @@ fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
                     .collect(),
             })
             .collect(),
+        ..Expectation::undisturbed(case)
     }
 }
 

@@ -130,17 +130,9 @@ fn discard(case: &Case, units: &[Unit]) -> Expectation {
     };
     let met = |fault: &Fault| fault_meets(fault, Op::Discard, fault.leg, whole(case));
     Expectation {
-        answers: whole_answers(case),
-        refused: false,
-        held: false,
         units: units.iter().map(unit).collect(),
-        health: vec!["A"; legs],
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
         fires: indices(case, met).collect(),
-        partial: false,
+        ..Expectation::undisturbed(case)
     }
 }
 
@@ -279,16 +271,11 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
     Expectation {
         answers,
-        refused: false,
-        held: false,
         partial: !fires.is_empty() && splits(case, units),
         units: expected_units,
         health,
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
         fires,
+        ..Expectation::undisturbed(case)
     }
 }
 
@@ -350,8 +337,6 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         .collect();
     Expectation {
         answers,
-        refused: false,
-        held: false,
         units: units
             .iter()
             .map(|&unit| UnitExpectation {
@@ -363,12 +348,8 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             })
             .collect(),
         health,
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
-        partial: false,
         fires,
+        ..Expectation::undisturbed(case)
     }
 }
 
@@ -455,7 +436,6 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         .collect();
     Expectation {
         answers,
-        refused: false,
         held,
         units: units
             .iter()
@@ -472,14 +452,12 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             })
             .collect(),
         health,
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
         loses_sync: fails,
         partial: fails
             && exact
             && splits(case, units)
             && case.faults.iter().all(|fault| fault.op == Op::Write),
         fires,
+        ..Expectation::undisturbed(case)
     }
 }

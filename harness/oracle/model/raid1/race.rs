@@ -1,6 +1,6 @@
 //! An I/O to a region that is being recovered, whose recovery the disks hold.
 
-use crate::model::{Expectation, UnitExpectation, Unknown, whole, whole_answers};
+use crate::model::{Expectation, UnitExpectation, Unknown, whole};
 use crate::units::Unit;
 use halfway_case::{Case, Ending, Log, Meanwhile, Raid1, Sync};
 use halfway_protocol::io::{Op, Path};
@@ -70,17 +70,8 @@ pub fn expect(case: &Case, units: &[Unit]) -> Expectation {
         asked: (0..legs).map(|leg| (times(leg), times(leg))).collect(),
     };
     Expectation {
-        answers: whole_answers(case),
-        refused: false,
-        held: false,
         units: units.iter().map(unit).collect(),
-        health: vec!["A"; usize::from(legs)],
-        beneath: Vec::new(),
-        active_group: None,
-        log: None,
-        loses_sync: false,
-        fires: Vec::new(),
-        partial: false,
+        ..Expectation::undisturbed(case)
     }
 }
 

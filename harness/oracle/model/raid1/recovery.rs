@@ -115,17 +115,11 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
     Expectation {
         answers,
-        refused: false,
         held: case.io.op == Op::Write
             && !mirror.keep_log
             && units.iter().any(|unit| is_bad(&bad, mirror, *unit)),
         units: units.iter().map(unit).collect(),
         health,
-        active_group: None,
-        log: None,
-        beneath: Vec::new(),
-        loses_sync: false,
-        fires: Vec::new(),
-        partial: false,
+        ..Expectation::undisturbed(case)
     }
 }
