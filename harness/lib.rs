@@ -17,6 +17,7 @@ pub mod guest;
 pub mod machine;
 pub mod observation;
 pub mod oracle;
+pub mod provision;
 pub mod report;
 pub mod results;
 pub mod runner;

@@ -8,9 +8,9 @@ use crate::guest::client::strange;
 use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
 use crate::observation::Member;
-use crate::runner::plan::{self, Images, case_seed};
+use crate::runner::plan::case_seed;
 use crate::runner::station::Blueprint;
-use crate::runner::{Needs, Station};
+use crate::runner::{Images, Needs, Station};
 use crate::scenario::case::{Controller, Fault, Legs, OnError, Times};
 use crate::storage::serial;
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Memory, Op, Path, Segment};
@@ -114,7 +114,7 @@ pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row))
     let lacking = |recipe: &Recipe| {
         let mut modules = recipe.modules.iter();
         let why = modules.find_map(|module| images.lacking.get(module));
-        why.map(|why| told_anywhere(why))
+        why.map(|why| told_anywhere(&why.to_string()))
     };
     let mut rows = Vec::new();
     let mut made = Vec::new();
@@ -217,7 +217,9 @@ async fn start(
     images: &Images,
     controller: Controller,
 ) -> Result<Station, String> {
-    let boot = plan::boot_on(site.boot, images, controller).map_err(|why| told_anywhere(&why))?;
+    let boot = images
+        .boot_on(site.boot, controller)
+        .map_err(|why| told_anywhere(&why.to_string()))?;
     let members: Vec<(Member, u64)> = (0..legs_of(controller))
         .map(|leg| (Member::Leg(leg), SECTORS))
         .collect();

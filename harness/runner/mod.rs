@@ -12,12 +12,11 @@
 //! * `soak`, `soak_files`: a random mix of I/O and failures on one station, or of
 //!   failures beneath a file system.
 //! * [`stack`]: device-mapper tables.
-//! * `needs`: the drivers that a guest must have.
-//! * [`accel`]: the trial that decides between KVM and TCG.
+//! * `needs`: the drivers that a guest must have; [`images`]: the initramfs with them.
 
-pub mod accel;
 mod deeds;
 pub mod event;
+pub mod images;
 mod interlude;
 mod multipathd;
 mod needs;
@@ -35,6 +34,7 @@ mod stops;
 mod unplug;
 
 pub use event::Event;
+pub use images::Images;
 pub use needs::Needs;
 pub use perform::{Manner, clear_away, perform, set_up};
 pub use place::{RunError, run};

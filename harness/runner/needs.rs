@@ -43,6 +43,12 @@ impl Needs {
     }
 }
 
+/// Processors of a machine that serves `case`: where several submit they are to do
+/// so at once.
+pub fn processors(case: &Case) -> u8 {
+    if case.io.submitters > 1 { 2 } else { 1 }
+}
+
 /// Whether a case needs a machine with file systems and the programs for them.
 pub fn has_files(case: &Case) -> bool {
     filesystem(case).is_some()

@@ -266,10 +266,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         }
         let kind = Kind::of(&queued.case);
         let controller = kind.fitting.controller;
-        let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
+        let boot = match (shared.plan.images).boot(&shared.plan.boot, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
-                without_machine(&shared, queued.case, Outcome::Skipped, why);
+                without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
                 continue;
             }
         };

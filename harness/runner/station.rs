@@ -12,7 +12,7 @@ use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::observation::{KernelText, Member};
 use crate::scenario::Fitting;
-use crate::scenario::case::{Fault, Legs};
+use crate::scenario::case::{Controller, Fault, Legs};
 use crate::storage::{self, Storage, StorageError};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
@@ -112,6 +112,20 @@ pub struct Blueprint<'a> {
     pub spare: Option<Target>,
     /// Whether it needs a port for an interactive shell.
     pub shell: bool,
+}
+
+impl<'a> Blueprint<'a> {
+    /// Of a machine without disks, whose legs would be on `controller`.
+    pub fn bare(boot: &'a Boot, controller: Controller, patience: Duration) -> Self {
+        Blueprint {
+            boot,
+            fitting: controller.into(),
+            members: &[],
+            patience,
+            spare: None,
+            shell: false,
+        }
+    }
 }
 
 impl Station {
