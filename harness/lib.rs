@@ -14,6 +14,7 @@ pub mod cli;
 pub mod contract;
 pub mod controls;
 pub mod guest;
+pub mod lab;
 pub mod machine;
 pub mod observation;
 pub mod oracle;
@@ -27,3 +28,6 @@ pub mod soak;
 pub mod storage;
 
 pub use halfway_crash as crash;
+pub use lab::{Lab, LabError, Options};
+pub use oracle::{Outcome, Verdict, judge};
+pub use results::{Recorded, RecordedError};

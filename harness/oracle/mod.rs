@@ -27,5 +27,5 @@ pub mod verdict;
 
 pub use explain::explain;
 pub use judge::{blamed, judge, words};
-pub use model::{Expectation, expect, fit, knows};
+pub use model::{Expectation, Unfit, expect, fit, knows};
 pub use verdict::{Outcome, Verdict};

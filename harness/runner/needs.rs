@@ -24,6 +24,24 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Whether these are among them.
+    pub fn cover(&self, others: &Needs) -> bool {
+        self.controllers.is_superset(&others.controllers)
+            && self.stacks.is_superset(&others.stacks)
+            && self.with_files.is_superset(&others.with_files)
+            && self.filesystems.is_superset(&others.filesystems)
+            && self.with_multipathd.is_superset(&others.with_multipathd)
+    }
+
+    /// Adds these.
+    pub fn join(&mut self, others: &Needs) {
+        self.controllers.extend(&others.controllers);
+        self.stacks.extend(&others.stacks);
+        self.with_files.extend(&others.with_files);
+        self.filesystems.extend(&others.filesystems);
+        self.with_multipathd.extend(&others.with_multipathd);
+    }
+
     /// Of all of `cases`.
     pub fn of(cases: impl IntoIterator<Item = impl Borrow<Case>>) -> Self {
         let mut needs = Needs::default();

@@ -10,7 +10,7 @@ use super::needs;
 use super::perform::{Manner, perform};
 use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
-use super::station::{Station, StationError};
+use super::station::{BOOTS, Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{KernelText, Liveness, Observation};
 use crate::oracle::{self, Outcome, Verdict};
@@ -24,9 +24,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
-
-/// How often a machine is started before the run is given up.
-const BOOTS: u32 = 3;
 
 /// How often a case is tried while the infrastructure fails, or nothing is shown: a
 /// busy host lets a request come too late, or two of them together.
@@ -531,7 +528,7 @@ fn say_refused(shared: &Shared, case: &Case, seen: &Observation) {
 }
 
 /// Why a machine cannot serve another case after this.
-fn must_end(seen: &Observation) -> Option<String> {
+pub fn must_end(seen: &Observation) -> Option<String> {
     match &seen.liveness {
         Liveness::Exited(how) => return Some(format!("QEMU ended ({how})")),
         Liveness::Silent => return Some("the guest no longer answers".to_owned()),

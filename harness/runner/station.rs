@@ -69,6 +69,9 @@ impl StationError {
     }
 }
 
+/// How often a machine is started before it is given up.
+pub const BOOTS: u32 = 3;
+
 /// How often a guest is asked for disks that it does not have yet.
 const SEARCH: Duration = Duration::from_millis(50);
 
