@@ -3,7 +3,7 @@
 use super::{GuestUp, LabError, Options};
 use crate::machine::command::Boot;
 use crate::observation::{Member, Observation};
-use crate::oracle::{self, Outcome, Verdict};
+use crate::oracle::{self, Outcome, Verdict, model};
 use crate::provision::{self, Provisions};
 use crate::runner::event::Stamped;
 use crate::runner::plan::{Kind, Watch, case_seed, members};
@@ -134,6 +134,7 @@ impl Room {
             attempt: 1,
             watched: self.options.watch,
             standing: false,
+            due: model::due(case),
         };
         let seed = case_seed(self.options.seed, &case.id);
         let performed = runner::perform(&mut bench.station, case, seed, manner).await;

@@ -5,15 +5,14 @@
 //! after the other.
 
 use super::deeds;
-use super::perform::Interruption;
+use super::interruption::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
 use super::unplug;
 use crate::guest::client::strange;
 use crate::observation::{Deed, Member};
-use crate::oracle::model;
 use crate::scenario::case::{Case, Hold, Meanwhile};
-use crate::scenario::timeout;
+use crate::scenario::{facts, timeout};
 use crate::storage;
 use halfway_controllers::Timeout;
 use halfway_protocol::io::Op;
@@ -57,7 +56,7 @@ pub async fn act(
         station.storage.release_all();
         return Ok(None);
     }
-    if model::races_recovery(case) {
+    if facts::races_recovery(case) {
         meet(station, case).await?;
     }
     let done = match deed(station, case, deeds).await {

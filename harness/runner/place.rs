@@ -6,14 +6,15 @@
 //! case that showed nothing, on the same one.
 
 use super::event::{Details, Event, Stamped};
+use super::manner::Manner;
 use super::needs;
-use super::perform::{Manner, perform};
+use super::perform::perform;
 use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
 use super::station::{BOOTS, Station, StationError};
 use crate::machine::command::Boot;
 use crate::observation::{KernelText, Liveness, Observation};
-use crate::oracle::{self, Outcome, Verdict};
+use crate::oracle::{self, Outcome, Verdict, model};
 use crate::scenario::Case;
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
@@ -414,6 +415,7 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
             attempt,
             watched: shared.plan.watch == Watch::On || unwatched.is_some(),
             standing: false,
+            due: model::due(&case),
         },
     )
     .await;

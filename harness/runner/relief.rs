@@ -3,7 +3,7 @@
 //! (`virtscsi_eh_timed_out`).
 
 use super::deeds;
-use super::perform::Interruption;
+use super::interruption::Interruption;
 use super::station::Station;
 use crate::observation::{Deed, Member};
 use crate::scenario::case::{Case, Fault, Times};

@@ -1,8 +1,8 @@
 //! A machine with its disks and its agent, ready for cases.
 
-use super::multipathd;
 use super::needs;
 use super::plan::Plan;
+use super::programs;
 use super::stack;
 use crate::guest::boot::Booted;
 use crate::guest::{self, BootError, CallError, Guest};
@@ -186,7 +186,7 @@ impl Station {
             station.find_disks(blueprint).await?;
             station.storage.identify(station.machine.qmp()).await?;
             if blueprint.fitting.multipathd {
-                multipathd::boot(&station).await?;
+                programs::start_udev(&station.guest).await?;
             }
             if let Some(table) = &blueprint.spare {
                 station.keep_a_spare(table.clone()).await?;

@@ -1,6 +1,7 @@
 //! A disk that is unplugged with a request in flight, and plugged again.
 
-use super::perform::{Interruption, WRITTEN, io_request};
+use super::interruption::Interruption;
+use super::request::{WRITTEN, io_request};
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::client::strange;

@@ -15,6 +15,7 @@ mod draw;
 mod errno;
 pub mod error;
 mod expand;
+pub mod facts;
 mod file;
 mod fitting;
 pub mod limits;

@@ -1,10 +1,10 @@
 //! What multipathd did, where there is one: with its map, and with the paths.
 
 use super::{Scene, difference};
-use crate::oracle::model;
 use crate::oracle::status;
 use crate::oracle::verdict::{Difference, Witness};
 use crate::scenario::case::NoPathRetry;
+use crate::scenario::facts;
 
 /// Between two of its checks of a path, as it is told (`polling_interval`).
 const CHECK: u64 = 1_000_000;
@@ -28,7 +28,7 @@ pub fn missing(scene: &Scene<'_>) -> Option<String> {
         return Some("it was not seen what multipathd did".to_owned());
     }
     // The I/O must have waited for the disk, and not only for multipathd.
-    let waited = scene.expected.held && model::multipathd::back(scene.case).is_some();
+    let waited = scene.expected.held && facts::hba_back(scene.case).is_some();
     let deeds = scene
         .seen
         .repair

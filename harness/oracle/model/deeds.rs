@@ -1,13 +1,12 @@
 //! Which deed brings an I/O back that its target holds: what the kernel must do by
 //! itself, and at what an operator does, and not later.
 
-use super::{
-    Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested,
-};
+use super::{Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, nested};
 use crate::observation::Deed;
 use crate::oracle::controller;
 use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{Case, Fault, Stack, Times};
+use crate::scenario::facts;
 use halfway_protocol::io::{Op, Path};
 
 /// For each request of the application what may bring it back: a deed, or `None` for
@@ -37,7 +36,7 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Deed>
         },
         (Stack::Multipath(multipath), _) if multipath.no_path_retry.is_some() => {
             // Else multipathd gives up by itself.
-            vec![vec![multipathd::back(case).map(Deed::HbaBack)]]
+            vec![vec![facts::hba_back(case).map(Deed::HbaBack)]]
         }
         (Stack::Multipath(multipath), [unit]) => {
             let op = match case.faults.iter().any(|fault| fault.op == Op::Flush) {

@@ -7,17 +7,12 @@ use crate::oracle::units::{self, Unit};
 use crate::scenario::case::{
     Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
 };
+pub use crate::scenario::facts::meanwhile;
 use halfway_protocol::io::{Op, Path};
 
 /// Requests of one submitter that the block layer does not merge meanwhile, since
 /// it plugs only more (`AIO_PLUG_THRESHOLD` in fs/aio.c).
 const UNPLUGGED: u32 = 2;
-
-/// What is done while the requests are held.
-pub fn meanwhile(case: &Case) -> Meanwhile {
-    let first = case.holds.first();
-    first.map_or(Meanwhile::Nothing, |hold| hold.meanwhile)
-}
 
 fn fails(case: &Case) -> bool {
     case.holds.iter().any(|hold| is_failure(case, hold))
