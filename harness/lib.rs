@@ -9,21 +9,21 @@
 //!                 \-> events -> report (terminal), results (record)
 //! ```
 
-pub mod audit;
+mod audit;
 pub mod cli;
 pub mod contract;
-pub mod controls;
+mod controls;
 pub mod guest;
 pub mod lab;
 pub mod machine;
 pub mod observation;
 pub mod oracle;
 pub mod provision;
-pub mod report;
-pub mod results;
-pub mod runner;
+mod report;
+mod results;
+mod runner;
 pub mod scenario;
-pub mod shell;
+mod shell;
 pub mod soak;
 pub mod storage;
 

@@ -16,20 +16,21 @@
 //!   byte on.
 //! * [`qmp`]: QMP with a watchdog.
 
-pub mod accel;
-pub mod clock;
+pub(crate) mod accel;
+pub(crate) mod clock;
 pub mod command;
-pub mod daemon;
-pub mod janitor;
-pub mod life;
-pub mod pipe;
-pub mod process;
-pub mod qemu;
-pub mod qmp;
+pub(crate) mod daemon;
+pub(crate) mod janitor;
+mod life;
+pub(crate) mod pipe;
+mod process;
+pub(crate) mod qemu;
+mod qmp;
 
 pub use accel::{Accel, AccelChoice};
 use command::file;
 pub use daemon::Daemon;
+pub use janitor::Workshop;
 pub use life::{Booting, Machine, StartError, Wreck};
 pub use qemu::{Qemu, QemuError};
 pub use qmp::{GreetError, Qmp};

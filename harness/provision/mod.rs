@@ -2,7 +2,7 @@
 //! first one is started.
 //!
 //! * [`prepare`]: all of it, from a [`Request`] to [`Provisions`].
-//! * [`kernel`]: the kernel, and the modules that are built for it.
+//! * `kernel`: the kernel, and the modules that are built for it.
 //! * `images`: an initramfs for each controller, or why there is none.
 //! * `acceleration`: KVM or TCG, by trial.
 //! * `aside`: work that takes its time, beside the event loop.
@@ -12,7 +12,7 @@ mod acceleration;
 mod aside;
 mod error;
 mod images;
-pub mod kernel;
+pub(crate) mod kernel;
 
 pub use aside::{Listen, Listener, silent};
 pub use error::ProvisionError;
@@ -21,8 +21,10 @@ use crate::machine::accel::Memory;
 use crate::machine::command::{Boot, MEMORY_MIB};
 use crate::machine::janitor::Workshop;
 use crate::machine::{Accel, AccelChoice, Qemu, clock};
-use crate::results::manifest::{self, Acceleration, Kernel};
-use crate::runner::{Images, Needs};
+use crate::results::manifest;
+pub use crate::results::manifest::{Acceleration, Kernel};
+pub use crate::runner::images::{Images, Lack};
+pub use crate::runner::needs::Needs;
 use halfway_builder::controls::Control;
 use halfway_builder::{Cache, Extra, KernelSpec};
 use std::path::PathBuf;

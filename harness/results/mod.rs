@@ -28,7 +28,6 @@ pub(crate) mod canned;
 mod tests;
 
 pub use error::RecordError;
-pub use manifest::Manifest;
 pub use record::Record;
 pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};

@@ -5,7 +5,7 @@
 //! * `place`: cases on machines, with retries.
 //! * [`station`]: a machine with its disks and its agent, ready for cases.
 //! * `perform`: one case on one station, in a [`Manner`]; `set_up`: its stack, `request`:
-//!   its I/O; [`Interruption`]: why it ended before its end.
+//!   its I/O; `interruption`: why it ended before its end.
 //! * `deeds`: what the harness does for an I/O, told to the guest.
 //! * `operator`: what is done about I/O that the target holds; `waiting`: how that is
 //!   seen; `multipathd`: where a real one does it, `programs`: how it is run.
@@ -50,7 +50,6 @@ mod waiting;
 pub use event::Event;
 pub use halfway_protocol::facility::Facility;
 pub use images::Images;
-pub use interruption::Interruption;
 pub use manner::Manner;
 pub use needs::Needs;
 pub use perform::perform;

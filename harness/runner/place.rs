@@ -197,6 +197,10 @@ pub async fn run(
         cases,
         whole: shared.plan.whole,
     });
+    for text in &shared.plan.notes {
+        let text = text.clone();
+        shared.say(Event::Note { text });
+    }
 
     let workers: Vec<_> = (0..jobs)
         .map(|_| tokio::task::spawn_local(work(Rc::clone(&shared))))

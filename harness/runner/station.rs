@@ -8,7 +8,6 @@ use crate::guest::boot::Booted;
 use crate::guest::{self, BootError, CallError, Guest};
 use crate::machine::command::{self, Boot};
 use crate::machine::daemon::{self, Daemon};
-use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::observation::{KernelText, Member};
 use crate::scenario::Fitting;
@@ -240,11 +239,6 @@ impl Station {
             attribute: "queue/max_sectors_kb".to_owned(),
             value: Some(kib.unwrap_or(limits.max_sectors_kb).to_string()),
         })
-    }
-
-    /// What the storage daemon has said on its stderr.
-    pub fn daemon_stderr(&self) -> Option<&Listener> {
-        self.daemon.as_ref().map(Daemon::stderr)
     }
 
     /// Makes an idle mirror that stays for the machine's life. dm's bio slabs

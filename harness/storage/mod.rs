@@ -48,14 +48,14 @@
 mod account;
 mod backend_log;
 pub mod blkdebug;
-pub mod controller;
+mod controller;
 mod dirty_log;
-pub mod journal;
-pub mod medium;
-pub mod nbd;
+mod journal;
+mod medium;
+mod nbd;
 mod target;
 mod trace_line;
-pub mod trace_log;
+mod trace_log;
 mod trace_pipe;
 
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
