@@ -90,7 +90,10 @@ pub async fn arrival(station: &Station) {
 /// Gives the I/O the time to come upon the recovery that is held.
 async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
     let since = tokio::time::Instant::now();
-    while case.io.op == Op::Read && !station.storage.has_read(case) && since.elapsed() < ARRIVAL {
+    while case.io.op == Op::Read
+        && !station.storage.has_read(&case.legs, &case.io)
+        && since.elapsed() < ARRIVAL
+    {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     tokio::time::sleep(MEETING).await;

@@ -49,7 +49,6 @@ mod waiting;
 
 pub use event::Event;
 pub use halfway_protocol::facility::Facility;
-pub use images::Images;
 pub use manner::Manner;
 pub use needs::Needs;
 pub use perform::perform;

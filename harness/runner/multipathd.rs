@@ -95,9 +95,9 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
         let patience = if start < STARTS { SOON } else { ROUNDS };
         let instead = loop {
             match map(station, case).await? {
-                Ok((dev, limits)) => return Ok(Reply::Created(dev, limits)),
-                Err(_) if since.elapsed() < patience => tokio::time::sleep(LOOK).await,
-                Err(instead) => break instead,
+                Map::Whole(dev, limits) => return Ok(Reply::Created(dev, limits)),
+                Map::Other(_) if since.elapsed() < patience => tokio::time::sleep(LOOK).await,
+                Map::Other(instead) => break instead,
             }
         };
         station.guest.call(Request::ProgramEnd).await?;
@@ -116,14 +116,20 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
     }
 }
 
-/// The map, once all its paths are there in their order, and active; else what is
-/// there instead.
-async fn map(station: &Station, case: &Case) -> Result<Result<(Dev, Limits), String>, CallError> {
+/// What multipathd has made.
+enum Map {
+    /// The map, with all its paths in their order, and active.
+    Whole(Dev, Limits),
+    /// What is there instead.
+    Other(String),
+}
+
+async fn map(station: &Station, case: &Case) -> Result<Map, CallError> {
     let name = || NAME.to_owned();
     let (dev, limits) = match station.guest.call(Request::DmFind { name: name() }).await {
         Ok(Reply::Created(dev, limits)) => (dev, limits),
         Ok(other) => return Err(strange(other)),
-        Err(CallError::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+        Err(CallError::Refused(refusal)) => return Ok(Map::Other(refusal.to_string())),
         Err(error) => return Err(error),
     };
     let table = match station
@@ -139,7 +145,10 @@ async fn map(station: &Station, case: &Case) -> Result<Result<(Dev, Limits), Str
     let disks = station.disks.iter().map(|(_, disk)| disk.dev.to_string());
     let disks: Vec<String> = disks.take(case.legs.count.into()).collect();
     let all = paths.eq(disks.iter().map(String::as_str)) && are_active(case, &status);
-    Ok(if all { Ok((dev, limits)) } else { Err(table) })
+    Ok(match all {
+        true => Map::Whole(dev, limits),
+        false => Map::Other(table),
+    })
 }
 
 fn are_active(case: &Case, status: &DmStatus) -> bool {

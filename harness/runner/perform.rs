@@ -111,7 +111,7 @@ pub async fn perform(
     }
     // Before a disk was plugged again, this was done already.
     if seen.unplugged.is_none() {
-        (seen.journal, seen.media) = match station.storage.collect(case) {
+        (seen.journal, seen.media) = match station.storage.collect(&case.legs, &case.io) {
             Ok(collected) => collected,
             // A QEMU that is gone leaves a torn journal.
             Err(_) if seen.liveness != Liveness::Alive => Default::default(),

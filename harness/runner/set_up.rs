@@ -95,7 +95,7 @@ pub(super) async fn prepare(
     let created = if case.stack.no_path_retry().is_some() {
         let created = multipathd::start(station, case).await?;
         // What it and udev have read is not the I/O's.
-        station.storage.collect(case)?;
+        station.storage.collect(&case.legs, &case.io)?;
         station.arm(&case.legs, faults, &[]).await?;
         created
     } else if synced || !case.aside.is_empty() {
@@ -111,7 +111,7 @@ pub(super) async fn prepare(
             all(settle(station)).await?;
         }
         // What the resynchronisation did is not the I/O's.
-        let (entries, _) = station.storage.collect(case)?;
+        let (entries, _) = station.storage.collect(&case.legs, &case.io)?;
         if !case.aside.is_empty() {
             *set_up = entries;
         }
@@ -143,7 +143,7 @@ pub(super) async fn prepare(
     if case.has_log_disk() {
         // The log's header is written when the table is resumed; what the I/O
         // makes the log write is to be seen by itself.
-        station.storage.collect(case)?;
+        station.storage.collect(&case.legs, &case.io)?;
     }
     let mut limits = limits;
     if case.linear.is_some() {

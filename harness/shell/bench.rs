@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
 
     /// Takes what has reached the disks into our journal.
     fn collect(&mut self) -> Result<(), Trouble> {
-        let collected = self.station.storage.collect(&self.case);
+        let collected = (self.station.storage).collect(&self.case.legs, &self.case.io);
         let (entries, _) = collected.map_err(|error| format!("The disks failed: {error}"))?;
         // QEMU flushes of itself when a fault is armed.
         let by_hand = |entry: &Entry| entry.command != Command::Flush;
