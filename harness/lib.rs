@@ -1,6 +1,11 @@
 //! Halfway fails a block request halfway, inside a real Linux guest kernel, and
 //! checks that device-mapper resubmits it whole.
 //!
+//! From Rust, [`Lab`] boots, runs and judges cases of a [`Scenario`](scenario::Scenario);
+//! [`Recorded`] is a case with what was seen of it, to be judged again. Beneath the lab
+//! are what machines are made of ([`provision`]), the machines ([`machine`]), their disks
+//! ([`storage`]) and their agent ([`guest`]). Whatever none of these users needs is private.
+//!
 //! Data flow in one direction, a folder each:
 //!
 //! ```text

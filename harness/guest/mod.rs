@@ -1,8 +1,8 @@
 //! The client of the guest agent.
 //!
-//! * [`client`]: calls and answers over the agent's port.
+//! * `client`: calls and answers over the agent's port.
 //! * [`channel`]: the frames of [`halfway_protocol::session`] on a machine's port.
-//! * [`boot`]: from QEMU's start to the agent's hello, watched.
+//! * [`mod@boot`]: from QEMU's start to the agent's hello, watched.
 
 pub mod boot;
 pub mod channel;

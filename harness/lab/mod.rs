@@ -100,8 +100,9 @@ impl Lab {
     /// Opens a lab. Nothing is fetched and no machine is started yet.
     ///
     /// # Errors
-    /// The event loop cannot be had.
+    /// The thread has an event loop already, or none can be had.
     pub fn open(options: Options) -> Result<Self, LabError> {
+        apart()?;
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Lab {
             room: Room::new(options),
@@ -173,5 +174,18 @@ fn apart() -> Result<(), LabError> {
     match Handle::try_current() {
         Ok(_) => Err(LabError::WithinRuntime),
         Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_is_not_opened_within_an_event_loop() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let opened = runtime.block_on(async { Lab::open(Options::default()).err() });
+        assert!(matches!(opened, Some(LabError::WithinRuntime)));
+        assert!(Lab::open(Options::default()).is_ok());
     }
 }

@@ -6,15 +6,15 @@
 //! make sense in it.
 //!
 //! * [`command`]: the one place where a QEMU command line is built.
-//! * [`qemu`]: what a QEMU says of itself, before a machine is made of it.
-//! * [`daemon`]: the storage daemon, for legs that have one.
-//! * [`accel`]: KVM or TCG, by trial.
-//! * [`clock`]: the rate of the time stamp counter, for emulated guests.
-//! * [`process`]: child processes that never outlive the harness.
-//! * [`janitor`]: what cleans up when the harness itself is killed.
-//! * [`pipe`]: what the guest's console and QEMU's stderr say, from the first
+//! * `qemu`: what a QEMU says of itself, before a machine is made of it.
+//! * `daemon`: the storage daemon, for legs that have one.
+//! * `accel`: KVM or TCG, by trial.
+//! * `clock`: the rate of the time stamp counter, for emulated guests.
+//! * `process`: child processes that never outlive the harness.
+//! * `janitor`: what cleans up when the harness itself is killed.
+//! * `pipe`: what the guest's console and QEMU's stderr say, from the first
 //!   byte on.
-//! * [`qmp`]: QMP with a watchdog.
+//! * `qmp`: QMP with a watchdog.
 
 pub(crate) mod accel;
 pub(crate) mod clock;

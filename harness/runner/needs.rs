@@ -127,3 +127,26 @@ pub fn modules(case: &Case) -> Vec<&'static str> {
         Stack::Multipath(multipath) => of(multipath).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn needs(text: &str) -> Needs {
+        let text = format!("question = \"?\"\n{text}\n");
+        Needs::of(Scenario::parse("test", &text).unwrap().expand())
+    }
+
+    #[test]
+    fn needs_that_are_joined_cover_both() {
+        let mirror = needs("");
+        let paths = needs("[stack]\ntarget = \"multipath\"\n[legs]\ncontroller = \"nvme\"");
+        assert!(mirror.cover(&mirror) && mirror.cover(&Needs::default()));
+        assert!(!mirror.cover(&paths) && !paths.cover(&mirror));
+        let mut both = mirror.clone();
+        both.join(&paths);
+        assert!(both.cover(&mirror) && both.cover(&paths));
+        assert!(!mirror.cover(&both));
+    }
+}

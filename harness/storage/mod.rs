@@ -40,9 +40,9 @@
 //! a request's device entry and its medium entry belong together by disk,
 //! command and range.
 //!
-//! Where to look: [`medium`] for the content, [`journal`] for the ledger that
-//! the server in [`nbd`] works on, [`trace_log`], `backend_log` and `trace_pipe`
-//! for the device journal, [`blkdebug`] for the faults, [`controller`] for how a
+//! Where to look: `medium` for the content, `journal` for the ledger that
+//! the server in `nbd` works on, `trace_log`, `backend_log` and `trace_pipe`
+//! for the device journal, [`blkdebug`] for the faults, `controller` for how a
 //! disk is attached.
 
 mod account;
