@@ -1,6 +1,11 @@
 //! Halfway fails a block request halfway, inside a real Linux guest kernel, and
 //! checks that device-mapper resubmits it whole.
 //!
+//! From Rust, [`Lab`] boots, runs and judges cases of a [`Scenario`](scenario::Scenario);
+//! [`Recorded`] is a case with what was seen of it, to be judged again. Beneath the lab
+//! are what machines are made of ([`provision`]), the machines ([`machine`]), their disks
+//! ([`storage`]) and their agent ([`guest`]). Whatever none of these users needs is private.
+//!
 //! Data flow in one direction, a folder each; those with a star are crates of their
 //! own, which know neither tokio nor QEMU:
 //!
@@ -10,19 +15,27 @@
 //!                            events -> report (terminal), results (record)
 //! ```
 
-pub mod audit;
+mod audit;
+#[cfg(test)]
+mod catalogue;
 pub mod cli;
-pub mod controls;
+mod controls;
 pub mod guest;
+pub mod lab;
 pub mod machine;
-pub mod report;
-pub mod results;
-pub mod runner;
-pub mod shell;
+pub mod provision;
+mod report;
+mod results;
+mod runner;
+mod shell;
 pub mod storage;
 
+pub use case::{Outcome, Verdict};
 pub use halfway_case as case;
 pub use halfway_crash as crash;
 pub use halfway_oracle as oracle;
 pub use halfway_scenario as scenario;
 pub use halfway_soak as soak;
+pub use lab::{Lab, LabError, Options};
+pub use oracle::judge;
+pub use results::{Recorded, RecordedError};

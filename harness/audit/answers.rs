@@ -3,7 +3,7 @@
 use halfway_oracle::contract::{Account, Life, follow, holes, named};
 use halfway_protocol::bio::BioTrace;
 use halfway_protocol::io::{IoState, Op};
-use halfway_protocol::message::Seen;
+use halfway_protocol::message::{Refusal, Seen};
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -51,28 +51,42 @@ const NOT_SHOWN: &str = "not shown";
 /// Lines of evidence for an answer.
 const LINES: usize = 6;
 
+/// Why what was seen answers nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// The kernel does not let bios be watched.
+    #[error("bios could not be watched: {0}")]
+    Refused(Refusal),
+    /// Nobody asked for it.
+    #[error("bios were not watched")]
+    Unwatched,
+    /// Some of what happened is not known.
+    #[error("not shown: {0} events were lost")]
+    Lost(u64),
+    /// Nothing happened on the device.
+    #[error("not shown: no bio was seen on {0}")]
+    Unseen(String),
+}
+
 /// Answers the questions.
 ///
 /// # Errors
 /// Why what was seen answers none of them.
-pub fn answers(sight: &Sight) -> Result<Answers, String> {
+pub fn answers(sight: &Sight) -> Result<Answers, Unanswered> {
     let bios = match &sight.seen.bios {
         Some(Ok(bios)) => bios,
-        Some(Err(refusal)) => return Err(format!("bios could not be watched: {refusal}")),
-        None => return Err("bios were not watched".to_owned()),
+        Some(Err(refusal)) => return Err(Unanswered::Refused(refusal.clone())),
+        None => return Err(Unanswered::Unwatched),
     };
     let lost = holes(bios, &sight.seen.trace) + sight.seen.lost;
     if lost > 0 {
-        return Err(format!("not shown: {lost} events were lost"));
+        return Err(Unanswered::Lost(lost));
     }
     let account = follow(bios);
     let of_op = |life: &&Life| life.dev == sight.dev && life.write == (sight.op == Op::Write);
     let lives: Vec<&Life> = account.lives.iter().filter(of_op).collect();
     if lives.is_empty() {
-        return Err(format!(
-            "not shown: no bio was seen on {}",
-            named(bios, sight.dev)
-        ));
+        return Err(Unanswered::Unseen(named(bios, sight.dev)));
     }
     let failed: Vec<&Life> = lives
         .iter()
@@ -379,10 +393,11 @@ mod tests {
         assert!(
             answers(&sight(LEG, &[], holes))
                 .unwrap_err()
+                .to_string()
                 .contains("1 events were lost")
         );
         let unseen = answers(&sight(Dev(1, 1), &[], mirror(None).trace)).unwrap_err();
-        assert!(unseen.contains("no bio was seen"), "{unseen}");
+        assert!(unseen.to_string().contains("no bio was seen"), "{unseen}");
         let mut blind = sight(LEG, &[], BioTrace::default());
         blind.seen.bios = None;
         assert!(answers(&blind).is_err());

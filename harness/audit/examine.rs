@@ -1,21 +1,23 @@
 //! One I/O that fails in its middle, on a device of each driver.
 
 use super::Row;
-use super::answers::{Sight, answers};
+use super::answers::{Answers, Sight, Unanswered, answers};
 use super::subject::{BENEATH, IO, LEFT_OUT, LEGS, POOL, RECIPES, Recipe, SECTORS};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
-use crate::runner::plan::{self, Images, case_seed};
+use crate::runner::images::{Images, Lack};
+use crate::runner::plan::case_seed;
 use crate::runner::station::Blueprint;
-use crate::runner::{Needs, Station};
-use crate::storage::serial;
+use crate::runner::{Needs, Station, StationError};
+use crate::storage::{StorageError, serial};
 use halfway_case::observation::Member;
 use halfway_case::{Controller, Fault, Legs, OnError, Times};
 use halfway_protocol::io::{IoOp, IoRequest, IoState, Memory, Op, Path, Segment};
 use halfway_protocol::message::{Reply, Request, Target};
 use halfway_protocol::trace::Dev;
+use std::io;
 use std::time::Duration;
 
 /// Name of the device that is made.
@@ -90,7 +92,7 @@ impl Subject {
         }
     }
 
-    fn row(self, op: Op, result: Result<super::answers::Answers, String>) -> Row {
+    fn row(self, op: Op, result: Result<Answers, String>) -> Row {
         Row {
             subject: self.name(),
             beneath: self.beneath(),
@@ -98,6 +100,46 @@ impl Subject {
             result,
         }
     }
+}
+
+/// Why a driver was not examined.
+#[derive(Debug, thiserror::Error)]
+enum Unexamined {
+    /// What was seen answers nothing.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
+    /// What is not back answers nothing.
+    #[error("not shown: the I/O did not come back within {} s", .0.as_secs())]
+    Pending(Duration),
+    /// The kernel or the host has no such driver.
+    #[error("{}", told_anywhere(.0))]
+    Lack(Lack),
+    /// There is no room for a machine.
+    #[error(transparent)]
+    Directory(io::Error),
+    /// It does not come up.
+    #[error("no machine could be had: {0}")]
+    Machine(StationError),
+    /// A disk is missing.
+    #[error("the guest has no leg {0}")]
+    NoLeg(u8),
+    /// The guest refused something, or is gone.
+    #[error(transparent)]
+    Guest(#[from] CallError),
+    /// The same while the device was made.
+    #[error("not audited: {0}")]
+    Making(CallError),
+    /// What lies there before the I/O in question could not be written.
+    #[error("not audited: the {doing} before it: {state:?}")]
+    Before {
+        /// The I/O.
+        doing: String,
+        /// What became of it.
+        state: IoState,
+    },
+    /// The disks failed.
+    #[error(transparent)]
+    Disks(#[from] StorageError),
 }
 
 /// Examines the drivers of all controllers; `say` hears each row.
@@ -114,7 +156,7 @@ pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row))
     let lacking = |recipe: &Recipe| {
         let mut modules = recipe.modules.iter();
         let why = modules.find_map(|module| images.lacking.get(module));
-        why.map(|why| told_anywhere(why))
+        why.map(told_anywhere)
     };
     let mut rows = Vec::new();
     let mut made = Vec::new();
@@ -140,8 +182,9 @@ pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row))
 
 /// Why there is no driver, without this host's directories: the table is read
 /// elsewhere.
-fn told_anywhere(why: &str) -> String {
-    why.split(" in /").next().unwrap_or(why).to_owned()
+fn told_anywhere(why: &Lack) -> String {
+    let why = why.to_string();
+    why.split(" in /").next().unwrap_or(&why).to_owned()
 }
 
 fn refused(subject: Subject, why: &str, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
@@ -164,7 +207,7 @@ async fn on_machine(
     for subject in subjects {
         for op in [Op::Read, Op::Write] {
             let result = one(site, images, controller, *subject, op, &mut station).await;
-            let row = subject.row(op, result);
+            let row = subject.row(op, result.map_err(|why| why.to_string()));
             say(&row);
             rows.push(row);
         }
@@ -182,7 +225,7 @@ async fn one(
     subject: Subject,
     op: Op,
     station: &mut Option<Station>,
-) -> Result<super::answers::Answers, String> {
+) -> Result<Answers, Unexamined> {
     let mut current = match station.take() {
         Some(current) => current,
         None => start(site, images, controller).await?,
@@ -199,10 +242,7 @@ async fn one(
             let answered = answers(&sight)?;
             match came_back {
                 true => Ok(answered),
-                false => Err(format!(
-                    "not shown: the I/O did not come back within {} s",
-                    deadline.as_secs()
-                )),
+                false => Err(Unexamined::Pending(deadline)),
             }
         }
         Err(why) => {
@@ -216,8 +256,9 @@ async fn start(
     site: &Site<'_>,
     images: &Images,
     controller: Controller,
-) -> Result<Station, String> {
-    let boot = plan::boot_on(site.boot, images, controller).map_err(|why| told_anywhere(&why))?;
+) -> Result<Station, Unexamined> {
+    let boot = images.boot_on(site.boot, controller);
+    let boot = boot.map_err(Unexamined::Lack)?;
     let members: Vec<(Member, u64)> = (0..legs_of(controller))
         .map(|leg| (Member::Leg(leg), SECTORS))
         .collect();
@@ -232,18 +273,15 @@ async fn start(
     /// A boot under emulation may stall, or not find its timer, on a busy host
     /// often: a row is dearer than a boot.
     const BOOTS: usize = 5;
-    let mut why = String::new();
-    for _ in 0..BOOTS {
-        let directory = site
-            .workshop
-            .directory()
-            .map_err(|error| error.to_string())?;
+    let mut boots = 1;
+    loop {
+        let directory = site.workshop.directory().map_err(Unexamined::Directory)?;
         match Station::start(&blueprint, directory, |_| {}).await {
             Ok(station) => return Ok(station),
-            Err(error) => why = format!("no machine could be had: {error}"),
+            Err(error) if boots == BOOTS => return Err(Unexamined::Machine(error)),
+            Err(_) => boots += 1,
         }
     }
-    Err(why)
 }
 
 /// A floppy controller has two drives.
@@ -258,15 +296,13 @@ async fn examined(
     op: Op,
     seed: u64,
     deadline: Duration,
-) -> Result<Sight, String> {
-    let said = |error: CallError| error.to_string();
-    let stored = |error: crate::storage::StorageError| error.to_string();
+) -> Result<Sight, Unexamined> {
     let (legs, sector, split) = match subject {
         Subject::Disk(_) => (&[0][..], IO.0 + IO.1 / 2, false),
         Subject::Stack(recipe) => (recipe.faults.0, recipe.faults.1, recipe.split),
     };
     let count = legs_of(station_controller(subject));
-    limit(station, count, None).await.map_err(said)?;
+    limit(station, count, None).await?;
     let places = Legs {
         controller: station_controller(subject),
         logical_block_size: 512,
@@ -277,8 +313,8 @@ async fn examined(
         max_transfer: None,
         on_error: OnError::Report,
     };
-    station.arm(&places, &[], &[]).await.map_err(stored)?;
-    station.storage.begin(seed, 1).map_err(stored)?;
+    station.arm(&places, &[], &[]).await?;
+    station.storage.begin(seed, 1)?;
     let (device, dev) = match subject {
         Subject::Disk(_) => (serial(Member::Leg(0)), disk(station, 0)?),
         Subject::Stack(recipe) => {
@@ -296,7 +332,7 @@ async fn examined(
         }
     };
     if split {
-        limit(station, count, Some(SPLIT_KIB)).await.map_err(said)?;
+        limit(station, count, Some(SPLIT_KIB)).await?;
     }
     let faults: Vec<Fault> = legs
         .iter()
@@ -309,17 +345,17 @@ async fn examined(
             report: None,
         })
         .collect();
-    station.arm(&places, &faults, &[]).await.map_err(stored)?;
+    station.arm(&places, &faults, &[]).await?;
     let watching = station.guest.call(Request::Watch {
         bios: Some(IO.1 as u32 * 512 / PAGE),
     });
     let started = station
         .guest
         .call(Request::IoStart(request(device, op, seed, IO)));
-    watching.await.map_err(said)?;
-    started.await.map_err(said)?;
-    let io = station.guest.io_wait(deadline, None).await.map_err(said)?;
-    let seen = station.guest.collect().await.map_err(said)?;
+    watching.await?;
+    started.await?;
+    let io = station.guest.io_wait(deadline, None).await?;
+    let seen = station.guest.collect().await?;
     if let Subject::Stack(recipe) = subject
         && matches!(io, IoState::Done(_))
     {
@@ -327,7 +363,7 @@ async fn examined(
         for name in [NAME].into_iter().chain(pool) {
             let name = name.to_owned();
             let removed = station.guest.call(Request::DmRemove { name });
-            removed.await.map_err(said)?;
+            removed.await?;
         }
     }
     let beneath = match subject {
@@ -352,27 +388,27 @@ fn station_controller(subject: Subject) -> Controller {
     }
 }
 
-fn disk(station: &Station, leg: u8) -> Result<Dev, String> {
+fn disk(station: &Station, leg: u8) -> Result<Dev, Unexamined> {
     let mut disks = station.disks.iter();
     let found = disks.find(|(member, _)| *member == Member::Leg(leg));
     found
         .map(|(_, disk)| disk.dev)
-        .ok_or_else(|| format!("the guest has no leg {leg}"))
+        .ok_or(Unexamined::NoLeg(leg))
 }
 
 /// An I/O that is not the one in question: it must go well.
-async fn before(station: &Station, io: IoRequest, deadline: Duration) -> Result<(), String> {
-    let said = |error: CallError| format!("not audited: {error}");
+async fn before(station: &Station, io: IoRequest, deadline: Duration) -> Result<(), Unexamined> {
     let doing = format!("{:?} of {}", io.op, io.device);
     let started = station.guest.call(Request::IoStart(io));
-    started.await.map_err(said)?;
-    match station.guest.io_wait(deadline, None).await.map_err(said)? {
+    started.await.map_err(Unexamined::Making)?;
+    let state = station.guest.io_wait(deadline, None).await;
+    match state.map_err(Unexamined::Making)? {
         IoState::Done(report) if report.ops.iter().all(|op| op.result.is_ok()) => Ok(()),
-        other => Err(format!("not audited: the {doing} before it: {other:?}")),
+        state => Err(Unexamined::Before { doing, state }),
     }
 }
 
-async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, String> {
+async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, Unexamined> {
     let mut params = recipe.params.to_owned();
     if let Some(pool) = recipe.pool {
         let dev = device(station, POOL_NAME, pool.kind, pool.params).await?;
@@ -381,14 +417,18 @@ async fn create(station: &Station, recipe: &Recipe) -> Result<Dev, String> {
             sector: 0,
             message: pool.message.to_owned(),
         });
-        let said = |error: CallError| format!("not audited: {error}");
-        sent.await.map_err(said)?;
+        sent.await.map_err(Unexamined::Making)?;
         params = params.replace(POOL, &dev.to_string());
     }
     device(station, NAME, recipe.kind, &params).await
 }
 
-async fn device(station: &Station, name: &str, kind: &str, params: &str) -> Result<Dev, String> {
+async fn device(
+    station: &Station,
+    name: &str,
+    kind: &str,
+    params: &str,
+) -> Result<Dev, Unexamined> {
     let target = Target {
         start: 0,
         sectors: SECTORS,
@@ -401,8 +441,8 @@ async fn device(station: &Station, name: &str, kind: &str, params: &str) -> Resu
     });
     match created.await {
         Ok(Reply::Created(dev, _)) => Ok(dev),
-        Ok(other) => Err(strange(other).to_string()),
-        Err(error) => Err(format!("not audited: {error}")),
+        Ok(other) => Err(strange(other).into()),
+        Err(error) => Err(Unexamined::Making(error)),
     }
 }
 

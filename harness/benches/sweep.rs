@@ -8,16 +8,11 @@
 //! Figures, not a test: hosts are noisy. `taskset -c 0` in front of it gives
 //! the figures for one core.
 
-use halfway::cli::args::{GuestArgs, SelectArgs};
-use halfway::cli::select::Choice;
-use halfway::cli::{Context, guest};
-use halfway::report::Verbosity;
-use halfway::runner::plan::Watch;
-use halfway::runner::{self, Event, Plan};
-use halfway_case::Outcome;
+use halfway::lab::{Event, Stamped};
+use halfway::scenario::Scenario;
+use halfway::{Lab, Options, Outcome};
+use halfway_builder::KernelSpec;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 const SCENARIO: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -34,33 +29,13 @@ fn main() {
         .first()
         .map_or(2000, |word| word.parse().expect("a number of cases"));
     let kernel = words.get(1).cloned();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime
-        .expect("an event loop")
-        .block_on(measure(count, kernel));
+    measure(count, kernel);
 }
 
-async fn measure(count: usize, kernel: Option<String>) {
-    let context = Context {
-        verbosity: Verbosity::Normal,
-        arguments: Vec::new(),
-    };
-    let arguments = GuestArgs {
-        kernel,
-        ..GuestArgs::default()
-    };
-    let select = SelectArgs {
-        paths: vec![SCENARIO.into()],
-        full: true,
-        ..SelectArgs::default()
-    };
-    let choice = Choice::new(&select).unwrap_or_else(|error| panic!("{:?}", error.report));
-    let guest = guest::prepare(&arguments, &context, &choice.needs(), false)
-        .await
-        .expect("a guest");
-    let all: Vec<_> = choice.cases().collect();
+fn measure(count: usize, kernel: Option<String>) {
+    let text = std::fs::read_to_string(SCENARIO).expect("the scenario");
+    let scenario = Scenario::parse("read-halfway", &text).expect("a scenario");
+    let all: Vec<_> = scenario.expand().collect();
     let cases: Vec<_> = (0..count)
         .map(|index| {
             // Each pass over the sweep has names of its own.
@@ -69,64 +44,70 @@ async fn measure(count: usize, kernel: Option<String>) {
             case
         })
         .collect();
-    println!(
-        "kernel {} under {}",
-        guest.kernel.release, guest.acceleration.accelerator
-    );
-
-    let plan = Plan {
-        cases,
-        whole: count as u64,
-        seed: 1,
-        jobs: 1,
-        images: guest.images.clone(),
-        boot: guest.boot.clone(),
-        workshop: guest.workshop.clone(),
-        deadline: Duration::from_secs(30),
-        patience: Duration::from_secs(30),
-        watch: Watch::Off,
-        record_all: false,
-        notes: Vec::new(),
+    let kernel = match kernel {
+        None => KernelSpec::default_kernel(),
+        Some(name) => KernelSpec::parse(&name, None).expect("a kernel"),
     };
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let (_stop, stopped) = watch::channel(false);
-    let tasks = LocalSet::new();
-    let running = tasks.run_until(runner::run(plan, sender, stopped));
-    let (ran, ()) = tokio::join!(running, tell(receiver));
-    ran.expect("the run goes through");
+    let lab = Lab::open(Options {
+        kernel,
+        deadline: Duration::from_secs(30),
+        ..Options::default()
+    });
+    let mut told = TargetReply::new();
+    lab.expect("a lab")
+        .run_all(cases, 1, |stamped| told.hear(&stamped))
+        .expect("the run goes through");
 }
 
-async fn tell(mut events: mpsc::UnboundedReceiver<runner::event::Stamped>) {
-    const BLOCK: u64 = 1000;
-    let mut boot = 0;
-    let mut done = 0u64;
-    let mut passed = 0u64;
-    let mut block = Instant::now();
-    while let Some(stamped) = events.recv().await {
-        match stamped.event {
-            Event::MachineReady { boot_ms, .. } => {
-                boot = boot_ms;
-                block = Instant::now();
+/// What is told of a run.
+struct TargetReply {
+    boot: u64,
+    done: u64,
+    passed: u64,
+    block: Instant,
+}
+
+impl TargetReply {
+    fn new() -> Self {
+        TargetReply {
+            boot: 0,
+            done: 0,
+            passed: 0,
+            block: Instant::now(),
+        }
+    }
+
+    fn hear(&mut self, stamped: &Stamped) {
+        const BLOCK: u64 = 1000;
+        match &stamped.event {
+            Event::MachineStarting { command, .. } => {
+                let kvm = command.iter().any(|word| word.contains("kvm"));
+                println!("under {}", if kvm { "KVM" } else { "TCG" });
+            }
+            Event::MachineReady {
+                boot_ms, release, ..
+            } => {
+                println!("kernel {release}");
+                self.boot = *boot_ms;
+                self.block = Instant::now();
             }
             Event::CaseFinished { verdict, .. } => {
-                done += 1;
-                passed += u64::from(verdict.outcome == Outcome::Pass);
-                if done == 1 {
-                    let first = stamped.at_ms;
+                self.done += 1;
+                self.passed += u64::from(verdict.outcome == Outcome::Pass);
+                if self.done == 1 {
+                    let (first, boot) = (stamped.at_ms, self.boot);
                     let ratio = first as f64 / boot.max(1) as f64;
                     println!("boot {boot} ms; first verdict after {first} ms ({ratio:.2} boots)");
                 }
-                if done.is_multiple_of(BLOCK) {
-                    let rate = BLOCK as f64 / block.elapsed().as_secs_f64();
-                    println!("{done:>6} cases: {rate:.1} cases/s; {}", memory());
-                    block = Instant::now();
+                if self.done.is_multiple_of(BLOCK) {
+                    let rate = BLOCK as f64 / self.block.elapsed().as_secs_f64();
+                    println!("{:>6} cases: {rate:.1} cases/s; {}", self.done, memory());
+                    self.block = Instant::now();
                 }
             }
             Event::RunFinished { millis, .. } => {
-                println!(
-                    "{passed} of {done} passed in {:.1} s",
-                    millis as f64 / 1000.0
-                );
+                let seconds = *millis as f64 / 1000.0;
+                println!("{} of {} passed in {seconds:.1} s", self.passed, self.done);
             }
             _ => {}
         }

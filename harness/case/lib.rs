@@ -7,6 +7,7 @@
 //!   a [`soak`].
 //! * [`observation`]: all that was seen of it.
 //! * [`verdict`]: what the judge says of the two.
+//! * [`facts`]: what follows from a case, for whoever performs it and whoever judges it.
 //! * [`Fitting`]: which cases can share a machine; [`timeout`]: which give a request up;
 //!   [`limits`]: how large each thing may be; [`errno`]: names of errors; `words`: a case
 //!   aloud.
@@ -16,6 +17,7 @@
 
 mod case;
 pub mod errno;
+pub mod facts;
 pub mod fault;
 mod fitting;
 pub mod hold;

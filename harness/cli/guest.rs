@@ -1,126 +1,68 @@
-//! What cases run on: the kernel, the initramfs, QEMU and its acceleration, all
-//! made or found before the first machine is started.
+//! What cases run on, from the options and with a progress bar; the work is
+//! [`provision`]'s.
 
 use super::args::{self, GuestArgs};
 use super::{CliError, Context, output};
-use crate::machine::accel::Memory;
-use crate::machine::clock;
-use crate::machine::command::{Boot, MEMORY_MIB};
-use crate::machine::daemon;
-use crate::machine::janitor::Workshop;
-use crate::machine::{Accel, AccelChoice, Qemu, QemuError, qemu};
+use crate::machine::{Accel, AccelChoice};
+use crate::provision::{self, Listener, ProvisionError, Provisions, kernel, qemu_binary};
 use crate::report::Verbosity;
-use crate::results::manifest::{self, Acceleration, Kernel};
 use crate::runner::Needs;
-use crate::runner::accel::{self, Decision};
-use crate::runner::plan::Images;
-use crate::storage;
-use halfway_builder::controls::{self, BuildError, CONTROLS, Control, ControlError};
+use halfway_builder::controls::{BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
-    AGENT, Cache, CacheError, Extra, Initramfs, InitramfsError, KernelError, KernelSpec,
-    ModuleError, Progress, ResolvedModule, ShellError, SpecError, Stage, Userland, UserlandError,
-    default_modules, shell_tools,
+    Cache, CacheError, Extra, Kernel, KernelError, KernelSpec, ShellError, SpecError, Stage,
+    shell_tools,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::Diagnostic;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::task::LocalSet;
 
-/// Environment variable that names the QEMU binary.
-pub const QEMU_VARIABLE: &str = "HALFWAY_QEMU";
-
-/// What cases run on.
-pub struct Guest {
-    /// What each machine boots, but for the drivers of its controller.
-    pub boot: Boot,
-    /// The drivers of controllers and stacks.
-    pub images: Images,
-    /// Where the machines' private directories lie.
-    pub workshop: Rc<Workshop>,
-    /// For the record.
-    pub kernel: Kernel,
-    /// For the record.
-    pub qemu: manifest::Qemu,
-    /// For the record.
-    pub acceleration: Acceleration,
-    /// What the user should know.
-    pub notes: Vec<String>,
-}
-
-/// There is nothing to run cases on.
+/// The options name nothing to run cases on.
 #[derive(Debug, Error, Diagnostic)]
 pub enum GuestError {
     /// No such kernel.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The kernel cannot be had.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-    /// The kernel lacks a driver.
-    #[error(transparent)]
-    Module(#[from] ModuleError),
     /// No such control.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The control's module cannot be built.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The control's module is not used.
-    #[error("no guest loads {module}: {control} would show nothing")]
-    NotLoaded {
-        /// The control.
-        control: String,
-        /// Its module.
-        module: String,
-    },
-    /// The initramfs cannot be made.
-    #[error(transparent)]
-    Initramfs(#[from] InitramfsError),
-    /// No cache directory.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
     /// No tools for a shell.
     #[error(transparent)]
     Shell(#[from] ShellError),
-    /// No programs for a guest.
-    #[error(transparent)]
-    Userland(#[from] UserlandError),
-    /// QEMU, or its storage daemon, does not work.
+    /// It cannot be made ready.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Qemu(#[from] QemuError),
-    /// The private directory cannot be made.
-    #[error("failed to make a private directory below {}", std::env::temp_dir().display())]
-    #[diagnostic(help("TMPDIR names another place; it must be writable and have a short path"))]
-    Workshop(#[source] io::Error),
-    /// Something of ours broke.
-    #[error("the kernel's preparation broke off")]
-    Broken,
+    Provision(#[from] ProvisionError),
+}
+
+impl From<CacheError> for GuestError {
+    fn from(error: CacheError) -> Self {
+        GuestError::Provision(error.into())
+    }
 }
 
 impl From<GuestError> for CliError {
     fn from(error: GuestError) -> Self {
         match error {
             GuestError::Spec(_)
-            | GuestError::Module(_)
             | GuestError::Control(_)
-            | GuestError::NotLoaded { .. }
-            | GuestError::Build(
-                BuildError::Kernel(_)
-                | BuildError::Stock { .. }
-                | BuildError::Builtin { .. }
-                | BuildError::NoMatch { .. },
-            )
-            | GuestError::Kernel(
-                KernelError::NoModules(_)
-                | KernelError::NotBuilt(_)
-                | KernelError::NoHostKernel { .. }
-                | KernelError::Image { .. },
+            | GuestError::Provision(
+                ProvisionError::Module(_)
+                | ProvisionError::NotLoaded { .. }
+                | ProvisionError::Build(
+                    BuildError::Kernel(_)
+                    | BuildError::Stock { .. }
+                    | BuildError::Builtin { .. }
+                    | BuildError::NoMatch { .. },
+                )
+                | ProvisionError::Kernel(
+                    KernelError::NoModules(_)
+                    | KernelError::NotBuilt(_)
+                    | KernelError::NoHostKernel { .. }
+                    | KernelError::Image { .. },
+                ),
             ) => CliError::usage(error),
             _ => CliError::infrastructure(error),
         }
@@ -134,295 +76,61 @@ pub async fn prepare(
     ctx: &Context,
     needs: &Needs,
     shell: bool,
-) -> Result<Guest, GuestError> {
-    let cache = Cache::open()?;
-    let qemu = Qemu::ask(&qemu_binary()).await?;
-    let mut kernel = kernel(args, &cache, ctx).await?;
+) -> Result<Provisions, GuestError> {
     let control = match &args.control {
         None => None,
         Some(name) => Some(Control::find(name, Path::new(CONTROLS))?),
     };
-    if let Some(control) = &control {
-        let module = broken_module(control, &kernel, &cache, ctx).await?;
-        kernel.modules.replace(&control.module_name(), module);
-    }
-    let own = build_own_modules(needs, &mut kernel, &cache, ctx).await?;
     let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };
-    let select = |more: &[&str]| kernel.modules.select(&[default_modules(), more].concat());
-    let pack = |modules: &[ResolvedModule], extra: &[Extra]| {
-        let initramfs = Initramfs {
-            agent: AGENT,
-            modules,
-            extra,
-        };
-        initramfs.build(&cache)
-    };
-    let initrd = pack(&select(&[])?, &extra)?;
-    let mut images = Images::default();
-    let mut loaded = HashSet::new();
-    let mut stacks = Vec::new();
-    let mut filesystems = Vec::new();
-    for &module in needs.stacks.iter().chain(&needs.filesystems) {
-        let of_stack = needs.stacks.contains(module);
-        match kernel.modules.select(&[module]) {
-            Ok(_) if of_stack => stacks.push(module),
-            Ok(_) => filesystems.push(module),
-            Err(error @ ModuleError::Missing { .. }) if !of_stack || needs.stacks.len() > 1 => {
-                images.lacking.insert(module, error.to_string());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let for_files = match needs.with_files.is_empty() {
-        true => Vec::new(),
-        false => programs("filesystems", &cache, ctx).await?,
-    };
-    let multipathd = match needs.with_multipathd.is_empty() {
-        true => Ok(Vec::new()),
-        // Cases of other kinds go on without.
-        false => match programs("multipath", &cache, ctx).await {
-            Err(GuestError::Userland(error)) => Err(error.to_string()),
-            other => Ok(other?),
+    let request = provision::Request {
+        kernel: spec(args)?,
+        control,
+        acceleration: match args.accel {
+            args::Accel::Auto => AccelChoice::Auto,
+            args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
+            args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
         },
+        qemu: qemu_binary(),
+        needs,
+        extra,
+        janitor: std::env::current_exe().ok(),
+        listen: &|| teller(ctx),
     };
-    // ext4 and XFS ask for it by an alias, which is modprobe's business.
-    if kernel.modules.select(&[CRC32C]).is_ok() && !needs.with_files.is_empty() {
-        filesystems.insert(0, CRC32C);
-    }
-    let mut no_daemon = false;
-    if needs.controllers.iter().copied().any(storage::needs_daemon) {
-        let daemon = daemon::program(&qemu.binary);
-        no_daemon = qemu::daemon_version(&daemon).await?.is_none();
-    }
-    for &controller in &needs.controllers {
-        let profile = controller.profile();
-        let lacking = qemu.lacks(profile.qemu.devices);
-        let modules = [&stacks, profile.modules].concat();
-        let unbuilt = profile.own_module.and_then(|module| own.get(module));
-        let mut with_files = None;
-        let mut with_multipathd = None;
-        let image = match (lacking, unbuilt) {
-            _ if no_daemon && storage::needs_daemon(controller) => {
-                Err("there is no qemu-storage-daemon (`ci/setup` installs it)".to_owned())
-            }
-            (Some(device), _) => Err(format!("{} has no {device}", qemu.version)),
-            (None, Some(why)) => Err(why.clone()),
-            (None, None) => match select(&modules) {
-                Err(error @ ModuleError::Missing { .. }) => Err(error.to_string()),
-                selected => {
-                    let selected = selected?;
-                    loaded.extend(selected.iter().map(|module| module.name.clone()));
-                    if needs.with_files.contains(&controller) {
-                        let more = select(&[&modules[..], &filesystems[..]].concat())?;
-                        let extra = [&extra[..], &for_files[..]].concat();
-                        with_files = Some(Ok(pack(&more, &extra)?));
-                    }
-                    if needs.with_multipathd.contains(&controller) {
-                        let image = multipathd
-                            .clone()
-                            .map(|programs| pack(&selected, &[&extra[..], &programs[..]].concat()));
-                        with_multipathd = Some(match image {
-                            Ok(image) => Ok(image?),
-                            Err(why) => Err(why),
-                        });
-                    }
-                    Ok(pack(&selected, &extra)?)
-                }
-            },
-        };
-        let with_files = with_files.unwrap_or_else(|| image.clone());
-        images.with_files.insert(controller, with_files);
-        let with_multipathd = with_multipathd.unwrap_or_else(|| image.clone());
-        images.with_multipathd.insert(controller, with_multipathd);
-        images.controllers.insert(controller, image);
-    }
-    if let Some(control) =
-        (control.as_ref()).filter(|control| !loaded.contains(&control.module_name()))
-    {
-        return Err(GuestError::NotLoaded {
-            module: control.module_name(),
-            control: control.name.clone(),
-        });
-    }
-
-    let program = std::env::current_exe().ok();
-    let workshop = Workshop::open(program.as_deref()).map_err(GuestError::Workshop)?;
-    let mut boot = Boot {
-        qemu: qemu.binary.clone(),
-        image: kernel.image.clone(),
-        initrd,
-        accel: Accel::Tcg,
-        verbose: false,
-        memory_mib: MEMORY_MIB,
-        processors: 1,
-        tsc_khz: clock::tsc_khz(),
-        append: (control.iter())
-            .flat_map(Control::kernel_parameters)
-            .collect(),
-    };
-    let choice = match args.accel {
-        args::Accel::Auto => AccelChoice::Auto,
-        args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
-        args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
-    };
-    let memory = Memory::open(cache.root(), &qemu.version.to_string(), &kernel.digest);
-    let decision = decide(choice, &memory, &boot, &workshop).await;
-    boot.accel = decision.accel;
-
-    let mut notes: Vec<String> = decision.note.iter().cloned().collect();
-    notes.extend(
-        kernel
-            .slow
-            .iter()
-            .map(|why| format!("the boot is slower than it could be: {why}")),
-    );
-    Ok(Guest {
-        boot,
-        images,
-        workshop: Rc::new(workshop),
-        kernel: Kernel {
-            name: kernel.name,
-            release: kernel.release,
-            version: kernel.origin.clone(),
-            origin: kernel.origin,
-            image: kernel.image.display().to_string(),
-            sha256: kernel.digest,
-        },
-        qemu: manifest::Qemu {
-            binary: qemu.binary.display().to_string(),
-            version: qemu.version.to_string(),
-        },
-        acceleration: Acceleration {
-            accelerator: decision.accel.to_string().to_lowercase(),
-            reason: decision.note.unwrap_or_else(|| match choice {
-                AccelChoice::Auto => "a trial guest came up".to_owned(),
-                AccelChoice::Only(_) => "it was asked for".to_owned(),
-            }),
-        },
-        notes,
-    })
+    Ok(provision::prepare(request).await?)
 }
 
-/// What is called crc32c among the kernel's modules.
-const CRC32C: &str = "crc32c_generic";
-
-/// The programs of the set with that name.
-async fn programs(
-    set: &'static str,
-    cache: &Cache,
-    ctx: &Context,
-) -> Result<Vec<Extra>, GuestError> {
-    let cache = cache.clone();
-    let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
-    let fetched = tokio::task::spawn_blocking(move || {
-        let programs = Userland::named(set)?;
-        let fetched = programs.get(&cache, &mut |stage: &Stage| teller.tell(stage));
-        teller.bar.finish_and_clear();
-        fetched
-    });
-    Ok(fetched.await.map_err(|_| GuestError::Broken)??)
-}
-
-async fn decide(
-    choice: AccelChoice,
-    memory: &Memory,
-    boot: &Boot,
-    workshop: &Workshop,
-) -> Decision {
-    LocalSet::new()
-        .run_until(accel::decide(choice, memory, boot, workshop))
-        .await
-}
-
-/// The QEMU binary that is used.
-pub fn qemu_binary() -> PathBuf {
-    std::env::var_os(QEMU_VARIABLE).map_or_else(|| "qemu-system-x86_64".into(), PathBuf::from)
+/// The kernel that `args` name.
+fn spec(args: &GuestArgs) -> Result<KernelSpec, SpecError> {
+    match &args.kernel {
+        None => Ok(KernelSpec::default_kernel()),
+        Some(text) => KernelSpec::parse(text, args.modules.as_deref()),
+    }
 }
 
 /// The kernel that `args` name, fetched if need be.
-pub async fn kernel(
-    args: &GuestArgs,
-    cache: &Cache,
-    ctx: &Context,
-) -> Result<halfway_builder::Kernel, GuestError> {
-    let spec = match &args.kernel {
-        None => KernelSpec::default_kernel(),
-        Some(text) => KernelSpec::parse(text, args.modules.as_deref())?,
-    };
-    fetch(spec, cache, ctx).await
+pub async fn kernel(args: &GuestArgs, cache: &Cache, ctx: &Context) -> Result<Kernel, GuestError> {
+    fetch(spec(args)?, cache, ctx).await
 }
 
-/// Resolves a kernel beside the event loop, so that Ctrl-C is heard meanwhile,
-/// and says what takes time.
-pub async fn fetch(
-    spec: KernelSpec,
-    cache: &Cache,
-    ctx: &Context,
-) -> Result<halfway_builder::Kernel, GuestError> {
-    let cache = cache.clone();
-    let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
-    let resolved = tokio::task::spawn_blocking(move || {
-        let resolved = halfway_builder::resolve(&spec, &cache, &mut |stage| teller.tell(stage));
-        teller.bar.finish_and_clear();
-        resolved
-    });
-    Ok(resolved.await.map_err(|_| GuestError::Broken)??)
+/// The same of a kernel that is known.
+pub async fn fetch(spec: KernelSpec, cache: &Cache, ctx: &Context) -> Result<Kernel, GuestError> {
+    Ok(kernel::fetch(spec, cache, &|| teller(ctx)).await?)
 }
 
-/// Builds a control's module beside the event loop, unless it is in the cache.
+/// Builds a control's module, unless it is in the cache.
 pub async fn broken_module(
     control: &Control,
-    kernel: &halfway_builder::Kernel,
+    kernel: &Kernel,
     cache: &Cache,
     ctx: &Context,
 ) -> Result<PathBuf, GuestError> {
-    let control = control.clone();
-    let build = move |kernel: &_, cache: &_, tell: &mut Progress<'_>| {
-        controls::build(&control, kernel, cache, tell)
-    };
-    Ok(built(build, kernel, cache, ctx).await??)
+    Ok(kernel::broken_module(control, kernel, cache, &|| teller(ctx)).await?)
 }
 
-/// Builds the modules of ours that controllers need, and puts them among those of
-/// the kernel. What cannot be built comes back with the reason: cases that need
-/// it are skipped.
-async fn build_own_modules(
-    needs: &Needs,
-    kernel: &mut halfway_builder::Kernel,
-    cache: &Cache,
-    ctx: &Context,
-) -> Result<BTreeMap<&'static str, String>, GuestError> {
-    let mut unbuilt = BTreeMap::new();
-    let modules = needs.controllers.iter().copied();
-    let modules: BTreeSet<_> = modules.filter_map(|one| one.profile().own_module).collect();
-    for module in modules {
-        let build = move |kernel: &_, cache: &_, tell: &mut Progress<'_>| {
-            controls::build_own(module, kernel, cache, tell)
-        };
-        match built(build, kernel, cache, ctx).await? {
-            Ok(path) => kernel.modules.replace(module, path),
-            Err(why) => drop(unbuilt.insert(module, format!("{module} cannot be built: {why}"))),
-        }
-    }
-    Ok(unbuilt)
-}
-
-/// Runs a build beside the event loop, so that Ctrl-C is heard meanwhile, and
-/// says what takes time.
-async fn built<T: Send + 'static>(
-    build: impl FnOnce(&halfway_builder::Kernel, &Cache, &mut Progress<'_>) -> T + Send + 'static,
-    kernel: &halfway_builder::Kernel,
-    cache: &Cache,
-    ctx: &Context,
-) -> Result<T, GuestError> {
-    let (kernel, cache) = (kernel.clone(), cache.clone());
+/// Says what takes time, unless nothing is to be said.
+fn teller(ctx: &Context) -> Listener {
     let mut teller = Teller::new(ctx.verbosity == Verbosity::Quiet);
-    let built = tokio::task::spawn_blocking(move || {
-        let built = build(&kernel, &cache, &mut |stage: &Stage| teller.tell(stage));
-        teller.bar.finish_and_clear();
-        built
-    });
-    built.await.map_err(|_| GuestError::Broken)
+    Box::new(move |stage| teller.tell(stage))
 }
 
 /// Says the stages: on one line of a terminal, or a line each.
@@ -462,5 +170,11 @@ impl Teller {
             output::say(&line);
             self.last = line;
         }
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }

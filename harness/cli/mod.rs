@@ -1,35 +1,62 @@
 //! The command line: what can be asked for, and what the program answers with.
 //!
-//! * [`args`]: the options, for `clap`.
-//! * [`exit`]: the exit codes.
-//! * [`error`]: an error with its exit code; [`CliError`].
-//! * [`select`]: from paths and options to cases.
-//! * [`follow`]: takes a run's events to the record and to the terminal.
-//! * [`guest`]: from options to what the cases run on.
-//! * [`interrupt`]: what Ctrl-C does to a run.
-//! * [`output`]: standard output.
-//! * [`commands`]: what each command does, a file each.
+//! * `args`: the options, for `clap`.
+//! * `exit`: the exit codes.
+//! * `error`: an error with its exit code; `CliError`.
+//! * `select`: from paths and options to cases.
+//! * `follow`: takes a run's events to the record and to the terminal.
+//! * `guest`: from options to what the cases run on.
+//! * `interrupt`: what Ctrl-C does to a run.
+//! * `output`: standard output.
+//! * `commands`: what each command does, a file each.
 
-pub mod args;
-pub mod commands;
-pub mod error;
-pub mod exit;
-pub mod follow;
-pub mod guest;
-pub mod interrupt;
-pub mod output;
-pub mod select;
+mod args;
+mod commands;
+mod error;
+pub(crate) mod exit;
+mod follow;
+mod guest;
+mod interrupt;
+mod output;
+mod select;
 
-pub use args::Cli;
-pub use error::CliError;
-pub use exit::Exit;
+use args::Cli;
+use error::CliError;
+use exit::Exit;
 
 use crate::report::Verbosity;
+use clap::Parser;
 use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The program: does what its command line asks for. Gives how it exits.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(&cli, std::env::args_os().skip(1));
+    // One thread: the parent-death signal of a machine (PR_SET_PDEATHSIG) comes
+    // when the thread that forked it ends.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(commands::execute(&cli.command, &context)),
+        Err(error) => Err(CliError {
+            exit: Exit::Infrastructure,
+            report: miette::miette!("failed to start the event loop: {error}"),
+        }),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(CliError { exit, report }) => {
+            output::say(format_args!("{report:?}"));
+            exit.into()
+        }
+    }
+}
 
 /// What holds for every command.
 #[derive(Clone, Debug)]
-pub struct Context {
+struct Context {
     /// How much is said.
     pub verbosity: Verbosity,
     /// The command line's arguments, without the program's name.

@@ -28,7 +28,8 @@ pub fn program(qemu: &Path) -> PathBuf {
 pub struct Daemon {
     _process: Child,
     qmp: Qmp,
-    stderr: Listener,
+    /// Reads on, or the daemon would wait once it has said much.
+    _stderr: Listener,
 }
 
 impl Daemon {
@@ -70,17 +71,12 @@ impl Daemon {
         Ok(Daemon {
             _process: child,
             qmp: Qmp::greet(stream).await?,
-            stderr,
+            _stderr: stderr,
         })
     }
 
     /// Its monitor.
     pub fn qmp(&self) -> &Qmp {
         &self.qmp
-    }
-
-    /// Its stderr.
-    pub fn stderr(&self) -> &Listener {
-        &self.stderr
     }
 }

@@ -52,11 +52,6 @@ impl Workshop {
         Ok(workshop)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// A new directory in it.
     pub fn directory(&self) -> io::Result<tempfile::TempDir> {
         tempfile::Builder::new().prefix("m").tempdir_in(&self.path)
@@ -101,7 +96,7 @@ mod tests {
     #[test]
     fn a_workshop_goes_with_its_owner() {
         let workshop = Workshop::open(None).unwrap();
-        let path = workshop.path().to_owned();
+        let path = workshop.path.clone();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         std::fs::write(path.join("left behind"), "x").unwrap();

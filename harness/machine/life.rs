@@ -62,7 +62,8 @@ struct Parts {
     qmp: Qmp,
     console: Listener,
     stderr: Listener,
-    directory: TempDir,
+    /// Goes with it.
+    _directory: TempDir,
     started: Instant,
 }
 
@@ -131,7 +132,7 @@ impl Booting {
             qmp,
             console,
             stderr,
-            directory,
+            _directory: directory,
             started,
         };
         Ok(Booting {
@@ -190,11 +191,6 @@ impl Machine {
     /// QEMU's stderr.
     pub fn stderr(&self) -> &Listener {
         &self.parts.stderr
-    }
-
-    /// The private directory.
-    pub fn directory(&self) -> &Path {
-        self.parts.directory.path()
     }
 
     /// QEMU's process id, 0 once it has ended.

@@ -6,30 +6,31 @@
 //! make sense in it.
 //!
 //! * [`command`]: the one place where a QEMU command line is built.
-//! * [`qemu`]: what a QEMU says of itself, before a machine is made of it.
-//! * [`daemon`]: the storage daemon, for legs that have one.
-//! * [`accel`]: KVM or TCG, by trial.
-//! * [`clock`]: the rate of the time stamp counter, for emulated guests.
-//! * [`process`]: child processes that never outlive the harness.
-//! * [`janitor`]: what cleans up when the harness itself is killed.
-//! * [`pipe`]: what the guest's console and QEMU's stderr say, from the first
+//! * `qemu`: what a QEMU says of itself, before a machine is made of it.
+//! * `daemon`: the storage daemon, for legs that have one.
+//! * `accel`: KVM or TCG, by trial.
+//! * `clock`: the rate of the time stamp counter, for emulated guests.
+//! * `process`: child processes that never outlive the harness.
+//! * `janitor`: what cleans up when the harness itself is killed.
+//! * `pipe`: what the guest's console and QEMU's stderr say, from the first
 //!   byte on.
-//! * [`qmp`]: QMP with a watchdog.
+//! * `qmp`: QMP with a watchdog.
 
-pub mod accel;
-pub mod clock;
+pub(crate) mod accel;
+pub(crate) mod clock;
 pub mod command;
-pub mod daemon;
-pub mod janitor;
-pub mod life;
-pub mod pipe;
-pub mod process;
-pub mod qemu;
-pub mod qmp;
+pub(crate) mod daemon;
+pub(crate) mod janitor;
+mod life;
+pub(crate) mod pipe;
+mod process;
+pub(crate) mod qemu;
+mod qmp;
 
 pub use accel::{Accel, AccelChoice};
 use command::file;
 pub use daemon::Daemon;
+pub use janitor::Workshop;
 pub use life::{Booting, Machine, StartError, Wreck};
 pub use qemu::{Qemu, QemuError};
 pub use qmp::{GreetError, Qmp};

@@ -38,8 +38,6 @@ pub struct Qmp {
     stops: watch::Receiver<u32>,
     /// The devices that are gone, by id, in order.
     deleted: watch::Receiver<Vec<String>>,
-    /// QEMU's version, such as `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)`.
-    pub version: String,
 }
 
 impl Qmp {
@@ -47,14 +45,9 @@ impl Qmp {
     pub async fn greet(stream: UnixStream) -> Result<Self, GreetError> {
         let negotiate = async {
             let negotiation = QmpStreamTokio::<ReadHalf<UnixStream>>::open(stream).await?;
-            let version = negotiation.capabilities.QMP.version.clone();
-            let version = format!(
-                "{}.{}.{}{}",
-                version.qemu.major, version.qemu.minor, version.qemu.micro, version.package
-            );
-            Ok::<_, std::io::Error>((negotiation.negotiate().await?, version))
+            negotiation.negotiate().await
         };
-        let (stream, version) = tokio::time::timeout(PATIENCE, negotiate)
+        let stream = tokio::time::timeout(PATIENCE, negotiate)
             .await
             .map_err(|_| GreetError::Stuck)?
             .map_err(GreetError::Handshake)?;
@@ -78,7 +71,6 @@ impl Qmp {
             events,
             stops,
             deleted,
-            version,
         })
     }
 }

@@ -25,4 +25,4 @@ pub mod units;
 
 pub use explain::explain;
 pub use judge::{blamed, entry_words, judge};
-pub use model::{Expectation, expect, fit, knows};
+pub use model::{Expectation, Unfit, expect, fit, knows};

@@ -9,12 +9,14 @@
 //! * [`record`]: reads one, finished or not; [`Record`].
 //! * [`summary`]: events added up; [`Summary`].
 //! * [`story`]: a case that did not pass, as a text for people.
+//! * [`recorded`]: a case of a record, to be judged again.
 //! * [`text`]: command lines for a shell, foreign text for a terminal.
 //! * [`error`]: what can go wrong; [`RecordError`].
 
 pub mod error;
 pub mod manifest;
 pub mod record;
+pub mod recorded;
 pub mod recorder;
 pub mod story;
 pub mod summary;
@@ -26,8 +28,8 @@ pub(crate) mod canned;
 mod tests;
 
 pub use error::RecordError;
-pub use manifest::Manifest;
 pub use record::Record;
+pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};
 pub use summary::{Summary, Tally};
 

@@ -3,7 +3,7 @@
 use super::error::RecordError;
 use super::manifest::{FORMAT, Manifest};
 use super::summary::Summary;
-use super::{CASES, EVENTS, MANIFEST};
+use super::{EVENTS, MANIFEST};
 use crate::runner::event::Stamped;
 use serde::Deserialize;
 use std::fs::File;
@@ -83,12 +83,6 @@ impl Record {
     /// What was run, on what.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-
-    /// The text about a case, for people; there is one for each case that
-    /// neither passed nor was skipped.
-    pub fn story_path(&self, id: &str) -> PathBuf {
-        self.path.join(CASES).join(format!("{id}.txt"))
     }
 
     /// Reads the events, in order. A last line that was cut off in the middle

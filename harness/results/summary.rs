@@ -216,11 +216,6 @@ impl Summary {
         !matches!(self.outcome(id), None | Some(Outcome::Infrastructure))
     }
 
-    /// How many cases are settled ([`Summary::is_settled`]).
-    pub fn settled(&self) -> u64 {
-        self.done() - self.tally()[Outcome::Infrastructure]
-    }
-
     /// Ids of the cases with that outcome, in no order.
     pub fn with_outcome(&self, outcome: Outcome) -> impl Iterator<Item = &str> {
         let slots = self.slots.iter();

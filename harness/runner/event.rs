@@ -112,5 +112,6 @@ pub struct Details {
     /// What was seen of it, unless there was no machine.
     pub observation: Option<Observation>,
     /// The console from the machine's first byte, or its end where it is long.
+    #[serde(default)]
     pub console: String,
 }

@@ -7,7 +7,7 @@
 //! all of it is back (`unplug::plug_again`, `multipathd::finish`); and the steps of a
 //! soak, which has a judge of its own.
 
-use super::perform::Interruption;
+use super::interruption::Interruption;
 use super::station::Station;
 use crate::guest::CallError;
 use halfway_case::observation::Intervention;

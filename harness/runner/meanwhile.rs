@@ -4,18 +4,17 @@
 //! ours: all have come, it is done or has begun, they are let go, one
 //! after the other.
 
+use super::interruption::Interruption;
 use super::interventions;
-use super::perform::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
 use super::unplug;
 use crate::guest::client::strange;
 use crate::storage;
 use halfway_case::observation::{Intervention, Member};
-use halfway_case::timeout;
 use halfway_case::{Case, Hold, Meanwhile};
+use halfway_case::{facts, timeout};
 use halfway_controllers::Timeout;
-use halfway_oracle::model;
 use halfway_protocol::io::Op;
 use halfway_protocol::message::{Reply, Request};
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub async fn act(
         station.storage.release_all();
         return Ok(None);
     }
-    if model::races_recovery(case) {
+    if facts::races_recovery(case) {
         meet(station, case).await?;
     }
     let done = match intervention(station, case, interventions).await {
@@ -89,7 +88,10 @@ pub async fn arrival(station: &Station) {
 /// Gives the I/O the time to come upon the recovery that is held.
 async fn meet(station: &Station, case: &Case) -> Result<(), Interruption> {
     let since = tokio::time::Instant::now();
-    while case.io.op == Op::Read && !station.storage.has_read(case) && since.elapsed() < ARRIVAL {
+    while case.io.op == Op::Read
+        && !station.storage.has_read(&case.legs, &case.io)
+        && since.elapsed() < ARRIVAL
+    {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     tokio::time::sleep(MEETING).await;

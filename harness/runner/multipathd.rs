@@ -1,27 +1,24 @@
 //! A real multipathd in the guest: how it is started, what happens to the disks
 //! while it tends their paths, and how it ends.
 
-use super::perform::Interruption;
+use super::interruption::Interruption;
 use super::stack::{self, NAME};
 use super::station::Station;
-use super::{interventions, operator};
+use super::{interventions, programs, waiting};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::storage;
+use halfway_case::facts;
 use halfway_case::observation::{Intervention, Member, Observation, Repair};
 use halfway_case::{Case, Multipath, NoPathRetry, Stack};
-use halfway_oracle::model::multipathd;
 use halfway_oracle::status;
 use halfway_protocol::io::IoState;
-use halfway_protocol::message::{DmStatus, Limits, ProgramState, Refusal, Reply, Request};
+use halfway_protocol::message::{DmStatus, Limits, Reply, Request};
 use halfway_protocol::trace::Dev;
 use halfway_scsi::FaultReport;
 use halfway_scsi::Part;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How long a program may take that does something and ends.
-const PROGRAM: Duration = Duration::from_secs(90);
 
 /// How long multipathd may take until its map is there, or a path is reinstated:
 /// a few of its rounds of a second, on a host that may be busy.
@@ -41,90 +38,12 @@ const WAITS: Duration = Duration::from_millis(2500);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// In the place of Debian's rules: what a disk is called, and no look at its
-/// content, which would be an I/O that the case does not ask for.
-const RULES: &str = "ACTION!=\"remove\", SUBSYSTEM==\"block\", KERNEL==\"sd*\", \
-    ENV{DEVTYPE}==\"disk\", \
-    IMPORT{program}=\"/lib/udev/scsi_id --export --whitelisted -d $devnode\"\n";
-
-/// Has udev run, which multipathd asks for what a disk is.
-pub async fn boot(station: &Station) -> Result<(), CallError> {
-    for (path, text) in [
-        ("/run/lock/halfway", ""),
-        ("/var/run/multipathd/halfway", ""),
-        ("/etc/udev/udev.conf", ""),
-        ("/etc/udev/rules.d/60-persistent-storage.rules", RULES),
-        ("/etc/udev/rules.d/60-persistent-storage-dm.rules", ""),
-    ] {
-        write(station, path, text).await?;
-    }
-    run(station, "/lib/systemd/systemd-udevd --daemon")
-        .await
-        .map(drop)
-}
-
 /// Has udev look at the disks: what it knew it forgets when it looks at one whose
 /// HBA is gone.
 async fn look(station: &Station) -> Result<(), CallError> {
     const LOOK: &str = "/bin/udevadm trigger --subsystem-match=block --action=add";
-    run(station, LOOK).await?;
-    settle(station).await
-}
-
-async fn settle(station: &Station) -> Result<(), CallError> {
-    run(station, "/bin/udevadm settle -t 60").await.map(drop)
-}
-
-async fn write(station: &Station, path: &str, text: &str) -> Result<(), CallError> {
-    let (path, text) = (path.to_owned(), text.to_owned());
-    station
-        .guest
-        .call(Request::WriteFile { path, text })
-        .await
-        .map(drop)
-}
-
-async fn begin(station: &Station, command: &str) -> Result<(), CallError> {
-    let started = station.guest.call(Request::ProgramStart {
-        device: storage::serial(Member::Leg(0)),
-        argv: command.split(' ').map(str::to_owned).collect(),
-        env: Vec::new(),
-    });
-    started.await.map(drop)
-}
-
-/// What a program has said when it has ended, and its status.
-async fn ended(station: &Station, command: &str) -> Result<(i32, String), CallError> {
-    let wait = Request::ProgramWait {
-        deadline_ms: PROGRAM.as_millis() as u64,
-    };
-    match station.guest.call_within(wait, 2 * PROGRAM).await? {
-        Reply::Program(ProgramState::Ended { status, output }) => Ok((status, output)),
-        Reply::Program(ProgramState::Running) => {
-            Err(refused(format!("waiting for {command} to end"), ""))
-        }
-        other => Err(strange(other)),
-    }
-}
-
-/// Runs a program that must succeed, and gives what it has said.
-async fn run(station: &Station, command: &str) -> Result<String, CallError> {
-    begin(station, command).await?;
-    match ended(station, command).await? {
-        (0, output) => Ok(output),
-        (status, output) => {
-            let doing = format!("running {command}, which ended with status {status}");
-            Err(refused(doing, output.trim()))
-        }
-    }
-}
-
-fn refused(doing: String, detail: &str) -> CallError {
-    CallError::Refused(Refusal {
-        doing,
-        errno: None,
-        detail: detail.to_owned(),
-    })
+    programs::run(&station.guest, LOOK).await?;
+    programs::settle(&station.guest).await
 }
 
 /// multipath.conf(5) of a case. The name of the map and the order of its groups
@@ -160,29 +79,32 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
     const MULTIPATHD: &str = "/sbin/multipathd -d";
     let (Stack::Multipath(multipath), Some(retry)) = (&case.stack, case.stack.no_path_retry())
     else {
-        return Err(refused("starting multipathd".to_owned(), "it has no case"));
+        return Err(programs::refused(
+            "starting multipathd".to_owned(),
+            "it has no case",
+        ));
     };
     look(station).await?;
-    let unit = run(station, "/lib/udev/scsi_id -g -u -d {}").await?;
+    let unit = programs::run(&station.guest, "/lib/udev/scsi_id -g -u -d {}").await?;
     let text = configuration(case, multipath, retry, unit.trim());
-    write(station, "/etc/multipath.conf", &text).await?;
+    programs::write(&station.guest, "/etc/multipath.conf", &text).await?;
     let mut start = 1;
     loop {
-        begin(station, MULTIPATHD).await?;
+        programs::begin(&station.guest, MULTIPATHD).await?;
         let since = Instant::now();
         let patience = if start < STARTS { SOON } else { ROUNDS };
         let instead = loop {
             match map(station, case).await? {
-                Ok((dev, limits)) => return Ok(Reply::Created(dev, limits)),
-                Err(_) if since.elapsed() < patience => tokio::time::sleep(LOOK).await,
-                Err(instead) => break instead,
+                Map::Whole(dev, limits) => return Ok(Reply::Created(dev, limits)),
+                Map::Other(_) if since.elapsed() < patience => tokio::time::sleep(LOOK).await,
+                Map::Other(instead) => break instead,
             }
         };
         station.guest.call(Request::ProgramEnd).await?;
-        let (_, said) = ended(station, MULTIPATHD).await?;
+        let (_, said) = programs::ended(&station.guest, MULTIPATHD).await?;
         if start == STARTS {
             let doing = format!("waiting for multipathd's map of all paths: {instead}");
-            return Err(refused(doing, said.trim()));
+            return Err(programs::refused(doing, said.trim()));
         }
         let name = NAME.to_owned();
         match station.guest.call(Request::DmRemove { name }).await {
@@ -194,14 +116,20 @@ pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
     }
 }
 
-/// The map, once all its paths are there in their order, and active; else what is
-/// there instead.
-async fn map(station: &Station, case: &Case) -> Result<Result<(Dev, Limits), String>, CallError> {
+/// What multipathd has made.
+enum Map {
+    /// The map, with all its paths in their order, and active.
+    Whole(Dev, Limits),
+    /// What is there instead.
+    Other(String),
+}
+
+async fn map(station: &Station, case: &Case) -> Result<Map, CallError> {
     let name = || NAME.to_owned();
     let (dev, limits) = match station.guest.call(Request::DmFind { name: name() }).await {
         Ok(Reply::Created(dev, limits)) => (dev, limits),
         Ok(other) => return Err(strange(other)),
-        Err(CallError::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+        Err(CallError::Refused(refusal)) => return Ok(Map::Other(refusal.to_string())),
         Err(error) => return Err(error),
     };
     let table = match station
@@ -217,7 +145,10 @@ async fn map(station: &Station, case: &Case) -> Result<Result<(Dev, Limits), Str
     let disks = station.disks.iter().map(|(_, disk)| disk.dev.to_string());
     let disks: Vec<String> = disks.take(case.legs.count.into()).collect();
     let all = paths.eq(disks.iter().map(String::as_str)) && are_active(case, &status);
-    Ok(if all { Ok((dev, limits)) } else { Err(table) })
+    Ok(match all {
+        true => Map::Whole(dev, limits),
+        false => Map::Other(table),
+    })
 }
 
 fn are_active(case: &Case, status: &DmStatus) -> bool {
@@ -236,15 +167,15 @@ pub async fn act(
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
     let paths = usize::from(case.legs.count);
-    let all_failed = |status: &DmStatus| operator::failed(case, status).len() == paths;
-    let status = match operator::waiting(station, case, deadline, all_failed).await? {
+    let all_failed = |status: &DmStatus| waiting::failed(case, status).len() == paths;
+    let status = match waiting::waiting(station, case, deadline, all_failed).await? {
         Ok(status) => status,
         Err(state) => return Ok(state),
     };
     let mut interventions = Vec::new();
     let mut io = station.guest.io_wait(WAITS, None).await?;
     if !matches!(io, IoState::Done(_)) {
-        if let Some(path) = multipathd::back(case) {
+        if let Some(path) = facts::hba_back(case) {
             let mut faults = case.faults.clone();
             faults.retain(|fault| fault.leg != path);
             for fault in &mut faults {
@@ -287,6 +218,6 @@ pub async fn finish(
 /// Ends multipathd.
 pub async fn end(station: &Station) -> Result<(), CallError> {
     station.guest.call(Request::ProgramEnd).await?;
-    ended(station, "multipathd").await?;
-    settle(station).await
+    programs::ended(&station.guest, "multipathd").await?;
+    programs::settle(&station.guest).await
 }

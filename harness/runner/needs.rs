@@ -24,6 +24,24 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Whether these are among them.
+    pub fn cover(&self, others: &Needs) -> bool {
+        self.controllers.is_superset(&others.controllers)
+            && self.stacks.is_superset(&others.stacks)
+            && self.with_files.is_superset(&others.with_files)
+            && self.filesystems.is_superset(&others.filesystems)
+            && self.with_multipathd.is_superset(&others.with_multipathd)
+    }
+
+    /// Adds these.
+    pub fn join(&mut self, others: &Needs) {
+        self.controllers.extend(&others.controllers);
+        self.stacks.extend(&others.stacks);
+        self.with_files.extend(&others.with_files);
+        self.filesystems.extend(&others.filesystems);
+        self.with_multipathd.extend(&others.with_multipathd);
+    }
+
     /// Of all of `cases`.
     pub fn of(cases: impl IntoIterator<Item = impl Borrow<Case>>) -> Self {
         let mut needs = Needs::default();
@@ -41,6 +59,12 @@ impl Needs {
         }
         needs
     }
+}
+
+/// Processors of a machine that serves `case`: where several submit they are to do
+/// so at once.
+pub fn processors(case: &Case) -> u8 {
+    if case.io.submitters > 1 { 2 } else { 1 }
 }
 
 /// Whether a case needs a machine with file systems and the programs for them.
@@ -101,5 +125,28 @@ pub fn modules(case: &Case) -> Vec<&'static str> {
             ["dm_mirror"].into_iter().chain(beneath).collect()
         }
         Stack::Multipath(multipath) => of(multipath).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfway_scenario::Scenario;
+
+    fn needs(text: &str) -> Needs {
+        let text = format!("question = \"?\"\n{text}\n");
+        Needs::of(Scenario::parse("test", &text).unwrap().expand())
+    }
+
+    #[test]
+    fn needs_that_are_joined_cover_both() {
+        let mirror = needs("");
+        let paths = needs("[stack]\ntarget = \"multipath\"\n[legs]\ncontroller = \"nvme\"");
+        assert!(mirror.cover(&mirror) && mirror.cover(&Needs::default()));
+        assert!(!mirror.cover(&paths) && !paths.cover(&mirror));
+        let mut both = mirror.clone();
+        both.join(&paths);
+        assert!(both.cover(&mirror) && both.cover(&paths));
+        assert!(!mirror.cover(&both));
     }
 }

@@ -1,14 +1,16 @@
 //! What somebody must do for an I/O that the target holds: the part of a
 //! system's operator, of dmeventd, or of multipathd.
 
-use super::perform::Interruption;
+use super::interruption::Interruption;
+use super::manner::Manner;
 use super::stack::{self, NAME};
 use super::station::Station;
+use super::waiting::{failed, waiting};
 use super::{interventions, multipathd};
 use crate::guest::CallError;
 use halfway_case::observation::{AfterSuspend, Intervention, Observation, Repair};
 use halfway_case::{Case, Fault, Stack, Times};
-use halfway_oracle::{model, status};
+use halfway_oracle::status;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{DmStatus, Request};
 use halfway_scsi::FaultReport;
@@ -39,11 +41,12 @@ fn waits_beneath(case: &Case) -> bool {
 pub async fn act(
     station: &mut Station,
     case: &Case,
-    deadline: Duration,
+    manner: Manner,
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
+    let deadline = manner.deadline;
     if waits_beneath(case) {
-        return beneath(station, case, deadline, seen).await;
+        return beneath(station, case, manner, seen).await;
     }
     if case.stack.no_path_retry().is_some() {
         return multipathd::act(station, case, deadline, seen).await;
@@ -64,7 +67,7 @@ pub async fn act(
                 failed: &failed,
                 at_last: None,
             };
-            Some(reinstated(station, case, waiting, deadline, done).await?)
+            Some(reinstated(station, case, waiting, manner, done).await?)
         }
     };
     let Some((interventions, io)) = acted else {
@@ -134,39 +137,6 @@ async fn settled(station: &Station, mut status: DmStatus) -> Result<DmStatus, Ca
         }
         status = next;
     }
-}
-
-/// The status of a stack whose I/O waits, once it shows `enough`; the state of the
-/// I/O where that does not wait any more before it does.
-pub(super) async fn waiting(
-    station: &Station,
-    case: &Case,
-    deadline: Duration,
-    enough: impl Fn(&DmStatus) -> bool,
-) -> Result<Result<DmStatus, IoState>, CallError> {
-    let quiet = case.legs.controller.profile().quiet;
-    let since = tokio::time::Instant::now();
-    loop {
-        let status = station.guest.status(NAME).await?;
-        if enough(&status) {
-            return Ok(Ok(status));
-        }
-        let left = deadline.saturating_sub(since.elapsed());
-        let state = station.guest.io_wait(left, Some(quiet)).await?;
-        if !matches!(state, IoState::Quiet { .. }) {
-            return Ok(Err(state));
-        }
-    }
-}
-
-/// The lower devices that the target takes for failed.
-pub(super) fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
-    let line = status.targets.first().map_or("", String::as_str);
-    let health = status::health(&case.stack, line).unwrap_or_default();
-    let legs = health.iter().zip(0..);
-    legs.filter(|(health, _)| **health != 'A')
-        .map(|(_, leg)| leg)
-        .collect()
 }
 
 /// Whether the mirror's log is on a disk, and that has failed.
@@ -239,7 +209,7 @@ async fn reinstated(
     station: &mut Station,
     case: &Case,
     waiting: Waiting<'_>,
-    deadline: Duration,
+    manner: Manner,
     done: &mut Vec<Intervention>,
 ) -> Result<(Vec<String>, IoState), Interruption> {
     let quiet = case.legs.controller.profile().quiet;
@@ -248,7 +218,6 @@ async fn reinstated(
         (Some(*path), message, Some(quiet))
     });
     let give_up = (None, "fail_if_no_path".to_owned(), waiting.at_last);
-    let due = model::due(case);
     let mut faults = case.faults.clone();
     let mut words = Vec::new();
     let mut state = IoState::Quiet { pending: 0 };
@@ -273,11 +242,11 @@ async fn reinstated(
             message,
         };
         interventions::call(station, done, intervention, send).await?;
-        let waits = match due == Some(intervention) {
+        let waits = match manner.due == Some(intervention) {
             true => waits.map(|_| LONG * quiet),
             false => waits,
         };
-        state = station.guest.io_wait(deadline, waits).await?;
+        state = station.guest.io_wait(manner.deadline, waits).await?;
         if let IoState::Done(_) = state {
             break;
         }
@@ -290,7 +259,7 @@ async fn reinstated(
 async fn beneath(
     station: &mut Station,
     case: &Case,
-    deadline: Duration,
+    manner: Manner,
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
     let quiet = case.legs.controller.profile().quiet;
@@ -311,7 +280,7 @@ async fn beneath(
                 break;
             }
         }
-        let left = deadline.saturating_sub(since.elapsed());
+        let left = manner.deadline.saturating_sub(since.elapsed());
         let state = match waiting {
             Some((leg, name)) => {
                 let paths: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
@@ -321,7 +290,7 @@ async fn beneath(
                     failed: &paths,
                     at_last: Some(quiet),
                 };
-                let (words, state) = reinstated(station, case, waiting, deadline, done).await?;
+                let (words, state) = reinstated(station, case, waiting, manner, done).await?;
                 interventions.extend(
                     words
                         .iter()

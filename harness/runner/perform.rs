@@ -1,65 +1,29 @@
 //! One case on one station: arm, build, do, collect, tear down.
 
-use super::stack::{self, NAME, TOP};
+use super::interruption::Interruption;
+use super::manner::Manner;
+use super::request::{WRITTEN, entries, io_request};
+use super::set_up::{found, in_sync, prepare, remove};
+use super::stack::{self, NAME};
 use super::station::Station;
 use super::stops::{self, Attendant};
 use super::{meanwhile, multipathd, operator, soak, unit_resets, unplug};
 use crate::guest::CallError;
 use crate::guest::client::strange;
 use crate::storage::StorageError;
-use halfway_case::observation::{Entry, KernelText, Liveness, Observation};
-use halfway_case::{Case, Disk, During, Fault, Hold, Io, Multipath, Sabotage, Stack, Sync};
-use halfway_oracle::{model, status};
-use halfway_protocol::bio;
-use halfway_protocol::io::{IoOp, IoRequest, IoState, Op};
-use halfway_protocol::message::{self, DmStatus, KernelMessage, Refusal, Reply, Request, Seen};
+use halfway_case::facts;
+use halfway_case::observation::{KernelText, Liveness, Observation};
+use halfway_case::{Case, Fault, Multipath, Sabotage};
+use halfway_oracle::status;
+use halfway_protocol::io::{IoState, Op};
+use halfway_protocol::message::{self, DmStatus, KernelMessage, Reply, Request, Seen};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How long the mirror may take to copy leg 0 to the others.
-const RESYNC: Duration = Duration::from_secs(60);
-
 /// How long QEMU may take to end after its guest fell silent: a panic's text
 /// takes a moment on an emulated serial line.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// Why a case ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Interruption {
-    /// The guest did not answer, or is gone, or refused something: an observation.
-    #[error(transparent)]
-    Guest(#[from] CallError),
-    /// The guest refused something before the case's I/O was started.
-    #[error(transparent)]
-    Unstarted(Refusal),
-    /// The disks failed us: no fault of the kernel's.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl Interruption {
-    /// What stopped a case before its I/O was started.
-    fn unstarted(self) -> Self {
-        match self {
-            Interruption::Guest(CallError::Refused(refusal)) => Interruption::Unstarted(refusal),
-            other => other,
-        }
-    }
-}
-
-/// How a case is performed, beside what it says itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Manner {
-    /// How long its I/O may take.
-    pub deadline: Duration,
-    /// Which attempt it is, from 1.
-    pub attempt: u32,
-    /// Whether the contract watcher looks at every bio.
-    pub watched: bool,
-    /// Whether the stack is there already ([`set_up`]), and stays.
-    pub standing: bool,
-}
 
 /// Performs `case` and says what was seen of it; the error is one of the
 /// harness's own side. The machine may be used again only if the observation's
@@ -147,7 +111,7 @@ pub async fn perform(
     }
     // Before a disk was plugged again, this was done already.
     if seen.unplugged.is_none() {
-        (seen.journal, seen.media) = match station.storage.collect(case) {
+        (seen.journal, seen.media) = match station.storage.collect(&case.legs, &case.io) {
             Ok(collected) => collected,
             // A QEMU that is gone leaves a torn journal.
             Err(_) if seen.liveness != Liveness::Alive => Default::default(),
@@ -171,265 +135,6 @@ fn without(log: Vec<KernelMessage>, those: &[KernelMessage]) -> Vec<KernelMessag
         .collect();
     log.into_iter()
         .filter(|message| !those.contains(&(message.micros, message.text.as_str())))
-        .collect()
-}
-
-/// Makes the disks, the faults and the stack of a case: all but its I/O. Gives what
-/// reached the disks meanwhile, as [`Observation::set_up`].
-///
-/// # Errors
-///
-/// What the guest or the host refused, in words.
-pub async fn set_up(station: &mut Station, case: &Case, seed: u64) -> Result<Vec<Entry>, String> {
-    // Nobody would let anything go.
-    let case = &Case {
-        holds: Vec::new(),
-        ..case.clone()
-    };
-    let mut reached = Vec::new();
-    let prepared = prepare(station, case, seed, &case.faults, &mut reached).await;
-    prepared.map_err(|error| error.to_string())?;
-    Ok(reached)
-}
-
-/// Takes a stack down that [`set_up`] made, or what is left of it.
-///
-/// # Errors
-///
-/// What the guest refused, in words: somebody may use a device.
-pub async fn clear_away(station: &Station, case: &Case) -> Result<(), String> {
-    let gone = |error: &CallError| match error {
-        CallError::Refused(refusal) => refusal.errno == Some(Errno::NXIO.raw_os_error()),
-        _ => false,
-    };
-    if case.stack.no_path_retry().is_some() {
-        let ended = multipathd::end(station).await;
-        ended.map_err(|error| error.to_string())?;
-    }
-    for removed in remove(station, case) {
-        match removed.await {
-            Err(error) if !gone(&error) => return Err(error.to_string()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-async fn prepare(
-    station: &mut Station,
-    case: &Case,
-    seed: u64,
-    faults: &[Fault],
-    set_up: &mut Vec<Entry>,
-) -> Result<(halfway_protocol::trace::Dev, message::Limits), Interruption> {
-    station.storage.begin(seed, case.ways())?;
-    let syncing = model::races_recovery(case);
-    if syncing {
-        // Leg 0 is read, the others are written.
-        let op = |hold: &Hold| if hold.leg == 0 { Op::Read } else { Op::Write };
-        let op = case.holds.first().map_or(Op::Read, op);
-        station.storage.hold(&case.legs, &case.holds, op)?;
-    }
-    let create = |station: &Station| {
-        let table = vec![stack::table(case)];
-        station.guest.call(Request::DmCreate {
-            name: NAME.to_owned(),
-            table,
-        })
-    };
-    // The guest does its calls in their order, so that few are waited for.
-    let restored = restore_limits(station);
-    let synced = (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Synced);
-    let mut limited = Vec::new();
-    let of = |disk, during| -> Vec<Fault> { case.other_faults_of(disk, during).cloned().collect() };
-    let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
-    let early_log = of(Disk::Log, During::SetUp);
-    let created = if case.stack.no_path_retry().is_some() {
-        let created = multipathd::start(station, case).await?;
-        // What it and udev have read is not the I/O's.
-        station.storage.collect(case)?;
-        station.arm(&case.legs, faults, &[]).await?;
-        created
-    } else if synced || !case.other_faults.is_empty() {
-        station.arm(&case.legs, &early, &early_log).await?;
-        all(restored).await?;
-        all(create_beneath(station, case)).await?;
-        let created = create(station).await?;
-        if synced {
-            in_sync(station, model::unrecovered(case).len() as u64).await?;
-        }
-        // A resumed mirror tries again to recover what it could not.
-        if early.is_empty() {
-            all(settle(station)).await?;
-        }
-        // What the resynchronisation did is not the I/O's.
-        let (entries, _) = station.storage.collect(case)?;
-        if !case.other_faults.is_empty() {
-            *set_up = entries;
-        }
-        station.arm(&case.legs, faults, &log).await?;
-        created
-    } else {
-        // The legs are left alone until the I/O.
-        let beneath = create_beneath(station, case);
-        let created = create(station);
-        let settled = match case.stack {
-            // A suspension would wait for the recovery.
-            Stack::Raid1(_) if !syncing => settle(station),
-            Stack::Raid1(_) | Stack::Multipath(_) => Vec::new(),
-        };
-        if case.linear.is_none() {
-            limited = limit_legs(station, case);
-        }
-        let (armed, created) = tokio::join!(station.arm(&case.legs, faults, &[]), created);
-        armed?;
-        all(restored).await?;
-        all(beneath).await?;
-        let created = created?;
-        all(settled).await?;
-        created
-    };
-    let Reply::Created(dev, limits) = created else {
-        return Err(strange(created).into());
-    };
-    if case.has_log_disk() {
-        // The log's header is written when the table is resumed; what the I/O
-        // makes the log write is to be seen by itself.
-        station.storage.collect(case)?;
-    }
-    let mut limits = limits;
-    if case.linear.is_some() {
-        let created = station.guest.call(Request::DmCreate {
-            name: TOP.to_owned(),
-            table: stack::linear(case, dev),
-        });
-        limits = match created.await? {
-            Reply::Created(_, limits) => limits,
-            other => return Err(strange(other).into()),
-        };
-    }
-    if limited.is_empty() {
-        limited = limit_legs(station, case);
-    }
-    all(limited).await?;
-    Ok((dev, limits))
-}
-
-/// The stack that is there: its device, and the limits of the upper one.
-async fn found(
-    station: &Station,
-    case: &Case,
-) -> Result<(halfway_protocol::trace::Dev, message::Limits), CallError> {
-    let find = |name: &str| {
-        let name = name.to_owned();
-        station.guest.call(Request::DmFind { name })
-    };
-    match (find(NAME).await?, find(stack::top(case)).await?) {
-        (Reply::Created(dev, _), Reply::Created(_, limits)) => Ok((dev, limits)),
-        (other, _) => Err(strange(other)),
-    }
-}
-
-/// Makes the multipaths that the legs of a mirror are.
-fn create_beneath(
-    station: &Station,
-    case: &Case,
-) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let beneath = stack::beneath(case).into_iter();
-    let create = |(name, table)| {
-        station.guest.call(Request::DmCreate {
-            name,
-            table: vec![table],
-        })
-    };
-    beneath.map(create).collect()
-}
-
-/// Waits for the answers to calls.
-async fn all(calls: Vec<impl Future<Output = Result<Reply, CallError>>>) -> Result<(), CallError> {
-    for call in calls {
-        call.await?;
-    }
-    Ok(())
-}
-
-/// Lets the mirror's worker run once, which a suspension waits for
-/// (`flush_workqueue` in `mirror_presuspend`).
-///
-/// The worker takes a mirror for in sync when it first runs, and forgets all
-/// errors of the legs then (`reset_ms_flags` in `do_recovery`). A leg that fails
-/// before that is asked a second time; seen once in some hundred cases on 6.12.
-/// That is the start of a mirror and not what a case asks about.
-fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let name = || NAME.to_owned();
-    let suspend = Request::DmSuspend {
-        name: name(),
-        noflush: false,
-    };
-    let calls = [suspend, Request::DmResume { name: name() }];
-    calls.map(|call| station.guest.call(call)).into()
-}
-
-/// Waits until all regions are in sync but `lost` ones: then also until no more
-/// of them come, should the mirror take one for recovered that is not.
-pub(super) async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
-    const STILL: u32 = 5;
-    let since = tokio::time::Instant::now();
-    let (mut before, mut still) = (0, 0);
-    loop {
-        let status = station.guest.status(NAME).await?;
-        let line = status.targets.first().map_or("", String::as_str);
-        let mirror = status::mirror::parse(line);
-        let in_sync = mirror.as_ref().map_or(0, |mirror| mirror.in_sync);
-        still = if in_sync == before { still + 1 } else { 0 };
-        before = in_sync;
-        match mirror {
-            Some(mirror) if mirror.in_sync == mirror.regions => return Ok(()),
-            Some(mirror)
-                if lost > 0 && mirror.in_sync + lost >= mirror.regions && still >= STILL =>
-            {
-                return Ok(());
-            }
-            _ if since.elapsed() > RESYNC => {
-                let doing = format!("waiting until the mirror is in sync: it stands at {line}");
-                let refusal = Refusal {
-                    doing,
-                    errno: None,
-                    detail: String::new(),
-                };
-                return Err(CallError::Refused(refusal).into());
-            }
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
-}
-
-/// Sets `max_sectors_kb` of the legs, beneath a dm device that does not look at
-/// it again.
-fn limit_legs(
-    station: &mut Station,
-    case: &Case,
-) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let mut calls = Vec::new();
-    if let Some(limit) = case.legs.max_sectors_kb {
-        for leg in 0..case.legs.count {
-            station.limited[usize::from(leg)] = Some(limit);
-            calls.push(station.limit(leg, Some(limit)));
-        }
-    }
-    calls
-}
-
-/// Gives the legs their own limits back: dm takes them over when a table is
-/// loaded.
-fn restore_limits(
-    station: &mut Station,
-) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let limited = (0..).zip(&mut station.limited);
-    let limited = limited.filter_map(|(leg, limit)| limit.take().map(|_| leg));
-    let legs: Vec<u8> = limited.collect();
-    legs.into_iter()
-        .map(|leg| station.limit(leg, None))
         .collect()
 }
 
@@ -470,7 +175,7 @@ async fn steps(
         return take_down(station, case, seen).await;
     }
 
-    match model::races_recovery(case) {
+    match facts::races_recovery(case) {
         true => meanwhile::arrival(station).await,
         false => station.storage.hold(&case.legs, &case.holds, case.io.op)?,
     }
@@ -523,7 +228,7 @@ async fn steps(
     let (events, mut state) = attended.await?;
     seen.events_before = Some(events);
     if let IoState::Quiet { .. } = state {
-        state = operator::act(station, case, deadline, seen).await?;
+        state = operator::act(station, case, manner, seen).await?;
     }
     let came_back = matches!(state, IoState::Done(_));
     if seen.repair.is_none() {
@@ -531,7 +236,7 @@ async fn steps(
     }
 
     meanwhile::restore(station, case, patience).await?;
-    if model::races_recovery(case) && came_back {
+    if facts::races_recovery(case) && came_back {
         in_sync(station, 0).await?;
     }
     seen.status = Some(status_with_event(station, case, events).await?);
@@ -549,7 +254,7 @@ async fn steps(
     }
     let collected = station.guest.call(Request::Collect);
     let multipathd = case.stack.no_path_retry().is_some();
-    let plugs = came_back && model::unplugs(case) && seen.meanwhile.is_some();
+    let plugs = came_back && facts::unplugs(case) && seen.meanwhile.is_some();
     let mut removed = match came_back && !multipathd && !plugs && !manner.standing {
         true => remove(station, case),
         false => Vec::new(),
@@ -608,18 +313,6 @@ async fn take_away(station: &Station, case: &Case, seen: &mut Observation) {
     }
 }
 
-/// Removes the devices of a case, the upper one first.
-fn remove(
-    station: &Station,
-    case: &Case,
-) -> Vec<impl Future<Output = Result<Reply, CallError>> + use<>> {
-    let top = case.linear.map(|_| TOP);
-    let names = top.into_iter().chain([NAME]).map(str::to_owned);
-    let beneath = stack::beneath(case).into_iter().map(|(name, _)| name);
-    let remove = |name| station.guest.call(Request::DmRemove { name });
-    names.chain(beneath).map(remove).collect()
-}
-
 async fn removed_well(
     removed: Vec<impl Future<Output = Result<Reply, CallError>>>,
     seen: &mut Observation,
@@ -650,7 +343,7 @@ async fn status_with_event(
         let line = status.targets.first().map_or("", String::as_str);
         let health = status::health(&case.stack, line).unwrap_or_default();
         let sound = health.iter().all(|letter| *letter == 'A');
-        let none_to_come = sound || !model::tells_of_failures(case);
+        let none_to_come = sound || !facts::tells_of_failures(case);
         if none_to_come || status.event != events || since.elapsed() > MOMENT {
             return Ok(status);
         }
@@ -677,36 +370,4 @@ fn missed(case: &Case) -> Vec<Fault> {
     // A flush is for no sector in particular.
     faults.retain(|fault| fault.op != Op::Flush);
     faults
-}
-
-/// How many entries the vectors of its bios have at most: one for each page of
-/// each segment.
-pub(super) fn entries(request: &IoRequest) -> u32 {
-    const PAGE: u32 = 4096;
-    let of = |op: &IoOp| {
-        let segments = op.segments.iter();
-        let pages = segments.map(|one| (u32::from(one.page_offset) + one.bytes).div_ceil(PAGE));
-        pages.sum::<u32>()
-    };
-    let longest = request.ops.iter().map(of).max();
-    longest.unwrap_or(1).min(bio::LONGEST)
-}
-
-/// The generation of what a case writes; what lay there before is 0.
-pub(super) const WRITTEN: u32 = 1;
-
-/// An I/O on the case's device.
-pub(super) fn io_request(case: &Case, io: &Io, seed: u64, generation: u32) -> IoRequest {
-    let (memory, ops) = io.requests(case.legs.block());
-    IoRequest {
-        device: stack::top(case).to_owned(),
-        op: io.op,
-        path: io.path,
-        dsync: io.dsync,
-        memory,
-        ops,
-        submitters: io.submitters,
-        seed,
-        generation,
-    }
 }

@@ -6,15 +6,17 @@
 //! case that showed nothing, on the same one.
 
 use super::event::{Details, Event, Stamped};
+use super::manner::Manner;
 use super::needs;
-use super::perform::{Manner, perform};
+use super::perform::perform;
 use super::plan::{self, Kind, Plan, Watch};
 use super::refusals::Refusals;
-use super::station::{Station, StationError};
+use super::station::{BOOTS, Station, StationError};
 use crate::machine::command::Boot;
 use halfway_case::Case;
 use halfway_case::observation::{KernelText, Liveness, Observation};
 use halfway_case::{Outcome, Verdict};
+use halfway_oracle::model;
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::KernelMessage;
@@ -24,9 +26,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
-
-/// How often a machine is started before the run is given up.
-const BOOTS: u32 = 3;
 
 /// How often a case is tried while the infrastructure fails, or nothing is shown: a
 /// busy host lets a request come too late, or two of them together.
@@ -199,6 +198,10 @@ pub async fn run(
         cases,
         whole: shared.plan.whole,
     });
+    for text in &shared.plan.notes {
+        let text = text.clone();
+        shared.say(Event::Note { text });
+    }
 
     let workers: Vec<_> = (0..jobs)
         .map(|_| tokio::task::spawn_local(work(Rc::clone(&shared))))
@@ -266,10 +269,10 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         }
         let kind = Kind::of(&queued.case);
         let controller = kind.fitting.controller;
-        let boot = match plan::boot(&shared.plan.boot, &shared.plan.images, &queued.case) {
+        let boot = match (shared.plan.images).boot(&shared.plan.boot, &queued.case) {
             Ok(boot) => boot,
             Err(why) => {
-                without_machine(&shared, queued.case, Outcome::Skipped, why);
+                without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
                 continue;
             }
         };
@@ -417,6 +420,7 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
             attempt,
             watched: shared.plan.watch == Watch::On || unwatched.is_some(),
             standing: false,
+            due: model::due(&case),
         },
     )
     .await;
@@ -534,7 +538,7 @@ fn say_refused(shared: &Shared, case: &Case, seen: &Observation) {
 }
 
 /// Why a machine cannot serve another case after this.
-fn must_end(seen: &Observation) -> Option<String> {
+pub fn must_end(seen: &Observation) -> Option<String> {
     match &seen.liveness {
         Liveness::Exited(how) => return Some(format!("QEMU ended ({how})")),
         Liveness::Silent => return Some("the guest no longer answers".to_owned()),

@@ -1,30 +1,14 @@
 //! What is to be run.
 
+use super::images::Images;
 use super::needs;
-use crate::machine::command::{Boot, MEMORY_WITH_FILES_MIB};
+use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
-use halfway_case::Controller;
 use halfway_case::observation::Member;
 use halfway_case::{Case, Fitting};
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// What machines have in their initramfs.
-#[derive(Clone, Debug, Default)]
-pub struct Images {
-    /// For each controller, the initramfs with its drivers and those of the
-    /// stacks, or why cases on it are skipped.
-    pub controllers: BTreeMap<Controller, Result<PathBuf, String>>,
-    /// The same, with file systems and the programs for them.
-    pub with_files: BTreeMap<Controller, Result<PathBuf, String>>,
-    /// The same as the first, with multipathd.
-    pub with_multipathd: BTreeMap<Controller, Result<PathBuf, String>>,
-    /// The stacks' drivers that this kernel lacks, and in which words.
-    pub lacking: BTreeMap<&'static str, String>,
-}
 
 /// When the contract watcher looks at every bio and its vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,40 +51,6 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// Processors of a machine that serves `case`: where several submit they are to do
-/// so at once.
-fn processors(case: &Case) -> u8 {
-    if case.io.submitters > 1 { 2 } else { 1 }
-}
-
-/// What a machine boots that serves `case`; the error says why there can be
-/// none.
-pub fn boot(boot: &Boot, images: &Images, case: &Case) -> Result<Boot, String> {
-    let boot = &Boot {
-        processors: processors(case),
-        ..boot.clone()
-    };
-    let mut modules = needs::modules(case).into_iter();
-    if let Some(why) = modules.find_map(|module| images.lacking.get(module)) {
-        return Err(why.clone());
-    }
-    let with_programs = |boot: Boot| Boot {
-        memory_mib: MEMORY_WITH_FILES_MIB,
-        ..boot
-    };
-    if case.stack.no_path_retry().is_some() {
-        let boot = boot_from(boot, &images.with_multipathd, case.legs.controller);
-        return boot.map(with_programs);
-    }
-    if !needs::has_files(case) {
-        return boot_on(boot, images, case.legs.controller);
-    }
-    if let Some(why) = needs::filesystem(case).and_then(|module| images.lacking.get(module)) {
-        return Err(why.clone());
-    }
-    boot_from(boot, &images.with_files, case.legs.controller).map(with_programs)
-}
-
 /// Which machines can serve a case: those of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -118,7 +68,7 @@ impl Kind {
         Kind {
             fitting: Fitting::of(case),
             with_files: needs::has_files(case),
-            processors: processors(case),
+            processors: needs::processors(case),
         }
     }
 }
@@ -134,30 +84,6 @@ impl fmt::Display for Kind {
             several => write!(f, ", with {several} processors"),
         }
     }
-}
-
-/// What a machine boots whose legs are on `controller`; the error says why there
-/// can be none.
-pub fn boot_on(boot: &Boot, images: &Images, controller: Controller) -> Result<Boot, String> {
-    boot_from(boot, &images.controllers, controller)
-}
-
-fn boot_from(
-    boot: &Boot,
-    images: &BTreeMap<Controller, Result<PathBuf, String>>,
-    controller: Controller,
-) -> Result<Boot, String> {
-    let initrd = match images.get(&controller) {
-        Some(image) => image.clone()?,
-        None => return Err(format!("nothing was prepared for {controller}")),
-    };
-    let mut boot = Boot {
-        initrd,
-        ..boot.clone()
-    };
-    let parameters = controller.profile().parameters.iter();
-    boot.append.extend(parameters.map(ToString::to_string));
-    Ok(boot)
 }
 
 /// The disks that a machine needs to serve all of `cases`, with their sizes in

@@ -1,9 +1,12 @@
 //! A soak on one station: the plan, step by step, until its length is reached or
 //! something is wrong.
 
-use super::perform::{Interruption, Manner, entries, in_sync, io_request};
+use super::interruption::Interruption;
+use super::manner::Manner;
+use super::request::{entries, io_request};
+use super::soak_actions::{PROLONGED, act, has_met_a_fault};
 use super::soak_files;
-use super::stack::{self, NAME};
+use super::stack::NAME;
 use super::station::Station;
 use crate::guest::client::strange;
 use halfway_case::observation::Observation;
@@ -15,17 +18,6 @@ use halfway_protocol::io::IoState;
 use halfway_protocol::message::{self, Reply, Request};
 use halfway_soak::{Action, Content, Plan, Step};
 use std::time::{Duration, Instant};
-
-/// How many times as long a soak may be, as long as no I/O has met a fault: which
-/// ones do is also a matter of what the stack made of those before.
-pub(super) const PROLONGED: u32 = 4;
-
-/// Whether the kernel has said that a lower device failed a request
-/// (`blk_print_req_error`). The judge asks the journal.
-pub(super) fn has_met_a_fault(seen: &message::Seen) -> bool {
-    let mut log = seen.log.iter();
-    log.any(|message| message.text.contains("I/O error, dev "))
-}
 
 /// Performs the soak of a case whose stack is there. What was seen is in `seen`
 /// step by step, also where the guest dies of one.
@@ -163,70 +155,4 @@ async fn failed(station: &Station, case: &Case) -> Result<Vec<u8>, Interruption>
     };
     let paths = (0..).zip(health).filter(|(_, letter)| *letter != 'A');
     Ok(paths.map(|(path, _)| path).collect())
-}
-
-/// Does what the plan says to the stack or its disks; `order` is that of the legs
-/// in the mirror's table.
-pub(super) async fn act(
-    station: &mut Station,
-    case: &Case,
-    order: &mut [u8],
-    action: &Action,
-) -> Result<(), Interruption> {
-    match action {
-        Action::Arm(faults) => station.arm(&case.legs, faults, &[]).await?,
-        Action::FailPath(path) => send(station, "fail_path", *path).await?,
-        Action::ReinstatePath(path) => send(station, "reinstate_path", *path).await?,
-        Action::Suspend => reload(station, None).await?,
-        Action::Mend(leg) => {
-            station.arm(&case.legs, &[], &[]).await?;
-            // The sort is stable: the first of those that have not failed stays
-            // the first. It alone has what was written to regions that are out
-            // of sync (`get_valid_mirror`, and `do_writes`, which writes those to
-            // the default mirror only).
-            order.sort_by_key(|one| one == leg);
-            match stack::resynchronised(case, order) {
-                Some(table) => {
-                    reload(station, Some(table)).await?;
-                    in_sync(station, 0).await?;
-                }
-                None => {
-                    for path in 0..case.legs.count {
-                        send(station, "reinstate_path", path).await?;
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn send(station: &Station, message: &str, path: u8) -> Result<(), Interruption> {
-    let sent = station.guest.call(Request::DmMessage {
-        name: NAME.to_owned(),
-        sector: 0,
-        message: format!("{message} {}", stack::device(path)),
-    });
-    sent.await?;
-    Ok(())
-}
-
-/// Suspends without flush, loads a table if there is one, resumes.
-async fn reload(station: &Station, table: Option<message::Target>) -> Result<(), Interruption> {
-    let name = || NAME.to_owned();
-    let mut calls = vec![station.guest.call(Request::DmSuspend {
-        name: name(),
-        noflush: true,
-    })];
-    if let Some(table) = table {
-        calls.push(station.guest.call(Request::DmLoad {
-            name: name(),
-            table: vec![table],
-        }));
-    }
-    calls.push(station.guest.call(Request::DmResume { name: name() }));
-    for call in calls {
-        call.await?;
-    }
-    Ok(())
 }

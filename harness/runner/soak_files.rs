@@ -1,8 +1,8 @@
 //! A soak over a file system: the programs that work on it, while the stack
 //! beneath has its failures.
 
-use super::perform::Interruption;
-use super::soak::{PROLONGED, act, has_met_a_fault};
+use super::interruption::Interruption;
+use super::soak_actions::{PROLONGED, act, has_met_a_fault};
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::client::strange;

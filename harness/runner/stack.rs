@@ -1,9 +1,9 @@
 //! Device-mapper tables of a case.
 
 use crate::storage;
+use halfway_case::facts;
 use halfway_case::observation::Member;
 use halfway_case::{Case, Log, Multipath, QueueMode, Raid1, Stack, Sync};
-use halfway_oracle::model;
 use halfway_protocol::message::Target;
 use halfway_protocol::trace::Dev;
 
@@ -66,7 +66,7 @@ pub fn beneath(case: &Case) -> Vec<(String, Target)> {
     let legs = 0..case.members();
     legs.map(|leg| {
         let disks: Vec<u8> = (case.disk(leg, 0)..case.disk(leg + 1, 0)).collect();
-        let sectors = case.legs.sectors + model::offset(case, disks[0]);
+        let sectors = case.legs.sectors + facts::offset(case, disks[0]);
         let table = Target {
             sectors,
             ..multipath(case, &paths.multipath, &disks)
@@ -205,7 +205,7 @@ fn legs(case: &Case, which: impl ExactSizeIterator<Item = u8>) -> Vec<String> {
     let mut words = vec![which.len().to_string()];
     for index in which {
         words.push(leg(case, index));
-        words.push(model::offset(case, case.disk(index, 0)).to_string());
+        words.push(facts::offset(case, case.disk(index, 0)).to_string());
     }
     words
 }

@@ -1,19 +1,18 @@
 //! A machine with its disks and its agent, ready for cases.
 
-use super::multipathd;
 use super::needs;
 use super::plan::Plan;
+use super::programs;
 use super::stack;
 use crate::guest::boot::Booted;
 use crate::guest::{self, BootError, CallError, Guest};
 use crate::machine::command::{self, Boot};
 use crate::machine::daemon::{self, Daemon};
-use crate::machine::pipe::Listener;
 use crate::machine::{Booting, Machine, StartError};
 use crate::storage::{self, Storage, StorageError};
 use halfway_case::Fitting;
 use halfway_case::observation::{KernelText, Member};
-use halfway_case::{Fault, Legs};
+use halfway_case::{Controller, Fault, Legs};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::message::{Disk, Hello, Reply, Request, Target};
 use std::path::Path;
@@ -69,6 +68,9 @@ impl StationError {
     }
 }
 
+/// How often a machine is started before it is given up.
+pub const BOOTS: u32 = 3;
+
 /// How often a guest is asked for disks that it does not have yet.
 const SEARCH: Duration = Duration::from_millis(50);
 
@@ -112,6 +114,20 @@ pub struct Blueprint<'a> {
     pub spare: Option<Target>,
     /// Whether it needs a port for an interactive shell.
     pub shell: bool,
+}
+
+impl<'a> Blueprint<'a> {
+    /// Of a machine without disks, whose legs would be on `controller`.
+    pub fn bare(boot: &'a Boot, controller: Controller, patience: Duration) -> Self {
+        Blueprint {
+            boot,
+            fitting: controller.into(),
+            members: &[],
+            patience,
+            spare: None,
+            shell: false,
+        }
+    }
 }
 
 impl Station {
@@ -169,7 +185,7 @@ impl Station {
             station.find_disks(blueprint).await?;
             station.storage.identify(station.machine.qmp()).await?;
             if blueprint.fitting.multipathd {
-                multipathd::boot(&station).await?;
+                programs::start_udev(&station.guest).await?;
             }
             if let Some(table) = &blueprint.spare {
                 station.keep_a_spare(table.clone()).await?;
@@ -223,11 +239,6 @@ impl Station {
             attribute: "queue/max_sectors_kb".to_owned(),
             value: Some(kib.unwrap_or(limits.max_sectors_kb).to_string()),
         })
-    }
-
-    /// What the storage daemon has said on its stderr.
-    pub fn daemon_stderr(&self) -> Option<&Listener> {
-        self.daemon.as_ref().map(Daemon::stderr)
     }
 
     /// Makes an idle mirror that stays for the machine's life. dm's bio slabs

@@ -1,7 +1,7 @@
 //! Machines that stop when a disk fails a request (`on_error = "stop"`): the part
 //! of whoever mends the disk and lets the machine go on.
 
-use super::perform::Interruption;
+use super::interruption::Interruption;
 use super::station::Station;
 use crate::storage;
 use halfway_case::{Case, Fault, OnError, Times};

@@ -2,8 +2,8 @@
 //! anything, since virtio_scsi gives its device all the time in the world
 //! (`virtscsi_eh_timed_out`).
 
+use super::interruption::Interruption;
 use super::interventions;
-use super::perform::Interruption;
 use super::station::Station;
 use crate::storage;
 use halfway_case::observation::{Intervention, Member};

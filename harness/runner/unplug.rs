@@ -1,6 +1,7 @@
 //! A disk that is unplugged with a request in flight, and plugged again.
 
-use super::perform::{Interruption, WRITTEN, io_request};
+use super::interruption::Interruption;
+use super::request::{WRITTEN, io_request};
 use super::stack::{self, NAME};
 use super::station::Station;
 use crate::guest::client::strange;
@@ -97,7 +98,7 @@ pub async fn plug_again(
     let Some(leg) = case.holds.first().map(|hold| hold.leg) else {
         return Ok(());
     };
-    (seen.journal, seen.media) = station.storage.collect(case)?;
+    (seen.journal, seen.media) = station.storage.collect(&case.legs, &case.io)?;
     let since = Instant::now();
     let mut gone = false;
     while !gone && since.elapsed() < SEARCH {
@@ -125,7 +126,7 @@ pub async fn plug_again(
     load_again(station, case).await?;
 
     // Of what the driver asked to get to know the disk nobody wants to know.
-    station.storage.collect(case)?;
+    station.storage.collect(&case.legs, &case.io)?;
     let io = Io {
         op: Op::Read,
         ..case.io.clone()
@@ -134,7 +135,7 @@ pub async fn plug_again(
     station.guest.call(Request::IoStart(request)).await?;
     let io = station.guest.io_wait(deadline, None).await?;
     let status = station.guest.status(NAME).await?;
-    let (journal, _) = station.storage.collect(case)?;
+    let (journal, _) = station.storage.collect(&case.legs, &case.io)?;
     unplugged.again = Some(PluggedAgain {
         disk,
         status,

@@ -101,7 +101,8 @@ impl<'a> Bench<'a> {
     }
 
     async fn set_up(&mut self) -> Result<(), Trouble> {
-        self.set_up = set_up(self.station, &self.case, self.seed).await?;
+        self.set_up =
+            (set_up(self.station, &self.case, self.seed).await).map_err(|why| why.to_string())?;
         self.collect()?;
         self.journal.clear();
         (self.armed, self.changed) = (true, None);
@@ -110,7 +111,7 @@ impl<'a> Bench<'a> {
 
     /// Takes what has reached the disks into our journal.
     fn collect(&mut self) -> Result<(), Trouble> {
-        let collected = self.station.storage.collect(&self.case);
+        let collected = (self.station.storage).collect(&self.case.legs, &self.case.io);
         let (entries, _) = collected.map_err(|error| format!("The disks failed: {error}"))?;
         // QEMU flushes of itself when a fault is armed.
         let by_hand = |entry: &Entry| entry.command != Command::Flush;
@@ -182,6 +183,7 @@ impl<'a> Bench<'a> {
             attempt: 1,
             watched: false,
             standing,
+            due: model::due(&case),
         };
         let performed = perform(self.station, &case, self.seed, manner).await;
         let mut seen = performed.map_err(|error| format!("The disks failed: {error}"))?;

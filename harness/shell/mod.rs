@@ -1,6 +1,5 @@
 //! A shell in a guest, for a person or for a script of theirs.
 //!
-//! * [`channel`]: the frames of [`halfway_protocol::session`] on a machine's port.
 //! * [`session`]: joins the user to the guest's shell until either ends.
 //! * [`terminal`]: the user's terminal, and how it is given back.
 //! * [`bench`]: what the guest's commands ask of the host: the faults, the case's
@@ -8,7 +7,6 @@
 //! * `help`: what is there, in a few lines. `texts`: what the commands show.
 
 pub mod bench;
-pub mod channel;
 mod help;
 pub mod session;
 pub mod terminal;

@@ -1,7 +1,7 @@
 //! Joins the user to the guest's shell, until either ends.
 
-use super::channel::{Channel, Writer};
 use super::terminal::{self, Raw, Screen};
+use crate::guest::channel::{Channel, Writer};
 use halfway_protocol::session::{Frame, Message};
 use std::io;
 use tokio::io::AsyncWriteExt;

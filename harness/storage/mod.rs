@@ -40,22 +40,22 @@
 //! a request's device entry and its medium entry belong together by disk,
 //! command and range.
 //!
-//! Where to look: [`medium`] for the content, [`journal`] for the ledger that
-//! the server in [`nbd`] works on, [`trace_log`], `backend_log` and `trace_pipe`
-//! for the device journal, [`blkdebug`] for the faults, [`controller`] for how a
+//! Where to look: `medium` for the content, `journal` for the ledger that
+//! the server in `nbd` works on, `trace_log`, `backend_log` and `trace_pipe`
+//! for the device journal, [`blkdebug`] for the faults, `controller` for how a
 //! disk is attached.
 
 mod account;
 mod backend_log;
 pub mod blkdebug;
-pub mod controller;
+mod controller;
 mod dirty_log;
-pub mod journal;
-pub mod medium;
-pub mod nbd;
+mod journal;
+mod medium;
+mod nbd;
 mod target;
 mod trace_line;
-pub mod trace_log;
+mod trace_log;
 mod trace_pipe;
 
 pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
@@ -63,7 +63,7 @@ pub use blkdebug::{ArmError, Arming, Behaviour, FaultError, Qmp};
 use account::Account;
 use halfway_case::Fitting;
 use halfway_case::observation::{self, Command, Entry, Member};
-use halfway_case::{Case, Controller, Ending, Fault, Hold, Legs, OnError};
+use halfway_case::{Controller, Ending, Fault, Hold, Io, Legs, OnError};
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{Op, Path as Via};
 use halfway_target::Target;
@@ -573,10 +573,10 @@ impl Storage {
         locked(&self.ledger).all_held()
     }
 
-    /// Whether leg 0 has read what `case` reads, whole, since the case began.
-    pub fn has_read(&self, case: &Case) -> bool {
-        let offset = case.legs.offset.first().copied().unwrap_or(0);
-        let range = (case.io.sector + offset, case.io.sectors);
+    /// Whether leg 0 has read what `io` reads, whole, since the case began.
+    pub fn has_read(&self, legs: &Legs, io: &Io) -> bool {
+        let offset = legs.offset.first().copied().unwrap_or(0);
+        let range = (io.sector + offset, io.sectors);
         locked(&self.ledger).entries().iter().any(|entry| {
             (entry.member, entry.command) == (Member::Leg(0), Command::Read)
                 && (entry.sector, entry.sectors) == range
@@ -602,7 +602,8 @@ impl Storage {
     /// the result of other entries may be `None`.
     pub fn collect(
         &mut self,
-        case: &Case,
+        legs: &Legs,
+        io: &Io,
     ) -> Result<(Vec<Entry>, Vec<observation::Medium>), StorageError> {
         self.drain()?;
         if let Some(violation) = locked(&self.violations).first() {
@@ -626,7 +627,7 @@ impl Storage {
             .media()
             .iter()
             .map(|medium| {
-                let (sector, sectors) = examined(medium.member(), case);
+                let (sector, sectors) = examined(medium.member(), legs, io);
                 medium.examine(sector, sectors)
             })
             .collect();
@@ -720,20 +721,17 @@ fn check_members(members: &[(Member, u64)]) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// What of a disk a case is about: first sector and count. The page cache writes
+/// What of a disk an I/O is about: first sector and count. The page cache writes
 /// whole pages of the dm device.
-fn examined(member: Member, case: &Case) -> (u64, u64) {
+fn examined(member: Member, legs: &Legs, io: &Io) -> (u64, u64) {
     const PAGE: u64 = 8;
-    let (from, end) = (
-        case.io.sector,
-        case.io.sector.saturating_add(case.io.sectors),
-    );
-    let (from, end) = match case.io.path {
+    let (from, end) = (io.sector, io.sector.saturating_add(io.sectors));
+    let (from, end) = match io.path {
         Via::Direct => (from, end),
         Via::Buffered => (from / PAGE * PAGE, end.next_multiple_of(PAGE)),
     };
     match member {
-        Member::Leg(leg) if leg < case.legs.count => match case.legs.offset.get(usize::from(leg)) {
+        Member::Leg(leg) if leg < legs.count => match legs.offset.get(usize::from(leg)) {
             Some(offset) => (offset.saturating_add(from), end - from),
             None => (0, 0),
         },

@@ -150,6 +150,27 @@ requests = 1024
 vector = ["contiguous", "pages", "odd"]
 "#;
 
+#[path = "../examples/run_a_case.rs"]
+#[allow(dead_code)] // Its `main` prints what `run` writes.
+mod run_a_case;
+
+#[test]
+fn the_library_runs_cases_and_judges_them_again() {
+    let _place = Place::new();
+    let mut said = Vec::new();
+    run_a_case::run(&mut said).unwrap();
+    let said = String::from_utf8(said).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    for (line, start) in lines.iter().zip([
+        "pass: example@at=0 on ",
+        "pass: example@at=252 on ",
+        "judged again: pass: leg 0 failed 1 request(s)",
+    ]) {
+        assert!(line.starts_with(start), "{line}");
+    }
+}
+
 #[test]
 fn the_catalogue_passes_with_its_evidence() {
     let place = Place::new();

@@ -3,9 +3,7 @@
 
 use halfway::storage::{ArmError, Qmp, Storage, StorageError};
 use halfway_case::observation::{Command, Entry, Layer, Member};
-use halfway_case::{
-    Case, Controller, Fault, Io, Legs, Log, OnError, Raid1, Stack, Sync, Times, Vector,
-};
+use halfway_case::{Controller, Fault, Io, Legs, OnError, Times, Vector};
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{Op, Path};
 use qapi::futures::{QapiService, QmpStreamTokio};
@@ -97,7 +95,7 @@ impl Machine {
     /// What reached the media since the last call, but for flushes: QEMU does
     /// one when it swaps nodes.
     fn reached(&mut self) -> Vec<(Member, Command, u64, u64)> {
-        let (entries, _) = self.storage.collect(&case(vec![])).unwrap();
+        let (entries, _) = self.storage.collect(&legs(), &io()).unwrap();
         assert!(entries.iter().all(|entry| entry.layer == Layer::Medium));
         assert!(entries.iter().all(|entry| entry.result == Some(0)));
         entries
@@ -118,47 +116,30 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 /// The first leg's part of the mirror starts at 100, the second one's at 200.
-fn case(faults: Vec<Fault>) -> Case {
-    Case {
-        id: "test".to_owned(),
-        scenario: "test".to_owned(),
-        question: String::new(),
-        tags: Vec::new(),
-        stack: Stack::Raid1(Raid1 {
-            log: Log::Disk,
-            region_size: 64,
-            sync: Sync::Nosync,
-            handle_errors: false,
-            keep_log: false,
-            paths: None,
-        }),
-        linear: None,
-        legs: Legs {
-            controller: Controller::VirtioBlk,
-            logical_block_size: 512,
-            count: 2,
-            sectors: 4096,
-            offset: vec![100, 200],
-            max_sectors_kb: None,
-            max_transfer: None,
-            on_error: OnError::Report,
-        },
-        io: Io {
-            op: Op::Read,
-            path: Path::Direct,
-            dsync: false,
-            sector: 2048,
-            sectors: 512,
-            vector: Vector::Contiguous,
-            requests: 1,
-            overlap: 0,
-            submitters: 1,
-        },
-        faults,
-        other_faults: Vec::new(),
-        holds: Vec::new(),
-        soak: None,
-        sabotage: None,
+fn legs() -> Legs {
+    Legs {
+        controller: Controller::VirtioBlk,
+        logical_block_size: 512,
+        count: 2,
+        sectors: 4096,
+        offset: vec![100, 200],
+        max_sectors_kb: None,
+        max_transfer: None,
+        on_error: OnError::Report,
+    }
+}
+
+fn io() -> Io {
+    Io {
+        op: Op::Read,
+        path: Path::Direct,
+        dsync: false,
+        sector: 2048,
+        sectors: 512,
+        vector: Vector::Contiguous,
+        requests: 1,
+        overlap: 0,
+        submitters: 1,
     }
 }
 
@@ -174,12 +155,8 @@ fn fault(leg: u8, op: Op, sector: u64, times: Times) -> Fault {
 }
 
 async fn arm(machine: &mut Machine, faults: Vec<Fault>) {
-    let case = case(faults);
     let Machine { storage, qmp, .. } = machine;
-    storage
-        .arm(qmp, &case.legs, &case.faults, &[])
-        .await
-        .unwrap();
+    storage.arm(qmp, &legs(), &faults, &[]).await.unwrap();
 }
 
 #[test]
@@ -254,7 +231,7 @@ fn every_command_reaches_the_medium_as_it_was() {
         ] {
             machine.io("leg0", command).await;
         }
-        let (entries, _) = machine.storage.collect(&case(vec![])).unwrap();
+        let (entries, _) = machine.storage.collect(&legs(), &io()).unwrap();
         let seen: Vec<_> = entries
             .iter()
             .filter(|entry| entry.member == Member::Leg(0))
@@ -285,7 +262,7 @@ fn what_was_written_is_found_on_the_medium() {
         let mut machine = Machine::start("leg0").await;
         machine.io("leg0", "write -q -z 1126400 1k").await;
         machine.io("leg0", "write -q -P 7 512 1536").await;
-        let (_, media) = machine.storage.collect(&case(vec![])).unwrap();
+        let (_, media) = machine.storage.collect(&legs(), &io()).unwrap();
         let computed = |leg, sector| What::Stamp {
             origin: Origin::Leg(leg),
             generation: 0,
@@ -303,7 +280,7 @@ fn what_was_written_is_found_on_the_medium() {
         assert_eq!((media[2].member, media[2].spans.len()), (Member::Log, 0));
 
         machine.storage.begin(SEED, 1).unwrap();
-        let (entries, media) = machine.storage.collect(&case(vec![])).unwrap();
+        let (entries, media) = machine.storage.collect(&legs(), &io()).unwrap();
         assert_eq!(entries, []);
         assert_eq!(media[0].spans, [(0, 512, computed(0, 2148))].map(span));
         assert_eq!(media[0].strays, []);
@@ -322,15 +299,15 @@ fn the_device_journal_names_the_disk_and_the_error(
 ) {
     run(async {
         let mut machine = Machine::start(boot).await;
-        let mut case = case(vec![fault(1, Op::Read, 0, Times::Always)]);
-        // No sector of a mirror lies at the disk's start otherwise.
-        case.legs.offset = vec![0, 0];
+        let faults = [fault(1, Op::Read, 0, Times::Always)];
+        let legs = Legs {
+            // No sector of a mirror lies at the disk's start otherwise.
+            offset: vec![0, 0],
+            ..legs()
+        };
         let Machine { storage, qmp, .. } = &mut machine;
         storage.identify(qmp).await.unwrap();
-        storage
-            .arm(qmp, &case.legs, &case.faults, &[])
-            .await
-            .unwrap();
+        storage.arm(qmp, &legs, &faults, &[]).await.unwrap();
         storage.begin(SEED, 1).unwrap();
 
         // A stop waits for all that is in flight and then flushes
@@ -342,7 +319,7 @@ fn the_device_journal_names_the_disk_and_the_error(
             Qmp::execute(qmp, qmp::cont {}).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
             Qmp::execute(qmp, qmp::stop {}).await.unwrap();
-            entries = storage.collect(&case).unwrap().0;
+            entries = storage.collect(&legs, &io()).unwrap().0;
             entries.retain(|entry| entry.command != Command::Flush);
         }
         let mut expected = vec![Entry {
@@ -369,14 +346,11 @@ fn the_device_journal_names_the_disk_and_the_error(
 fn an_unanswered_monitor_leaves_the_faults_unknown() {
     run(async {
         let mut machine = Machine::start("leg0").await;
-        let case = case(vec![fault(0, Op::Read, 0, Times::Always)]);
+        let (legs, faults) = (legs(), [fault(0, Op::Read, 0, Times::Always)]);
         let Machine { storage, qmp, .. } = &mut machine;
-        let armed = timeout(
-            Duration::ZERO,
-            storage.arm(qmp, &case.legs, &case.faults, &[]),
-        );
+        let armed = timeout(Duration::ZERO, storage.arm(qmp, &legs, &faults, &[]));
         armed.await.expect_err("QEMU cannot answer that fast");
-        let disarmed = storage.arm(qmp, &case.legs, &[], &[]).await;
+        let disarmed = storage.arm(qmp, &legs, &[], &[]).await;
         let error = disarmed.unwrap_err();
         assert!(matches!(
             error,

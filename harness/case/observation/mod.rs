@@ -161,7 +161,7 @@ pub struct Repair {
     pub status: DmStatus,
     /// What was done, in order: a new table's target type and parameters, or
     /// messages.
-    #[serde(alias = "deeds")]
+    #[serde(alias = "interventions")]
     pub interventions: Vec<String>,
     /// State of the I/O after it.
     pub io: IoState,
@@ -301,7 +301,7 @@ pub struct Observation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unplugged: Option<Unplugged>,
     /// What was done about disks that gave no answer.
-    #[serde(default, alias = "relief", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, alias = "unit_resets", skip_serializing_if = "Vec::is_empty")]
     pub unit_resets: Vec<String>,
     /// How often the machine stopped because a disk failed.
     #[serde(default)]
@@ -312,7 +312,11 @@ pub struct Observation {
     pub soak: Option<soak::Seen>,
     /// What the harness did while the I/O was pending, in order: the `after` of each
     /// request counts these. `None` in records from before that was told.
-    #[serde(default, alias = "deeds", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        alias = "interventions",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub interventions: Option<Vec<Intervention>>,
     /// The I/O.
     pub io: Option<IoState>,
@@ -328,7 +332,11 @@ pub struct Observation {
     /// What was done about a held write.
     pub repair: Option<Repair>,
     /// What a last look at an I/O that never came back showed.
-    #[serde(default, alias = "prodded", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        alias = "after_suspend",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub after_suspend: Option<AfterSuspend>,
     /// The guest's traces and kernel messages.
     pub seen: Seen,

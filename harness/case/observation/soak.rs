@@ -16,7 +16,7 @@ pub struct Seen {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Ran>,
     /// See `programs`.
-    #[serde(default, alias = "deeds", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, alias = "actions", skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct Ran {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// What an operator did, beyond the plan, for an I/O that the target held.
-    #[serde(alias = "deeds")]
+    #[serde(alias = "actions")]
     pub actions: Vec<String>,
     /// The I/O, after that.
     pub io: IoState,

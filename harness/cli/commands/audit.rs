@@ -4,8 +4,9 @@ use super::run::PATIENCE;
 use crate::audit::examine::{self, Site};
 use crate::audit::{Audit, Row, table};
 use crate::cli::args::AuditArgs;
-use crate::cli::guest::{self, Guest};
+use crate::cli::guest;
 use crate::cli::{CliError, Context, Exit, output};
+use crate::provision::Provisions;
 use crate::report::Verbosity;
 use miette::Diagnostic;
 use std::io;
@@ -83,7 +84,7 @@ pub async fn execute(args: &AuditArgs, ctx: &Context) -> Result<Exit, CliError> 
     })
 }
 
-fn site(guest: &Guest, seed: u64) -> Site<'_> {
+fn site(guest: &Provisions, seed: u64) -> Site<'_> {
     Site {
         boot: &guest.boot,
         workshop: &guest.workshop,

@@ -4,13 +4,14 @@ use super::run::{self, PATIENCE};
 use crate::cli::args::{
     ControlsAction, ControlsArgs, ControlsBuildArgs, ControlsRunArgs, GuestArgs, SelectArgs,
 };
-use crate::cli::guest::{self, Guest, GuestError};
+use crate::cli::guest::{self, GuestError};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::select::{Choice, selection};
 use crate::cli::{CliError, Context, Exit, output};
 use crate::controls::score::{self, Score};
 use crate::controls::sheet::{Sheet, SheetError};
 use crate::controls::{Fate, Row, Trial};
+use crate::provision::{ProvisionError, Provisions};
 use crate::report::Verbosity;
 use crate::results::{Keep, RecordError, Recorder};
 use crate::runner::{self, Needs};
@@ -210,7 +211,7 @@ struct Work<'a> {
 /// What a control is run on, and with which cases: those that show it soonest
 /// first.
 struct Ready {
-    guest: Guest,
+    guest: Provisions,
     guest_args: GuestArgs,
     cases: Vec<Case>,
 }
@@ -261,8 +262,12 @@ impl Work<'_> {
         // Even where nothing can be run, the module must be one.
         let needs = Needs::of(&cases);
         match guest::prepare(&guest_args, self.ctx, &needs, false).await {
-            Err(error @ GuestError::Build(_)) => Ok(Err(Fate::Failed(error.to_string()))),
-            Ok(_) | Err(GuestError::NotLoaded { .. }) if cases.is_empty() => {
+            Err(GuestError::Provision(error @ ProvisionError::Build(_))) => {
+                Ok(Err(Fate::Failed(error.to_string())))
+            }
+            Ok(_) | Err(GuestError::Provision(ProvisionError::NotLoaded { .. }))
+                if cases.is_empty() =>
+            {
                 let scenarios = self.control.scenarios.join(", ");
                 let why = format!("no case of {scenarios} is chosen");
                 Ok(Err(Fate::NotReached(why)))
@@ -272,7 +277,7 @@ impl Work<'_> {
                 guest_args,
                 cases,
             })),
-            Err(GuestError::NotLoaded { module, .. }) => {
+            Err(GuestError::Provision(ProvisionError::NotLoaded { module, .. })) => {
                 let why = format!("no guest loads {module}");
                 Ok(Err(Fate::NotReached(why)))
             }

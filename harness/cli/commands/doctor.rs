@@ -4,6 +4,7 @@ use super::options::Known;
 use crate::cli::args::DoctorArgs;
 use crate::cli::{CliError, Context, Exit, guest, output};
 use crate::machine::{Qemu, QemuError, daemon, qemu};
+use crate::provision;
 use crate::runner::station::Blueprint;
 use crate::runner::{Needs, Station};
 use halfway_builder::Cache;
@@ -93,7 +94,7 @@ async fn built_with(
 
 /// Whether QEMU and its storage daemon work. What they lack makes cases be skipped.
 async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
-    let qemu = Qemu::ask(&guest::qemu_binary()).await?;
+    let qemu = Qemu::ask(&provision::qemu_binary()).await?;
     report.push((Mark::Good, qemu.version.to_string()));
     let warning = qemu.version.warning();
     report.extend(warning.map(|warning| (Mark::Warning, warning)));
@@ -171,14 +172,8 @@ async fn examine(
         ),
     ));
 
-    let blueprint = Blueprint {
-        boot: &guest.boot,
-        fitting: Controller::default().into(),
-        members: &[],
-        patience: Duration::from_secs(30),
-        spare: None,
-        shell: false,
-    };
+    let patience = Duration::from_secs(30);
+    let blueprint = Blueprint::bare(&guest.boot, Controller::default(), patience);
     let booted = LocalSet::new()
         .run_until(async {
             let directory = guest

@@ -3,29 +3,7 @@
 use crate::cli::args::JudgeArgs;
 use crate::cli::{CliError, Context, Exit, exit, output};
 use crate::report::{Verbosity, lines};
-use crate::results::{Tally, text};
-use crate::runner::event::Details;
-use halfway_case::Case;
-use halfway_case::observation::Observation;
-use miette::Diagnostic;
-use std::io;
-use std::path::{Path, PathBuf};
-use thiserror::Error;
-
-/// A recorded case that cannot be judged.
-#[derive(Debug, Error, Diagnostic)]
-enum JudgeError {
-    #[error("failed to read the recorded case {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{} is not a recorded case", path.display())]
-    #[diagnostic(help("recorded cases are the files cases/*.json of a run record"))]
-    Parse {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-    #[error("{} holds no observation: that case never reached a machine", path.display())]
-    Unobserved { path: PathBuf },
-}
+use crate::results::{Recorded, Tally, text};
 
 /// Judges recorded cases and exits as a run of them would.
 ///
@@ -34,12 +12,12 @@ enum JudgeError {
 pub fn execute(args: &JudgeArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     for path in &args.files {
-        let (case, observation) = read(path).map_err(CliError::usage)?;
-        let verdict = halfway_oracle::judge(&case, &observation);
+        let recorded = Recorded::read(path).map_err(CliError::usage)?;
+        let verdict = recorded.judge();
         tally[verdict.outcome] += 1;
         output::write(|out| {
             let label = verdict.outcome.to_string();
-            let text = lines::case(&case.id, &verdict, None);
+            let text = lines::case(&recorded.case.id, &verdict, None);
             writeln!(
                 out,
                 "{}",
@@ -63,21 +41,4 @@ pub fn execute(args: &JudgeArgs, ctx: &Context) -> Result<Exit, CliError> {
         })?;
     }
     Ok(exit::exit_code(&tally, false))
-}
-
-fn read(path: &Path) -> Result<(Case, Observation), JudgeError> {
-    let path = path.to_owned();
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(source) => return Err(JudgeError::Read { path, source }),
-    };
-    match serde_json::from_slice(&text) {
-        Ok(Details {
-            case,
-            observation: Some(observation),
-            ..
-        }) => Ok((case, observation)),
-        Ok(_) => Err(JudgeError::Unobserved { path }),
-        Err(source) => Err(JudgeError::Parse { path, source }),
-    }
 }

@@ -2,10 +2,11 @@
 //! keeps the record.
 
 use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
-use crate::cli::guest::{self, Guest};
+use crate::cli::guest;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::select::{ALL, Choice, selection};
 use crate::cli::{CliError, Context, Exit, exit, follow};
+use crate::provision::Provisions;
 use crate::report::{Options, Terminal};
 use crate::results::manifest::{FORMAT, Host, Manifest, Selection};
 use crate::results::{Keep, Record, Recorder, Summary};
@@ -126,7 +127,7 @@ pub(super) async fn perform(
 /// Everything that must be right before the first machine boots.
 struct Plan {
     choice: Choice,
-    guest: Guest,
+    guest: Provisions,
     seed: u64,
     watch: WatchBios,
     recorder: Recorder,
@@ -200,7 +201,7 @@ impl Plan {
 pub(super) fn manifest(
     choice: &Choice,
     selection: Selection,
-    guest: &Guest,
+    guest: &Provisions,
     on: Vec<String>,
     seed: u64,
     ctx: &Context,

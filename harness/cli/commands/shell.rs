@@ -1,15 +1,17 @@
 //! `halfway shell`: a guest with the stack built and the fault armed, by hand.
 
 use crate::cli::args::{SelectArgs, ShellArgs};
-use crate::cli::guest::{self, Guest};
+use crate::cli::guest;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit};
+use crate::guest::channel::Channel;
 use crate::machine::Wreck;
 use crate::machine::command::SHELL_PORT;
+use crate::provision::Provisions;
+use crate::runner::images::Lack;
 use crate::runner::stack;
 use crate::runner::{Needs, Station, StationError, case_seed, plan, station::Blueprint};
 use crate::shell::bench::Bench;
-use crate::shell::channel::Channel;
 use crate::shell::session::{self, End};
 use crate::shell::terminal;
 use halfway_case::Case;
@@ -28,7 +30,7 @@ enum ShellError {
     #[error("no machine could be had")]
     Station(#[source] StationError),
     #[error("the case cannot be set up here: {0}")]
-    Skipped(String),
+    Skipped(Lack),
     #[error("failed to make a private directory")]
     Directory(#[source] io::Error),
     #[error("the guest has no port for a shell")]
@@ -66,12 +68,15 @@ pub async fn execute(args: &ShellArgs, ctx: &Context) -> Result<Exit, CliError> 
         .map_err(CliError::infrastructure)
 }
 
-async fn open(case: &Case, guest: &Guest, args: &ShellArgs) -> Result<Exit, ShellError> {
+async fn open(case: &Case, guest: &Provisions, args: &ShellArgs) -> Result<Exit, ShellError> {
     for note in &guest.notes {
         eprintln!("{note}");
     }
     let members = plan::members([case]);
-    let boot = plan::boot(&guest.boot, &guest.images, case).map_err(ShellError::Skipped)?;
+    let boot = guest
+        .images
+        .boot(&guest.boot, case)
+        .map_err(ShellError::Skipped)?;
     let blueprint = Blueprint {
         boot: &boot,
         fitting: Fitting::of(case),

@@ -1,9 +1,9 @@
 //! What multipathd did, where there is one: with its map, and with the paths.
 
 use super::{Scene, difference};
-use crate::model;
 use crate::status;
 use halfway_case::NoPathRetry;
+use halfway_case::facts;
 use halfway_case::verdict::{Difference, Witness};
 
 /// Between two of its checks of a path, as it is told (`polling_interval`).
@@ -28,7 +28,7 @@ pub fn inconclusive_multipathd(scene: &Scene<'_>) -> Option<String> {
         return Some("it was not seen what multipathd did".to_owned());
     }
     // The I/O must have waited for the disk, and not only for multipathd.
-    let waited = scene.expected.held && model::multipathd::back(scene.case).is_some();
+    let waited = scene.expected.held && facts::hba_back(scene.case).is_some();
     let interventions = scene
         .seen
         .repair

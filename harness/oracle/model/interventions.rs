@@ -1,11 +1,10 @@
 //! Which intervention brings an I/O back that its target holds: what the kernel must do by
 //! itself, and at what an operator does, and not later.
 
-use super::{
-    Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, multipathd, nested,
-};
+use super::{Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, nested};
 use crate::controller;
 use crate::units::{self, Unit};
+use halfway_case::facts;
 use halfway_case::observation::Intervention;
 use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::{Op, Path};
@@ -37,7 +36,7 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Inter
         },
         (Stack::Multipath(multipath), _) if multipath.no_path_retry.is_some() => {
             // Else multipathd gives up by itself.
-            vec![vec![multipathd::back(case).map(Intervention::HbaBack)]]
+            vec![vec![facts::hba_back(case).map(Intervention::HbaBack)]]
         }
         (Stack::Multipath(multipath), [unit]) => {
             let op = match case.faults.iter().any(|fault| fault.op == Op::Flush) {

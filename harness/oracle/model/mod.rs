@@ -20,15 +20,15 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+pub use halfway_case::facts::{offset, races_recovery, tells_of_failures, unplugs, unrecovered};
 pub use interventions::{brought_back, due};
 pub use raid1::race as races;
 
 use super::controller;
 use super::units::Unit;
-use halfway_case::{Case, Disk, During, Fault, Meanwhile, Sabotage, Stack, Sync, Times, Vector};
+use halfway_case::{Case, Fault, Sabotage, Stack, Sync, Times, Vector};
 use halfway_protocol::content::{Origin, SECTOR};
 use halfway_protocol::io::{Op, Path};
-use std::collections::BTreeSet;
 
 /// `EIO`: what the application sees of `BLK_STS_IOERR`.
 pub const EIO: i32 = 5;
@@ -76,18 +76,6 @@ impl Environment {
 
 /// An application's result: bytes, or an errno.
 pub type Answer = Result<u64, i32>;
-
-/// Whether device-mapper sends an event of each leg that the I/O makes fail
-/// (`trigger_event` of either target): of errors that a mirror does not handle it
-/// tells nobody, and of what failed before the I/O it told before it.
-pub fn tells_of_failures(case: &Case) -> bool {
-    let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
-    handled
-        && !case
-            .other_faults
-            .iter()
-            .any(|other| other.during == During::SetUp)
-}
 
 /// What a correct kernel does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,16 +276,6 @@ pub fn is_piece(case: &Case, unit: Unit, request: Unit) -> bool {
     }
 }
 
-/// Whether the I/O meets the recovery of its own region.
-pub fn races_recovery(case: &Case) -> bool {
-    (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)
-}
-
-/// Whether a disk of the stack is unplugged while it has a request of the I/O.
-pub fn unplugs(case: &Case) -> bool {
-    case.meanwhile() == Meanwhile::Unplug
-}
-
 /// Whether all legs show leg 0's content: a resynchronisation copied it
 /// (`do_recovery` in dm-raid1.c), or they are paths to it.
 pub fn alike(case: &Case) -> bool {
@@ -318,22 +296,6 @@ pub fn ways_to(case: &Case, leg: u8) -> std::ops::Range<u8> {
     let ways = case.ways().max(1);
     let first = leg / ways * ways;
     first..first + ways
-}
-
-/// The regions that the mirror could not recover while it was set up.
-pub fn unrecovered(case: &Case) -> BTreeSet<u64> {
-    let Some(mirror) = case.stack.raid1() else {
-        return BTreeSet::new();
-    };
-    let faults = case.other_faults_of(Disk::Leg, During::SetUp);
-    faults
-        .map(|fault| fault.sector / u64::from(mirror.region_size))
-        .collect()
-}
-
-/// Where the mirror starts on a leg, in sectors.
-pub fn offset(case: &Case, leg: u8) -> u64 {
-    case.legs.offset.get(usize::from(leg)).copied().unwrap_or(0)
 }
 
 /// The whole range of the I/O.

@@ -17,6 +17,7 @@
 
 use super::{Unknown, controller};
 use crate::units;
+use halfway_case::facts;
 use halfway_case::{
     Case, Controller, Fault, Multipath, NoPathRetry, PathGrouping, QueueMode, Times,
 };
@@ -134,16 +135,8 @@ pub fn reinstated(case: &Case, multipath: &Multipath, paths: usize) -> Vec<usize
     match multipath.no_path_retry {
         None => (0..paths).collect(),
         Some(NoPathRetry::Fail | NoPathRetry::Checks(_)) => Vec::new(),
-        Some(NoPathRetry::Queue) => back(case).into_iter().map(usize::from).collect(),
+        Some(NoPathRetry::Queue) => facts::hba_back(case).into_iter().map(usize::from).collect(),
     }
-}
-
-/// The path whose HBA comes back while an I/O waits for one.
-pub fn back(case: &Case) -> Option<u8> {
-    let mut faults: Vec<&Fault> = case.faults.iter().collect();
-    faults.sort_by_key(|fault| fault.leg);
-    let back = faults.iter().find(|fault| fault.times != Times::Always);
-    back.map(|fault| fault.leg)
 }
 
 /// Whether a path that has failed may have been reinstated when the I/O comes

@@ -3,10 +3,12 @@
 use crate::daemon::{Daemon, PATIENCE, QEMU, SECTORS, SEED};
 use halfway::guest;
 use halfway::guest::boot::{BootError, Booted};
+use halfway::guest::channel::Channel;
 use halfway::machine::command::{Boot, MEMORY_MIB, SHELL_PORT};
-use halfway::machine::{Accel, Booting, clock};
-use halfway::shell::channel::Channel;
-use halfway_builder::{AGENT, Cache, Extra, Initramfs, KernelSpec, default_modules, resolve};
+use halfway::machine::{Accel, AccelChoice, Booting};
+use halfway::provision::{self, Needs};
+use halfway_builder::{Extra, KernelSpec};
+use halfway_case::Controller;
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{
     IoOp, IoReport, IoRequest, IoState, Memory, Op, OpReport, Path as Via, Segment,
@@ -84,9 +86,7 @@ impl Rig {
         let mut disks = Target::shared_memory_args(MEMORY_MIB).to_vec();
         disks.extend(target.qemu_args());
         disks.extend_from_slice(args);
-        let boot = tokio::task::spawn_blocking(move || boot(&tools))
-            .await
-            .unwrap();
+        let boot = boot(tools).await;
         let guest = up(&boot, &disks, shell).await;
         assert_eq!(guest.hello.trouble, Vec::<String>::new());
         let disks = guest.guest.disks().await.unwrap();
@@ -337,7 +337,6 @@ impl Watched {
     }
 }
 
-/// What a machine boots.
 /// A guest that has said hello. A boot that stalls is the emulated machine's
 /// failure, and is tried once more.
 async fn up(boot: &Boot, disks: &[String], shell: bool) -> Booted {
@@ -353,37 +352,39 @@ async fn up(boot: &Boot, disks: &[String], shell: bool) -> Booted {
     }
 }
 
-pub fn boot(extra: &[Extra]) -> Boot {
-    let cache = Cache::open().unwrap();
-    let spec = match std::env::var("HALFWAY_TEST_KERNEL") {
+/// What a guest boots, as for a case whose legs are the target's.
+async fn boot(extra: Vec<Extra>) -> Boot {
+    /// The cloud flavours do without it.
+    const ALUA: &str = "scsi_dh_alua";
+    let kernel = match std::env::var("HALFWAY_TEST_KERNEL") {
         Ok(name) => KernelSpec::parse(&name, None).unwrap(),
         Err(_) => KernelSpec::default_kernel(),
     };
-    let kernel = resolve(&spec, &cache, &mut |stage| println!("{stage}")).unwrap();
-    let mut modules = default_modules().to_vec();
-    modules.extend(["virtio_scsi", "sd_mod", "dm_mirror", "dm_multipath"]);
-    modules.extend(["dm_round_robin", "dm_service_time"]);
-    // The cloud flavours do without it.
-    let alua = [&modules[..], &["scsi_dh_alua"]].concat();
-    let modules = kernel.modules.select(&alua);
-    let modules = modules.or_else(|_| kernel.modules.select(&alua[..alua.len() - 1]));
-    let modules = modules.unwrap();
-    let initramfs = Initramfs {
-        agent: AGENT,
-        modules: &modules,
-        extra,
+    let stacks = ["dm_mirror", "dm_multipath", "dm_round_robin"];
+    let needs = Needs {
+        controllers: [Controller::Target].into(),
+        stacks: stacks
+            .into_iter()
+            .chain(["dm_service_time", ALUA])
+            .collect(),
+        ..Needs::default()
     };
-    Boot {
-        memory_mib: MEMORY_MIB,
-        processors: 1,
+    let request = provision::Request {
+        kernel,
+        control: None,
+        acceleration: AccelChoice::Only(Accel::Tcg),
         qemu: QEMU.into(),
-        image: kernel.image.clone(),
-        initrd: initramfs.build(&cache).unwrap(),
-        accel: Accel::Tcg,
-        verbose: false,
-        tsc_khz: clock::tsc_khz(),
-        append: Vec::new(),
-    }
+        needs: &needs,
+        extra,
+        janitor: None,
+        listen: &|| Box::new(|stage| println!("{stage}")),
+    };
+    let ready = provision::prepare(request).await.unwrap();
+    let mut lacking = ready.images.lacking.iter();
+    let lacks = lacking.find(|(module, _)| **module != ALUA);
+    assert!(lacks.is_none(), "{lacks:?}");
+    let images = ready.images;
+    images.boot_on(&ready.boot, Controller::Target).unwrap()
 }
 
 /// A guest at a time: two would share two cores with the rest of the tests.

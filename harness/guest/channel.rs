@@ -16,7 +16,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// On the stream of [`crate::runner::Station::shell`].
+    /// On the stream of [`Booted::shell`](super::boot::Booted::shell).
     pub fn new(stream: UnixStream) -> Self {
         let (read, write) = stream.into_split();
         Channel {

@@ -1,7 +1,7 @@
 //! The catalogue of scenarios: its tables in scenarios/README.md, and whether what it
 //! asks can be answered.
 
-use halfway::results::Record;
+use crate::results::Record;
 use halfway_case::{Case, Controller, Stack};
 use halfway_protocol::io::Op;
 use halfway_scenario::{Scenario, load};

@@ -1,0 +1,231 @@
+//! What is in a lab: what machines are made of, and the machine that is up.
+
+use super::{GuestUp, LabError, Options};
+use crate::machine::command::Boot;
+use crate::provision::{self, Provisions};
+use crate::runner::event::Stamped;
+use crate::runner::plan::{Kind, Watch, case_seed, members};
+use crate::runner::station::{BOOTS, Blueprint};
+use crate::runner::{self, Manner, Needs, Plan, Station, StationError, needs, stack};
+use halfway_case::Case;
+use halfway_case::observation::{Member, Observation};
+use halfway_case::{Outcome, Verdict};
+use halfway_oracle::model;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// What is in a lab.
+pub struct Room {
+    options: Options,
+    ready: Option<Ready>,
+    bench: Option<Bench>,
+}
+
+/// What machines are made of, and for which cases.
+struct Ready {
+    needs: Needs,
+    provisions: Provisions,
+}
+
+/// A machine that is up, and which cases it can serve.
+struct Bench {
+    station: Station,
+    kind: Kind,
+    members: Vec<(Member, u64)>,
+}
+
+impl Bench {
+    fn serves(&self, case: &Case) -> bool {
+        let has = |wanted: &(Member, u64)| {
+            let mut members = self.members.iter();
+            members.any(|(member, sectors)| *member == wanted.0 && *sectors >= wanted.1)
+        };
+        self.kind == Kind::of(case) && members([case]).iter().all(has)
+    }
+
+    fn guest(&self) -> GuestUp {
+        GuestUp {
+            release: self.station.hello.release.clone(),
+            version: self.station.hello.version.clone(),
+            took: self.station.boot_time,
+        }
+    }
+}
+
+impl Room {
+    pub fn new(options: Options) -> Self {
+        Room {
+            options,
+            ready: None,
+            bench: None,
+        }
+    }
+
+    /// Makes all ready that these cases need, and keeps what others needed before.
+    pub async fn make_ready(&mut self, cases: &[Case]) -> Result<(), LabError> {
+        self.ready_for(cases).await.map(drop)
+    }
+
+    async fn ready_for(&mut self, cases: &[Case]) -> Result<&Provisions, LabError> {
+        let mut wanted = Needs::of(cases);
+        let ready = match self.ready.take() {
+            Some(ready) if ready.needs.cover(&wanted) => ready,
+            before => {
+                if let Some(before) = before {
+                    wanted.join(&before.needs);
+                }
+                let request = provision::Request {
+                    kernel: self.options.kernel.clone(),
+                    control: None,
+                    acceleration: self.options.acceleration,
+                    qemu: self.options.qemu.clone(),
+                    needs: &wanted,
+                    extra: Vec::new(),
+                    janitor: None,
+                    listen: &self.options.listen,
+                };
+                let provisions = provision::prepare(request).await?;
+                Ready {
+                    needs: wanted,
+                    provisions,
+                }
+            }
+        };
+        Ok(&self.ready.insert(ready).provisions)
+    }
+
+    /// Sees to it that a machine is up that can serve `case`.
+    pub async fn boot(&mut self, case: &Case) -> Result<GuestUp, LabError> {
+        let bench = self.take(case).await?;
+        Ok(self.bench.insert(bench).guest())
+    }
+
+    /// The machine that is up, if it can serve `case`, else a new one.
+    async fn take(&mut self, case: &Case) -> Result<Bench, LabError> {
+        if let Some(bench) = self.bench.take_if(|bench| !bench.serves(case)) {
+            bench.station.machine.end().await;
+        }
+        if let Some(bench) = self.bench.take() {
+            return Ok(bench);
+        }
+        let patience = self.options.patience;
+        let provisions = self.ready_for(std::slice::from_ref(case)).await?;
+        let members = members([case]);
+        Ok(Bench {
+            station: start(provisions, case, &members, patience).await?,
+            kind: Kind::of(case),
+            members,
+        })
+    }
+
+    /// Runs and judges a case.
+    pub async fn run(&mut self, case: &Case) -> Result<(Observation, Verdict), LabError> {
+        halfway_oracle::fit(case)?;
+        let mut bench = self.take(case).await?;
+        let lacking = &bench.station.hello.lacking;
+        let mut needed = needs::facilities(case).into_iter();
+        if let Some(facility) = needed.find(|facility| lacking.contains(facility)) {
+            self.bench = Some(bench);
+            return Err(LabError::BuiltWithout(facility));
+        }
+        let profile = case.legs.controller.profile();
+        let manner = Manner {
+            deadline: profile.deadline(self.options.deadline),
+            attempt: 1,
+            watched: self.options.watch,
+            standing: false,
+            due: model::due(case),
+        };
+        let seed = case_seed(self.options.seed, &case.id);
+        let performed = runner::perform(&mut bench.station, case, seed, manner).await;
+        let sound = |seen: &Observation| runner::must_end(seen).is_none() && !profile.keeps_reads;
+        match &performed {
+            Ok(seen) if sound(seen) => self.bench = Some(bench),
+            _ => drop(bench.station.machine.end().await),
+        }
+        let observation = performed?;
+        let verdict = halfway_oracle::judge(case, &observation);
+        Ok((observation, verdict))
+    }
+
+    /// Runs many cases.
+    pub async fn run_all(
+        &mut self,
+        cases: Vec<Case>,
+        jobs: usize,
+        mut hear: impl FnMut(Stamped),
+    ) -> Result<BTreeMap<Outcome, u64>, LabError> {
+        self.close().await;
+        let provisions = self.ready_for(&cases).await?;
+        let (boot, images) = (provisions.boot.clone(), provisions.images.clone());
+        let (workshop, notes) = (provisions.workshop.clone(), provisions.notes.clone());
+        let watch = match self.options.watch {
+            true => Watch::On,
+            false => Watch::Off,
+        };
+        let plan = Plan {
+            whole: cases.len() as u64,
+            cases,
+            seed: self.options.seed,
+            jobs,
+            boot,
+            images,
+            workshop,
+            deadline: self.options.deadline,
+            patience: self.options.patience,
+            watch,
+            record_all: false,
+            notes,
+        };
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let (_stop, stopped) = watch::channel(false);
+        let running = runner::run(plan, sender, stopped);
+        let hearing = async {
+            while let Some(event) = events.recv().await {
+                hear(event);
+            }
+        };
+        let (ran, ()) = tokio::join!(running, hearing);
+        Ok(ran?)
+    }
+
+    /// Ends the machine that is up.
+    pub async fn close(&mut self) {
+        if let Some(bench) = self.bench.take() {
+            bench.station.machine.end().await;
+        }
+    }
+}
+
+/// Starts a machine for `case`: a boot may stall, and is tried again.
+async fn start(
+    provisions: &Provisions,
+    case: &Case,
+    members: &[(Member, u64)],
+    patience: Duration,
+) -> Result<Station, LabError> {
+    let boot = provisions.images.boot(&provisions.boot, case)?;
+    let mut attempt = 1;
+    loop {
+        let boot = Boot {
+            verbose: attempt == BOOTS,
+            ..boot.clone()
+        };
+        let blueprint = Blueprint {
+            boot: &boot,
+            fitting: Kind::of(case).fitting,
+            members,
+            patience,
+            spare: stack::spare([case]),
+            shell: false,
+        };
+        let directory = provisions.workshop.directory();
+        let directory = directory.map_err(StationError::Directory)?;
+        match Station::start(&blueprint, directory, |_| {}).await {
+            Ok(station) => return Ok(station),
+            Err(error) if attempt == BOOTS || !error.may_pass() => return Err(error.into()),
+            Err(_) => attempt += 1,
+        }
+    }
+}
