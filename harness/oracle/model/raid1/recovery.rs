@@ -5,10 +5,11 @@
 
 use super::{bytes, others};
 use crate::model::{
-    EIO, Expectation, UnitExpectation, Unknown, is_piece, unrecovered, whole_answers,
+    EIO, Expectation, UnitExpectation, Unknown, fault_meets, indices, is_piece, splits,
+    unrecovered, whole, whole_answers,
 };
 use crate::units::{self, Unit};
-use halfway_case::{Case, Disk, During, Fault, Raid1};
+use halfway_case::{Case, Disk, During, Fault, Raid1, Times};
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows_recovery(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
@@ -31,7 +32,7 @@ pub fn knows_recovery(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
              timing",
         ));
     }
-    if !case.faults.is_empty() || !mirror.handle_errors {
+    if (!case.faults.is_empty() || !mirror.handle_errors) && !nowhere_left(case, mirror) {
         return Err(Unknown(
             "what a mirror that is out of sync does with further errors, or with any it does not \
              handle, is not worked out",
@@ -54,6 +55,70 @@ pub fn knows_recovery(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     Ok(())
 }
 
+/// Whether the I/O reads what no leg has, of a mirror that handles no errors: its region
+/// could be copied to none of the other legs, and leg 0 fails it.
+fn nowhere_left(case: &Case, mirror: &Raid1) -> bool {
+    let region = |sector: u64| sector / u64::from(mirror.region_size);
+    let pieces = units::nominal(&case.io.parts(), &case.boundaries());
+    let [piece] = pieces.as_slice() else {
+        return false;
+    };
+    let not_copied = |leg: u8| {
+        let mut faults = case.other_faults_of(Disk::Leg, During::SetUp);
+        faults.any(|fault| fault.leg == leg && region(fault.sector) == region(piece.sector))
+    };
+    let meets = |fault: &Fault| fault_meets(fault, Op::Read, 0, *piece);
+    let lasts = |fault: &Fault| fault.times == Times::Always;
+    !mirror.handle_errors
+        && case.io.op == Op::Read
+        && (1..case.legs.count).all(not_copied)
+        && case.faults.iter().any(meets)
+        && case
+            .faults
+            .iter()
+            .all(|fault| fault.leg == 0 && lasts(fault))
+        && case.other_faults_of(Disk::Leg, During::SetUp).all(lasts)
+}
+
+/// The read of what no leg has is told so. That the mirror is not told to handle errors
+/// lets it go on without a word of them (`DM_KCOPYD_IGNORE_ERROR` in `recover`), and does
+/// not make another leg have the data. (Stock kernels count such a region as in sync, in
+/// `dm_rh_update_states`, and read the other leg: results/findings.md.)
+fn lost(case: &Case, units: &[Unit]) -> Expectation {
+    let mut answers = whole_answers(case);
+    answers.fill(vec![Err(EIO)]);
+    let legs = usize::from(case.legs.count);
+    let mut asked = vec![(0, 0); legs];
+    asked[0] = (1, 1);
+    let unit = |&unit: &Unit| UnitExpectation {
+        unit,
+        order: Some(vec![0]),
+        good: Vec::new(),
+        one_of: Vec::new(),
+        asked: asked.clone(),
+    };
+    let mut health = vec!["A"; legs];
+    health[0] = "R";
+    for fault in case.other_faults_of(Disk::Leg, During::SetUp) {
+        health[usize::from(fault.leg)] = "AS";
+    }
+    Expectation {
+        answers,
+        refused: false,
+        held: false,
+        units: units.iter().map(unit).collect(),
+        health,
+        active_group: None,
+        log: None,
+        beneath: Vec::new(),
+        loses_sync: false,
+        fires: indices(case, |fault| fault_meets(fault, Op::Read, 0, whole(case)))
+            .take(1)
+            .collect(),
+        partial: !units.is_empty() && splits(case, units),
+    }
+}
+
 fn source_fails(case: &Case) -> bool {
     let mut faults = case.other_faults_of(Disk::Leg, During::SetUp);
     faults.any(|fault| fault.op == Op::Read)
@@ -73,6 +138,9 @@ fn is_bad(bad: &std::collections::BTreeSet<u64>, mirror: &Raid1, unit: Unit) -> 
 /// which goes down from the default leg) and written to all.
 pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = case.legs.count;
+    if !mirror.handle_errors {
+        return lost(case, units);
+    }
     let bad = unrecovered(case);
     let source_fails = source_fails(case);
     let mut health = vec!["A"; usize::from(legs)];

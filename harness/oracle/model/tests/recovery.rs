@@ -54,6 +54,41 @@ fn an_io_over_a_region_out_of_sync(
     assert!(!expected.loses_sync && !expected.partial && !expected.refused);
 }
 
+/// Errors are not handled, and region 1 could be copied to no other leg: what leg 0 then
+/// fails of it no leg has, and no other leg may be asked. What else may happen to such a
+/// mirror is not known.
+#[rstest]
+#[case::no_leg_has_it(false, 3, "[[fault]]", true)]
+#[case::nothing_fails(false, 3, "", false)]
+#[case::it_wears_off(false, 3, "[[fault]]; times='once'", false)]
+#[case::another_leg(false, 3, "[[fault]]; [[fault]]; leg=1", false)]
+#[case::a_write(false, 3, "op='write'; [[fault]]", false)]
+#[case::two_regions(false, 3, "sectors=2048; [[fault]]", false)]
+#[case::a_leg_has_it(false, 4, "[[fault]]", false)]
+#[case::errors_handled(true, 3, "[[fault]]", false)]
+fn a_read_of_what_no_leg_has(
+    #[case] handled: bool,
+    #[case] count: u8,
+    #[case] io: &str,
+    #[case] known: bool,
+) {
+    let case = one(&format!(
+        "[stack]; sync='synced'; handle_errors={handled}; [legs]; size=8192; count={count}; \
+         [io]; sector=1024; {io}; {COPY}; {}",
+        COPY.replace("leg=1", "leg=2")
+    ));
+    assert_eq!(knows(&case).is_ok(), known);
+    if known {
+        let expected = expected(&case);
+        assert_eq!(expected.answers, told("EIO", 512));
+        assert_eq!(expected.health, ["R", "AS", "AS"]);
+        assert_eq!(expected.fires, [0]);
+        let unit = &expected.units[0];
+        assert_eq!(unit.asked, [(1, 1), (0, 0), (0, 0)]);
+        assert_eq!((&unit.order, unit.good.len()), (&Some(vec![0]), 0));
+    }
+}
+
 /// Of two requests the one in the region that was lost is.
 #[test]
 fn a_request_beside_the_region_that_was_lost() {
