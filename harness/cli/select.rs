@@ -5,7 +5,7 @@ use super::CliError;
 use super::args::SelectArgs;
 use crate::report::lines::count;
 use crate::results::manifest::{Manifest, ScenarioFile, Selection};
-use crate::runner::Needs;
+use crate::runner::{Needs, PlannedCase};
 use halfway_case::Case;
 use halfway_scenario::Scenario;
 use miette::Diagnostic;
@@ -151,47 +151,31 @@ impl Choice {
             cases: 0,
             whole: 0,
         };
+        // Only a filter asks for the ids of cases, so only with one are they made to be
+        // counted.
         choice.whole = match &choice.filter {
             None => total(&choice.scenarios),
             Some(_) => choice.matching().count() as u64,
         };
-        choice.cases = choice.cases().count() as u64;
+        choice.cases = match &choice.thinning {
+            Thinning::Full => choice.whole,
+            Thinning::Shares(shares) => {
+                let sizes = choice.scenarios.iter().map(Scenario::count);
+                let taken = shares
+                    .iter()
+                    .zip(sizes)
+                    .map(|(share, size)| size.min(*share));
+                taken.sum::<usize>() as u64
+            }
+            Thinning::Spread(number) => choice.whole.min(*number),
+        };
         choice
     }
 
-    /// Refuses cases of which the model does not know what a correct kernel
-    /// does, and those in which no fault can fire.
-    ///
-    /// # Errors
-    /// There are some.
-    pub fn known(&self) -> Result<(), CliError> {
-        let mut unknown: Vec<Unknown> = Vec::new();
-        let mut of = HashMap::new();
-        for case in self.cases() {
-            *of.entry(case.scenario.clone()).or_insert(0) += 1;
-            let Err(why) = halfway_oracle::fit(&case) else {
-                continue;
-            };
-            let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == why;
-            match unknown.iter_mut().find(alike) {
-                Some(one) => one.cases += 1,
-                None => unknown.push(Unknown {
-                    scenario: case.scenario,
-                    first: case.id,
-                    why,
-                    cases: 1,
-                    of: 0,
-                }),
-            }
-        }
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        for one in &mut unknown {
-            one.of = of[&one.scenario];
-        }
-        let cases = self.cases;
-        Err(CliError::usage(SelectError::Unknown { cases, unknown }))
+    /// The chosen cases, each made and looked at once.
+    pub fn expand(&self) -> Expansion {
+        let cases = self.cases().map(PlannedCase::new);
+        Expansion(cases.collect())
     }
 
     /// The scenario files, for a record.
@@ -203,15 +187,6 @@ impl Choice {
                 text: scenario.text.clone(),
             })
             .collect()
-    }
-
-    /// What machines must have to serve the chosen cases that can be judged: no
-    /// others are run.
-    pub fn needs(&self) -> Needs {
-        Needs::of(
-            self.cases()
-                .filter(|case| halfway_oracle::fit(case).is_ok()),
-        )
     }
 
     /// The chosen cases, in the order of the scenarios.
@@ -236,6 +211,53 @@ impl Choice {
             Some(filter) => filter.is_match(&case.id),
             None => true,
         })
+    }
+}
+
+/// The chosen cases, in the order of the scenarios.
+#[derive(Debug)]
+pub struct Expansion(pub Vec<PlannedCase>);
+
+impl Expansion {
+    /// Refuses cases of which the model does not know what a correct kernel
+    /// does, and those in which no fault can fire.
+    ///
+    /// # Errors
+    /// There are some.
+    pub fn known(&self) -> Result<(), CliError> {
+        let mut unknown: Vec<Unknown> = Vec::new();
+        let mut of: HashMap<&str, u64> = HashMap::new();
+        for PlannedCase { case, unfit } in &self.0 {
+            *of.entry(&case.scenario).or_default() += 1;
+            let Some(why) = unfit else {
+                continue;
+            };
+            let alike = |one: &&mut Unknown| one.scenario == case.scenario && one.why == *why;
+            match unknown.iter_mut().find(alike) {
+                Some(one) => one.cases += 1,
+                None => unknown.push(Unknown {
+                    scenario: case.scenario.clone(),
+                    first: case.id.clone(),
+                    why: why.clone(),
+                    cases: 1,
+                    of: 0,
+                }),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for one in &mut unknown {
+            one.of = of[&*one.scenario];
+        }
+        let cases = self.0.len() as u64;
+        Err(CliError::usage(SelectError::Unknown { cases, unknown }))
+    }
+
+    /// What machines must have to serve the cases that can be judged: no others are run.
+    pub fn needs(&self) -> Needs {
+        let judged = self.0.iter().filter(|planned| planned.unfit.is_none());
+        Needs::of(judged.map(|planned| &planned.case))
     }
 }
 
@@ -348,9 +370,9 @@ mod tests {
         let known = "question = \"?\"\n[[fault]]\nleg = 0\nat = [0, 8]\n";
         let unknown = "question = \"?\"\n[io]\nop = [\"flush\", \"read\"]\n\
                        [[fault]]\nop = \"flush\"\nleg = [0, 1]\nat = 0\n";
-        assert!(whole(&[("a", known)]).known().is_ok());
+        assert!(whole(&[("a", known)]).expand().known().is_ok());
         let choice = whole(&[("dir/b", unknown), ("a", known)]);
-        let error = choice.known().unwrap_err();
+        let error = choice.expand().known().unwrap_err();
         assert_eq!(error.exit, crate::cli::Exit::Usage);
         let said = error.report.to_string();
         assert_eq!(said, "nothing was started: 2 cases of 6 cannot be judged");
@@ -363,7 +385,9 @@ mod tests {
             "{said}"
         );
         // What they need is not asked of a kernel.
-        let needs = whole(&[("b", &unknown.replace("\"flush\", ", ""))]).needs();
+        let needs = whole(&[("b", &unknown.replace("\"flush\", ", ""))])
+            .expand()
+            .needs();
         assert!(needs.stacks.is_empty(), "{needs:?}");
     }
 

@@ -4,7 +4,7 @@ use super::{GuestUp, LabError, Options};
 use crate::machine::command::Boot;
 use crate::provision::{self, Provisions};
 use crate::runner::event::Stamped;
-use crate::runner::plan::{Kind, Watch, case_seed, members};
+use crate::runner::plan::{Kind, PlannedCase, Watch, case_seed, members};
 use crate::runner::station::{BOOTS, Blueprint};
 use crate::runner::{self, Manner, Needs, Plan, Station, StationError, needs, stack};
 use halfway_case::Case;
@@ -166,7 +166,7 @@ impl Room {
         };
         let plan = Plan {
             whole: cases.len() as u64,
-            cases,
+            cases: cases.into_iter().map(PlannedCase::new).collect(),
             seed: self.options.seed,
             jobs,
             boot,

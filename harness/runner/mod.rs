@@ -53,6 +53,6 @@ pub use manner::Manner;
 pub use needs::Needs;
 pub use perform::perform;
 pub use place::{RunError, must_end, run};
-pub use plan::{Plan, case_seed};
+pub use plan::{Plan, PlannedCase, case_seed};
 pub use set_up::{clear_away, set_up};
 pub use station::{Station, StationError};

@@ -9,17 +9,18 @@ use super::event::{Details, Event, Stamped};
 use super::manner::Manner;
 use super::needs;
 use super::perform::perform;
-use super::plan::{self, Kind, Plan, Watch};
+use super::plan::{self, Kind, Plan, PlannedCase, Watch};
 use super::refusals::Refusals;
-use super::station::{BOOTS, Station, StationError};
+use super::stack;
+use super::station::{BOOTS, Blueprint, Station, StationError};
 use crate::machine::command::Boot;
 use halfway_case::Case;
-use halfway_case::observation::{KernelText, Liveness, Observation};
+use halfway_case::observation::{KernelText, Liveness, Member, Observation};
 use halfway_case::{Outcome, Verdict};
-use halfway_oracle::model;
+use halfway_oracle::{Unfit, model};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::IoState;
-use halfway_protocol::message::KernelMessage;
+use halfway_protocol::message::{KernelMessage, Target};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -47,15 +48,18 @@ pub enum RunError {
 /// A case that waits for a machine.
 struct Queued {
     case: Case,
+    /// Why it cannot be judged, if it cannot.
+    unfit: Option<Unfit>,
     attempt: u32,
     /// What was judged of it before it was queued again to be watched.
     unwatched: Option<Judged>,
 }
 
 impl Queued {
-    fn new(case: Case) -> Self {
+    fn new(planned: PlannedCase) -> Self {
         Queued {
-            case,
+            case: planned.case,
+            unfit: planned.unfit,
             attempt: 1,
             unwatched: None,
         }
@@ -70,7 +74,9 @@ struct Judged {
 }
 
 struct Shared {
+    /// What is run; its cases have gone to the queue.
     plan: Plan,
+    overview: Overview,
     queue: RefCell<VecDeque<Queued>>,
     events: mpsc::UnboundedSender<Stamped>,
     stop: watch::Receiver<bool>,
@@ -103,8 +109,8 @@ impl Shared {
 
     /// Whether the whole plan is for machines of that kind.
     fn is_all_on(&self, kind: Kind) -> bool {
-        let mut cases = self.plan.cases.iter();
-        cases.all(|case| Kind::of(case) == kind)
+        let mut kinds = self.overview.kinds.iter();
+        kinds.all(|(one, _)| *one == kind)
     }
 
     /// Why this kernel cannot serve a case, as far as that is known.
@@ -123,9 +129,7 @@ impl Shared {
         }
         *self.lacking.borrow_mut() = Some(lacking.to_vec());
         for facility in lacking {
-            let cases = self.plan.cases.iter();
-            let concerned = cases.filter(|case| needs::facilities(case).contains(facility));
-            if let count @ 1.. = concerned.count() {
+            if let Some(count) = self.overview.facilities.get(facility) {
                 let text = format!("{} ({count} cases are skipped)", needs::lacks(*facility));
                 self.say(Event::Note { text });
             }
@@ -141,6 +145,49 @@ impl Shared {
             .partition::<VecDeque<_>, _>(|queued| Kind::of(&queued.case) == kind);
         *queue = left;
         lost.into_iter().map(|queued| queued.case).collect()
+    }
+}
+
+/// What must be known of all cases of a plan, whichever of them are still to be run.
+struct Overview {
+    /// How many there are.
+    cases: usize,
+    /// The kinds of machines, in the order in which the cases name them first, with the
+    /// disks that each needs.
+    kinds: Vec<(Kind, Vec<(Member, u64)>)>,
+    /// How many cases need each facility of a kernel.
+    facilities: BTreeMap<Facility, usize>,
+    /// The table of a stack that serves any of them.
+    spare: Option<Target>,
+}
+
+impl Overview {
+    fn of(cases: &[PlannedCase]) -> Self {
+        let mut by_kind: Vec<(Kind, Vec<&Case>)> = Vec::new();
+        let mut facilities = BTreeMap::new();
+        for PlannedCase { case, .. } in cases {
+            let kind = Kind::of(case);
+            match by_kind.iter_mut().find(|(one, _)| *one == kind) {
+                Some((_, alike)) => alike.push(case),
+                None => by_kind.push((kind, vec![case])),
+            }
+            for facility in needs::facilities(case) {
+                *facilities.entry(facility).or_default() += 1;
+            }
+        }
+        let members = |cases: Vec<&Case>| plan::members(cases);
+        Overview {
+            cases: cases.len(),
+            kinds: (by_kind.into_iter())
+                .map(|(kind, cases)| (kind, members(cases)))
+                .collect(),
+            facilities,
+            spare: stack::spare(cases.iter().map(|planned| &planned.case)),
+        }
+    }
+
+    fn place(&self, kind: Kind) -> Option<usize> {
+        self.kinds.iter().position(|(one, _)| *one == kind)
     }
 }
 
@@ -175,13 +222,16 @@ fn without_machine(shared: &Shared, case: Case, outcome: Outcome, reason: String
 /// Runs a plan. `events` hears everything; `stop` turned true ends the run
 /// after the cases in flight. Must be called within a `LocalSet`.
 pub async fn run(
-    plan: Plan,
+    mut plan: Plan,
     events: mpsc::UnboundedSender<Stamped>,
     stop: watch::Receiver<bool>,
 ) -> Result<BTreeMap<Outcome, u64>, RunError> {
-    let jobs = plan.jobs.clamp(1, plan.cases.len().max(1));
+    let overview = Overview::of(&plan.cases);
+    let jobs = plan.jobs.clamp(1, overview.cases.max(1));
+    let cases = std::mem::take(&mut plan.cases);
     let shared = Rc::new(Shared {
-        queue: RefCell::new(by_kind(&plan.cases)),
+        queue: RefCell::new(by_kind(cases, &overview)),
+        overview,
         events,
         stop,
         started: Instant::now(),
@@ -193,7 +243,7 @@ pub async fn run(
         complaints: RefCell::default(),
         plan,
     });
-    let cases = shared.plan.cases.len() as u64;
+    let cases = shared.overview.cases as u64;
     shared.say(Event::RunStarted {
         cases,
         whole: shared.plan.whole,
@@ -226,17 +276,9 @@ pub async fn run(
 
 /// The cases of one kind of machine together, since they share machines, and the
 /// kinds in the order in which the cases name them first.
-fn by_kind(cases: &[Case]) -> VecDeque<Queued> {
-    let mut order: Vec<Kind> = Vec::new();
-    for case in cases {
-        if !order.contains(&Kind::of(case)) {
-            order.push(Kind::of(case));
-        }
-    }
-    let place = |case: &&Case| order.iter().position(|one| *one == Kind::of(case));
-    let mut cases: Vec<&Case> = cases.iter().collect();
-    cases.sort_by_key(place);
-    cases.into_iter().cloned().map(Queued::new).collect()
+fn by_kind(mut cases: Vec<PlannedCase>, overview: &Overview) -> VecDeque<Queued> {
+    cases.sort_by_key(|planned| overview.place(Kind::of(&planned.case)));
+    cases.into_iter().map(Queued::new).collect()
 }
 
 /// A station with its number in the run.
@@ -255,7 +297,7 @@ async fn work(shared: Rc<Shared>) -> Result<(), RunError> {
         let Some(queued) = shared.queue.borrow_mut().pop_front() else {
             break;
         };
-        if let Err(why) = halfway_oracle::fit(&queued.case) {
+        if let Some(why) = queued.unfit {
             without_machine(&shared, queued.case, Outcome::Skipped, why.to_string());
             continue;
         }
@@ -334,8 +376,9 @@ async fn end(shared: &Shared, mut placed: Placed, reason: String, expected: bool
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
 async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
-    let cases = shared.plan.cases.iter();
-    let members = plan::members(cases.filter(|case| Kind::of(case) == kind));
+    let kinds = &shared.overview.kinds;
+    let members = shared.overview.place(kind).map(|at| kinds[at].1.clone());
+    let members = members.unwrap_or_default();
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -347,7 +390,14 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
             verbose: attempt == BOOTS,
             ..boot.clone()
         };
-        let blueprint = shared.plan.blueprint(&boot, kind.fitting, &members);
+        let blueprint = Blueprint {
+            boot: &boot,
+            fitting: kind.fitting,
+            members: &members,
+            patience: shared.plan.patience,
+            spare: shared.overview.spare.clone(),
+            shell: false,
+        };
         let started = match shared.plan.workshop.directory() {
             Err(error) => Err(StationError::Directory(error)),
             Ok(directory) => {
@@ -396,6 +446,7 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
 async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Option<String> {
     let Queued {
         case,
+        unfit: _,
         attempt,
         unwatched,
     } = queued;
@@ -466,6 +517,7 @@ async fn one_case(shared: &Shared, placed: &mut Placed, queued: Queued) -> Optio
     if retried {
         shared.queue.borrow_mut().push_front(Queued {
             case: case.clone(),
+            unfit: None,
             attempt: attempt + 1,
             unwatched: to_watch.then(|| judged.clone()),
         });

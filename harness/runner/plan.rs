@@ -6,6 +6,7 @@ use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
 use halfway_case::observation::Member;
 use halfway_case::{Case, Fitting};
+use halfway_oracle::Unfit;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub enum Watch {
 #[derive(Clone)]
 pub struct Plan {
     /// The cases, in order.
-    pub cases: Vec<Case>,
+    pub cases: Vec<PlannedCase>,
     /// Cases of the whole expansion, of which `cases` may be a sample.
     pub whole: u64,
     /// The run's seed.
@@ -49,6 +50,25 @@ pub struct Plan {
     pub record_all: bool,
     /// What the user should know before the first case.
     pub notes: Vec<String>,
+}
+
+/// A case of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedCase {
+    /// The case.
+    pub case: Case,
+    /// Why it cannot be judged, if it cannot: it is skipped then.
+    pub unfit: Option<Unfit>,
+}
+
+impl PlannedCase {
+    /// Asks the model whether the case can be judged, once and for all.
+    pub fn new(case: Case) -> Self {
+        PlannedCase {
+            unfit: halfway_oracle::fit(&case).err(),
+            case,
+        }
+    }
 }
 
 /// Which machines can serve a case: those of the same kind.

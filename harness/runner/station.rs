@@ -1,7 +1,6 @@
 //! A machine with its disks and its agent, ready for cases.
 
 use super::needs;
-use super::plan::Plan;
 use super::programs;
 use super::stack;
 use crate::guest::boot::Booted;
@@ -282,23 +281,4 @@ impl Station {
 fn shown(blueprint: &Blueprint<'_>, directory: &Path, disks: &[String]) -> Vec<String> {
     let args = command::arguments(blueprint.boot, directory, disks, blueprint.shell);
     command::shown(&blueprint.boot.qemu, &args)
-}
-
-impl Plan {
-    /// What a machine of the plan is made of.
-    pub fn blueprint<'a>(
-        &self,
-        boot: &'a Boot,
-        fitting: Fitting,
-        members: &'a [(Member, u64)],
-    ) -> Blueprint<'a> {
-        Blueprint {
-            boot,
-            fitting,
-            members,
-            patience: self.patience,
-            spare: stack::spare(&self.cases),
-            shell: false,
-        }
-    }
 }

@@ -14,7 +14,7 @@ use crate::controls::{Fate, Row, Trial};
 use crate::provision::{ProvisionError, Provisions};
 use crate::report::Verbosity;
 use crate::results::{Keep, RecordError, Recorder};
-use crate::runner::{self, Needs};
+use crate::runner::{self, Needs, PlannedCase};
 use halfway_builder::Cache;
 use halfway_builder::controls::{CONTROLS, Control};
 use halfway_case::Case;
@@ -310,7 +310,7 @@ impl Work<'_> {
         let results = self.args.results.join(&self.control.name);
         let mut recorder = Recorder::create(&results, &manifest, Keep::Failed)?;
         let plan = runner::Plan {
-            cases,
+            cases: cases.into_iter().map(PlannedCase::new).collect(),
             whole: self.choice.whole,
             seed,
             jobs: 1,

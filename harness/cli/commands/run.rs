@@ -4,7 +4,7 @@
 use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
 use crate::cli::guest;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::select::{ALL, Choice, selection};
+use crate::cli::select::{ALL, Choice, Expansion, selection};
 use crate::cli::{CliError, Context, Exit, exit, follow};
 use crate::provision::Provisions;
 use crate::report::{Options, Terminal};
@@ -66,6 +66,7 @@ pub(super) async fn perform(
     };
     let Plan {
         choice,
+        expansion,
         guest,
         seed,
         watch,
@@ -74,10 +75,11 @@ pub(super) async fn perform(
     } = plan;
 
     let work = runner::Plan {
-        cases: choice
-            .cases()
-            .filter(|case| !before.is_settled(&case.id))
-            .collect(),
+        cases: {
+            let mut cases = expansion.0;
+            cases.retain(|planned| !before.is_settled(&planned.case.id));
+            cases
+        },
         whole: choice.whole,
         seed,
         jobs: args.jobs.get() as usize,
@@ -127,6 +129,7 @@ pub(super) async fn perform(
 /// Everything that must be right before the first machine boots.
 struct Plan {
     choice: Choice,
+    expansion: Expansion,
     guest: Provisions,
     seed: u64,
     watch: WatchBios,
@@ -153,10 +156,11 @@ impl Plan {
         selection: Selection,
         ctx: &Context,
     ) -> Result<Self, CliError> {
+        let expansion = choice.expand();
         if !args.skip_unknown {
-            choice.known()?;
+            expansion.known()?;
         }
-        let guest = guest::prepare(&args.guest, ctx, &choice.needs(), false).await?;
+        let guest = guest::prepare(&args.guest, ctx, &expansion.needs(), false).await?;
         // Short enough to be typed, and exact in any JSON reader.
         let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
         let on = [args.guest.to_arguments(), args.watch.to_arguments()].concat();
@@ -164,6 +168,7 @@ impl Plan {
         let recorder = Recorder::create(&args.results, &manifest, keep(args))?;
         Ok(Plan {
             choice,
+            expansion,
             guest,
             seed,
             watch: args.watch,
@@ -177,7 +182,8 @@ impl Plan {
         let manifest = record.manifest();
         let choice = Choice::recorded(manifest)?;
         let (args_before, watch) = recorded_arguments(manifest)?;
-        let guest = guest::prepare(&args_before, ctx, &choice.needs(), false).await?;
+        let expansion = choice.expand();
+        let guest = guest::prepare(&args_before, ctx, &expansion.needs(), false).await?;
         if guest.kernel.sha256 != manifest.kernel.sha256 {
             return Err(CliError::usage(RunError::Kernel {
                 recorded: manifest.kernel.release.clone(),
@@ -187,6 +193,7 @@ impl Plan {
         let recorder = Recorder::resume(&record, keep(args))?;
         Ok(Plan {
             choice,
+            expansion,
             guest,
             seed: manifest.seed,
             watch,
