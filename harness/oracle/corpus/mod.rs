@@ -37,7 +37,7 @@ use std::sync::LazyLock;
 const CASES: &[u8] = include_bytes!("cases.jsonl.gz");
 const RANDOM: &[u8] = include_bytes!("random.jsonl.gz");
 
-/// A case of a corpus.
+/// A case of a corpus with its observation and outcome.
 #[derive(Serialize, Deserialize)]
 struct Recorded {
     outcome: Outcome,
@@ -87,7 +87,7 @@ fn recorded_cases_are_judged_as_they_were() {
     );
 }
 
-/// What was recorded has to be of all kinds, or its passing says little.
+/// The corpus must have cases of all kinds; else passing it says little.
 #[test]
 fn the_corpus_is_of_all_kinds() {
     let recorded = &*RECORDED;
@@ -126,7 +126,8 @@ fn the_corpus_is_of_all_kinds() {
     assert!(passes.count() >= 300);
 }
 
-/// Whatever is made wrong in what was seen of a case that passed: it does not pass.
+/// A case that passed must not pass once anything in its observation is made
+/// wrong.
 #[test]
 fn tampered_cases_do_not_pass() {
     let recorded = &*RECORDED;
@@ -159,7 +160,7 @@ struct CaseFile {
     observation: Option<Observation>,
 }
 
-/// Not a test, but what makes the corpus: see above.
+/// Not a test: writes the corpus, as described at the top of this file.
 #[test]
 #[ignore = "no test, but what makes the corpus of the records that UPDATE_CORPUS or UPDATE_RANDOM names"]
 fn the_corpus_grows_on_demand() {
