@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The application's I/O.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {
-    /// The operation.
+    /// The operation: read, write, flush, discard or write-zeroes.
     pub op: Op,
     /// Whether the I/O is direct or goes through the page cache.
     pub path: Path,

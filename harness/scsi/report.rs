@@ -39,7 +39,7 @@ pub struct Report {
 }
 
 impl Part {
-    /// All parts.
+    /// All parts, the default first.
     pub const ALL: [Part; 3] = [Part::Nothing, Part::ShortGood, Part::ShortGoodUnaligned];
 }
 
@@ -133,7 +133,7 @@ pub struct Reports(BTreeMap<u32, Report>);
 pub mod errno {
     /// Operation not permitted.
     pub const EPERM: u32 = 1;
-    /// Input/output error.
+    /// Input/output error, blkdebug's default.
     pub const EIO: u32 = 5;
     /// Out of memory.
     pub const ENOMEM: u32 = 12;

@@ -46,9 +46,9 @@ pub enum Layer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// Reads sectors.
+    /// Reads sectors from the medium.
     Read,
-    /// Writes sectors.
+    /// Writes sectors to the medium.
     Write,
     /// Flushes the disk's volatile cache.
     Flush,
@@ -79,7 +79,7 @@ pub struct Entry {
     pub member: Member,
     /// The layer at which it was seen.
     pub layer: Layer,
-    /// The operation.
+    /// The operation that was asked for.
     pub command: Command,
     /// First 512-byte sector on the disk; no meaning for a flush.
     pub sector: u64,

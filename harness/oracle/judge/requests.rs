@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// A request of the driver, put together from its commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The operation.
+    /// The operation that the request asks for.
     pub command: Command,
     /// The whole range, in 512-byte sectors.
     pub range: Unit,

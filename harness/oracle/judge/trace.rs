@@ -72,7 +72,7 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
 pub struct Completion {
     /// The sectors that ended.
     pub range: Unit,
-    /// The operation.
+    /// The operation of the request.
     pub command: Command,
     /// Whether it ended with success.
     pub ok: bool,
