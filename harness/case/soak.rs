@@ -40,7 +40,7 @@ impl Filesystem {
     }
 }
 
-/// How long a soak goes on.
+/// How long a soak goes on: by I/Os or by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {

@@ -31,7 +31,7 @@ fn meaning(controller: Controller, errno: i32) -> Option<ErrnoMeaning> {
     controller.profile().errno(errno)?.meaning.ok()
 }
 
-/// Whether it is known what the controllers of `case` make of its errors.
+/// Whether it is known how the controllers of `case` handle its errors.
 pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
     let fails = case.faults.iter().any(|fault| fault.op == Op::Write);
     let pages = (case.io.op, case.io.path) == (Op::Write, Path::Buffered);

@@ -291,7 +291,8 @@ impl Scenario {
     }
 }
 
-/// A key of the table with that index among its like, as ids have it.
+/// The key as ids show it, for the table with that index: from the second table
+/// on with its number, as in `leg2`.
 fn numbered(key: &str, index: usize) -> String {
     match index {
         0 => key.to_owned(),
@@ -328,7 +329,7 @@ impl Picker<'_> {
         }
     }
 
-    /// The same for a key that may be left out.
+    /// Takes one value of a key that may be left out.
     fn pick_any<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>) -> Option<T> {
         sweep.as_ref().map(|sweep| self.pick(name, sweep))
     }

@@ -50,7 +50,7 @@ impl FaultReport {
         matches!(self, FaultReport::Gone(_))
     }
 
-    /// Whether an operator takes the disk offline.
+    /// Whether an operator takes the disk offline after it gave no answer.
     pub fn is_offline(self) -> bool {
         matches!(self, FaultReport::Offline(_))
     }

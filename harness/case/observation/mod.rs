@@ -181,7 +181,8 @@ pub enum Intervention {
     FailPath(u8),
     /// `reinstate_path` of that disk.
     ReinstatePath(u8),
-    /// `fail_if_no_path` to the multipath, or to that of this leg of a mirror.
+    /// `fail_if_no_path` was sent to the multipath, or to the one that is this
+    /// leg of a mirror.
     GiveUp(u8),
     /// The HBA of that disk, which was lost, is back.
     HbaBack(u8),
@@ -297,7 +298,8 @@ pub struct Observation {
     /// cases in which something fails then.
     #[serde(default)]
     pub set_up: Vec<Entry>,
-    /// The stack's event counter before the I/O.
+    /// The event counter of the stack's device before the I/O; each event of
+    /// device-mapper increments it.
     #[serde(default)]
     pub events_before: Option<u32>,
     /// What was done while a request was held, in words; `None` if none was
@@ -310,7 +312,8 @@ pub struct Observation {
     /// The resets of disks that gave no answer, in words.
     #[serde(default, alias = "relief", skip_serializing_if = "Vec::is_empty")]
     pub unit_resets: Vec<String>,
-    /// How often the machine stopped because a disk failed.
+    /// How often the machine stopped because a disk failed a request
+    /// (`rerror=stop,werror=stop`).
     #[serde(default)]
     pub stops: u32,
     /// What was seen of a soak. `io` is then its last I/O, and the trace that

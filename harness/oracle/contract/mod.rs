@@ -36,7 +36,7 @@ pub struct Life {
     pub changed: bool,
 }
 
-/// A bio as its driver hands it back.
+/// What a driver hands back when it ends a bio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// `bi_status` (`BLK_STS_*`): 0 is success.

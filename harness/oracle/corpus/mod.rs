@@ -1,18 +1,19 @@
 //! The corpus: cases of the catalogue as real kernels ran them, judged again
 //! without a guest. A wrong expectation shows here in seconds.
 //!
-//! `cases.jsonl.gz` has a case a line, with its observation and the outcome that it
-//! must have. It is made anew from run records, those of
-//! `halfway run scenarios --sample 420 --record all` for instance, by
+//! `cases.jsonl.gz` has one case in each line, with its observation and the
+//! outcome that it must have. It is rebuilt from run records, for instance
+//! those of `halfway run scenarios --sample 420 --record all`, by
 //!
 //! ```text
 //! UPDATE_CORPUS=results/runs/latest cargo test --release --lib the_corpus_grows -- --ignored
 //! ```
 //!
-//! (several records with a colon between them; a case that is there already, of the
-//! same kernel's first two numbers, is replaced). `random.jsonl.gz` has random cases that
-//! were judged wrongly once, and grows in the same way by `UPDATE_RANDOM`. New fields of a case or an observation need a `serde(default)`,
-//! so that what was recorded before them can still be read.
+//! Several records are separated by colons. A case that is in the corpus
+//! already, from a kernel with the same first two numbers, is replaced.
+//! `random.jsonl.gz` has random cases that were judged wrongly once, and grows
+//! in the same way by `UPDATE_RANDOM`. New fields of a case or an observation
+//! need a `serde(default)`, so that older records can still be read.
 
 mod tamper;
 

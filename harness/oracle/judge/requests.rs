@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(found[0].parts.is_empty(), result.is_none());
     }
 
-    /// Nor is a write the rest of a read.
+    /// A write is never taken for the rest of a read.
     #[test]
     fn a_request_is_of_one_operation() {
         let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];

@@ -55,14 +55,16 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Inter
 }
 
 /// What brings back the requests of a mirror. A single request is the one that
-/// is held. Of several requests the held one is that with the fault, if no
-/// other request meets the fault's region; whether the others are held depends
-/// on when they meet the failure (`do_writes`).
+/// is held. Of several requests, one that contains a fault is held for certain,
+/// if the requests share no sector and no page (direct I/O without overlap).
+/// Each other request is held or not, depending on when it meets the failure
+/// (`do_writes`).
 ///
 /// A suspension without flush hands back what is held before it blocks new I/O
 /// (`mirror_presuspend`, `DMF_BLOCK_IO_FOR_SUSPEND`). So the mirror may send
-/// the legs a flush once more in between. A write waits, since its region is
-/// out of sync.
+/// the legs a flush once more in between, and a flush whose fault has worn off
+/// comes back at the suspension. A write waits for the resume, since its region
+/// is out of sync.
 fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Intervention>>> {
     let parts = case.io.parts();
     let goes_well = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;

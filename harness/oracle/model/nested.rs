@@ -249,8 +249,8 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     }
 }
 
-/// The last intervention that a read needed on its way over the paths of the
-/// legs that are asked, one after the other.
+/// The last intervention that a read needed. The mirror asks its legs one after
+/// the other, and each leg tries its paths.
 pub(super) fn brought_back(
     case: &Case,
     paths: &Paths,

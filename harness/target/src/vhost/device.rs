@@ -23,7 +23,7 @@ use vmm_sys_util::event::{
     EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier,
 };
 
-/// Queues before those of commands: control and events.
+/// Number of queues before those of commands: control and events.
 const FIRST_REQUEST_QUEUE: u16 = 2;
 /// Most queues that a guest may use: those two, and up to eight of commands,
 /// one for each processor.
