@@ -13,7 +13,9 @@ const ONE_COPY: u32 = 128;
 
 /// Whether the model knows the outcome of this race.
 ///
-/// # Errors If it does not, the reason.
+/// # Errors
+///
+/// If it does not, the reason.
 pub fn knows_race(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     if mirror.sync != Sync::Syncing {
         return Ok(());

@@ -72,14 +72,18 @@ pub mod flag {
 
 /// The 32-bit integer at byte `at` of a message.
 ///
-/// # Panics If the message ends before the integer does.
+/// # Panics
+///
+/// If the message ends before the integer does.
 pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 /// The 64-bit integer at byte `at` of a message.
 ///
-/// # Panics If the message ends before the integer does.
+/// # Panics
+///
+/// If the message ends before the integer does.
 pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) << 32 | u64::from(u32_at(bytes, at + 4))
 }

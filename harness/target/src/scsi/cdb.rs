@@ -197,8 +197,10 @@ impl Command {
 
     /// Parses a CDB.
     ///
-    /// # Errors The sense data of an ILLEGAL REQUEST: the target does not have
-    /// the operation code or service action, or refuses the value of a field.
+    /// # Errors
+    ///
+    /// The sense data of an ILLEGAL REQUEST: the target does not have the
+    /// operation code or service action, or refuses the value of a field.
     pub fn parse(cdb: &[u8; CDB_BYTES]) -> Result<Self, Sense> {
         use opcode::*;
         let u16_at = |at: usize| u16::from_be_bytes([cdb[at], cdb[at + 1]]);

@@ -76,7 +76,9 @@ impl Completion {
 /// This must come before its data are fetched: what is refused here may be of
 /// any length.
 ///
-/// # Errors The sense data to refuse the command with.
+/// # Errors
+///
+/// The sense data to refuse the command with.
 pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
     match command.extent() {
         Some(extent) => check(unit, command, extent),

@@ -51,7 +51,9 @@ pub fn absent() -> Vec<u8> {
 
 /// A page of vital product data.
 ///
-/// # Errors INVALID FIELD IN CDB if the unit has no such page.
+/// # Errors
+///
+/// INVALID FIELD IN CDB if the unit has no such page.
 pub fn vital(unit: &Unit, page: u8) -> Result<Vec<u8>, Sense> {
     let body = match page {
         0x00 => PAGES.to_vec(),

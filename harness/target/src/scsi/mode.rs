@@ -14,8 +14,9 @@ const SAVED: u8 = 3;
 
 /// The mode parameters that were asked for.
 ///
-/// # Errors Sense data if the unit has no such page, or if saved values are
-/// asked for.
+/// # Errors
+///
+/// Sense data if the unit has no such page, or if saved values are asked for.
 pub fn sense(unit: &Unit, what: &ModeSense) -> Result<Vec<u8>, Sense> {
     if what.control == SAVED {
         return Err(Sense::NO_SAVED_PARAMETERS);

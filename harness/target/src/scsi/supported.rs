@@ -70,8 +70,10 @@ const NO_TIMEOUTS: [u8; 12] = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Parameter data of REPORT SUPPORTED OPERATION CODES.
 ///
-/// # Errors Sense data if a service action was given and there is none, or if
-/// it was left out and there are some.
+/// # Errors
+///
+/// Sense data if a service action was given and there is none, or if it was
+/// left out and there are some.
 pub fn opcodes(which: Opcodes, timeouts: bool) -> Result<Vec<u8>, Sense> {
     match which {
         Opcodes::All => Ok(all(timeouts)),
