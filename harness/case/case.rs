@@ -1,4 +1,4 @@
-//! The case itself.
+//! The case: one point of a scenario.
 
 use crate::fault::{Disk, During, Fault, OtherFault};
 use crate::hold::{Hold, one_or_many};
@@ -12,11 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 
-/// One case.
+/// One point of a scenario, with nothing left open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
-    /// Unique within a run, stable from run to run, fit for a file name:
-    /// the scenario's name and one `axis=value` for each swept axis.
+    /// Name of the case: the scenario's name and one `axis=value` for each
+    /// swept axis. Unique within a run, the same in every run, and fit for a
+    /// file name.
     pub id: String,
     /// The scenario's name: its path below the catalogue, without `.toml`.
     pub scenario: String,
@@ -26,33 +27,36 @@ pub struct Case {
     pub tags: Vec<String>,
     /// The device-mapper stack.
     pub stack: Stack,
-    /// Sectors of each segment of a linear device on top of it, which cuts what
-    /// crosses their boundaries; `None` without such a device.
+    /// 512-byte sectors of each segment of a linear device on top of the stack.
+    /// It splits requests that cross a segment's boundary. `None` without such
+    /// a device.
     pub linear: Option<u64>,
     /// The lower devices.
     pub legs: Legs,
-    /// The I/O.
+    /// The application's I/O; for a soak, the area that it works on.
     pub io: Io,
-    /// The faults, all armed before the I/O; never two on one leg, operation
-    /// and sector.
+    /// The faults of the I/O, all armed before it. No two are on one leg,
+    /// operation and sector.
     pub faults: Vec<Fault>,
-    /// Faults of other disks than the legs, and of other times than the I/O's.
+    /// Faults that the I/O's own requests to the legs do not meet: on another
+    /// disk, or before the I/O.
     #[serde(default, alias = "aside")]
     pub other_faults: Vec<OtherFault>,
-    /// Requests that are held in flight together, and let go one by one; the
-    /// first says what is done to the stack meanwhile.
+    /// Requests that are held in flight together, and released one by one. The
+    /// first hold says what is done to the stack meanwhile.
     #[serde(default, alias = "hold", deserialize_with = "one_or_many")]
     pub holds: Vec<Hold>,
-    /// Instead of one I/O, a random mix of I/O and failures; `io` is the area
-    /// that it works on.
+    /// A random mix of I/O and failures instead of one I/O. `io` is then the
+    /// area that it works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Soak>,
-    /// The harness's own proof that it notices: breaks the guest or QEMU.
+    /// What is broken on purpose in the guest or QEMU, so that the harness must
+    /// notice.
     pub sabotage: Option<Sabotage>,
 }
 
 impl Case {
-    /// Faults of that disk and time, of the other faults.
+    /// The faults in `other_faults` of that disk and time.
     pub fn other_faults_of(&self, disk: Disk, during: During) -> impl Iterator<Item = &Fault> {
         let of = move |other: &&OtherFault| (other.disk, other.during) == (disk, during);
         self.other_faults
@@ -61,7 +65,7 @@ impl Case {
             .map(|other| &other.fault)
     }
 
-    /// How many disks, one behind the other, are ways to the same medium.
+    /// How many disks in a row are paths to the same medium.
     pub fn ways(&self) -> u8 {
         match self.stack.nested() {
             Some(paths) => paths.count,
@@ -70,15 +74,16 @@ impl Case {
         }
     }
 
-    /// Number of the disk behind a path of a leg; of a stack that is not nested
-    /// there is but path 0.
+    /// Number of the disk behind a path of a leg. In a stack that is not nested
+    /// a leg has only path 0.
     pub fn disk(&self, leg: u8, path: u8) -> u8 {
         let paths = self.stack.nested().map_or(1, |paths| paths.count);
         leg * paths + path
     }
 
-    /// Legs of the mirror, or paths of the multipath, that the application's I/O
-    /// meets first.
+    /// How many legs of the mirror, or paths of the multipath, the
+    /// application's I/O meets first. A mirror's multipaths count as one leg
+    /// each.
     pub fn members(&self) -> u8 {
         let paths = self.stack.nested().map_or(1, |paths| paths.count);
         self.legs.count / paths.max(1)
@@ -90,22 +95,23 @@ impl Case {
         first.map_or(Meanwhile::Nothing, |hold| hold.meanwhile)
     }
 
-    /// Whether there is a mirror whose log lies on a disk of its own.
+    /// Whether the stack is a mirror with its log on a disk of its own.
     pub fn has_log_disk(&self) -> bool {
         (self.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk)
     }
 
-    /// Sectors between the boundaries that no unit crosses: a mirror's regions
-    /// (multipath has none, see `multipath_ctr`), and the segments on top.
+    /// The distances, in 512-byte sectors, of the boundaries that no unit
+    /// crosses: those of a mirror's regions (multipath has none, see
+    /// `multipath_ctr`), and those of the linear segments on top.
     pub fn boundaries(&self) -> Vec<NonZeroU64> {
         let regions = self.stack.raid1().map(|mirror| mirror.region_size.into());
         let all = regions.into_iter().chain(self.linear);
         all.filter_map(NonZeroU64::new).collect()
     }
 
-    /// As what the I/O reaches the legs. dm-raid1 takes no write-zeroes
-    /// (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), so that the kernel
-    /// writes zeros instead (`blkdev_issue_zeroout`).
+    /// The operation as which the I/O reaches the legs. dm-raid1 takes no
+    /// write-zeroes (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), so the
+    /// kernel writes zeros instead (`blkdev_issue_zeroout`).
     pub fn op_on_legs(&self) -> Op {
         match (self.io.op, &self.stack) {
             (Op::Flush, _) | (Op::WriteZeroes, Stack::Raid1(_)) => Op::Write,
@@ -122,11 +128,11 @@ pub enum Sabotage {
     GuestPanic,
     /// The guest agent stops answering.
     GuestSilence,
-    /// A complaint is in the guest's kernel log while the stack is set up, of a level
-    /// that its console does not show.
+    /// The guest's kernel logs a complaint while the stack is set up, at a
+    /// level that the console does not show.
     GuestComplaint,
-    /// QEMU is killed. Strikes on the first attempt only: an infrastructure
-    /// failure is retried once.
+    /// QEMU is killed, in the first attempt only: an infrastructure failure is
+    /// retried once.
     QemuKill,
     /// The fault is armed on a sector that nothing touches.
     FaultMissed,

@@ -1,6 +1,6 @@
 //! Names of the errors that a leg may answer with.
 
-/// The errors that survive every way to a leg: the NBD protocol carries no
+/// The errors that reach a leg on every controller. The NBD protocol has no
 /// others (proto.md of the NBD project, "Error values"), and blkdebug inside
 /// QEMU passes these on as well.
 pub const NAMES: [(&str, i32); 8] = [

@@ -1,4 +1,4 @@
-//! What a machine's legs are: cases whose legs are alike share machines.
+//! What a machine's legs are. Cases with the same legs can share a machine.
 
 use crate::{Case, Controller, Legs, OnError};
 use halfway_controllers::Limits;
@@ -8,23 +8,24 @@ use std::fmt;
 /// What a machine's legs are attached to, and what kind of disks they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fitting {
-    /// The controller.
+    /// The disk controller of all legs.
     pub controller: Controller,
     /// Bytes of a logical block.
     pub logical_block_size: u32,
-    /// They are larger than any that other cases need: a disk of more than 2^32
-    /// blocks is spoken to in longer commands (`use_16_for_rw` in
-    /// drivers/scsi/sd.c), which smaller ones are not to be spared.
+    /// Whether the disks are larger than other cases need. A disk of more than
+    /// 2^32 blocks gets longer commands (`use_16_for_rw` in drivers/scsi/sd.c).
+    /// Disks of other cases stay small, so that the shorter commands are tested
+    /// too.
     pub large: bool,
-    /// What QEMU does when one fails a request.
+    /// What QEMU does when a disk fails a request.
     pub on_error: OnError,
-    /// They are ports of one unit, and multipathd is there, which knows them by
-    /// that.
+    /// Whether the legs are ports of one SCSI unit with multipathd in the
+    /// guest, which recognises paths by that.
     pub multipathd: bool,
 }
 
 impl Fitting {
-    /// What `case` needs.
+    /// The fitting that `case` needs.
     pub fn of(case: &Case) -> Self {
         let legs = &case.legs;
         let offset = legs.offset.iter().copied().max().unwrap_or(0);
@@ -71,7 +72,7 @@ impl fmt::Display for Fitting {
 }
 
 impl Legs {
-    /// Sectors of a logical block.
+    /// 512-byte sectors of a logical block.
     pub fn block(&self) -> u64 {
         u64::from(self.logical_block_size / SECTOR as u32).max(1)
     }

@@ -7,21 +7,23 @@ use serde::{Deserialize, Serialize};
 /// The application's I/O.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {
-    /// What it does.
+    /// The operation: read, write, flush, discard or write-zeroes.
     pub op: Op,
-    /// Direct or buffered.
+    /// Whether the I/O is direct or goes through the page cache.
     pub path: Path,
     /// `O_DSYNC`: a write that has returned must be durable.
     pub dsync: bool,
     /// First sector on the dm device.
     pub sector: u64,
-    /// Length in sectors, of all requests together.
+    /// Length of all requests together, in 512-byte sectors.
     pub sectors: u64,
-    /// Shape of the memory of each request.
+    /// Layout of the memory of each request.
     pub vector: Vector,
-    /// How many requests the range is cut into, all in flight together.
+    /// Into how many requests the range is cut. All of them are in flight
+    /// together.
     pub requests: u32,
-    /// How many sectors each request but the last reaches into the next one.
+    /// By how many sectors each request, except the last, extends into the next
+    /// one.
     #[serde(default)]
     pub overlap: u64,
     /// How many threads submit the requests, in turn.
@@ -34,9 +36,10 @@ fn one() -> u32 {
 }
 
 impl Io {
-    /// First sector and length of each request, in order: equal parts, whole
-    /// sectors, the first ones longer by one where it does not divide, and all but
-    /// the last by what they reach into the next one.
+    /// First sector and length of each request, in order. The range is cut into
+    /// equal parts of whole sectors; if it does not divide, the first ones are
+    /// a sector longer. Each part except the last is then extended by the
+    /// overlap.
     pub fn parts(&self) -> Vec<(u64, u64)> {
         let count = u64::from(self.requests.max(1));
         let (each, more) = (self.sectors / count, self.sectors % count);

@@ -4,28 +4,31 @@ use crate::Controller;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The lower devices.
+/// The lower devices: a mirror's legs, or a multipath's paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Legs {
-    /// What they are attached to, all of them.
+    /// The disk controller that all of them are attached to.
     #[serde(default)]
     pub controller: Controller,
-    /// How many disks, by whichever way they are reached: 2 to 4, and with nested
-    /// multipaths that many for each path of a leg.
+    /// Number of disks: 2 to 4 legs or paths, and with nested multipaths that
+    /// many paths for each leg.
     pub count: u8,
-    /// Bytes of a logical block: what a disk reads and writes at least.
+    /// Bytes of a logical block, the smallest amount that a disk reads or
+    /// writes.
     #[serde(default = "sector_bytes")]
     pub logical_block_size: u32,
-    /// Sectors of the dm device; a leg has `offset` more.
+    /// 512-byte sectors of the dm device. A leg has `offset` sectors more.
     pub sectors: u64,
-    /// Where the mirror starts on each leg, in sectors (one entry a disk);
-    /// multipath always starts at 0.
+    /// Where the mirror starts on each leg, in 512-byte sectors; one entry for
+    /// each disk. Multipath always starts at 0.
     pub offset: Vec<u64>,
-    /// `queue/max_sectors_kb` of the legs, set after the table is loaded so
-    /// that the leg, not dm, splits; `None` leaves the device's own.
+    /// `queue/max_sectors_kb` of the legs, in KiB. It is set after the table is
+    /// loaded, so that the leg splits requests and not dm. `None` leaves the
+    /// device's own limit.
     pub max_sectors_kb: Option<u32>,
-    /// Sectors that a disk moves at a time: what comes before a failing one is
-    /// done when the request fails (a torn write). `None`: all or nothing.
+    /// 512-byte sectors that a disk moves at a time. When a request fails, the
+    /// pieces before the failing one are done (a torn write). `None`: all or
+    /// nothing.
     pub max_transfer: Option<u32>,
     /// What QEMU does when a disk fails a request.
     #[serde(default)]
@@ -52,8 +55,8 @@ pub enum OnError {
     /// It tells the guest.
     #[default]
     Report,
-    /// It stops the machine and keeps the request; when the machine goes on, the
-    /// disk is asked for it again. The guest hears nothing.
+    /// It stops the machine and keeps the request. When the machine goes on,
+    /// QEMU sends the request to the disk again. The guest does not notice.
     Stop,
 }
 

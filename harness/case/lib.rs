@@ -1,19 +1,22 @@
-//! What a case, an observation and a verdict are: plain data, and facts that follow
-//! from them alone.
+//! What a case, an observation and a verdict are: plain data, and facts that
+//! follow from them alone.
 //!
-//! * [`Case`]: one point of a scenario, with nothing left open: the [`stack`], its
-//!   [`legs`], the [`io`] with the shape of its memory ([`vector`]), the faults
-//!   ([`fault`]), the requests that are held ([`hold`]) and what is done [`meanwhile`], or
-//!   a [`soak`].
-//! * [`observation`]: all that was seen of it.
-//! * [`verdict`]: what the judge says of the two.
-//! * [`facts`]: what follows from a case, for whoever performs it and whoever judges it.
-//! * [`Fitting`]: which cases can share a machine; [`timeout`]: which give a request up;
-//!   [`limits`]: how large each thing may be; [`errno`]: names of errors; `words`: a case
-//!   aloud.
+//! - [`Case`]: one point of a scenario, with nothing left open: the [`stack`],
+//!   its [`legs`], the [`io`] with the layout of its memory ([`vector`]), the
+//!   faults ([`fault`]), the requests that are held ([`hold`]) and what is done
+//!   [`meanwhile`], or a [`soak`].
+//! - [`observation`]: everything that was seen while the case ran.
+//! - [`verdict`]: what the judge concludes from the two.
+//! - [`facts`]: what follows from a case, for whoever performs it and whoever
+//!   judges it.
+//! - [`Fitting`]: which cases can share a machine.
+//! - [`timeout`]: which cases make a driver give up a request.
+//! - [`limits`]: how large each thing may be.
+//! - [`errno`]: names of errors.
+//! - `words`: a case in words.
 //!
-//! A case serialises to a scenario file that expands to this one case only,
-//! which is how a failure is repeated.
+//! A case can be written as a scenario file that expands to this one case. That
+//! is how a failure is reproduced.
 
 mod case;
 pub mod errno;

@@ -1,14 +1,15 @@
-//! What can be done while a request is in flight: an event a row.
+//! What can be done while a request is held in flight: one event in each row.
 //!
-//! A row says what the format, the model and the judge must know of the event. What a
-//! correct kernel does beyond that is in `harness/oracle/model/hold.rs`, how the event is
-//! brought about in `harness/runner/meanwhile.rs`; neither compiles without it.
+//! A row says what the format, the model and the judge must know of the event.
+//! What a correct kernel does is in `harness/oracle/model/hold.rs`, and how the
+//! event is brought about in `harness/runner/meanwhile.rs`. Neither compiles
+//! unless it handles each event.
 
 use halfway_controllers::Controller;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes [`Meanwhile`], its list and its profiles of the rows.
+/// Makes [`Meanwhile`], its list and its profiles from the rows.
 macro_rules! events {
     ($($(#[$attribute:meta])* $variant:ident => $profile:expr;)*) => {
         /// What is done while a request is in flight.
@@ -21,10 +22,10 @@ macro_rules! events {
         }
 
         impl Meanwhile {
-            /// All of them, in the order of the rows.
+            /// All events, in the order of the rows.
             pub const ALL: &[Meanwhile] = &[$(Meanwhile::$variant,)*];
 
-            /// What is known of it.
+            /// What is known of the event.
             pub const fn profile(self) -> Profile {
                 match self {
                     $(Meanwhile::$variant => $profile,)*
@@ -35,7 +36,7 @@ macro_rules! events {
 }
 
 events! {
-    /// Nothing.
+    /// Nothing is done.
     #[default]
     Nothing => Profile {
         words: "",
@@ -46,7 +47,7 @@ events! {
         refused_on: long_waits,
     };
 
-    /// multipath: its path is failed by message.
+    /// multipath: the request's path is failed by a message to the target.
     FailPath => Profile {
         words: " while it is failed by message",
         to_path: true,
@@ -56,7 +57,7 @@ events! {
         refused_on: long_waits,
     };
 
-    /// multipath: its path is failed by message, and reinstated.
+    /// multipath: the request's path is failed by a message, and reinstated.
     ReinstatePath => Profile {
         words: " while it is failed by message and reinstated",
         to_path: true,
@@ -66,7 +67,8 @@ events! {
         refused_on: long_waits,
     };
 
-    /// The device is suspended, which waits for what is in flight, and resumed.
+    /// The device is suspended, which waits for requests in flight, and
+    /// resumed.
     Suspend => Profile {
         words: " while the device is suspended",
         to_path: false,
@@ -76,7 +78,7 @@ events! {
         refused_on: long_waits,
     };
 
-    /// The same without flush (`DM_NOFLUSH_FLAG`).
+    /// The device is suspended without flush (`DM_NOFLUSH_FLAG`) and resumed.
     SuspendNoflush => Profile {
         words: " while the device is suspended without flush",
         to_path: false,
@@ -86,7 +88,8 @@ events! {
         refused_on: long_waits,
     };
 
-    /// The same table is loaded again: suspended without flush, resumed.
+    /// The same table is loaded again: the device is suspended without flush
+    /// and resumed.
     Reload => Profile {
         words: " while the table is loaded again",
         to_path: false,
@@ -96,8 +99,9 @@ events! {
         refused_on: long_waits,
     };
 
-    /// The driver beneath gives the request up (its timeout passes, and it asks
-    /// the disk to abort it), and the disk ends it all the same, late.
+    /// The driver beneath gives the request up: its timeout passes, and it asks
+    /// the disk to abort the request. The disk ends the request all the same,
+    /// late.
     Timeout => Profile {
         words: " until the driver has given it up",
         to_path: false,
@@ -107,8 +111,9 @@ events! {
         refused_on: timeouts,
     };
 
-    /// The disk is unplugged (`device_del`). Once the I/O has come back the disk is
-    /// plugged again, the same table is loaded with it, and all is read once more.
+    /// The disk is unplugged (`device_del`). Once the I/O has come back the
+    /// disk is plugged in again, the same table is loaded with it, and
+    /// everything is read once more.
     Unplug => Profile {
         words: " while it is unplugged",
         to_path: false,
@@ -121,31 +126,32 @@ events! {
 
 /// What is known of an event.
 pub struct Profile {
-    /// What is done, in words that follow the request that is held.
+    /// The event in words that follow the name of the held request.
     pub words: &'static str,
-    /// Whether it is done to a path, which a mirror has none of.
+    /// Whether the event happens to a path; a mirror has no paths.
     pub to_path: bool,
-    /// Whether the device is suspended, and resumed.
+    /// Whether the device is suspended and resumed.
     pub suspends: bool,
-    /// Whether the disk is told to give up the request, which may then come back while
-    /// the disk still keeps it.
+    /// Whether the disk is told to abort the request. The request may then come
+    /// back while the disk still holds it.
     pub disk_gives_up: bool,
-    /// Whether the driver hears of a failure, however the disk ends the request.
+    /// Whether the driver sees the request fail, however the disk ends it.
     pub fails_request: bool,
-    /// Why it cannot be played on a controller.
+    /// Why the event cannot be played on a controller; `None` if it can.
     pub refused_on: fn(Controller) -> Option<Refusal>,
 }
 
 /// Why an event cannot be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is in the way.
+    /// What prevents it.
     pub problem: &'static str,
-    /// What to do, or more of the reason.
+    /// What to do instead, or more of the reason.
     pub help: &'static str,
 }
 
-/// A request is held for longer than it usually takes.
+/// Refuses controllers whose driver may not wait for a request that is held
+/// longer than usual.
 fn long_waits(controller: Controller) -> Option<Refusal> {
     (controller != Controller::VirtioBlk).then_some(Refusal {
         problem: "what this controller makes of a request that takes long is not known",

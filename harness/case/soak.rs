@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 /// A random mix of I/O and failures, made from the case's seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Soak {
-    /// How long it goes on.
+    /// How long the soak goes on.
     pub length: Length,
     /// What lies on the device.
     #[serde(default)]
     pub filesystem: Filesystem,
-    /// A number that makes mixes differ that are alike otherwise.
+    /// A part of the seed: soaks that differ only in this number do different
+    /// things.
     pub round: u32,
 }
 
@@ -19,17 +20,17 @@ pub struct Soak {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Filesystem {
-    /// Nothing: the I/O is that of Halfway.
+    /// No file system: Halfway does the I/O itself.
     #[default]
     None,
-    /// ext4, and fio on it.
+    /// ext4, with fio on it.
     Ext4,
-    /// XFS, and fio on it.
+    /// XFS, with fio on it.
     Xfs,
 }
 
 impl Filesystem {
-    /// The kernel's name of it.
+    /// The kernel's name of the file system.
     pub fn name(self) -> &'static str {
         match self {
             Filesystem::None => "none",
@@ -39,12 +40,12 @@ impl Filesystem {
     }
 }
 
-/// How long a soak goes on.
+/// How long a soak goes on: by I/Os or by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
-    /// That many I/Os.
+    /// After that many I/Os.
     Count(u32),
-    /// As many I/Os as come back in that many seconds.
+    /// After that many seconds, with as many I/Os as come back in them.
     Seconds(u32),
 }

@@ -14,7 +14,7 @@ pub enum Stack {
 }
 
 impl Stack {
-    /// The mirror, if it is one.
+    /// The mirror, if the stack is one.
     pub fn raid1(&self) -> Option<&Raid1> {
         match self {
             Stack::Raid1(mirror) => Some(mirror),
@@ -22,7 +22,7 @@ impl Stack {
         }
     }
 
-    /// What a lower device of the stack's own target is called.
+    /// The word for a lower device of the stack's own target: leg or path.
     pub fn lower(&self) -> &'static str {
         match self {
             Stack::Raid1(_) => "leg",
@@ -30,12 +30,13 @@ impl Stack {
         }
     }
 
-    /// Whether the lower devices are ways to one disk.
+    /// Whether the lower devices are paths to one disk.
     pub fn shares_medium(&self) -> bool {
         matches!(self, Stack::Multipath(_))
     }
 
-    /// What multipathd does once no path is left, where there is one.
+    /// What multipathd does once no path is left; `None` if there is no
+    /// multipathd.
     pub fn no_path_retry(&self) -> Option<NoPathRetry> {
         match self {
             Stack::Multipath(multipath) => multipath.no_path_retry,
@@ -43,13 +44,13 @@ impl Stack {
         }
     }
 
-    /// The multipaths that a mirror's legs are, if they are.
+    /// The multipaths that are a mirror's legs, if they are.
     pub fn nested(&self) -> Option<&Paths> {
         self.raid1().and_then(|mirror| mirror.paths.as_ref())
     }
 
-    /// The multipath that I/O reaches the disks through, if it does: the stack
-    /// itself, or what each leg is.
+    /// The multipath through which I/O reaches the disks, if there is one: the
+    /// stack itself, or what each leg is.
     pub fn multipath(&self) -> Option<&Multipath> {
         match self {
             Stack::Multipath(multipath) => Some(multipath),
@@ -57,7 +58,7 @@ impl Stack {
         }
     }
 
-    /// What the disk with this number is called ([`Fault::leg`]).
+    /// The name of the disk with this index ([`Fault::leg`]).
     pub fn disk_name(&self, disk: u8) -> String {
         match self.nested() {
             Some(paths) => {
@@ -72,7 +73,7 @@ impl Stack {
 /// A dm-multipath target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Multipath {
-    /// `queue_mode`: what device-mapper works on.
+    /// `queue_mode`: whether device-mapper works on bios or requests.
     pub queue_mode: QueueMode,
     /// How a path of a group is chosen.
     pub path_selector: PathSelector,
@@ -80,14 +81,14 @@ pub struct Multipath {
     pub path_grouping: PathGrouping,
     /// `queue_if_no_path`: with no path left the I/O waits for an operator.
     pub queue_if_no_path: bool,
-    /// `pg_init_retries`.
+    /// `pg_init_retries`: how often initialising a priority group is retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pg_init_retries: Option<u32>,
-    /// `pg_init_delay_msecs`.
+    /// `pg_init_delay_msecs`: milliseconds before such a retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pg_init_delay_msecs: Option<u32>,
-    /// The map is made and tended by a real multipathd in the guest, with this
-    /// `no_path_retry`; without it, by the harness.
+    /// If given, a real multipathd in the guest makes and maintains the map,
+    /// with this `no_path_retry`. Otherwise the harness does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_path_retry: Option<NoPathRetry>,
 }
@@ -106,7 +107,7 @@ pub enum NoPathRetry {
 }
 
 impl Multipath {
-    /// Whether I/O waits for a path once there is none, for how long ever.
+    /// Whether I/O waits once there is no path, for ever or for some time.
     pub fn waits(&self) -> bool {
         match self.no_path_retry {
             None => self.queue_if_no_path,
@@ -114,9 +115,9 @@ impl Multipath {
         }
     }
 
-    /// The features of the table that say how a priority group is initialised, as
-    /// they stand in it. Without a hardware handler none ever is (`__pg_init_all_paths`
-    /// in drivers/md/dm-mpath.c).
+    /// The features in the table that say how a priority group is initialised.
+    /// Without a hardware handler none ever is (`__pg_init_all_paths` in
+    /// drivers/md/dm-mpath.c).
     pub fn initialising(&self) -> Vec<String> {
         let named = |name: &str, value: Option<u32>| value.map(|value| format!("{name} {value}"));
         let retries = named("pg_init_retries", self.pg_init_retries);
@@ -129,7 +130,7 @@ impl Multipath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueMode {
-    /// Bios.
+    /// Bios: a failed bio is resubmitted.
     Bio,
     /// Requests. Since 4.20 the same as `mq`.
     Rq,
@@ -148,18 +149,18 @@ impl QueueMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathSelector {
-    /// The next one.
+    /// The next path in turn.
     RoundRobin,
-    /// The one with the fewest requests in flight.
+    /// The path with the fewest requests in flight.
     QueueLength,
-    /// The one that will be done first, by bytes in flight.
+    /// The path that will be done first, by the bytes in flight on it.
     ServiceTime,
-    /// The one that will be done first, by its past (since 5.8).
+    /// The path that will be done first, by its past service times (since 5.8).
     HistoricalServiceTime,
 }
 
 impl PathSelector {
-    /// Its name in a table.
+    /// The selector's name in a table.
     pub fn name(self) -> &'static str {
         match self {
             PathSelector::RoundRobin => "round-robin",
@@ -178,15 +179,14 @@ pub enum PathGrouping {
     /// Each path is a group of its own; the first one is used as long as it
     /// works.
     Failover,
-    /// Two paths, one behind the other, are a group; of an odd number the last is
-    /// alone.
+    /// Two neighbouring paths form a group; of an odd number the last is alone.
     Pairs,
     /// All paths are one group.
     Multibus,
 }
 
 impl PathGrouping {
-    /// Paths of a group.
+    /// Number of paths in a group.
     pub fn size(self) -> u8 {
         match self {
             PathGrouping::Failover => 1,
@@ -204,25 +204,26 @@ pub struct Raid1 {
     /// Region size in sectors: a power of two, at least a page
     /// (`create_log_context` in drivers/md/dm-log.c).
     pub region_size: u32,
-    /// What the log takes the legs for when the table is loaded.
+    /// What the log says of the legs when the table is loaded.
     pub sync: Sync,
-    /// `handle_errors`.
+    /// `handle_errors`: the mirror fails legs, and does not ignore their
+    /// errors.
     pub handle_errors: bool,
-    /// `keep_log`; only with `handle_errors` (`parse_features` in
-    /// drivers/md/dm-raid1.c).
+    /// `keep_log`: the log is kept, and failed writes are not held. Only with
+    /// `handle_errors` (`parse_features` in drivers/md/dm-raid1.c).
     pub keep_log: bool,
-    /// Each leg is a dm-multipath of its own; without it, a disk.
+    /// If given, each leg is a dm-multipath of its own, else a disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Paths>,
 }
 
-/// What each leg of a mirror is, where it is no disk: a dm-multipath over several
-/// paths to one.
+/// The dm-multipath that is each leg of a nested mirror, over several paths to
+/// one disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
     /// How many paths each leg has: 2 to 4.
     pub count: u8,
-    /// How they are put together.
+    /// The parameters of the multipath, the same for each leg.
     pub multipath: Multipath,
 }
 
@@ -230,9 +231,9 @@ pub struct Paths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Log {
-    /// In memory.
+    /// In memory (`core`).
     Core,
-    /// On a disk of its own.
+    /// On a disk of its own (`disk`).
     Disk,
 }
 
@@ -240,13 +241,13 @@ pub enum Log {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sync {
-    /// `nosync`: the legs are taken as equal, and keep the tags that tell them
+    /// `nosync`: the legs are declared equal, and keep the tags that tell them
     /// apart.
     Nosync,
-    /// The kernel copied leg 0 to the others first, and finished.
+    /// The kernel has copied leg 0 to the others before the I/O.
     Synced,
-    /// The kernel copies leg 0 to the others, and the I/O meets it at its own
-    /// region, the recovery of which is held: on leg 0 its read, on another leg
-    /// its write.
+    /// The kernel copies leg 0 to the others, and the I/O races the recovery of
+    /// its own region. The recovery's request is held: on leg 0 its read, on
+    /// another leg its write.
     Syncing,
 }

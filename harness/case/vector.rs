@@ -1,4 +1,4 @@
-//! The shapes of a request's memory, and their segments.
+//! The layouts of a request's memory, and their segments.
 
 use crate::io::Io;
 use halfway_protocol::content::SECTOR;
@@ -6,37 +6,40 @@ use halfway_protocol::io::{IoOp, Memory, Segment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Sectors of a page of the guest (x86-64).
+/// 512-byte sectors in a page of the guest (x86-64).
 const PAGE_SECTORS: u64 = 8;
 
-/// Logical blocks of the segments of [`Vector::Odd`], over and over. Their mean is 7:
-/// a 256 KiB request has 74 of them, and virtio-blk takes 126 at once (QEMU's
-/// `seg_max` of its 128-entry queue), so that the vector reaches the leg whole.
+/// Lengths of the segments of [`Vector::Odd`] in logical blocks, over and over.
+/// Their mean is 7, so a 256 KiB request has 74 segments. virtio-blk takes 126
+/// at once (QEMU's `seg_max` of its 128-entry queue), so the vector reaches the
+/// leg whole.
 const ODD: [u64; 7] = [1, 7, 3, 13, 5, 9, 11];
 
-/// Shape of a request's memory: where its segments lie and how long they are.
+/// Layout of a request's memory: where its segments lie and how long they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vector {
     /// One physically contiguous buffer from the start of a page.
     Contiguous,
-    /// A page a segment, no two of them neighbours in physical memory.
+    /// A page in each segment; no two of them are neighbours in physical
+    /// memory.
     Pages,
     /// Many segments of an odd number of sectors.
     Odd,
-    /// One buffer that starts 512 bytes into its page, so that every page of
-    /// it holds a part of a sector run that does not start at its beginning.
+    /// One buffer that starts 512 bytes into its page, so that the boundaries
+    /// of its pages and those of each 4 KiB of data never coincide.
     Offset,
-    /// One buffer that starts 4 bytes into its page: aligned as few devices
-    /// ask (`dma_alignment`).
+    /// One buffer that starts 4 bytes into its page, which few devices accept
+    /// (`dma_alignment`).
     Unaligned,
 }
 
 impl Vector {
     /// The memory of a request of that many sectors (at most
-    /// [`limits::IO_SECTORS`](crate::limits::IO_SECTORS)) and its segments,
-    /// whose lengths add up to it; `block`: sectors of a logical block, of which a
-    /// segment has a whole number (`bdev_iter_is_aligned` in block/fops.c).
+    /// [`limits::IO_SECTORS`](crate::limits::IO_SECTORS)), and its segments,
+    /// whose lengths add up to it. `block` is the number of sectors in a
+    /// logical block; a segment has a whole number of blocks
+    /// (`bdev_iter_is_aligned` in block/fops.c).
     pub fn segments(self, sectors: u64, block: u64) -> (Memory, Vec<Segment>) {
         let one = |page_offset| vec![segment(page_offset, sectors)];
         match self {
@@ -53,8 +56,8 @@ impl Vector {
 }
 
 impl Io {
-    /// Its memory, and its requests as the agent is asked for them; `block`: as in
-    /// [`Vector::segments`].
+    /// The memory, and the requests in the form in which the agent takes them.
+    /// `block` is as in [`Vector::segments`].
     pub fn requests(&self, block: u64) -> (Memory, Vec<IoOp>) {
         let (memory, _) = self.vector.segments(block, block);
         let ops = self.parts().into_iter().map(|(sector, sectors)| IoOp {
@@ -72,8 +75,8 @@ fn segment(page_offset: u16, sectors: u64) -> Segment {
     }
 }
 
-/// Segments of those lengths in turn, each at the start of a page, the last
-/// one cut to fit.
+/// Segments of these lengths in turn, each at the start of a page; the last one
+/// is cut to fit.
 fn cut(sectors: u64, lengths: &[u64]) -> Vec<Segment> {
     let mut left = sectors;
     lengths

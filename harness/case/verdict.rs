@@ -19,8 +19,8 @@ pub enum Outcome {
     Inconclusive,
     /// QEMU, the host or the harness failed; the kernel was not judged.
     Infrastructure,
-    /// The device model lied to the kernel, which did its part with what it was
-    /// told: found out about QEMU, not about the kernel.
+    /// The device model lied to the kernel, and the kernel acted correctly on
+    /// what it was told. This says something about QEMU, not about the kernel.
     Finding,
     /// The guest or the host lacks what the case needs.
     Skipped,
@@ -39,7 +39,7 @@ impl Outcome {
         Outcome::Skipped,
     ];
 
-    /// The kernel got it wrong.
+    /// Whether the kernel got it wrong.
     pub fn blames_kernel(self) -> bool {
         matches!(self, Outcome::Fail | Outcome::Crash | Outcome::Hang)
     }
@@ -60,13 +60,13 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Who saw a difference.
+/// The witness that saw a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Witness {
     /// The application's result: bytes or errno.
     Application,
-    /// What the application's buffer held.
+    /// The content of the application's buffer.
     Content,
     /// The bytes around the application's segments.
     Guards,
@@ -76,15 +76,15 @@ pub enum Witness {
     Journal,
     /// The guest's tracepoints.
     Trace,
-    /// `dmsetup status`.
+    /// The status line of the target (`dmsetup status`).
     Status,
     /// The guest's kernel log or console.
     KernelLog,
-    /// QEMU's stderr.
+    /// What QEMU wrote on stderr.
     Qemu,
     /// The contract watcher: bio vectors that a driver changed.
     Contract,
-    /// Whether the guest and the I/O still live.
+    /// Whether the guest and the I/O still lived.
     Liveness,
 }
 
@@ -109,23 +109,23 @@ impl fmt::Display for Witness {
 /// One difference between the expectation and the observation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Who saw it.
+    /// The witness that saw it.
     pub witness: Witness,
-    /// What, in words: expected against seen.
+    /// The difference in words: expected against seen.
     pub text: String,
 }
 
-/// What a verdict rests on, in the words of the witnesses: short enough to be
-/// kept for every case.
+/// What a verdict rests on, in the words of the witnesses. It is short enough
+/// to be kept for every case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Journal: `leg 0 read 2176+128 EIO`, in order.
     pub journal: Vec<String>,
     /// Tracepoints: completions on the legs, and resubmissions, in order.
     pub trace: Vec<String>,
-    /// Status line of the mirror.
+    /// Status line of the stack's target.
     pub status: String,
-    /// What the contract watcher saw; empty where it was off.
+    /// What the contract watcher saw; empty if it was off.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub contract: String,
 }
@@ -133,13 +133,13 @@ pub struct Evidence {
 /// What the judge says of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The kind.
+    /// The kind of the verdict.
     pub outcome: Outcome,
     /// One line: the first difference, or for a pass what was shown.
     pub reason: String,
     /// All differences, the most telling first; empty for a pass.
     pub differences: Vec<Difference>,
-    /// What it rests on.
+    /// What the verdict rests on.
     pub evidence: Evidence,
 }
 
@@ -159,8 +159,8 @@ impl Verdict {
 mod tests {
     use super::Outcome::{self, *};
 
-    /// Of all outcomes these three say that the kernel got it wrong, and nothing else
-    /// may turn a gate red for it.
+    /// Only these three outcomes say that the kernel got it wrong, and only
+    /// they may turn a gate red because of the kernel.
     #[test]
     fn three_outcomes_blame_the_kernel() {
         let blaming = Outcome::ALL

@@ -11,7 +11,8 @@ use halfway_scsi::FaultReport;
 use halfway_scsi::Part;
 use std::fmt::{Display, Formatter, Result};
 
-/// Something about lower devices, and the stack that gives them their names.
+/// Something about lower devices, with the stack that decides how they are
+/// named.
 pub struct Lower<'a, T>(pub &'a T, pub &'a Stack);
 
 impl Display for Stack {
@@ -92,7 +93,7 @@ impl Display for Sync {
     }
 }
 
-/// The lower devices, called as [`Stack::lower`] calls them.
+/// The lower devices, named as by [`Stack::lower`].
 impl Display for Lower<'_, Legs> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Lower(legs, stack) = *self;
@@ -181,7 +182,8 @@ impl Display for Lower<'_, Fault> {
             return back(fault, f);
         }
         write!(f, "{lower} fails ")?;
-        // One that is gone is gone for all, until it is back.
+        // An HBA that is gone fails all requests until it is back, so the words
+        // say so.
         let gone = fault.report.is_some_and(FaultReport::is_gone);
         let times = if gone { Times::Always } else { fault.times };
         match (times, fault.op) {
@@ -206,7 +208,7 @@ impl Display for Lower<'_, Fault> {
     }
 }
 
-/// Whether an HBA that is gone comes back.
+/// Writes whether an HBA that is gone comes back.
 fn back(fault: &Fault, f: &mut Formatter<'_>) -> Result {
     let gone = fault.report.is_some_and(FaultReport::is_gone);
     match gone && fault.times != Times::Always {
@@ -277,7 +279,8 @@ impl Display for Sabotage {
 }
 
 impl Case {
-    /// The order in which several requests that are held are let go.
+    /// The order in which several held requests are released, in words; `None`
+    /// if there is only one.
     pub fn let_go(&self) -> Option<String> {
         let order = Hold::order(&self.holds).into_iter();
         let sectors: Vec<String> = order

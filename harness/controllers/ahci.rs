@@ -1,4 +1,4 @@
-//! AHCI, by libata.
+//! AHCI, driven by libata.
 
 use crate::ide::{self, NOT_FROM_THIS_BUS};
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
@@ -18,18 +18,20 @@ pub const PROFILE: Profile = Profile {
     limits: // Ports of ich9-ahci (hw/ide/ich.c).
     Limits::with_room_for(6),
     failure_handling: FailureHandling {
-        // A failure of a queued command aborts the others, which are asked for again
-        // without being counted (`ata_eh_qc_retry` raises `allowed`).
+        // A failure of a queued command aborts the other queued commands. They
+        // are retried without being counted (`ata_eh_qc_retry` raises
+        // `allowed`).
         disturbs: true,
-        // Libata's error handler hands the command back to SCSI (`ata_eh_qc_retry`), which
-        // counts.
+        // libata's error handler hands the failed command back to SCSI
+        // (`ata_eh_qc_retry`), which counts the attempts.
         ..scsi::TRIED_AGAIN
     },
     attempts_beneath_multipath: (6, 6),
-    errnos: // One for all of them (`ide_rw_error` in hw/ide/core.c).
+    errnos: // All errnos give the same error (`ide_rw_error` in hw/ide/core.c).
     Errnos::Measured(&[]),
-    timeout: // `ata_scsi_cmd_error_handler`, a reset of the link, and `ata_eh_qc_retry` for all that
-    // the disk had; `ahci_reset_port` in hw/ide/ahci.c stands still.
+    timeout: // The driver resets the link (`ata_scsi_cmd_error_handler`) and retries all that the disk
+    // had (`ata_eh_qc_retry`). At the reset QEMU waits for the medium (`ahci_reset_port` in
+    // hw/ide/ahci.c).
     Ok(scsi::asked_again("ahci_reset_port")),
     hot_unplug: Err(NOT_FROM_THIS_BUS),
     traces_answers: false,

@@ -14,11 +14,11 @@ pub const PROFILE: Profile = Profile {
     modules: &["am53c974", "sd_mod"],
     parameters: &[],
     own_module: None,
-    limits: // A narrow bus has eight addresses, one of them the adapter's own.
+    limits: // A narrow bus has eight addresses, and the adapter has one of them.
     Limits::with_room_for(7),
     failure_handling: FailureHandling {
-        // A read that fails before any of its data have moved is never ended, as measured (QEMU
-        // 7.2).
+        // If a read fails before any of its data have moved, it never ends, as
+        // measured (QEMU 7.2).
         falls_silent: true,
         ..scsi::TRIED_AGAIN
     },

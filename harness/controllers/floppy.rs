@@ -4,12 +4,13 @@ use crate::ide::NOT_FROM_THIS_BUS;
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
 
-/// A floppy has the size that its geometry says (`fd_formats` in hw/block/fdc.c).
+/// 512-byte sectors of a disk: a floppy has the size that its geometry says
+/// (`fd_formats` in hw/block/fdc.c).
 const SECTORS: u64 = 5760;
 
 const ATTEMPTS: (u32, u32) = (4, 5);
 
-/// Why no request of such a disk is given up.
+/// Why such a driver does not give a request up in a case.
 pub const NOT_TO_BE_SET: &str = "how long its driver waits cannot be set for a disk";
 
 pub const PROFILE: Profile = Profile {
@@ -38,8 +39,9 @@ pub const PROFILE: Profile = Profile {
         request_sectors: None,
     },
     failure_handling: FailureHandling {
-        // `bad_flp_intr` gives up above `max_errors.abort` errors, 3 for a drive of 2.88 MB
-        // (`default_drive_params`), counted anew where a part went well before it.
+        // `bad_flp_intr` gives up after more than `max_errors.abort` errors: 3
+        // for a drive of 2.88 MB (`default_drive_params`). It counts anew if a
+        // part succeeded before.
         attempts: ATTEMPTS,
         // `make_raw_rw_request` reads whole tracks.
         reads_ahead: true,
@@ -51,7 +53,7 @@ pub const PROFILE: Profile = Profile {
     hot_unplug: Err(NOT_FROM_THIS_BUS),
     traces_answers: false,
     quiet: scsi::QUIET,
-    keeps_reads: // `floppy_track_buffer` in drivers/block/floppy.c.
+    keeps_reads: // The driver caches a track (`floppy_track_buffer` in drivers/block/floppy.c).
     true,
     note: "2 legs of 5760 sectors; sector by sector; lies about reads; a machine for each case",
 };

@@ -1,10 +1,10 @@
-//! What is known of each disk controller that a leg can be attached to: how QEMU is
-//! told of it, what the guest needs to find its disks, how its driver and its device
-//! model treat a failure, and what it cannot play and why.
+//! What is known of each disk controller that a leg can be attached to: QEMU's
+//! arguments for it, what the guest needs to find its disks, how its driver and
+//! its device model handle a failure, and what it cannot play and why.
 //!
-//! A controller is one file, named after it, with one [`Profile`] in it, and its name in
-//! the two lists below. A profile has no default: a fact that nobody looked up is a
-//! compile error. `ARCHITECTURE.md` has the walk-through.
+//! A controller is one file, named after it, with one [`Profile`] in it, and
+//! its name in the two lists below. A profile has no defaults: a fact that
+//! nobody looked up is a compile error. `ARCHITECTURE.md` has the walk-through.
 
 mod ahci;
 mod am53c974;
@@ -36,10 +36,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Makes [`Controller`], its names and [`Controller::profile`] of the list.
+/// Makes [`Controller`], its names and [`Controller::profile`] from the list.
 macro_rules! registry {
     ($($(#[$attribute:meta])* $variant:ident = $name:literal, $module:ident;)*) => {
-        /// A disk controller with its disk: one that QEMU emulates, or our own.
+        /// A disk controller with its disk: one that QEMU emulates, or the
+        /// project's own.
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize,
             Deserialize, JsonSchema,
@@ -49,17 +50,17 @@ macro_rules! registry {
         }
 
         impl Controller {
-            /// All of them, in the order of the list.
+            /// All controllers, in the order of the list.
             pub const ALL: &[Controller] = &[$(Controller::$variant,)*];
 
-            /// As in a scenario file.
+            /// The name, as in a scenario file.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Controller::$variant => $name,)*
                 }
             }
 
-            /// What is known of it.
+            /// What is known of the controller.
             pub const fn profile(self) -> &'static Profile {
                 match self {
                     $(Controller::$variant => &$module::PROFILE,)*
@@ -70,12 +71,12 @@ macro_rules! registry {
 }
 
 registry! {
-    /// virtio-blk-pci.
+    /// virtio-blk-pci, a paravirtual disk.
     #[default]
     VirtioBlk = "virtio-blk", virtio_blk;
     /// virtio-scsi-pci with scsi-hd.
     VirtioScsi = "virtio-scsi", virtio_scsi;
-    /// nvme.
+    /// nvme, QEMU's NVMe disk.
     Nvme = "nvme", nvme;
     /// ich9-ahci with ide-hd.
     Ahci = "ahci", ahci;
@@ -99,25 +100,26 @@ registry! {
     Floppy = "floppy", floppy;
     /// An SD card on SDHCI.
     SdCard = "sd-card", sd_card;
-    /// virtio-blk, beneath a driver of ours that takes bios and does a few
-    /// sectors at a time: what comes before a failure is completed.
+    /// virtio-blk, beneath a driver of the project that takes bios and does a
+    /// few sectors at a time: the sectors before a failure are completed with
+    /// success.
     PiecewiseBio = "piecewise-bio", piecewise_bio;
-    /// The same driver, taking requests.
+    /// The same driver, but it takes requests.
     PiecewiseMq = "piecewise-mq", piecewise_mq;
-    /// The SCSI target of our own, which reports failures as `report` says.
+    /// The project's own SCSI target, which reports failures as `report` says.
     Target = "target", target;
 }
 
 impl Controller {
-    /// Those whose disks and drivers are not ours: a device of QEMU's, and the kernel's
-    /// own module.
+    /// The controllers that are not the project's: the device is QEMU's, and
+    /// the driver is the kernel's own.
     pub fn emulated() -> impl Iterator<Item = Controller> {
         let theirs = |one: &Controller| !one.is_piecewise() && *one != Controller::Target;
         Controller::ALL.iter().copied().filter(theirs)
     }
 
-    /// Whether the driver is our own, which completes a part of what it then
-    /// fails.
+    /// Whether the driver is the project's own module, which completes a part
+    /// of a request that it then fails.
     pub fn is_piecewise(self) -> bool {
         self.profile().own_module.is_some()
     }

@@ -14,12 +14,13 @@ pub const PROFILE: Profile = Profile {
     modules: &["sym53c8xx", "sd_mod"],
     parameters: &[],
     own_module: None,
-    limits: // A narrow bus has eight addresses, one of them the adapter's own.
+    limits: // A narrow bus has eight addresses, and the adapter has one of them.
     Limits::with_room_for(7),
     failure_handling: FailureHandling {
-        // A read that fails before any of its data have moved is never ended, and the driver
-        // finds out by its timeout: `lsi_command_complete` in hw/scsi/lsi53c895a.c does not
-        // reselect a command that has disconnected, as `lsi_transfer_data` does.
+        // If a read fails before any of its data have moved, it never ends, and
+        // the driver only notices by its timeout. `lsi_command_complete` in
+        // hw/scsi/lsi53c895a.c does not reselect a command that has
+        // disconnected, as `lsi_transfer_data` does.
         falls_silent: true,
         ..scsi::TRIED_AGAIN
     },

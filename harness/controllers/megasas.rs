@@ -15,14 +15,14 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: Limits {
-        // `max_sectors` of its host, as measured.
+        // `max_sectors` of its SCSI host, as measured.
         request_sectors: Some(256),
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {
-        // Of a logical drive the driver sends no SYNCHRONIZE CACHE to a firmware that does
-        // not say that it wants them (`fw_sync_cache_support` in `megasas_queue_command`),
-        // which QEMU's is.
+        // For a logical drive the driver sends SYNCHRONIZE CACHE only to
+        // firmware that asks for it (`fw_sync_cache_support` in
+        // `megasas_queue_command`). QEMU's does not.
         keeps_flushes: true,
         ..scsi::TRIED_AGAIN
     },

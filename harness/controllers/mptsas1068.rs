@@ -8,8 +8,8 @@ pub const PROFILE: Profile = Profile {
         devices: &["mptsas1068", "scsi-hd"],
         shared: Some("mptsas1068,id=hba"),
         disk: |disk| {
-            // Its driver asks for an address (`mptsas_sas_device_pg0` in
-            // drivers/message/fusion/mptsas.c).
+            // The driver asks each disk for a SAS address
+            // (`mptsas_sas_device_pg0` in drivers/message/fusion/mptsas.c).
             let address = 0x5000_c500_0000_0000_u64 + u64::from(disk.number);
             vec![scsi::hd(disk, "hba.0", disk.number, &format!(",wwn={address:#x}"))]
         },
@@ -23,8 +23,9 @@ pub const PROFILE: Profile = Profile {
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
-    timeout: // `mptscsih_abort`; `mptsas_process_scsi_task_mgmt` in hw/scsi/mptsas.c answers when the
-    // medium has ended what it cancels (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c).
+    timeout: // The driver aborts (`mptscsih_abort`). QEMU (`mptsas_process_scsi_task_mgmt` in
+    // hw/scsi/mptsas.c) answers once the medium has ended the request that it cancels
+    // (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c).
     Ok(scsi::asked_again("scsi_req_cancel")),
     hot_unplug: Err(scsi::KEPT_IN_THE_LIST),
     traces_answers: false,

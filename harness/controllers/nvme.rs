@@ -1,10 +1,10 @@
-//! NVMe.
+//! NVMe: QEMU's `nvme` device.
 
 use crate::profile::{AfterTimeout, Errnos, FailureHandling, Limits, Profile, Qemu, Timeout};
 use crate::scsi;
 use crate::virtio_blk::WAITS_FOR_THE_GUEST;
 
-/// `ENODATA`: what `BLK_STS_MEDIUM` is to the application.
+/// `ENODATA`: what the application sees of `BLK_STS_MEDIUM`.
 const ENODATA: i32 = 61;
 
 pub const PROFILE: Profile = Profile {
@@ -26,16 +26,17 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: Limits {
-        // `mdts` of QEMU's is 7: 128 pages.
+        // QEMU's `mdts` is 7: 128 pages.
         request_sectors: Some(1024),
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {
-        // The errors are those of a medium (`nvme_aio_err` in hw/nvme/ctrl.c,
+        // QEMU reports errors of the medium (`nvme_aio_err` in hw/nvme/ctrl.c,
         // `nvme_error_status`).
         target_error: Some(ENODATA),
         remarks: &["aio failed: "],
-        // `nvme_max_retries` is 5, and QEMU does not forbid it (`NVME_DNR`).
+        // `nvme_max_retries` is 5, and QEMU does not forbid retries
+        // (`NVME_DNR`).
         ..FailureHandling::asking(6)
     },
     attempts_beneath_multipath: (1, 1),
@@ -43,8 +44,9 @@ pub const PROFILE: Profile = Profile {
     timeout: Ok(Timeout {
         attribute: "queue/io_timeout",
         limit: "3000",
-        // `nvme_timeout` in drivers/nvme/host/pci.c asks for an abort and starts the timer
-        // anew. Its device model aborts nothing (`nvme_abort` in hw/nvme/ctrl.c).
+        // `nvme_timeout` in drivers/nvme/host/pci.c sends an abort and starts
+        // the timer anew. The device model aborts nothing (`nvme_abort` in
+        // hw/nvme/ctrl.c).
         then: AfterTimeout::Waits,
     }),
     hot_unplug: Err(WAITS_FOR_THE_GUEST),

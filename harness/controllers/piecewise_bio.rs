@@ -1,12 +1,14 @@
-//! virtio-blk beneath a driver of ours that takes bios and completes a part of what it fails.
+//! virtio-blk beneath a driver of the project that takes bios and completes a
+//! part of a bio that it then fails.
 
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::virtio_blk::{self, NO_TIMEOUT, WAITS_FOR_THE_GUEST};
 
-/// The module of ours, from guest-images/controls/modules.
+/// Name of the project's module, from guest-images/controls/modules.
 pub const MODULE: &str = "halfway-leg";
 
-/// `step` and `move` in guest-images/controls/modules/halfway-leg.c.
+/// The driver goes in steps: see `step` and `move` in
+/// guest-images/controls/modules/halfway-leg.c.
 pub const FAILURE_HANDLING: FailureHandling = FailureHandling {
     step: Some(12),
     ..FailureHandling::asking(1)

@@ -1,4 +1,4 @@
-//! The driver of `piecewise_bio`, taking requests.
+//! The driver of `piecewise_bio`, but it takes requests.
 
 use crate::piecewise_bio::{FAILURE_HANDLING, MODULE};
 use crate::profile::{Errnos, Limits, Profile, Qemu};

@@ -1,4 +1,4 @@
-//! IDE of the PIIX3, by libata.
+//! IDE of the PIIX3, driven by libata.
 
 use crate::ide::{self, NOT_FROM_THIS_BUS};
 use crate::profile::{Errnos, Limits, Profile, Qemu};
@@ -22,10 +22,10 @@ pub const PROFILE: Profile = Profile {
     Limits::with_room_for(4),
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
-    errnos: // One for all of them (`ide_rw_error` in hw/ide/core.c).
+    errnos: // All errnos give the same error (`ide_rw_error` in hw/ide/core.c).
     Errnos::Measured(&[]),
-    timeout: // As AHCI, after `ata_bmdma_error_handler` has stopped the DMA, where
-    // `ide_cancel_dma_sync` in hw/ide/core.c stands still.
+    timeout: // As on AHCI, after `ata_bmdma_error_handler` has stopped the DMA. There QEMU
+    // waits for the medium (`ide_cancel_dma_sync` in hw/ide/core.c).
     Ok(scsi::asked_again("ide_cancel_dma_sync_remaining")),
     hot_unplug: Err(NOT_FROM_THIS_BUS),
     traces_answers: false,

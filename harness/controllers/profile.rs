@@ -1,86 +1,92 @@
-//! What there is to know of a controller.
+//! The facts about a controller.
 
 use std::time::Duration;
 
-/// A controller. No field has a default, so that a new controller cannot leave one out.
+/// The facts about a controller. No field has a default, so a new controller
+/// cannot leave one out.
 #[derive(Debug)]
 pub struct Profile {
-    /// How QEMU is told of it and its disks.
+    /// QEMU's arguments for the controller and its disks.
     pub qemu: Qemu,
-    /// Kernel modules that the guest needs for its disks, beside those of every guest.
+    /// Kernel modules that the guest needs for its disks, in addition to those
+    /// of every guest.
     pub modules: &'static [&'static str],
-    /// Kernel parameters that its driver needs.
+    /// Kernel command line parameters that its driver needs.
     pub parameters: &'static [&'static str],
-    /// The module of ours between its disk and the stack, if there is one; it is among
-    /// `modules` as well.
+    /// The project's own module between the disk and the stack, if there is
+    /// one. It is among `modules` as well.
     pub own_module: Option<&'static str>,
-    /// How many legs of which size it can have.
+    /// How many legs it can have, and how large.
     pub limits: Limits,
-    /// How its driver and its device model treat an `EIO` of the medium.
+    /// How its driver and its device model handle an `EIO` of the medium.
     pub failure_handling: FailureHandling,
-    /// How often its driver asks beneath dm-multipath, which forbids some drivers to try
-    /// again (`REQ_FAILFAST_TRANSPORT`): as [`FailureHandling::attempts`].
+    /// How often its driver tries beneath dm-multipath, which forbids some
+    /// drivers to retry (`REQ_FAILFAST_TRANSPORT`): least and most, as in
+    /// [`FailureHandling::attempts`].
     pub attempts_beneath_multipath: (u32, u32),
-    /// What it makes of other errors of the medium than `EIO`.
+    /// How it handles other errors of the medium than `EIO`.
     pub errnos: Errnos,
-    /// How its driver gives up a request that takes too long, or why a case cannot
-    /// have it do so.
+    /// How its driver gives up a request that takes too long, or why a case
+    /// cannot make it do so.
     pub timeout: Result<Timeout, &'static str>,
-    /// What is known of a disk that is unplugged while it has a request, or why none
-    /// can be.
+    /// What is known of a disk that is unplugged while it has a request, or why
+    /// none can be unplugged.
     pub hot_unplug: Result<HotUnplug, &'static str>,
-    /// Whether QEMU's trace events tell what the device answers to each of the guest's
-    /// requests. Of the others only what it asked of its medium is known.
+    /// Whether QEMU's trace events show the device's answer to each request of
+    /// the guest. If not, only what it asked of its medium is known.
     pub traces_answers: bool,
-    /// How long no disk may have anything in flight before an I/O that has not come back
+    /// How long no disk must have anything in flight before a pending I/O
     /// counts as held by the target.
     pub quiet: Duration,
-    /// Whether the guest's driver keeps what it once read, so that it would not notice
-    /// that the harness has other content for the next case.
+    /// Whether the guest's driver caches what it has read, so that it would not
+    /// see new content that the harness puts there for the next case.
     pub keeps_reads: bool,
-    /// What scenarios/README.md says of it beside this.
+    /// A note about the controller for scenarios/README.md.
     pub note: &'static str,
 }
 
-/// How QEMU is told of a controller and its disks.
+/// QEMU's arguments for a controller and its disks.
 #[derive(Debug)]
 pub struct Qemu {
-    /// Devices of QEMU that a disk is made of.
+    /// The QEMU devices that a disk consists of.
     pub devices: &'static [&'static str],
     /// The `-device` argument that all disks of a machine share.
     pub shared: Option<&'static str>,
-    /// The `-device` arguments of a disk, the one that the others are attached to first.
+    /// The `-device` arguments of a disk. A device that others are attached to
+    /// comes first.
     pub disk: fn(&Disk<'_>) -> Vec<String>,
-    /// Whether a disk's block backend is a child of its device named `virtio-backend`
-    /// (`qemu-io -d` takes its path).
+    /// Whether a disk's block backend belongs to a child of its device named
+    /// `virtio-backend` (`qemu-io -d` takes its path).
     pub has_virtio_backend: bool,
-    /// Whether a disk is a part of a USB stick, which goes and comes as a whole.
+    /// Whether a disk is in a USB stick, which is plugged and unplugged as a
+    /// whole.
     pub is_usb_stick: bool,
 }
 
-/// A disk to be told to QEMU.
+/// A disk for which QEMU's arguments are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk<'a> {
-    /// Its serial number; also the id of its device and of its drive.
+    /// Its serial number, which is also the id of its device and of its drive.
     pub id: &'a str,
-    /// Its number among the disks of the controller, from 0.
+    /// Index of the disk among those of the controller.
     pub number: u32,
-    /// Whether its failures stop the machine; else they are reported to the guest.
+    /// Whether its failures stop the machine. If not, they are reported to the
+    /// guest.
     pub stops_on_errors: bool,
 }
 
 impl Disk<'_> {
-    /// What each device of a disk says of its drive.
+    /// The properties that name the drive of a device.
     pub(crate) fn drive(&self) -> String {
         format!("id={0},drive={0}", self.id)
     }
 
-    /// The block size and the cache of the drive.
+    /// The properties for the block size and the cache of the drive.
     pub(crate) fn cached(&self) -> String {
         "logical_block_size=512,physical_block_size=512,write-cache=on".to_owned()
     }
 
-    /// What QEMU does when the drive fails a request.
+    /// The properties that say what QEMU does when the drive fails a request.
     pub(crate) fn on_errors(&self) -> &'static str {
         match self.stops_on_errors {
             true => "rerror=stop,werror=stop",
@@ -94,30 +100,31 @@ impl Disk<'_> {
     }
 }
 
-/// What a controller can hold.
+/// The capacity of a controller.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Disks that it has room for, the log's not among them.
+    /// How many disks it has room for, apart from the disk of a mirror's log.
     pub disks: u8,
-    /// Sectors that the stack may take of a leg, offset included.
+    /// 512-byte sectors that the stack may use of a leg, including its offset.
     pub leg_sectors: u64,
-    /// Sectors of the disk that holds so many: not every controller has disks of any
-    /// size.
+    /// Size in 512-byte sectors of the smallest possible disk that has at least
+    /// so many. Not every controller has disks of any size.
     pub capacity: fn(u64) -> u64,
-    /// Sectors of a request that its driver takes at most, where that is less than what
-    /// the kernel makes of an I/O by itself.
+    /// 512-byte sectors of the largest request that its driver takes; `None` if
+    /// that is no less than what the kernel makes of an I/O anyway.
     pub request_sectors: Option<u64>,
 }
 
 impl Limits {
-    /// Disks that a machine has at most, whatever its controller.
+    /// Most disks of a machine, whatever its controller.
     pub const DISKS: u8 = 8;
 
-    /// Sectors of a leg, 2 GiB, where the controller sets no other bound. A machine
-    /// whose legs are that large can run every case that is not for large ones.
+    /// Most 512-byte sectors of a leg if the controller sets no other bound: 2
+    /// GiB. A machine with such legs can run every case that does not need
+    /// larger ones.
     pub const LEG_SECTORS: u64 = 1 << 22;
 
-    /// A controller that sets no bound itself.
+    /// A controller with room for so many disks and no other bound.
     pub(crate) const fn with_room_for(disks: u8) -> Limits {
         Limits {
             disks,
@@ -128,45 +135,51 @@ impl Limits {
     }
 }
 
-/// How a driver and its device model treat a request whose medium fails with `EIO`.
+/// How a driver and its device model handle a request whose medium fails with
+/// `EIO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureHandling {
-    /// How often the driver asks for what fails each time, before the failure goes up
-    /// to device-mapper: least and most.
+    /// How often the driver sends a request that fails each time, before the
+    /// failure goes up to device-mapper: least and most.
     pub attempts: (u32, u32),
-    /// The device journal has one entry for each request of the driver, with what the
-    /// driver was answered. Else it has what the device model asked of its medium, in
-    /// its own pieces, and whether it got it.
+    /// Whether the device journal has one entry for each request of the driver,
+    /// with the answer to it. If not, it has what the device model asked of its
+    /// medium, in its own pieces, and the medium's answers.
     pub exact: bool,
-    /// Sectors of the steps in which the driver does a request, where it stops at the
-    /// first that fails: what lies behind that is not asked for.
+    /// 512-byte sectors of the steps in which the driver does a request. It
+    /// stops at the first step that fails, and asks for nothing behind it.
+    /// `None`: the driver does not go in steps.
     pub step: Option<u64>,
-    /// The device journal has the device's commands, and says of each how far it got:
-    /// several may be one request of the driver.
+    /// Whether the device journal has the device's commands, with how far each
+    /// got. Several commands may belong to one request of the driver.
     pub progress: bool,
-    /// A failure makes the driver ask again for what else was in flight.
+    /// Whether a failure makes the driver retry other requests that were in
+    /// flight.
     pub disturbs: bool,
-    /// The driver reads more than it was asked for, and keeps it.
+    /// Whether the driver reads more than it was asked for, and caches it.
     pub reads_ahead: bool,
-    /// The device model may never tell its driver that a read has failed.
+    /// Whether the device model may leave a failed read without an answer.
     pub falls_silent: bool,
-    /// The device model tells its driver of no failure at all.
+    /// Whether the device model reports no failure at all to its driver.
     pub never_reports: bool,
-    /// The device model fills up what it could not read with zeros, and says that it
-    /// failed.
+    /// Whether the device model pads what it could not read with zeros, and
+    /// then reports the failure.
     pub pads: bool,
-    /// Its driver answers flushes itself, and counts on the controller's firmware.
+    /// Whether the driver answers flushes itself, since it relies on the
+    /// controller's firmware.
     pub keeps_flushes: bool,
-    /// The errno of its failures, where no other path could avoid them
-    /// (`blk_path_error` is false). `None`: they are a path's own.
+    /// The errno of its failures if they are the disk's own, so that no other
+    /// path could avoid them (`blk_path_error` is false). `None`: they are the
+    /// path's.
     pub target_error: Option<i32>,
-    /// What QEMU itself says when a medium fails: no sign of trouble.
+    /// Messages that QEMU itself writes when a medium fails. They are no sign
+    /// of trouble.
     pub remarks: &'static [&'static str],
 }
 
 impl FailureHandling {
-    /// A driver that asks so often, and a device model about which there is nothing
-    /// else to tell.
+    /// A driver that always makes so many attempts, with a device model that
+    /// has no other peculiarity.
     pub(crate) const fn asking(attempts: u32) -> FailureHandling {
         FailureHandling {
             attempts: (attempts, attempts),
@@ -185,71 +198,75 @@ impl FailureHandling {
     }
 }
 
-/// What a controller makes of other errors of the medium than `EIO`.
+/// How a controller handles other errors of the medium than `EIO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errnos {
-    /// Nobody has measured it: the errno must be `EIO`.
+    /// Nobody has measured it, so the errno must be `EIO`.
     Unmeasured,
-    /// Each of these as it says, and all others as `EIO`.
+    /// These errnos are handled as listed, and all others like `EIO`.
     Measured(&'static [Errno]),
 }
 
-/// An error of the medium that is not treated as `EIO`.
+/// An errno of the medium that is not handled like `EIO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno {
-    /// Its number.
+    /// Its number in Linux.
     pub errno: i32,
-    /// What comes of it, or why a case cannot ask for it.
+    /// How it is handled, or why a case cannot ask for it.
     pub meaning: Result<ErrnoMeaning, &'static str>,
 }
 
-/// What a medium's error is to the driver, and to what is above it.
+/// How the driver, and what is above it, handle an errno of the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrnoMeaning {
-    /// How often the driver asks.
+    /// How often the driver sends the request before the failure goes up.
     pub attempts: u32,
-    /// As [`FailureHandling::target_error`].
+    /// The errno that goes up, as in [`FailureHandling::target_error`]. Another
+    /// path could not avoid it.
     pub target_error: i32,
 }
 
-/// A driver that gives up a request which takes too long.
+/// How a driver gives up a request that takes too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout {
-    /// How long it waits is in this file of the disk's, in sysfs.
+    /// The file in the disk's sysfs directory that has the timeout.
     pub attribute: &'static str,
-    /// What is written there for a case. The block layer's timer goes off up to a second
-    /// later (`blk_rq_timeout` in block/blk-timeout.c).
+    /// The value that is written there for a case. The block layer's timer may
+    /// fire up to a second later (`blk_rq_timeout` in block/blk-timeout.c).
     pub limit: &'static str,
-    /// Who has the request then.
+    /// What becomes of the request then.
     pub then: AfterTimeout,
 }
 
 /// What becomes of a request that its driver has given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterTimeout {
-    /// It stays the disk's until that ends it.
+    /// It stays with the disk until the disk ends it.
     Waits,
-    /// The kernel has it back, and asks the disk again; who is above the disk hears
-    /// nothing of that. The disk's late end must not be taken for the other one.
+    /// The kernel takes it back and sends it to the disk again; the layers
+    /// above the disk do not notice. The late end of the first attempt must not
+    /// be taken for that of the second.
     AskedAgain {
-        /// The trace event by which QEMU tells that it is about to give up what its guest
-        /// has given up, before it waits for the medium.
+        /// The trace event with which QEMU announces that it cancels the
+        /// request that the guest has aborted. After that it waits for the
+        /// medium.
         trace_event: &'static str,
     },
 }
 
-/// A disk that can be unplugged while it has a request, and be plugged again.
+/// How a disk can be unplugged while it has a request, and plugged in again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HotUnplug {
-    /// Sectors that QEMU asks the medium for at a time: of a longer request one piece
-    /// alone would be given up.
+    /// 512-byte sectors that QEMU asks the medium for at a time. Of a longer
+    /// request only one piece would be cancelled. `None`: no such limit.
     pub most_sectors: Option<u64>,
-    /// What QEMU says when it aborts over the unplugging of a disk that reads.
+    /// What QEMU writes when it aborts because a disk is unplugged during a
+    /// read; `None` if it does not abort.
     pub aborts_reads: Option<&'static str>,
 }
 
 impl Profile {
-    /// What is known of an error of the medium that is not treated as `EIO`.
+    /// How an errno of the medium is handled, if it is not handled like `EIO`.
     pub fn errno(&self, errno: i32) -> Option<&'static Errno> {
         match self.errnos {
             Errnos::Unmeasured => None,
@@ -257,12 +274,13 @@ impl Profile {
         }
     }
 
-    /// How long an I/O may take before it counts as hung, where `asked` is what the user
-    /// grants it.
+    /// How long an I/O may take before it counts as hung; `asked` is what the
+    /// user allows.
     ///
-    /// A device model that falls silent leaves the driver to its timeout (`SD_TIMEOUT` in
-    /// drivers/scsi/sd.h, 30 s). Who grants no more than that does not ask what comes
-    /// after it, and need not wait to the brink of it.
+    /// A device model that falls silent leaves the driver to its timeout
+    /// (`SD_TIMEOUT` in drivers/scsi/sd.h, 30 s). A user who allows no more
+    /// than that does not care what comes after it, so the harness need not
+    /// wait until just before it.
     pub fn deadline(&self, asked: Duration) -> Duration {
         const SD_TIMEOUT: Duration = Duration::from_secs(30);
         const SILENCE: Duration = Duration::from_secs(10);
@@ -272,7 +290,8 @@ impl Profile {
         }
     }
 
-    /// The trace event by which QEMU tells that it gives up what its guest has given up.
+    /// The trace event with which QEMU announces that it cancels a request that
+    /// the guest has aborted.
     pub fn timeout_trace_event(&self) -> Option<&'static str> {
         match self.timeout.ok()?.then {
             AfterTimeout::AskedAgain { trace_event } => Some(trace_event),

@@ -18,11 +18,12 @@ pub const PROFILE: Profile = Profile {
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
-    timeout: // `pvscsi_abort`; `pvscsi_on_cmd_abort` in hw/scsi/vmw_pvscsi.c stands still until the
-    // medium has ended what it cancels (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c).
+    timeout: // The driver aborts (`pvscsi_abort`). QEMU (`pvscsi_on_cmd_abort` in hw/scsi/vmw_pvscsi.c)
+    // then waits until the medium has ended the request that it cancels
+    // (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c).
     Ok(scsi::asked_again("scsi_req_cancel")),
     hot_unplug: Ok(HotUnplug {
-        // `pvscsi_hot_unplug` tells the driver, which looks.
+        // `pvscsi_hot_unplug` tells the driver, which then looks for the disk.
         most_sectors: None,
         aborts_reads: None,
     }),

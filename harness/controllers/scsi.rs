@@ -3,13 +3,13 @@
 use crate::profile::{AfterTimeout, Disk, Errno, ErrnoMeaning, FailureHandling, Timeout};
 use std::time::Duration;
 
-/// QEMU answers EIO with ABORTED COMMAND (`scsi_sense_from_errno` in scsi/utils.c), which
-/// `scsi_check_sense` has tried again, and `scsi_cmd_retry_allowed` up to
-/// `SD_MAX_RETRIES` times (5).
+/// QEMU reports EIO as ABORTED COMMAND (`scsi_sense_from_errno` in
+/// scsi/utils.c). `scsi_check_sense` has that retried, and
+/// `scsi_cmd_retry_allowed` allows `SD_MAX_RETRIES` (5) retries.
 pub const TRIED_AGAIN: FailureHandling = FailureHandling::asking(6);
 
-/// Libata's error handler and the re-queueing of a SCSI command leave gaps in which the
-/// block layer counts nothing as in flight.
+/// While libata's error handler runs or a SCSI command is requeued, the block
+/// layer counts nothing as in flight, so the wait must be longer than that.
 pub const QUIET: Duration = Duration::from_millis(1000);
 
 const ENOMEM: i32 = 12;
@@ -30,7 +30,7 @@ const fn of_the_disk(errno: i32, target_error: i32) -> Errno {
 /// 4/44/00, a hardware error: `BLK_STS_TARGET`.
 const HARDWARE_ERROR: Errno = of_the_disk(ENOMEM, EREMOTEIO);
 
-/// 7/27/07: `BLK_STS_NOSPC`.
+/// 7/27/07, data protect: `BLK_STS_NOSPC`.
 const NO_SPACE: Errno = of_the_disk(ENOSPC, ENOSPC);
 
 const INVALID_FIELD: Errno = Errno {
@@ -42,11 +42,12 @@ const INVALID_FIELD: Errno = Errno {
     ),
 };
 
-/// What QEMU's SCSI disk makes of an errno (`scsi_sense_from_errno` in scsi/utils.c), and
-/// Linux of that (`scsi_check_sense`). All others are 0B/00/06, as `EIO` is.
+/// How QEMU's SCSI disk reports an errno (`scsi_sense_from_errno` in
+/// scsi/utils.c), and how Linux handles that (`scsi_check_sense`). All other
+/// errnos are 0B/00/06, like `EIO`.
 pub const SENSE: &[Errno] = &[HARDWARE_ERROR, NO_SPACE, INVALID_FIELD];
 
-/// The same over the bulk-only transport of USB.
+/// The same errnos over the bulk-only transport of USB.
 pub const SENSE_OF_USB_STORAGE: &[Errno] = &[
     Errno {
         errno: ENOMEM,
@@ -59,11 +60,12 @@ pub const SENSE_OF_USB_STORAGE: &[Errno] = &[
     INVALID_FIELD,
 ];
 
-/// `scsi_times_out` has the command aborted. Once it is, or its disk or bus is reset, it
-/// is queued again (`scmd_eh_abort_handler`, `scsi_eh_flush_done_q` in
-/// drivers/scsi/scsi_error.c), unless it must not be tried again: that is
-/// `REQ_FAILFAST_DEV` (`scsi_noretry_cmd`), and multipath sets `REQ_FAILFAST_TRANSPORT`
-/// alone.
+/// A timeout after which the command is retried. `scsi_times_out` has the
+/// command aborted. After the abort, or a reset of its disk or bus, it is
+/// queued again (`scmd_eh_abort_handler`, `scsi_eh_flush_done_q` in
+/// drivers/scsi/scsi_error.c), unless it must not be retried
+/// (`REQ_FAILFAST_DEV` in `scsi_noretry_cmd`). Multipath sets only
+/// `REQ_FAILFAST_TRANSPORT`.
 pub const fn asked_again(trace_event: &'static str) -> Timeout {
     Timeout {
         attribute: "device/timeout",
@@ -72,26 +74,29 @@ pub const fn asked_again(trace_event: &'static str) -> Timeout {
     }
 }
 
-/// Why virtio_scsi has no timeout.
+/// Why a case has no timeout on virtio_scsi.
 pub const VIRTIO_GIVES_NOTHING_UP: &str = "the driver of virtio-scsi gives nothing up: it starts \
                                            its timer anew (`virtscsi_eh_timed_out`)";
 
-/// Why a parallel SCSI adapter of QEMU's is no use for timeouts.
+/// Why a case has no timeout on QEMU's parallel SCSI adapters.
 pub const NO_ABORT: &str = "its device model does not take the abort of a command that it works \
                             on: a read comes back after a reset of the bus, 10 to 23 s later, and \
                             with a write the guest falls silent";
 
-/// `lsi_request_cancelled` in hw/scsi/lsi53c895a.c and `esp_request_cancelled` in
-/// hw/scsi/esp.c forget the request.
+/// Why no disk is unplugged here: `lsi_request_cancelled` in
+/// hw/scsi/lsi53c895a.c and `esp_request_cancelled` in hw/scsi/esp.c forget the
+/// request.
 pub const FORGOTTEN: &str =
     "QEMU lets the disk go and answers neither what it had in flight nor that it is gone";
 
-/// Neither hw/scsi/megasas.c nor hw/scsi/mptsas.c has a hotplug handler of its own. The
-/// request fails; the guest has the disk in its list for good.
+/// Why no disk is unplugged here: neither hw/scsi/megasas.c nor
+/// hw/scsi/mptsas.c has a hotplug handler of its own. The request fails, but
+/// the guest keeps the disk in its list for good.
 pub const KEPT_IN_THE_LIST: &str =
     "QEMU lets the disk go and does not tell this controller's driver, which keeps it in its list";
 
-/// The `-device` argument of a `scsi-hd` with that address; `more` begins with a comma.
+/// The `-device` argument of a `scsi-hd` at that address. `more` is appended,
+/// and begins with a comma if not empty.
 pub fn hd(disk: &Disk<'_>, bus: &str, target: u32, more: &str) -> String {
     format!(
         "scsi-hd,bus={bus},scsi-id={target},lun=0{more},{},serial={},{},{}",
@@ -102,12 +107,14 @@ pub fn hd(disk: &Disk<'_>, bus: &str, target: u32, more: &str) -> String {
     )
 }
 
-/// A disk on the one bus of an adapter, by its number.
+/// The `-device` argument of a disk on the only bus of an adapter, with its
+/// index as address.
 pub fn on_adapter(disk: &Disk<'_>) -> Vec<String> {
     vec![hd(disk, "hba.0", disk.number, "")]
 }
 
-/// A USB stick of that transport, with a disk in it.
+/// The `-device` arguments of a USB stick with that transport, and of the disk
+/// in it.
 pub fn stick(disk: &Disk<'_>, transport: &str) -> Vec<String> {
     let stick = disk.stick();
     vec![

@@ -10,7 +10,8 @@ pub const PROFILE: Profile = Profile {
         devices: &["sdhci-pci", "sd-card"],
         shared: None,
         disk: |disk| {
-            // The card takes the first host that is empty, the one just made.
+            // The card attaches to the first host that is empty, which is the
+            // one just made.
             vec![
                 format!("sdhci-pci,id={}-host", disk.id),
                 format!("sd-card,{}", disk.drive()),
@@ -23,7 +24,7 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: Limits {
-        // QEMU refuses any other (`sd_realize` in hw/sd/sd.c).
+        // QEMU refuses other sizes (`sd_realize` in hw/sd/sd.c).
         capacity: u64::next_power_of_two,
         ..Limits::with_room_for(Limits::DISKS)
     },
@@ -32,7 +33,7 @@ pub const PROFILE: Profile = Profile {
             "sd_blk_read: read error on host side",
             "sd_blk_write: write error on host side",
         ],
-        // So none is tried again.
+        // With no failure reported, nothing is retried.
         never_reports: true,
         ..FailureHandling::asking(1)
     },

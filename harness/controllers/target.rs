@@ -1,4 +1,4 @@
-//! The SCSI target of our own, which reports failures as `report` says.
+//! The project's own SCSI target, which reports failures as `report` says.
 
 use crate::profile::{Errnos, FailureHandling, Limits, Profile, Qemu};
 use crate::scsi;
@@ -7,7 +7,7 @@ pub const PROFILE: Profile = Profile {
     qemu: Qemu {
         devices: &["vhost-user-scsi-pci"],
         shared: None,
-        disk: // The target tells QEMU of itself by its sockets.
+        disk: // The target makes QEMU's arguments itself, from its sockets.
         |_| Vec::new(),
         has_virtio_backend: false,
         is_usb_stick: false,
@@ -16,15 +16,15 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: Limits {
-        // 32 TiB, which is beyond what 32 bits count of 4096-byte blocks: its medium is
-        // computed.
+        // 32 TiB: more 4096-byte blocks than 32 bits can count. Such a medium
+        // is computed, not stored.
         leg_sectors: 1 << 36,
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {
         exact: true,
         progress: true,
-        // How often it is asked depends on what it reports.
+        // How often the driver retries depends on what the target reports.
         ..FailureHandling::asking(1)
     },
     attempts_beneath_multipath: (1, 1),

@@ -3,11 +3,13 @@
 use crate::profile::{Errnos, FailureHandling, HotUnplug, Limits, Profile, Qemu};
 use crate::scsi;
 
-/// The last free port would get a hub that SuperSpeed cannot use (`usb_claim_port` in
+/// The `-device` argument of the xHCI controller. On the last free port QEMU
+/// would put a hub that SuperSpeed cannot use (`usb_claim_port` in
 /// hw/usb/bus.c).
 pub const XHCI: &str = "qemu-xhci,id=hba,p2=8,p3=8";
 
-/// A stick is given a second to settle, which an emulated one does not need.
+/// Kernel parameter: the driver waits a second for a stick to settle, which an
+/// emulated one does not need.
 pub const NO_SETTLING: &str = "usb_storage.delay_use=0";
 
 pub const PROFILE: Profile = Profile {
@@ -24,21 +26,22 @@ pub const PROFILE: Profile = Profile {
     limits: // Eight ports, of which QEMU keeps one for a hub.
     Limits::with_room_for(7),
     failure_handling: FailureHandling {
-        // `usb_msd_command_complete` in hw/usb/dev-storage.c skips what is left of the
-        // transfer, which fills it with zeros (`usb_packet_skip`).
+        // `usb_msd_command_complete` in hw/usb/dev-storage.c skips the rest of
+        // the transfer, which fills it with zeros (`usb_packet_skip`).
         pads: true,
         ..scsi::TRIED_AGAIN
     },
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE_OF_USB_STORAGE),
-    timeout: // `command_abort` in drivers/usb/storage/scsiglue.c, and a reset of the port;
-    // `usb_msd_cancel_io` in hw/usb/dev-storage.c stands still (`xhci_stop_ep` in
-    // hw/usb/hcd-xhci.c tells).
+    timeout: // The driver aborts (`command_abort` in drivers/usb/storage/scsiglue.c) and resets the
+    // port. QEMU waits for the medium (`usb_msd_cancel_io` in hw/usb/dev-storage.c); the
+    // trace event is that of `xhci_stop_ep` in hw/usb/hcd-xhci.c.
     Ok(scsi::asked_again("usb_xhci_ep_stop")),
     hot_unplug: Ok(HotUnplug {
-        // A port of a hub says itself that it is empty (`xhci_detach`). QEMU's disk has no
-        // list of the guest's memory here (`get_sg_list`), and moves `SCSI_DMA_BUF_SIZE`
-        // at a time (hw/scsi/scsi-disk.c).
+        // A port of a hub reports by itself that it is empty (`xhci_detach`).
+        // Here QEMU's disk has no scatter list of the guest's memory
+        // (`get_sg_list`), so it moves `SCSI_DMA_BUF_SIZE` at a time
+        // (hw/scsi/scsi-disk.c).
         most_sectors: Some(256),
         aborts_reads: None,
     }),

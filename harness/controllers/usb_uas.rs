@@ -20,18 +20,20 @@ pub const PROFILE: Profile = Profile {
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
-    timeout: // `uas_eh_abort_handler` gives the command up and always fails, then
-    // `uas_eh_device_reset_handler`; `usb_uas_handle_reset` in hw/usb/dev-uas.c stands
-    // still.
+    timeout: // The driver gives the command up (`uas_eh_abort_handler`, which always fails) and
+    // resets the device (`uas_eh_device_reset_handler`). At the reset QEMU waits for the
+    // medium (`usb_uas_handle_reset` in hw/usb/dev-uas.c).
     Ok(scsi::asked_again("usb_uas_reset")),
     hot_unplug: Ok(HotUnplug {
-        // A port of a hub says itself that it is empty (`xhci_detach`). QEMU's disk has no
-        // list of the guest's memory here (`get_sg_list`), and moves `SCSI_DMA_BUF_SIZE`
-        // at a time (hw/scsi/scsi-disk.c).
+        // A port of a hub reports by itself that it is empty (`xhci_detach`).
+        // Here QEMU's disk has no scatter list of the guest's memory
+        // (`get_sg_list`), so it moves `SCSI_DMA_BUF_SIZE` at a time
+        // (hw/scsi/scsi-disk.c).
         most_sectors: Some(256),
-        // The command is forgotten (`usb_uas_scsi_request_cancelled`) and not its transfer,
-        // which `usb_uas_cancel_io` then misses as the port is emptied (QEMU 7.2). The
-        // transfer of a write has ended before.
+        // QEMU forgets the command (`usb_uas_scsi_request_cancelled`) but not
+        // its transfer. `usb_uas_cancel_io` then does not find the command when
+        // the port is emptied (QEMU 7.2). The transfer of a write has ended
+        // before.
         aborts_reads: Some("usb_uas_cancel_io"),
     }),
     traces_answers: false,

@@ -1,25 +1,30 @@
-//! virtio-blk: the one controller whose trace tells what the driver was answered.
+//! virtio-blk: the one emulated controller whose trace events show the answer
+//! to each request of the driver.
 
 use crate::profile::{Disk, Errnos, FailureHandling, Limits, Profile, Qemu};
 use std::time::Duration;
 
-/// Why a PCI function that is a disk is not unplugged.
+/// Why a disk that is a PCI function is not unplugged.
 ///
-/// `qbus_is_hotpluggable` is false for `pcie.0`. A root port with native hotplug (seen with
-/// `pcie_ports=native` and QEMU's ACPI hotplug of bridges off) presses its attention button
-/// (`pcie_cap_slot_unplug_request_cb`): five seconds later `pciehp_unconfigure_device` has
-/// the driver remove the disk, whose `del_gendisk` waits for its requests.
+/// `qbus_is_hotpluggable` is false for `pcie.0`. A root port with native
+/// hotplug (seen with `pcie_ports=native` and QEMU's ACPI hotplug of bridges
+/// off) presses its attention button (`pcie_cap_slot_unplug_request_cb`). Five
+/// seconds later `pciehp_unconfigure_device` makes the driver remove the disk,
+/// and `del_gendisk` waits for the disk's requests.
 pub const WAITS_FOR_THE_GUEST: &str = "QEMU takes a PCI device only if the guest lets it go, which waits for what the disk has in \
      flight: it would not be lost";
 
-/// Why nothing on virtio-blk is given up.
+/// Why no request on virtio-blk is given up.
 pub const NO_TIMEOUT: &str =
     "virtio-blk has no timeout: its driver waits until the disk ends the request";
 
-/// Nothing of the block layer's hides what is in flight.
+/// On virtio-blk the block layer always counts what is in flight, so a short
+/// wait is enough.
 pub const QUIET: Duration = Duration::from_millis(250);
 
-/// Merging in QEMU would fail neighbours together; a legacy interface has no use.
+/// The `-device` argument of a disk. Merging in QEMU would make neighbouring
+/// requests fail together, so it is off, and the legacy interface is not
+/// needed.
 pub fn disk(disk: &Disk<'_>) -> Vec<String> {
     vec![format!(
         "virtio-blk-pci,{},serial={},disable-legacy=on,num-queues=1,request-merging=off,{},{}",
@@ -44,7 +49,8 @@ pub const PROFILE: Profile = Profile {
     limits: Limits::with_room_for(Limits::DISKS),
     failure_handling: FailureHandling {
         exact: true,
-        // `virtblk_done` completes, whatever the status.
+        // `virtblk_done` completes a request whatever its status, without a
+        // retry.
         ..FailureHandling::asking(1)
     },
     attempts_beneath_multipath: (1, 1),

@@ -1,4 +1,4 @@
-//! virtio-scsi.
+//! virtio-scsi: QEMU's `virtio-scsi-pci` with `scsi-hd` disks.
 
 use crate::profile::{Errnos, HotUnplug, Limits, Profile, Qemu};
 use crate::scsi;
@@ -20,7 +20,7 @@ pub const PROFILE: Profile = Profile {
     errnos: Errnos::Measured(scsi::SENSE),
     timeout: Err(scsi::VIRTIO_GIVES_NOTHING_UP),
     hot_unplug: Ok(HotUnplug {
-        // `virtio_scsi_hotunplug` tells the driver, which looks.
+        // `virtio_scsi_hotunplug` tells the driver, which then looks for the disk.
         most_sectors: None,
         aborts_reads: None,
     }),

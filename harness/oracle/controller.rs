@@ -1,10 +1,10 @@
-//! What a disk controller changes in what is seen of a leg: its driver tries
-//! again before device-mapper hears of a failure, and its device model asks its
-//! medium in other pieces than the driver asked it.
+//! How a disk controller changes what is seen of a leg. Its driver retries
+//! before device-mapper sees a failure, and its device model asks its medium in
+//! other pieces than the driver asked for.
 //!
-//! What is known of each is in its profile (`harness/controllers`); here it is put to a
-//! case. Scenarios that ask for more than is known are refused.
-//! What the target of our own reports is in [`sense`].
+//! What is known of each controller is in its profile (`harness/controllers`);
+//! this file applies it to a case. Scenarios that need more than is known are
+//! refused. What the project's own SCSI target reports is in [`halfway_scsi`].
 
 use halfway_case::Case;
 use halfway_case::{Controller, Fault, OnError, Times};
@@ -12,7 +12,8 @@ use halfway_controllers::{ErrnoMeaning, FailureHandling};
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 
-/// How the driver and the device model of `case` behave, beneath its stack.
+/// How the driver and the device model beneath the stack of `case` behave when
+/// a request fails.
 pub fn failure_handling(case: &Case) -> FailureHandling {
     let profile = case.legs.controller.profile();
     match case.stack.multipath() {
@@ -24,12 +25,13 @@ pub fn failure_handling(case: &Case) -> FailureHandling {
     }
 }
 
-/// What an errno of the medium is on `controller`, where that is not what `EIO` is.
+/// What an errno of the medium means on `controller`, if it is handled
+/// otherwise than `EIO`.
 fn meaning(controller: Controller, errno: i32) -> Option<ErrnoMeaning> {
     controller.profile().errno(errno)?.meaning.ok()
 }
 
-/// Whether it is known what the controllers of `case` make of its errors.
+/// Whether it is known how the controllers of `case` handle its errors.
 pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
     let fails = case.faults.iter().any(|fault| fault.op == Op::Write);
     let pages = (case.io.op, case.io.path) == (Op::Write, Path::Buffered);
@@ -44,8 +46,9 @@ pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
     special.try_for_each(|errno| errno.meaning.map(drop))
 }
 
-/// How often the driver asks for what `fault` fails each time, before the failure
-/// goes up: least and most. Of a target's reports `attempts` tells.
+/// How often the driver sends a request that `fault` fails each time, before
+/// the failure goes up: least and most. For reports of the SCSI target see
+/// `attempts`.
 pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
     match meaning(case.legs.controller, fault.errno) {
         Some(ErrnoMeaning { attempts, .. }) => (attempts, attempts),
@@ -53,21 +56,23 @@ pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
     }
 }
 
-/// How often the driver asks for what `fault` fails each time, before the
-/// failure goes up; `None` where it never does.
+/// How often the driver sends a request that `fault` fails each time, before
+/// the failure goes up. `None` if the failure never goes up.
 fn attempts(case: &Case, fault: &Fault) -> Option<u32> {
     if case.legs.on_error == OnError::Stop {
         return None;
     }
     match fault.report {
-        // It is back once its path is reinstated, however often it was asked.
+        // Once its path is reinstated the HBA is back, however many commands it
+        // was sent.
         Some(report) if report.is_gone() => Some(1),
         Some(report) => report.commands(fault.sector < case.io.sector + case.legs.block()),
         None => Some(asked(case, fault).0),
     }
 }
 
-/// The errno of a fault, where it is one that no other path could avoid.
+/// The errno of a fault that is an error of the disk itself, which another path
+/// would meet too.
 pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
     match (
         fault.report.map(FaultReport::handling),
@@ -79,18 +84,20 @@ pub fn target_error(case: &Case, fault: &Fault) -> Option<i32> {
     }
 }
 
-/// Whether the first request that `fault` fails is read-ahead, which no driver tries
-/// again: the page cache reads ahead first (`REQ_RAHEAD` in `mpage_readahead`), such
-/// a request is failfast (`blk_mq_bio_to_request`), and its failure goes up at once
-/// (`scsi_noretry_cmd`, which libata's and usb-storage's error handling comes to as
-/// well, and `blk_noretry_request` in `nvme_decide_disposition`).
+/// Whether the first request that `fault` fails is read-ahead, which no driver
+/// retries. The page cache reads ahead first (`REQ_RAHEAD` in
+/// `mpage_readahead`); such a request is failfast (`blk_mq_bio_to_request`),
+/// and its failure goes up at once (`scsi_noretry_cmd`, which the error
+/// handling of libata and usb-storage calls too, and `blk_noretry_request` in
+/// `nvme_decide_disposition`).
 pub fn is_ahead(case: &Case, fault: &Fault) -> bool {
     (case.io.op, case.io.path, fault.op) == (Op::Read, Path::Buffered, Op::Read)
 }
 
-/// How often the driver asks before device-mapper must have heard of `fault`, at
-/// least. Of read-ahead a multipath hears what a path failed; a mirror hands its
-/// failure on, and is asked for the pages one by one (`mirror_end_io`).
+/// How often at least the driver sends a request before device-mapper sees
+/// `fault`. If the failed request is read-ahead, a multipath sees its path fail
+/// at once. A mirror passes the failure of a read-ahead on, and then gets reads
+/// of single pages (`mirror_end_io`).
 pub fn asked_at_least(case: &Case, fault: &Fault) -> u32 {
     let ahead = is_ahead(case, fault) && tells_of_read_ahead(case);
     match ahead || is_disturbed(case, fault) {
@@ -99,8 +106,9 @@ pub fn asked_at_least(case: &Case, fault: &Fault) -> u32 {
     }
 }
 
-/// Whether an attempt may count without having reached the medium: another request
-/// failed meanwhile, and the controller gave up what was in flight with it.
+/// Whether an attempt may count although it never reached the medium: another
+/// request failed meanwhile, and the controller aborted what was in flight with
+/// it.
 fn is_disturbed(case: &Case, fault: &Fault) -> bool {
     let mut of_leg = case.faults.iter().filter(|other| other.leg == fault.leg);
     failure_handling(case).disturbs && of_leg.nth(1).is_some()
@@ -110,21 +118,23 @@ fn tells_of_read_ahead(case: &Case) -> bool {
     case.stack.multipath().is_some() || case.stack.nested().is_some()
 }
 
-/// How often device-mapper hears of a fault that fails `times` requests.
+/// How often device-mapper sees a fault that fails `times` requests.
 fn heard(case: &Case, fault: &Fault, times: u32) -> u32 {
     match attempts(case, fault) {
         None => 0,
-        // The target completes a part and then the rest, each for itself.
+        // The target completes a part and then the rest, and each counts for
+        // itself.
         Some(1) => times,
         Some(_) if is_ahead(case, fault) && tells_of_read_ahead(case) => times,
-        // Read-ahead goes to the default leg, and not to another when that fails it.
+        // Read-ahead goes to the default leg, and is not resubmitted to another
+        // when that fails it.
         Some(least) if is_ahead(case, fault) && fault.leg == 0 => times.saturating_sub(1) / least,
         Some(least) => times / least,
     }
 }
 
-/// The case as device-mapper meets it, and the faults that it never hears of:
-/// those that wear off while the driver beneath tries again.
+/// The case as device-mapper sees it, and the faults that it never sees: those
+/// that wear off while the driver beneath retries.
 pub fn as_dm_meets(case: &Case) -> (Case, Vec<Fault>) {
     let mut met = case.clone();
     let mut absorbed = Vec::new();
@@ -150,8 +160,9 @@ mod tests {
     use halfway_scenario::Scenario;
     use rstest::rstest;
 
-    /// What is asked before the error goes up, and the errno of an error that is
-    /// the disk's own.
+    /// Columns: controller; errno of the medium; how often the driver asks
+    /// before the error goes up, least and most; the errno if the error is the
+    /// disk's own.
     #[rstest]
     #[case("virtio-scsi", "EIO", (6, 6), None)]
     #[case("virtio-scsi", "EPERM", (6, 6), None)]
@@ -181,7 +192,8 @@ mod tests {
         assert!(knows_controller(&case).is_ok());
     }
 
-    /// One changes the disk, the other is tried again for longer than anyone waits.
+    /// On the first two controllers `EINVAL` changes the disk; NVMe retries it
+    /// for longer than anyone waits.
     #[rstest]
     #[case("virtio-scsi", "EINVAL", false)]
     #[case("am53c974", "EINVAL", false)]
@@ -203,8 +215,8 @@ mod tests {
         );
     }
 
-    /// Of a buffered read the first attempt is read-ahead: one request, of which a
-    /// mirror hears nothing, and after which a path has failed.
+    /// The first attempt of a buffered read is read-ahead. It is one request; a
+    /// mirror does not count it as a failure, but a path fails by it.
     #[rstest]
     #[case::wears_off("", "virtio-scsi", "1", None)]
     #[case::five_are_left("", "nvme", "6", None)]

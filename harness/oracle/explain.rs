@@ -8,7 +8,7 @@ use halfway_case::{Case, Io, OnError, Soak, Stack, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
-/// What will be injected, and what a correct kernel must do.
+/// What will be injected into `case`, and what a correct kernel must do.
 pub fn explain(case: &Case) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", case.id);

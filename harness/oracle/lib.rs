@@ -1,17 +1,18 @@
-//! The oracle: what a correct kernel does, and whether this one did.
+//! The oracle: what a correct kernel does with a case, and whether this kernel
+//! did that.
 //!
-//! Pure functions of data: a recorded observation can be judged again years
-//! later.
+//! Everything here is a pure function of its data, so a recorded observation
+//! can be judged again years later.
 //!
-//! * [`model`]: the case and what is known of the kernel -> the expectation.
-//! * [`judge`]: the expectation against the observation -> the verdict.
-//! * [`contract`]: whether a bio and its vector stay as they were submitted.
-//! * [`controller`]: what lies between device-mapper and the medium.
-//! * [`explain`]: the expectation in words, before anything is run.
-//! * [`units`]: the pieces in which device-mapper handles an I/O.
-//! * [`status`]: the mirror's status line.
+//! - [`model`]: the case and what is known of the kernel -> the expectation.
+//! - [`judge`]: the expectation against the observation -> the verdict.
+//! - [`contract`]: whether a bio and its vector stay as they were submitted.
+//! - [`controller`]: what lies between device-mapper and the medium.
+//! - [`explain`]: the expectation in words, before anything is run.
+//! - [`units`]: the pieces in which device-mapper handles an I/O.
+//! - [`status`]: the status lines of the targets.
 //!
-//! `corpus` has what real kernels did, to be judged again.
+//! `corpus` keeps observations of real kernels and judges them again as a test.
 
 pub mod contract;
 pub mod controller;

@@ -1,11 +1,12 @@
 //! The pieces in which device-mapper handles an I/O.
 //!
 //! A target maps, fails and resubmits one *unit* at a time: a bio of the
-//! application's, cut where dm cuts it. dm cuts at a mirror's region boundaries
-//! (`dm_set_target_max_io_len` in `mirror_ctr`), at its own queue limits, and
-//! where a table on top goes from one target to the next.
-//! Whole resubmission means: the whole unit. In multipath's request mode
-//! several bios may be resubmitted as one request; each is whole then too.
+//! application, or the part of it that dm split off. dm splits at a mirror's
+//! region boundaries (`dm_set_target_max_io_len` in `mirror_ctr`), at its own
+//! queue limits, and where a table on top goes from one target to the next.
+//! "Resubmitted whole" means: the whole unit is resubmitted. In multipath's
+//! request mode several bios may be resubmitted as one request; each of them is
+//! whole then too.
 
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use serde::{Deserialize, Serialize};
@@ -16,36 +17,36 @@ use std::num::NonZeroU64;
 /// A range of sectors on the dm device that is mapped as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unit {
-    /// First sector.
+    /// First sector (512 bytes), counted on the dm device.
     pub sector: u64,
-    /// Sectors, above 0.
+    /// Length in sectors of 512 bytes, above 0.
     pub sectors: u64,
 }
 
 impl Unit {
-    /// The first sector behind it.
+    /// The sector just behind the unit.
     pub fn end(self) -> u64 {
         self.sector.saturating_add(self.sectors)
     }
 
-    /// Whether it covers `sector`.
+    /// Whether the unit contains `sector`.
     pub fn covers(self, sector: u64) -> bool {
         (self.sector..self.end()).contains(&sector)
     }
 
-    /// Whether all of it lies in `other`.
+    /// Whether the unit lies entirely in `other`.
     pub fn lies_in(self, other: Unit) -> bool {
         other.sector <= self.sector && self.end() <= other.end()
     }
 
-    /// Whether it shares a sector with `other`.
+    /// Whether the unit shares a sector with `other`.
     pub fn meets(self, other: Unit) -> bool {
         self.sector < other.end() && other.sector < self.end()
     }
 }
 
-/// Cuts ranges at the multiples of all `boundaries`: the units of an I/O whose
-/// bios are the application's requests.
+/// Cuts `(sector, sectors)` ranges at the multiples of all `boundaries`. The
+/// result is the units of an I/O whose bios are the application's requests.
 pub fn nominal(requests: &[(u64, u64)], boundaries: &[NonZeroU64]) -> Vec<Unit> {
     let mut units = Vec::new();
     for &(sector, sectors) in requests {
@@ -64,7 +65,7 @@ pub fn nominal(requests: &[(u64, u64)], boundaries: &[NonZeroU64]) -> Vec<Unit> 
     units
 }
 
-/// The ranges that several units have.
+/// The ranges that belong to more than one unit.
 pub fn shared(units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
     let mut units: Vec<Unit> = units.into_iter().collect();
     units.sort_unstable();
@@ -83,13 +84,14 @@ pub fn shared(units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
     shared
 }
 
-/// The units that the guest's tracepoints show on the dm device: every bio
-/// queued to it, cut where a split was traced.
+/// The units that the guest's tracepoints show on the dm device: every bio that
+/// was queued to it, cut where a split was traced.
 ///
-/// A split's first piece is of length 0 where the kernel traces the remainder
-/// (`dm_split_and_process_bio`) instead of the piece (`bio_split_to_limits`);
-/// the cut is the same. A bio that lies in another one, between its ends and cuts, is
-/// what was left of that, or is asked for again.
+/// A split event has length 0 where the kernel traces the remainder
+/// (`dm_split_and_process_bio`) instead of the first piece
+/// (`bio_split_to_limits`). The cut is at the same sector either way. A bio
+/// that lies inside another one and begins and ends at its ends or cuts is no
+/// new unit: it is the remainder of that bio, or a resubmission.
 pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
     let of_dm = |kind: Kind| {
         trace
@@ -110,8 +112,9 @@ pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
 
     let mut bios: Vec<Unit> = Vec::new();
     for bio in queued {
-        // What is left of another one, or is asked for again, begins and ends where
-        // that does or was cut; what does not is of a request that overlaps.
+        // A remainder or a resubmission begins and ends where the other bio
+        // does, or where that was cut. A bio that begins or ends elsewhere
+        // belongs to another request, which overlaps.
         let is_part = |one: &Unit| {
             bio.lies_in(*one)
                 && (bio.sector == one.sector || cuts.contains(&bio.sector))

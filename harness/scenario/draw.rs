@@ -1,9 +1,10 @@
 //! Random scenarios over the whole format, one case each.
 //!
-//! Every key is drawn by itself, and what the validator refuses is drawn again,
-//! so that the validator alone says what is well formed. Tables are written out
-//! whole here: a key that is added to the format does not compile until it is
-//! drawn, and a word that is added to one of its enums is drawn at once.
+//! Each key is drawn by itself, and a scenario that the validator refuses is
+//! drawn again, so that the validator alone decides what is well formed. Tables
+//! are written out in full here: a key that is added to the format does not
+//! compile until it is drawn, and a word that is added to one of its enums is
+//! drawn at once.
 
 use super::expand::Scenario;
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
@@ -21,16 +22,18 @@ use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 use toml::{Table, Value};
 
-/// What drawn cases say that they come from.
+/// The name of the scenario that drawn cases say they come from.
 pub const SCENARIO: &str = "random";
 
-/// The scenario of that seed and number: the same for ever, as long as the format
-/// stays. It has one case, and says only what differs from the defaults.
+/// The scenario for that seed and number. It is always the same as long as the
+/// format stays the same. It has one case, and contains only what differs from
+/// the defaults.
 ///
-/// All keys and values occur, but for `sabotage`, whose verdicts are wrong on
+/// All keys and values occur, except `sabotage`, whose verdicts are wrong on
 /// purpose.
 pub fn draw(seed: u64, number: u64) -> Scenario {
-    // As `splitmix64` does: neighbours have nothing in common.
+    // Mixed as in `splitmix64`, so that neighbouring numbers give unrelated
+    // scenarios.
     let mixed = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut draw = Draw(Rng::with_seed(mixed));
     let id = format!("{SCENARIO}-{seed}-{number}");
@@ -42,7 +45,7 @@ pub fn draw(seed: u64, number: u64) -> Scenario {
     }
 }
 
-/// The file without what it would be anyway.
+/// The file without the keys that have their default.
 fn text(file: &File) -> String {
     let table = |file: &File| Table::try_from(file).unwrap_or_default();
     let mut written = table(file);
@@ -56,8 +59,8 @@ fn text(file: &File) -> String {
     toml::to_string(&written).unwrap_or_default()
 }
 
-/// Takes what is alike in `plain` out of `written`; of a list of tables `plain` has
-/// one, which stands for all.
+/// Removes from `written` what is the same in `plain`. A list of tables has one
+/// entry in `plain`, which stands for all.
 fn strip(written: &mut Table, plain: &Table) {
     for (key, plain) in plain {
         match (written.get_mut(key), plain) {
@@ -82,8 +85,8 @@ fn strip(written: &mut Table, plain: &Table) {
     }
 }
 
-/// Draws values. What is likely is what most questions are about: a controller of
-/// the default kernel, one fault or two, small I/O; what takes seconds is rare.
+/// Draws values. What most questions are about is likely: a controller of the
+/// default kernel, one fault or two, small I/O. What takes seconds is rare.
 struct Draw(Rng);
 
 impl Draw {
@@ -100,17 +103,17 @@ impl Draw {
         self.of(&all)
     }
 
-    /// A key that is given once in `number`.
+    /// A key that is present in one of `number` scenarios.
     fn key<T>(&mut self, number: u32, value: impl FnOnce(&mut Self) -> T) -> Option<Sweep<T>> {
         self.one_in(number).then(|| Sweep::of(value(self)))
     }
 
-    /// A key that is something else than its default once in `number`.
+    /// A key that differs from its default in one of `number` scenarios.
     fn or<T>(&mut self, number: u32, plain: T, value: impl FnOnce(&mut Self) -> T) -> Sweep<T> {
         self.key(number, value).unwrap_or(Sweep::of(plain))
     }
 
-    /// Any of the small, the round, and the one beside the round.
+    /// A length from small numbers, powers of two, and their neighbours.
     fn length(&mut self, most: u64) -> u64 {
         let round = 1 << self.0.u32(0..=most.ilog2());
         let near = match self.0.u32(0..4) {
@@ -169,7 +172,7 @@ impl Draw {
 
     fn stack(&mut self, target: Target, paths: Option<u8>) -> Stack {
         let mirror = target == Target::Raid1;
-        // Keys of the other target are refused.
+        // Keys of the other target would be refused.
         let of_mirror = |number| if mirror { number } else { u32::MAX };
         let multipath = !mirror || paths.is_some();
         let of_paths = |number| if multipath { number } else { u32::MAX };

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, with its place in the file.
+//! What is wrong with a scenario, with the place in its file.
 
 use super::sweep::Given;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
@@ -13,7 +13,7 @@ pub struct ScenarioError {
     /// The file; its name is the one to show.
     #[source_code]
     pub source_code: NamedSource<String>,
-    /// In the order of the file; never empty.
+    /// The mistakes, in the order of the file; never empty.
     #[related]
     pub problems: Vec<Problem>,
 }
@@ -24,7 +24,8 @@ pub struct ScenarioError {
 pub struct Problem {
     /// What is wrong.
     pub message: String,
-    /// Where, in bytes from the start of the file; the first is the culprit.
+    /// Where the mistake is, in bytes from the start of the file; the first
+    /// label is the culprit.
     #[label(collection)]
     pub labels: Vec<LabeledSpan>,
     /// What to do about it.
@@ -41,7 +42,7 @@ pub enum LoadError {
     Read {
         /// The path as it was given.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -49,7 +50,7 @@ pub enum LoadError {
     #[error("{} is not a scenario: byte {at} is not UTF-8", path.display())]
     #[diagnostic(help("a scenario is a TOML file; see scenarios/README.md"))]
     NotText {
-        /// The path.
+        /// The path of that file.
         path: PathBuf,
         /// Offset of the first byte that is not UTF-8.
         at: usize,
@@ -58,21 +59,21 @@ pub enum LoadError {
     #[error("{} is not a scenario: it is larger than 1 MiB", path.display())]
     #[diagnostic(help("a scenario is a TOML file; see scenarios/README.md"))]
     TooLarge {
-        /// The path.
+        /// The path of that file.
         path: PathBuf,
     },
     /// The directory holds no scenario.
     #[error("there is no scenario below {}", path.display())]
     #[diagnostic(help("scenarios are files whose names end in .toml"))]
     Empty {
-        /// The directory.
+        /// The path of that directory.
         path: PathBuf,
     },
-    /// Two files would give cases of the same ids.
+    /// Two files would give cases with the same ids.
     #[error("{} and {} would both be called `{name}`", first.display(), second.display())]
     #[diagnostic(help("rename one of them: a case is known by its scenario's name"))]
     SameName {
-        /// The name.
+        /// The name that both scenarios would have.
         name: String,
         /// The file that had it first.
         first: PathBuf,
@@ -90,7 +91,7 @@ pub enum LoadError {
 pub(super) struct Report(Vec<Problem>);
 
 impl Report {
-    /// Adds a mistake and gives it back for labels and help.
+    /// Adds a mistake and returns it, so that labels and help can be added.
     pub(super) fn problem(&mut self, message: impl Into<String>) -> &mut Problem {
         self.0.push(Problem {
             message: message.into(),
@@ -101,7 +102,7 @@ impl Report {
         &mut self.0[last]
     }
 
-    /// How many were found.
+    /// How many mistakes were found.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -118,7 +119,7 @@ impl Report {
 }
 
 impl Problem {
-    /// Points at a place.
+    /// Adds a label at a place in the file.
     pub(super) fn at(&mut self, span: Range<usize>, label: impl Into<String>) -> &mut Self {
         self.labels.push(LabeledSpan::new_with_span(
             Some(label.into()),
@@ -127,7 +128,7 @@ impl Problem {
         self
     }
 
-    /// Points at a value, unless it is a default that the file does not hold.
+    /// Adds a label at a value, unless it is a default that is not in the file.
     pub(super) fn value<T>(&mut self, given: &Given<T>, label: impl Into<String>) -> &mut Self {
         if let Some(span) = given.span.clone() {
             self.at(span, label);
@@ -135,7 +136,7 @@ impl Problem {
         self
     }
 
-    /// Says what to do.
+    /// Adds what to do about the mistake.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
         self

@@ -1,8 +1,8 @@
 //! From a scenario to its cases.
 //!
 //! The expansion is the product of all swept keys, in the order of the format
-//! (`[stack]`, `[legs]`, `[io]`, each `[[fault]]`; in each table as listed in
-//! scenarios/README.md); the last axis runs fastest.
+//! (`[stack]`, `[legs]`, `[io]`, each `[[fault]]`; within a table as listed in
+//! scenarios/README.md). The last axis runs fastest.
 
 use super::error::{Report, ScenarioError};
 use super::file::{self, File, REGION_SIZE};
@@ -16,18 +16,19 @@ use halfway_case::{
 use halfway_scsi::FaultReport;
 use std::ops::Range;
 
-/// A scenario that is known to be valid: every case that it expands to is.
+/// A scenario that is known to be valid, and so are all the cases that it
+/// expands to.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Its path below the catalogue, without `.toml`.
+    /// The scenario's path below the catalogue, without `.toml`.
     pub name: String,
-    /// The question.
+    /// The question that the scenario answers, in one line.
     pub question: String,
-    /// The tags.
+    /// Words to select the scenario by.
     pub tags: Vec<String>,
     /// How many cases a sampled run takes.
     pub sample: usize,
-    /// The file's text, for a record of it.
+    /// The file's text, to be recorded.
     pub text: String,
     pub(super) file: File,
     pub(super) axes: Vec<Axis>,
@@ -36,27 +37,28 @@ pub struct Scenario {
 /// One axis of the expansion. A key that is not swept is an axis of length 1.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
-    /// As in a case's id: the key, and from the second fault on its number.
+    /// The axis as it is named in a case's id: the key, with a number from the
+    /// second fault on.
     pub(super) name: String,
-    /// How many values.
+    /// Number of values on the axis.
     pub(super) len: usize,
-    /// Length of the longest value in an id.
+    /// Bytes of the longest value as it appears in an id.
     pub(super) width: usize,
-    /// Where the file gives its first value.
+    /// Where the file gives the first value, in bytes from its start.
     pub(super) span: Option<Range<usize>>,
 }
 
 impl Scenario {
     /// Reads the scenario called `name`.
     ///
-    /// Gives every mistake of the file at once; only where the text is not
-    /// TOML does the rest go unexamined, and a file that expands to too many
-    /// cases is told so when nothing else is wrong with it.
+    /// Returns all mistakes of the file at once, with two exceptions: if the
+    /// text is not TOML, the rest is not examined; and that a file expands to
+    /// too many cases is only checked if nothing else is wrong.
     pub fn parse(name: &str, source: &str) -> Result<Self, ScenarioError> {
         Self::parse_file(name, name, source)
     }
 
-    /// The same for a file that messages call `path`.
+    /// Reads a scenario from a file that messages call `path`.
     pub(super) fn parse_file(path: &str, name: &str, source: &str) -> Result<Self, ScenarioError> {
         let mut report = Report::default();
         let scenario = read::read(source, &mut report).and_then(|mut file| {
@@ -73,7 +75,7 @@ impl Scenario {
         }
     }
 
-    /// Of a file without mistakes.
+    /// The scenario of a file without mistakes.
     fn new(name: &str, text: &str, file: File) -> Self {
         let mut scenario = Scenario {
             name: match &file.scenario {
@@ -101,7 +103,7 @@ impl Scenario {
         scenario
     }
 
-    /// How many cases there are.
+    /// How many cases the scenario has.
     pub fn count(&self) -> usize {
         let lengths = self.axes.iter().map(|axis| axis.len);
         lengths.fold(1, usize::saturating_mul)
@@ -126,13 +128,13 @@ impl Scenario {
         })
     }
 
-    /// The case that takes from each axis the value with that index.
+    /// The case that takes the value with that index on each axis.
     pub(super) fn case(&self, digits: &[usize]) -> Case {
         let mut digits = digits.iter();
         self.build(&mut |_| digits.next().copied().unwrap_or_default())
     }
 
-    /// What a case's id begins with.
+    /// The beginning of each case's id.
     pub(super) fn stem(&self) -> String {
         match &self.file.id {
             Some(id) => id.value.clone(),
@@ -148,7 +150,8 @@ impl Scenario {
         }
     }
 
-    /// Builds a case; `choose` is asked once for each axis, in order.
+    /// Builds a case. `choose` is called once for each axis, in order, and
+    /// returns the index of a value.
     fn build(&self, choose: &mut dyn FnMut(&dyn Fn() -> Axis) -> usize) -> Case {
         let mut picker = Picker {
             choose,
@@ -224,7 +227,8 @@ impl Scenario {
                     At::Offsets(sweep) => {
                         io.sector + picker.pick(&name("at"), sweep).resolve(io.sectors)
                     }
-                    // `every` has become offsets; `same` is never the first.
+                    // `every` has been replaced by offsets, and the first fault
+                    // is never `same`.
                     At::Every(_) | At::Same(_) => first_sector.unwrap_or(io.sector),
                 },
                 times: picker.pick(&name("times"), &fault.times),
@@ -287,7 +291,8 @@ impl Scenario {
     }
 }
 
-/// A key of the table with that index among its like, as ids have it.
+/// The key as ids show it, for the table with that index: from the second table
+/// on with its number, as in `leg2`.
 fn numbered(key: &str, index: usize) -> String {
     match index {
         0 => key.to_owned(),
@@ -324,7 +329,7 @@ impl Picker<'_> {
         }
     }
 
-    /// The same for a key that may be left out.
+    /// Takes one value of a key that may be left out.
     fn pick_any<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>) -> Option<T> {
         sweep.as_ref().map(|sweep| self.pick(name, sweep))
     }

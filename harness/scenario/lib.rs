@@ -1,11 +1,11 @@
 //! Scenario files: one file, one question.
 //!
 //! A file is TOML in the terms of the block layer (scenarios/README.md). It is
-//! read once, by hand, so that every mistake in it is told at once with its
-//! place (`read`, `file`); its parts are checked against each other
-//! (`validate`); it is expanded to [`Case`]s (`expand`), or sampled
+//! read once, by hand, so that all mistakes are reported at once with their
+//! places (`read`, `file`). Its parts are checked against each other
+//! (`validate`). Then it is expanded to [`Case`]s (`expand`), or sampled
 //! (`sample`). Random scenarios over the whole format come from [`draw`].
-//! Nothing here does I/O but [`load`].
+//! Nothing here does I/O except [`load`].
 //!
 //! `file::File` is the only description of the format: reading, writing, the
 //! JSON Schema for editors and the expansion are all made from it.

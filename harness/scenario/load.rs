@@ -1,4 +1,4 @@
-//! Finds and reads scenario files: the only part of this module that does I/O.
+//! Finds and reads scenario files: the only part of this crate that does I/O.
 
 use super::error::LoadError;
 use super::expand::Scenario;
@@ -9,14 +9,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads all scenarios that `paths` name: files, and directories with all
-/// `.toml` files below them, in the order given, within a directory by name.
-/// A file that is named twice is read once.
+/// `.toml` files below them. They come in the order given, and within a
+/// directory by name. A file that is named twice is read once.
 ///
-/// A scenario is called by its path below the innermost directory called
-/// `scenarios`, or else by its directory's and its own name, so that its
-/// cases' ids are the same however it is named on the command line.
+/// A scenario's name is its path below the innermost directory called
+/// `scenarios`; if there is none, its directory's name and its own. So the ids
+/// of its cases do not depend on how the command line names it.
 ///
-/// All errors of all files are given.
+/// All errors of all files are returned.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, Vec<LoadError>> {
     let mut errors = Vec::new();
     let mut loaded = Vec::new();
@@ -75,8 +75,8 @@ fn find(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
     Ok(files)
 }
 
-/// Collects the scenario files below a directory, by name. Directories behind
-/// symbolic links are left alone: they may lead back up.
+/// Collects the scenario files below a directory, by name. It does not follow
+/// symbolic links to directories, since they may lead back up.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
     let unreadable = |source| LoadError::Read {
         path: directory.to_owned(),
@@ -100,7 +100,7 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// The text of a file.
+/// The text of a file, within the size limit.
 fn text(path: &Path) -> Result<String, LoadError> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -120,7 +120,7 @@ fn text(path: &Path) -> Result<String, LoadError> {
     })
 }
 
-/// What the scenario in the file at this absolute path is called.
+/// The name of the scenario in the file at this absolute path.
 fn name(path: &Path) -> String {
     let parts: Vec<String> = path
         .with_extension("")

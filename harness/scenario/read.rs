@@ -1,4 +1,4 @@
-//! From TOML to [`File`](super::file::File), telling every mistake on the way.
+//! From TOML to [`File`](super::file::File). Reports every mistake on the way.
 
 use super::error::Report;
 use super::file::{self, Range, Table};
@@ -9,17 +9,17 @@ use halfway_case::limits;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What can stand behind a key. A value that is refused is reported, and read
-/// as something that no later check stumbles on.
+/// What can stand behind a key. A value that is refused is reported, and then
+/// read as something that causes no further reports.
 pub(super) trait Read {
     /// Reads the value of `key`.
     fn read(key: &str, value: &Spanned<DeValue<'_>>, report: &mut Report) -> Self;
 }
 
-/// The table that has no header.
+/// How messages name the table without a header.
 const TOP: &str = "the scenario itself";
 
-/// Reads a whole file; `None` where it is not even TOML.
+/// Reads a whole file; `None` if it is not even TOML.
 pub(super) fn read(source: &str, report: &mut Report) -> Option<file::File> {
     let (document, errors) = DeTable::parse_recoverable(source);
     for error in &errors {

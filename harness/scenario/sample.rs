@@ -1,10 +1,11 @@
-//! The well-chosen few of a scenario's cases.
+//! A small, well-chosen part of a scenario's cases.
 //!
-//! All axes walk in step, each from its most telling value on: so each value
-//! of each axis comes up within the first cases, and after that in ever new
-//! company. A fault's `at` begins with the sectors where things go wrong (see
-//! [`telling`]); every axis goes on in ever finer halves, so that wherever the
-//! sample ends it has spread evenly. The choice depends on the file alone.
+//! All axes advance together, each from its most telling value on. So each
+//! value of each axis comes up within the first cases, and after that in new
+//! combinations. A fault's `at` begins with the sectors where things go wrong
+//! (see [`telling`]). Each axis continues in ever finer halves, so that
+//! wherever the sample ends, it has spread evenly. The choice depends on the
+//! file alone.
 
 use super::expand::Scenario;
 use super::sweep::At;
@@ -12,8 +13,8 @@ use halfway_case::Case;
 use std::collections::BTreeMap;
 
 impl Scenario {
-    /// At most `limit` cases, all different, chosen as the module says. Every
-    /// value of an axis that has no more than `limit` of them is among them.
+    /// At most `limit` cases, all different, chosen as described above. An axis
+    /// with no more than `limit` values has all of them in the sample.
     pub fn sample(&self, limit: usize) -> Vec<Case> {
         let orders = self.orders();
         (0..self.count().min(limit))
@@ -32,7 +33,7 @@ impl Scenario {
             .collect()
     }
 
-    /// For each axis its indices, most telling first.
+    /// For each axis its indices, the most telling first.
     fn orders(&self) -> Vec<Vec<usize>> {
         let mut faults = (self.file.fault.iter().enumerate()).filter_map(|(index, fault)| {
             match &fault.value.at {
@@ -63,17 +64,18 @@ impl Scenario {
                     .collect();
                 order.extend(spread);
                 let mut order = unique(order);
-                // Faults that are swept apart meet at different sectors first.
+                // Faults that are swept separately first meet at different
+                // sectors.
                 order.rotate_left(fault % axis.len);
                 order
             })
             .collect()
     }
 
-    /// Offsets in an I/O of that many sectors where resubmission is most
-    /// likely to go wrong: its ends, both sides of the first page's end, the
-    /// middle, then both sides of the first and the last seam between two
-    /// segments, splits, requests and regions.
+    /// Offsets in an I/O of that many sectors where resubmission is most likely
+    /// to go wrong: its ends, both sides of the first page's end, the middle,
+    /// then both sides of the first and the last boundary between two segments,
+    /// splits, requests and regions.
     fn telling(&self, sectors: u64) -> Vec<u64> {
         let last = sectors.saturating_sub(1);
         let mut offsets = vec![0, last, 7, 8, sectors / 2];
@@ -85,7 +87,8 @@ impl Scenario {
         unique(offsets)
     }
 
-    /// The seams inside of an I/O of that many sectors, a list for each cause.
+    /// The boundaries inside an I/O of that many sectors, a list for each
+    /// cause.
     fn seams(&self, sectors: u64) -> Vec<Vec<u64>> {
         let file = &self.file;
         let requests = file.io.requests.values().max().copied().unwrap_or(1);
@@ -122,9 +125,10 @@ impl Scenario {
     }
 }
 
-/// Step `step` of an axis of length `len` that walks beside axes that have
-/// `earlier` combinations: straight on, but one further whenever both come
-/// round together. So the first `earlier * len` steps are all different.
+/// Step `step` of an axis of length `len` beside axes that have `earlier`
+/// combinations. The axis goes straight on, but skips one whenever all axes
+/// would be back where they began together. So the first `earlier * len` steps
+/// are all different.
 fn stride(step: usize, earlier: usize, len: usize) -> usize {
     let common = gcd(earlier, len);
     let round = earlier / common * len;
@@ -135,7 +139,7 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// 0 to `len` in ever finer halves, after the two ends.
+/// 0 to `len` (exclusive): first the two ends, then ever finer halves.
 fn halves(len: usize) -> Vec<usize> {
     let mut order = vec![0, len.saturating_sub(1)];
     let mut step = len.next_power_of_two();
@@ -146,7 +150,7 @@ fn halves(len: usize) -> Vec<usize> {
     unique(order)
 }
 
-/// Without what came before.
+/// The items without repetitions.
 fn unique<T: Ord + Copy>(mut items: Vec<T>) -> Vec<T> {
     let mut seen = std::collections::BTreeSet::new();
     items.retain(|item| seen.insert(*item));

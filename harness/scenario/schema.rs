@@ -22,7 +22,8 @@ pub fn schema() -> String {
     text + "\n"
 }
 
-/// TOML has no null: a key without a value is left out.
+/// Removes null from the schema: TOML has none, and a key without a value is
+/// left out.
 fn without_null(schema: &mut Schema) {
     let is_null = |value: &Json| {
         value.is_null() || value == "null" || value.get("type").is_some_and(|kind| kind == "null")
@@ -45,7 +46,7 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// Schemas that are written where they are used, without a name.
+/// Writes the schema of these types where they are used, without a name.
 macro_rules! inline {
     ($type:ty, $generator:ident, $schema:expr $(, $param:ident)?) => {
         impl$(<$param: Value>)? JsonSchema for $type {

@@ -1,6 +1,6 @@
-//! "Did you mean".
+//! Guesses for "Did you mean".
 
-/// The candidate that is most likely meant by `word`, if any is near.
+/// The candidate that `word` most likely means, if one is near enough.
 pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     candidates
@@ -11,8 +11,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
         .map(|(_, candidate)| candidate)
 }
 
-/// From 0 to 1. A word that is part of the other, or one slip of the fingers
-/// away from it, is always near.
+/// Likeness of two words, from 0 to 1. A word that is part of the other, or one
+/// typing error away from it, is always near enough.
 fn likeness(word: &str, candidate: &str) -> f64 {
     let part = word.len() > 2 && (candidate.contains(word) || word.contains(candidate));
     let slip = word.len() > 1 && strsim::osa_distance(word, candidate) == 1;
@@ -24,7 +24,7 @@ fn likeness(word: &str, candidate: &str) -> f64 {
     }
 }
 
-/// "`a`, `b` or `c`".
+/// The words as "`a`, `b` or `c`".
 pub(super) fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {

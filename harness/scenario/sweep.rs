@@ -10,31 +10,31 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub(super) struct Given<T> {
     pub(super) value: T,
-    /// In bytes from the start of the file; `None` for a default.
+    /// Place in bytes from the start of the file; `None` for a default.
     pub(super) span: Option<Range<usize>>,
 }
 
-/// What one axis runs over. Empty only where the file's value was refused, so
-/// that checks of other values go on and never rest on it.
+/// The values of one axis. It is empty only if the file's value was refused;
+/// then checks of other values go on without it.
 #[derive(Clone, Debug)]
 pub(super) struct Sweep<T>(pub(super) Vec<Given<T>>);
 
-/// A plain list: not an axis.
+/// A plain list, which is no axis.
 #[derive(Clone, Debug)]
 pub(super) struct List<T> {
     pub(super) items: Vec<Given<T>>,
-    /// All of it, as in [`Given`].
+    /// Place of the whole list, as in [`Given`].
     pub(super) span: Option<Range<usize>>,
 }
 
 /// Where in the I/O a fault strikes.
 #[derive(Clone, Debug)]
 pub(super) enum At {
-    /// At every sector, one after the other.
+    /// At every sector in turn (`every`); with its place in the file.
     Every(Range<usize>),
-    /// Where the first fault does.
+    /// At the first fault's sector (`same`); with its place in the file.
     Same(Range<usize>),
-    /// At these.
+    /// At these offsets from the start of the I/O.
     Offsets(Sweep<Offset>),
 }
 
@@ -45,23 +45,23 @@ impl<T> From<T> for Given<T> {
 }
 
 impl<T> Sweep<T> {
-    /// A sweep of one value that the file does not hold.
+    /// A sweep of one value that is not in the file.
     pub(super) fn of(value: T) -> Self {
         Sweep(vec![value.into()])
     }
 
-    /// The values.
+    /// The values without their places.
     pub(super) fn values(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.0.iter().map(|given| &given.value)
     }
 
-    /// The given value for which `key` is smallest.
+    /// The value with the smallest `key`.
     pub(super) fn least<K: Ord>(&self, key: impl Fn(&T) -> K) -> Option<&Given<T>> {
         self.0.iter().min_by_key(|given| key(&given.value))
     }
 
     /// The values that are `bad`, one for each place in the file: a range is
-    /// named once, by its first bad value.
+    /// reported once, with its first bad value.
     pub(super) fn offenders(&self, bad: impl Fn(&T) -> bool) -> Vec<&Given<T>> {
         let mut found: Vec<&Given<T>> = self.0.iter().filter(|given| bad(&given.value)).collect();
         found.dedup_by(|a, b| a.span == b.span);
@@ -75,7 +75,7 @@ impl<T> Sweep<T> {
 }
 
 impl<T> List<T> {
-    /// A list that the file does not hold.
+    /// A list that is not in the file.
     pub(super) fn of(items: impl IntoIterator<Item = T>) -> Self {
         List {
             items: items.into_iter().map(Given::from).collect(),
@@ -85,7 +85,7 @@ impl<T> List<T> {
 }
 
 impl<T: Copy> List<T> {
-    /// The list for that many legs, where a single value stands for all.
+    /// The list for that many legs. A single value stands for all of them.
     pub(super) fn each(&self, legs: u8) -> Vec<T> {
         match self.items.as_slice() {
             [all] => vec![all.value; usize::from(legs)],

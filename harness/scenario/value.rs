@@ -16,31 +16,31 @@ use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
-/// A value was not what its key takes.
+/// A value is not what its key takes.
 pub(super) struct Mismatch {
-    /// Completes "must be".
+    /// What was expected; completes "must be".
     pub(super) expected: String,
-    /// What to do, when that can be guessed.
+    /// What to do, if that can be guessed.
     pub(super) help: Option<String>,
 }
 
 /// A value of a scenario file.
 pub(super) trait Value: Clone + PartialEq {
-    /// Reads it.
+    /// Reads the value from TOML; an error if it is no such value.
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch>;
-    /// Writes it.
+    /// Writes the value as TOML.
     fn to_toml(&self) -> toml::Value;
-    /// Describes it.
+    /// Describes the values that are allowed, for the JSON Schema.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 
-    /// Whether it can be swept as a range of numbers.
+    /// Whether the value can be swept as a range of numbers.
     const RANGE: bool = false;
     /// The value for one point of a range.
     fn from_number(_number: u64) -> Option<Self> {
         None
     }
 
-    /// The value as a word: in case ids and messages.
+    /// The value as a word, as it stands in case ids and messages.
     fn word(&self) -> String {
         match self.to_toml() {
             toml::Value::String(word) => word,
@@ -49,7 +49,7 @@ pub(super) trait Value: Clone + PartialEq {
     }
 }
 
-/// A mismatch without a guess, but for a number in quotes.
+/// A mismatch without a guess, except for a number in quotes.
 pub(super) fn mismatch(expected: impl Into<String>, value: &DeValue<'_>) -> Mismatch {
     let quoted = value
         .as_str()
@@ -145,9 +145,10 @@ impl Value for String {
     }
 }
 
-/// An enum of words, named by serde.
+/// An enum whose values are words, named by serde.
 pub(super) trait Word: Copy + PartialEq + Serialize + DeserializeOwned {
-    /// Describes it; with the variants' own words where the type has them.
+    /// Describes the words; with the variants' doc comments if the type has
+    /// them.
     fn word_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "enum": words::<Self>() })
     }
@@ -190,7 +191,7 @@ described_words!(
 pub(super) enum Target {
     /// dm-raid1, the `mirror` target.
     Raid1,
-    /// dm-multipath.
+    /// dm-multipath, the `multipath` target.
     Multipath,
 }
 
@@ -221,7 +222,7 @@ pub(super) fn all<T: Word>() -> impl Iterator<Item = T> {
     })
 }
 
-/// The words of an enum, as its derived `Deserialize` tells them.
+/// The words of an enum, as its derived `Deserialize` lists them.
 fn words<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Ask<'a>(&'a mut &'static [&'static str]);
     impl<'de> serde::Deserializer<'de> for Ask<'_> {

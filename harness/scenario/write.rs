@@ -5,10 +5,11 @@ use super::sweep::{At, Given, List, Sweep};
 use super::value::{Errno, Offset, Target};
 use halfway_case::{Case, Length};
 
-/// A scenario file that expands to `case` and nothing else, every value spelled out.
+/// A scenario file that expands to `case` and nothing else, with every value
+/// spelled out.
 ///
-/// Reading it back gives an equal case, whatever the file is called; this
-/// holds for cases that came out of a scenario.
+/// Reading it back gives an equal case, whatever the file is called. This holds
+/// for cases that came out of a scenario.
 pub fn case_file(case: &Case) -> String {
     let text = toml::to_string(&File::from(case)).unwrap_or_default();
     format!(

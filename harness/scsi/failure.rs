@@ -1,34 +1,35 @@
-//! The ways in which a disk reports a failure: what it answers, and how Linux handles
-//! the answer.
+//! The ways in which a disk reports a failure: its answer, and how Linux
+//! handles the answer.
 
 use crate::linux::{ATTEMPTS, EIO, ENODATA, EREMOTEIO, Handling, Progress};
 use crate::reply::{Reply, Response, Status};
 use crate::sense::{Key, Sense};
 use serde::{Deserialize, Serialize};
 
-/// Makes [`Failure`], its list, its names and its profiles of the rows.
+/// Makes [`Failure`], its list, its names and its profiles from the rows.
 macro_rules! failures {
     ($($(#[$attribute:meta])* $variant:ident = $name:literal => $profile:expr;)*) => {
-        /// A way to report a failure. What Linux makes of each is in `scsi_check_sense`,
-        /// `scsi_io_completion_action` (drivers/scsi), `sd_done` and `sd_completed_bytes`
-        /// (sd.c), and `virtscsi_complete_cmd`.
+        /// A way to report a failure. How Linux handles each is decided in
+        /// `scsi_check_sense`, `scsi_io_completion_action` (drivers/scsi),
+        /// `sd_done` and `sd_completed_bytes` (sd.c), and
+        /// `virtscsi_complete_cmd`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Failure {
             $($(#[$attribute])* #[serde(rename = $name)] $variant,)*
         }
 
         impl Failure {
-            /// All of them, in the order of the rows.
+            /// All ways, in the order of the rows.
             pub const ALL: &[Failure] = &[$(Failure::$variant,)*];
 
-            /// As in a scenario file.
+            /// The name, as in a scenario file.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Failure::$variant => $name,)*
                 }
             }
 
-            /// What is known of it.
+            /// The answer, and how Linux handles it.
             pub const fn profile(self) -> Profile {
                 match self {
                     $(Failure::$variant => $profile,)*
@@ -43,17 +44,18 @@ failures! {
     /// Not retried.
     MediumError = "medium-error" => MEDIUM_ERROR;
 
-    /// MEDIUM ERROR, WRITE ERROR - AUTO REALLOCATION FAILED, with the same.
-    /// Retried five times.
+    /// MEDIUM ERROR, WRITE ERROR - AUTO REALLOCATION FAILED, with INFORMATION
+    /// and residual. Retried five times.
     WriteError = "write-error" => Profile {
         reply: Reply::check(Sense::new(Key::MediumError, 0x0c, 2)),
         information: Information::BadBlock,
         residual: Residual::NotMoved,
-        // An ASC that is not among those of `scsi_check_sense`: NEEDS_RETRY.
+        // The ASC is not among those that `scsi_check_sense` knows, so the
+        // result is NEEDS_RETRY.
         linux: Handling { progress: Progress::Always, ..RETRIED },
     };
 
-    /// HARDWARE ERROR, INTERNAL TARGET FAILURE, with the same.
+    /// HARDWARE ERROR, INTERNAL TARGET FAILURE, with INFORMATION and residual.
     HardwareError = "hardware-error" => Profile {
         reply: Reply::check(Sense::new(Key::HardwareError, 0x44, 0)),
         information: Information::BadBlock,
@@ -62,8 +64,9 @@ failures! {
         linux: Handling { errno: EREMOTEIO, ..UNRECOVERED },
     };
 
-    /// MEDIUM ERROR that does not say where, as QEMU's own disks report it. Their residual
-    /// is nought then (`virtio_scsi_command_complete` in hw/scsi/virtio-scsi.c).
+    /// MEDIUM ERROR that does not say where, as QEMU's own disks report it.
+    /// Their residual is 0 then (`virtio_scsi_command_complete` in
+    /// hw/scsi/virtio-scsi.c).
     WithoutInformation = "without-information" => Profile {
         reply: UNRECOVERED_READ,
         information: Information::None,
@@ -75,7 +78,7 @@ failures! {
     AbortedCommand = "aborted-command" =>
         plain(Reply::check(Sense::new(Key::AbortedCommand, 0x4b, 0)), RETRIED);
 
-    /// Status BUSY.
+    /// Status BUSY, without sense data.
     Busy = "busy" => plain(Reply::Status(Status::Busy, None), ASKED_AGAIN);
 
     /// Status TASK SET FULL.
@@ -95,45 +98,46 @@ failures! {
         Handling { commands: Some(1), ..RETRIED },
     );
 
-    /// The command is never answered, until it is aborted. `virtscsi_eh_timed_out` starts
-    /// the timer anew, for ever; what an operator's reset gives back is `DID_RESET`, which
-    /// `scsi_io_completion` has tried again without counting (ACTION_RETRY).
+    /// The command is not answered until it is aborted. `virtscsi_eh_timed_out`
+    /// restarts the timer for ever. After an operator's reset the command ends
+    /// with `DID_RESET`, which `scsi_io_completion` retries without counting
+    /// (ACTION_RETRY).
     NoAnswer = "no-answer" => plain(Reply::Nothing, ASKED_AGAIN);
 
-    /// As [`Failure::MediumError`], with a residual of everything, as
-    /// scsi_debug reports it; a reader gets no data.
+    /// Like [`Failure::MediumError`], but the residual says that nothing was
+    /// transferred, as scsi_debug reports it. A reader gets no data.
     ResidualOfAll = "residual-of-all" => Profile {
         residual: Residual::Whole,
         linux: NO_PROGRESS,
         ..MEDIUM_ERROR
     };
 
-    /// As [`Failure::MediumError`], with a residual of nothing, as of an HBA that
-    /// does not count: INFORMATION alone says where.
+    /// Like [`Failure::MediumError`], but the residual is 0, as from an HBA
+    /// that does not count. Only INFORMATION says where.
     ResidualOfNone = "residual-of-none" => Profile {
         residual: Residual::Zero,
         ..MEDIUM_ERROR
     };
 
-    /// A lie: INFORMATION is the block before the command's first.
+    /// A lie: INFORMATION names the block before the command's first.
     InformationBefore = "information-before" => Profile {
         information: Information::Before,
         linux: NO_PROGRESS,
         ..MEDIUM_ERROR
     };
 
-    /// A lie: INFORMATION is the block behind the command's last.
+    /// A lie: INFORMATION names the block behind the command's last.
     InformationBehind = "information-behind" => Profile {
         information: Information::Behind,
         linux: NO_PROGRESS,
         ..MEDIUM_ERROR
     };
 
-    /// A lie: the residual is a block more than the whole transfer.
+    /// A lie: the residual is larger than the whole transfer by a block.
     ResidualTooLarge = "residual-too-large" => Profile {
         residual: Residual::TooLarge,
-        // Before 5.15 the arithmetic wraps, and INFORMATION decides; since then
-        // `scsi_set_resid` bounds the residual.
+        // Before 5.15 the subtraction wraps around, and INFORMATION decides.
+        // Since then `scsi_set_resid` bounds the residual.
         linux: Handling { progress: Progress::Before((5, 15)), ..UNRECOVERED },
         ..MEDIUM_ERROR
     };
@@ -148,22 +152,22 @@ failures! {
 /// What a disk answers to report a failure, and how Linux handles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The answer, its sense data without INFORMATION.
+    /// The answer; its sense data are without INFORMATION.
     pub reply: Reply,
-    /// What its sense data say of the place.
+    /// What INFORMATION in the sense data says of the place.
     pub information: Information,
-    /// What is said of the transfer.
+    /// What the residual says of the transfer.
     pub residual: Residual,
-    /// How Linux handles it.
+    /// How Linux handles the answer.
     pub linux: Handling,
 }
 
 /// What INFORMATION says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Information {
-    /// There is none.
+    /// The sense data have no INFORMATION.
     None,
-    /// The first bad block, where it is known.
+    /// The first bad block, if it is known.
     BadBlock,
     /// The block before the command's first.
     Before,
@@ -174,15 +178,15 @@ pub enum Information {
 /// What the residual says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Residual {
-    /// What was not moved.
+    /// The bytes that were not transferred.
     NotMoved,
-    /// Nothing was left over.
+    /// 0: everything was transferred.
     Zero,
-    /// Everything was.
+    /// The whole transfer: nothing was transferred.
     Whole,
-    /// A block more than everything.
+    /// The whole transfer and a block more.
     TooLarge,
-    /// A byte less than what was not moved.
+    /// A byte less than what was not transferred.
     Unaligned,
 }
 
@@ -196,7 +200,8 @@ const MEDIUM_ERROR: Profile = Profile {
     linux: UNRECOVERED,
 };
 
-/// An answer that tells nothing of blocks, to a command that has moved none.
+/// An answer that says nothing of blocks, to a command that has transferred
+/// none.
 const fn plain(reply: Reply, linux: Handling) -> Profile {
     Profile {
         reply,
@@ -206,7 +211,7 @@ const fn plain(reply: Reply, linux: Handling) -> Profile {
     }
 }
 
-/// MEDIUM ERROR with ASC 11h is not tried again: `BLK_STS_MEDIUM`.
+/// MEDIUM ERROR with ASC 11h is not retried: `BLK_STS_MEDIUM`.
 const UNRECOVERED: Handling = Handling {
     commands: Some(1),
     progress: Progress::Always,
@@ -214,14 +219,14 @@ const UNRECOVERED: Handling = Handling {
     of_path: false,
 };
 
-/// `sd_completed_bytes` needs VALID, a place within the command, and believes the
-/// residual where that says less.
+/// `sd_completed_bytes` needs VALID and a place within the command. It follows
+/// the residual if that leaves less.
 const NO_PROGRESS: Handling = Handling {
     progress: Progress::Never,
     ..UNRECOVERED
 };
 
-/// NEEDS_RETRY: tried again, and counted.
+/// NEEDS_RETRY: retried, and counted as an attempt.
 const RETRIED: Handling = Handling {
     commands: Some(ATTEMPTS),
     progress: Progress::Never,
@@ -229,7 +234,7 @@ const RETRIED: Handling = Handling {
     of_path: true,
 };
 
-/// ADD_TO_MLQUEUE, ACTION_RETRY: tried again, and not counted.
+/// ADD_TO_MLQUEUE, ACTION_RETRY: retried, and not counted.
 const ASKED_AGAIN: Handling = Handling {
     commands: None,
     ..RETRIED

@@ -1,4 +1,4 @@
-//! How a sense-giving target reports a fault.
+//! How the SCSI target reports a fault.
 
 use crate::failure::Failure;
 use crate::report::{Part, Report};
@@ -6,18 +6,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// How a sense-giving target reports a fault; as text, a word of
+/// How the SCSI target reports a fault. As text it is a word of
 /// [`FaultReport::all_words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultReport {
-    /// A command that covers the bad sector is answered so.
+    /// A command that contains the bad sector gets this answer.
     Answer(Report),
-    /// The command is not answered, and an operator takes the disk offline before
-    /// he resets it. (Where he only resets it, `no-answer` is an answer as above.)
+    /// The command is not answered, and an operator takes the disk offline
+    /// before resetting it. (Without the offline step it is
+    /// [`Failure::NoAnswer`], an answer as above.)
     Offline(Part),
-    /// The HBA is gone: all commands to the leg are answered with a bad target; with
-    /// a part from the first one on that covers the bad sector, a part of which is
-    /// done.
+    /// The HBA is gone: all commands to the leg are answered with a bad target.
+    /// With a part, this begins at the first command that contains the bad
+    /// sector, and that part of it is done.
     Gone(Part),
 }
 
@@ -32,8 +33,8 @@ impl Default for FaultReport {
 }
 
 impl FaultReport {
-    /// What a command that covers the bad sector is answered with, where it is not
-    /// that of any command.
+    /// The answer to a command that contains the bad sector; `None` if all
+    /// commands get the same answer.
     pub fn answer(self) -> Option<Report> {
         let failing = |part, failure| Some(Report { part, failure });
         match self {
@@ -44,23 +45,23 @@ impl FaultReport {
         }
     }
 
-    /// Whether the HBA is, or will be, gone.
+    /// Whether the HBA is gone, from the start or from the fault on.
     pub fn is_gone(self) -> bool {
         matches!(self, FaultReport::Gone(_))
     }
 
-    /// Whether an operator takes the disk offline.
+    /// Whether an operator takes the disk offline after it gave no answer.
     pub fn is_offline(self) -> bool {
         matches!(self, FaultReport::Offline(_))
     }
 
-    /// Whether there is a command without an answer.
+    /// Whether a command is left without an answer.
     pub fn is_silent(self) -> bool {
         let answer = self.answer();
         answer.is_some_and(|answer| answer.failure == Failure::NoAnswer)
     }
 
-    /// All that there are.
+    /// All reports, as words.
     pub fn all_words() -> Vec<String> {
         let answers = Part::ALL.into_iter().flat_map(|part| {
             Failure::ALL
@@ -86,7 +87,7 @@ impl fmt::Display for FaultReport {
     }
 }
 
-/// No word of [`FaultReport::all_words`].
+/// The text is no word of [`FaultReport::all_words`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no report")]
 pub struct NoSuchFaultReport(String);

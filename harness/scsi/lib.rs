@@ -1,13 +1,13 @@
-//! What a SCSI disk can report of a failure, and what Linux makes of it.
+//! What a SCSI disk can report of a failure, and how Linux handles that.
 //!
-//! * [`failure`]: the ways to report one, a row each: what the disk answers, and how
-//!   Linux handles that. A way more is a row more.
-//! * [`report`]: a failure, with or without a part of the command done before it, and
-//!   which errno of the storage stands for which.
-//! * [`fault`]: the same as scenarios name it, with what no single answer is: a disk that
-//!   is taken offline, an HBA that is gone.
-//! * [`reply`], [`sense`]: answers as they travel.
-//! * [`linux`]: what the kernel does about an answer.
+//! - [`failure`]: the ways to report a failure, one in each row: what the disk
+//!   answers, and how Linux handles the answer. Another way is another row.
+//! - [`report`]: a failure, with or without a part of the command done before
+//!   it, and which errno of the storage stands for which report.
+//! - [`fault`]: a report as scenarios name it. It also covers what is no single
+//!   answer: a disk that is taken offline, an HBA that is gone.
+//! - [`reply`], [`sense`]: answers as they are transferred.
+//! - [`linux`]: what the kernel does about an answer.
 
 pub mod failure;
 pub mod fault;

@@ -1,10 +1,11 @@
-//! What Linux makes of what a SCSI target reports: virtio_scsi's completion
-//! (`virtscsi_complete_cmd`), the mid layer's decision (`scsi_decide_disposition`,
-//! `scsi_check_sense`, `scsi_noretry_cmd`, `scsi_io_completion`), and sd's count
-//! of what is done (`sd_done`, `sd_completed_bytes`).
+//! How Linux handles the answers of a SCSI target: virtio_scsi's completion
+//! (`virtscsi_complete_cmd`), the mid layer's decision
+//! (`scsi_decide_disposition`, `scsi_check_sense`, `scsi_noretry_cmd`,
+//! `scsi_io_completion`), and sd's count of what is done (`sd_done`,
+//! `sd_completed_bytes`).
 //!
-//! Multipath's `REQ_FAILFAST_TRANSPORT` changes none of it: it forbids retries
-//! of a bus that is busy only (`scsi_noretry_cmd`).
+//! Multipath's `REQ_FAILFAST_TRANSPORT` changes none of this: it only forbids
+//! retries on a busy bus (`scsi_noretry_cmd`).
 
 use crate::failure::Failure;
 use crate::fault::FaultReport;
@@ -12,64 +13,67 @@ use crate::reply::{Reply, Response, Status};
 use crate::report::Part;
 use crate::sense::Key;
 
-/// `SD_MAX_RETRIES` in drivers/scsi/sd.h, and the first attempt.
+/// Attempts of a command: the first, and `SD_MAX_RETRIES` (5) retries
+/// (drivers/scsi/sd.h).
 pub const ATTEMPTS: u32 = 6;
 
 /// How Linux handles a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handling {
-    /// How many commands get this answer before it is taken for a failure;
-    /// `None`: the kernel asks again for as long as it does.
+    /// How many commands get this answer before the request fails. `None`: the
+    /// kernel retries as long as it gets the answer.
     pub commands: Option<u32>,
-    /// Whether what was done before the bad block is completed first.
+    /// Whether the part before the bad block is completed with success first.
     pub progress: Progress,
     /// The errno of the rest.
     pub errno: i32,
-    /// Whether another path may do better (`blk_path_error`).
+    /// Whether the failure is the path's, so that another path may succeed
+    /// (`blk_path_error`).
     pub of_path: bool,
 }
 
-/// Whether what was done before the bad block is completed first.
+/// Whether the part before the bad block is completed with success first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The request fails as a whole.
+    /// No: the request fails as a whole.
     Never,
-    /// It does.
+    /// Yes, on all releases.
     Always,
-    /// On releases before this one: their arithmetic wraps on a residual that is
-    /// larger than the transfer, and INFORMATION decides (the commit that
-    /// bounds it in `scsi_set_resid` is of 5.15).
+    /// Yes on releases before this one. Their subtraction wraps around if the
+    /// residual is larger than the transfer, and INFORMATION decides
+    /// (`scsi_set_resid` bounds the residual since 5.15).
     Before((u32, u32)),
 }
 
-/// `BLK_STS_IOERR`.
+/// `BLK_STS_IOERR`: the errno of a path's error.
 pub const EIO: i32 = 5;
-/// `BLK_STS_MEDIUM`.
+/// `BLK_STS_MEDIUM`: the errno of a bad medium.
 pub const ENODATA: i32 = 61;
-/// `BLK_STS_TARGET`.
+/// `BLK_STS_TARGET`: the errno of a target's own failure.
 pub const EREMOTEIO: i32 = 121;
 
 impl FaultReport {
-    /// How Linux handles it.
+    /// How Linux handles the report.
     pub fn handling(self) -> Handling {
         match self {
             FaultReport::Answer(answer) => answer.failure.profile().linux,
-            // What the reset gives back (`DID_RESET`) is tried again, and refused by a
-            // disk that is offline (`scsi_device_state_check` in `scsi_queue_rq`).
+            // The reset ends the command with `DID_RESET`. That is retried, and
+            // the retry is refused since the disk is offline
+            // (`scsi_device_state_check` in `scsi_queue_rq`).
             FaultReport::Offline(_) | FaultReport::Gone(_) => Failure::BadTarget.profile().linux,
         }
     }
 
-    /// How many commands of a request get an answer that is not wholly good, before
-    /// the request fails; `in_first_block`: nothing is good before the bad block.
-    /// `None`: it never does.
+    /// How many commands of a request get an answer that is not entirely good,
+    /// before the request fails. `in_first_block` says that no good block comes
+    /// before the bad one. `None`: the request never fails.
     pub fn commands(self, in_first_block: bool) -> Option<u32> {
         let failing = self.handling().commands?;
         Some(failing + u32::from(self.is_short() && !in_first_block))
     }
 
-    /// Whether the kernel completes what was done before the bad block, on that
-    /// release, where anything was.
+    /// Whether the kernel of that release completes the part before the bad
+    /// block, if there is one.
     pub fn completes_progress(self, release: (u32, u32)) -> bool {
         self.is_short()
             || match self.handling().progress {
@@ -89,18 +93,19 @@ impl FaultReport {
 /// What the kernel does about an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The command is done, as far as its residual says.
+    /// The command is done, except for its residual.
     Done,
-    /// It asks again, and counts.
+    /// The command is retried, and counted as an attempt.
     Retry,
-    /// It asks again.
+    /// The command is retried without being counted.
     Again,
     /// The request fails.
     Fail,
 }
 
-/// What the kernel does about an answer: the same knowledge as in
-/// [`Failure::profile`], of what was seen instead of what was asked for.
+/// What the kernel does about an answer. This is the same knowledge as in
+/// [`Failure::profile`], applied to an answer that was seen instead of a report
+/// that was asked for.
 pub fn decision(reply: Reply) -> Decision {
     match reply {
         Reply::Status(Status::Good, _) => Decision::Done,
@@ -112,7 +117,7 @@ pub fn decision(reply: Reply) -> Decision {
             _ => Decision::Fail,
         },
         Reply::Response(Response::TransportFailure) => Decision::Retry,
-        // Once somebody has reset the unit.
+        // It is retried once somebody has reset the unit.
         Reply::Nothing => Decision::Again,
         _ => Decision::Fail,
     }
@@ -124,7 +129,7 @@ mod tests {
     use crate::report::{Failed, Report};
     use rstest::rstest;
 
-    /// What is known of reports and what is known of answers are the same.
+    /// The profiles of reports and the decisions about answers must agree.
     #[rstest]
     fn an_answer_is_decided_as_its_profile_says(#[values(true, false)] located: bool) {
         for &failure in Failure::ALL {

@@ -1,25 +1,25 @@
-//! What a command is answered with.
+//! The answer to a SCSI command.
 
 use crate::sense::Sense;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a command is answered with.
+/// The answer to a SCSI command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// A SCSI status; with CHECK CONDITION sense data.
+    /// A SCSI status; CHECK CONDITION comes with sense data.
     Status(Status, Option<Sense>),
     /// A virtio-scsi response other than `VIRTIO_SCSI_S_OK`.
     Response(Response),
-    /// Nothing.
+    /// The command is not answered.
     Nothing,
-    /// The descriptors were too broken to answer in.
+    /// The descriptors were too broken to write an answer into.
     Malformed,
 }
 
 impl Reply {
-    /// CHECK CONDITION.
+    /// Status CHECK CONDITION with these sense data.
     pub const fn check(sense: Sense) -> Self {
         Reply::Status(Status::CheckCondition, Some(sense))
     }

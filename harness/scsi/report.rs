@@ -1,10 +1,10 @@
-//! What a failing block is reported as.
+//! How a failing block is reported.
 //!
-//! blkdebug fails a request with an errno and says nothing else; the errno
-//! crosses NBD and picks a line of the [`Reports`] table, which tells how the
-//! logical unit reports it. So the monitor of the storage daemon stays the only
-//! control of a running case: rules that wear off make sequences (a unit
-//! attention once, then a medium error, are two rules on one sector).
+//! blkdebug fails a request with an errno and says nothing else. The errno
+//! crosses NBD and selects a line of the [`Reports`] table, which says how the
+//! logical unit reports the failure. So the storage daemon's monitor is the
+//! only control of a running case. Rules that wear off make sequences: a unit
+//! attention once and then a medium error are two rules on one sector.
 
 use crate::failure::{Failure, Information, Residual};
 use crate::reply::{Reply, Status};
@@ -13,37 +13,38 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a command gets that could do a part of its blocks, before the failure.
+/// What a command that could do a part of its blocks gets before the failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// The failure itself.
+    /// The failure itself, at once.
     #[default]
     Nothing,
-    /// Status GOOD with a residual; the failure comes when the rest is tried.
+    /// Status GOOD with a residual. The failure comes when the kernel tries the
+    /// rest.
     ShortGood,
-    /// The same, with a residual of one byte less than the blocks that are
-    /// missing.
+    /// As [`Part::ShortGood`], but the residual is one byte less than the
+    /// missing blocks have.
     ShortGoodUnaligned,
 }
 
-/// How a failing block is reported. As text: a failure in kebab case, behind
-/// `short-good+` or `short-good-unaligned+`.
+/// How a failing block is reported. As text: a failure in kebab case,
+/// optionally after `short-good+` or `short-good-unaligned+`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Report {
-    /// Before it, where some blocks were good.
+    /// What comes before the failure, if some blocks were good.
     pub part: Part,
-    /// The failure.
+    /// How the failure itself is reported.
     pub failure: Failure,
 }
 
 impl Part {
-    /// All of them.
+    /// All parts, the default first.
     pub const ALL: [Part; 3] = [Part::Nothing, Part::ShortGood, Part::ShortGoodUnaligned];
 }
 
 impl Part {
-    /// What a report's text begins with.
+    /// The beginning of a report's text.
     pub const fn prefix(self) -> &'static str {
         match self {
             Part::Nothing => "",
@@ -52,7 +53,7 @@ impl Part {
         }
     }
 
-    /// What `text` begins with, and the rest of it.
+    /// The part that `text` begins with, and the rest of the text.
     pub fn split(text: &str) -> (Self, &str) {
         let named = [Part::ShortGood, Part::ShortGoodUnaligned].into_iter();
         let mut found =
@@ -62,7 +63,7 @@ impl Part {
 }
 
 impl Report {
-    /// The failure alone.
+    /// The failure alone, without a part before it.
     pub const fn of(failure: Failure) -> Self {
         Report {
             part: Part::Nothing,
@@ -70,7 +71,7 @@ impl Report {
         }
     }
 
-    /// A short transfer with GOOD status first.
+    /// A short transfer with GOOD status, then the failure.
     pub const fn short_good(failure: Failure) -> Self {
         Report {
             part: Part::ShortGood,
@@ -78,14 +79,15 @@ impl Report {
         }
     }
 
-    /// Whether the first bad block must be found. Where not, a command that
-    /// fails has done nothing.
+    /// Whether the first bad block must be found. If not, a command that fails
+    /// has done nothing.
     pub fn needs_location(self) -> bool {
         self.part != Part::Nothing || self.failure.profile().information != Information::None
     }
 
-    /// Whether a command that fails has moved what is good before the bad block.
-    /// Data for a reader stay with the target that says it transferred none.
+    /// Whether a command that fails has transferred the good blocks before the
+    /// bad one. If the target says that it transferred nothing, a reader does
+    /// not get their data.
     pub fn moves_what_is_good(self, reads: bool) -> bool {
         let withholds = self == Report::of(Failure::ResidualOfAll) && reads;
         self.needs_location() && !withholds
@@ -101,7 +103,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// A report that there is not.
+/// The text is no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no report; there are {failures}, each also behind {SHORT_GOOD} or \
@@ -122,30 +124,30 @@ impl FromStr for Report {
     }
 }
 
-/// Which errno stands for which report.
+/// A table: which errno of the storage stands for which report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reports(BTreeMap<u32, Report>);
 
-/// The errnos that cross NBD as they are (doc/proto.md of
-/// NetworkBlockDevice/nbd, "Error values"); any other arrives as EINVAL.
+/// The errnos that NBD transfers unchanged (doc/proto.md of
+/// NetworkBlockDevice/nbd, "Error values"). Any other arrives as EINVAL.
 pub mod errno {
     /// Operation not permitted.
     pub const EPERM: u32 = 1;
-    /// I/O error.
+    /// Input/output error, blkdebug's default.
     pub const EIO: u32 = 5;
     /// Out of memory.
     pub const ENOMEM: u32 = 12;
-    /// Invalid argument, and all that NBD has no number for.
+    /// Invalid argument, and all errnos that NBD has no number for.
     pub const EINVAL: u32 = 22;
-    /// No space.
+    /// No space left on the device.
     pub const ENOSPC: u32 = 28;
     /// Value too large.
     pub const EOVERFLOW: u32 = 75;
-    /// Not supported.
+    /// Operation not supported.
     pub const ENOTSUP: u32 = 95;
     /// The server is about to shut down.
     pub const ESHUTDOWN: u32 = 108;
-    /// All of them.
+    /// All errnos of the protocol.
     pub const ALL: [u32; 8] = [
         EPERM, EIO, ENOMEM, EINVAL, ENOSPC, EOVERFLOW, ENOTSUP, ESHUTDOWN,
     ];
@@ -175,44 +177,45 @@ impl Reports {
         self
     }
 
-    /// The errno that stands for `report`, where one does.
+    /// The errno that stands for `report`, if there is one.
     pub fn errno(&self, report: Report) -> Option<u32> {
         let mut lines = self.0.iter();
         lines.find_map(|(errno, known)| (*known == report).then_some(*errno))
     }
 
-    /// What `errno` is reported as; a medium error where the table has none.
+    /// The report for `errno`; a medium error if the table has none.
     pub fn report_for(&self, errno: u32) -> Report {
         let known = self.0.get(&errno).copied();
         known.unwrap_or(Report::of(Failure::MediumError))
     }
 }
 
-/// A failure where it happened.
+/// A command that failed, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed {
-    /// First block of the command.
+    /// First logical block of the command.
     pub lba: u64,
-    /// Its blocks.
+    /// Number of logical blocks of the command.
     pub blocks: u32,
-    /// Good blocks before the bad one; `None` where it was not looked for.
+    /// Number of good blocks before the bad one; `None` if nobody looked for
+    /// it.
     pub good: Option<u32>,
-    /// Bytes of a block.
+    /// Bytes of a logical block.
     pub block: u32,
 }
 
-/// What a failing command is answered with.
+/// The answer to a failing command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedReply {
-    /// The answer.
+    /// Status with sense data, or a response of the HBA.
     pub reply: Reply,
-    /// The residual in bytes of the command's own transfer, where it is not
+    /// The residual in bytes of the command's own transfer; `None` if it is
     /// what the good blocks leave.
     pub residual: Option<u32>,
 }
 
 impl Report {
-    /// What a command gets that failed so.
+    /// The answer to a command that failed like this.
     pub fn reply(self, failed: &Failed) -> FailedReply {
         let whole = failed.blocks.saturating_mul(failed.block);
         let good = failed.good.unwrap_or(0);

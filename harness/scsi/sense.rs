@@ -3,46 +3,47 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Sense keys that we report (SPC-4, table 48).
+/// Sense keys that the target reports (SPC-4, table 48).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Key {
     /// Nothing to report.
     NoSense = 0,
-    /// The medium is damaged there.
+    /// The medium is damaged there (MEDIUM ERROR).
     MediumError = 3,
-    /// The device is.
+    /// The device itself failed (HARDWARE ERROR).
     HardwareError = 4,
-    /// A command that cannot be carried out as it stands.
+    /// The command cannot be carried out as it is (ILLEGAL REQUEST).
     IllegalRequest = 5,
-    /// Something happened that the initiator must know first.
+    /// Something happened that the initiator must know first (UNIT ATTENTION).
     UnitAttention = 6,
-    /// The medium may not be written.
+    /// The medium may not be written (DATA PROTECT).
     DataProtect = 7,
-    /// The device gave the command up.
+    /// The device aborted the command (ABORTED COMMAND).
     AbortedCommand = 0xb,
 }
 
 /// What went wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sense {
-    /// Sense key.
+    /// Sense key: the class of the failure.
     pub key: Key,
-    /// Additional sense code.
+    /// Additional sense code (ASC).
     pub asc: u8,
-    /// Its qualifier.
+    /// Additional sense code qualifier (ASCQ).
     pub ascq: u8,
-    /// INFORMATION: the first logical block that failed.
+    /// INFORMATION: the first logical block that failed. `None` leaves VALID at
+    /// 0.
     pub information: Option<u64>,
 }
 
-/// How sense data are laid out.
+/// The two layouts of sense data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// 18 bytes, with 32 bits for INFORMATION.
     Fixed,
-    /// A header and descriptors, with 64 bits.
+    /// A header and descriptors, with 64 bits for INFORMATION.
     Descriptor,
 }
 
@@ -61,12 +62,13 @@ impl Sense {
     pub const PARAMETER_LENGTH: Sense = Sense::new(Key::IllegalRequest, 0x1a, 0);
     /// SAVING PARAMETERS NOT SUPPORTED.
     pub const NO_SAVED_PARAMETERS: Sense = Sense::new(Key::IllegalRequest, 0x39, 0);
-    /// LOGICAL UNIT COMMUNICATION FAILURE: our own storage is out of reach.
+    /// LOGICAL UNIT COMMUNICATION FAILURE: the target's own storage is out of
+    /// reach.
     pub const STORAGE_LOST: Sense = Sense::new(Key::HardwareError, 0x08, 0);
     /// NO ADDITIONAL SENSE INFORMATION.
     pub const NONE: Sense = Sense::new(Key::NoSense, 0, 0);
 
-    /// Without INFORMATION.
+    /// Sense data without INFORMATION.
     pub const fn new(key: Key, asc: u8, ascq: u8) -> Self {
         Sense {
             key,
@@ -76,7 +78,7 @@ impl Sense {
         }
     }
 
-    /// The same with INFORMATION.
+    /// The same sense data with INFORMATION.
     pub const fn at(self, lba: u64) -> Self {
         Sense {
             information: Some(lba),
@@ -84,8 +86,8 @@ impl Sense {
         }
     }
 
-    /// The bytes. An INFORMATION that the fixed format has no room for is left
-    /// out, its VALID bit with it (SPC-4, clause 4.5.3).
+    /// The bytes to send. If INFORMATION does not fit into the fixed format, it
+    /// is left out and VALID is 0 (SPC-4, clause 4.5.3).
     pub fn bytes(&self, format: Format) -> Vec<u8> {
         match format {
             Format::Fixed => {

@@ -1,4 +1,4 @@
-//! What must lie where, after each step of a soak.
+//! What must lie where after each step of a soak.
 
 use super::plan::Step;
 use halfway_case::verdict::{Difference, Witness};
@@ -22,8 +22,8 @@ impl Content {
         }
     }
 
-    /// Takes in a step that has come back: the first thing that is wrong with it,
-    /// if anything is. Every request must have succeeded.
+    /// Takes in a step that has come back, and returns the first thing that is
+    /// wrong with it. Every request must have succeeded.
     pub fn take(&mut self, step: &Step, report: &IoReport) -> Option<Difference> {
         let parts = step.io.parts();
         if report.ops.len() != parts.len() {
@@ -68,8 +68,8 @@ impl Content {
         None
     }
 
-    /// What is wrong with these `sectors` from `sector` on, whose content is
-    /// `spans`: the first thing, in words.
+    /// The first thing that is wrong with these `sectors` from `sector` on, in
+    /// words; `spans` is their content.
     pub fn wrong(&self, sector: u64, sectors: u64, spans: &[Span]) -> Option<String> {
         let mut next = 0;
         for span in spans {

@@ -1,10 +1,10 @@
 //! What a soak does, step by step.
 //!
-//! The plan keeps one lower device beyond doubt at any time, one that has no
-//! fault and has had none since it was last mended, so that a correct kernel
-//! loses no I/O: every step must succeed, and every read must be right. Where
-//! multipath queues (`queue_if_no_path`) all paths may fail, since an operator
-//! brings them back.
+//! The plan keeps one lower device *good* at any time: it has no fault, and has
+//! had none since it was last repaired. So a correct kernel loses no I/O: every
+//! step must succeed, and every read must be right. The exception is multipath
+//! that queues (`queue_if_no_path`): there all paths may fail, since an
+//! operator brings them back.
 
 use fastrand::Rng;
 use halfway_case::{Case, Fault, Filesystem, Io, Stack, Times, Vector};
@@ -13,41 +13,46 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-/// Longest I/O of a step in sectors, but for the first and the last.
+/// Longest I/O of a step in 512-byte sectors, except in the first and the last
+/// step.
 const LONGEST: u64 = 512;
 
-/// Most requests of a step in flight together, but for the first and the last.
+/// Most requests of a step in flight together, except in the first and the last
+/// step.
 const DEEPEST: u64 = 16;
 
-/// Beneath a file system every so many sectors of a lower device are bad: where a
-/// file lies is not ours to say. With eight times as many QEMU 7.2 takes a quarter of
-/// a minute to change them.
+/// Distance in 512-byte sectors between the bad sectors of a lower device
+/// beneath a file system. They are spread over the device, since the plan
+/// cannot know where a file lies. With eight times as many QEMU 7.2 takes a
+/// quarter of a minute to change them.
 const SPREAD: u64 = 256;
 
 /// Most faults that one lower device has at a time.
 const FAULTS: usize = 2;
 
-/// More faults than these are not told one by one.
+/// If an action arms more faults than these, its words do not list them one by
+/// one.
 const MANY: usize = 8;
 
-/// `EIO`.
+/// `EIO`: the errno of each fault.
 const EIO: i32 = 5;
 
-/// One step: what is done first, an I/O, and what is done while it is in flight.
+/// One step: an action before the I/O, the I/O, and an action while it is in
+/// flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its number; 0 writes all of the area.
+    /// Number of the step. Step 0 writes the whole area.
     pub index: u32,
-    /// Done before the I/O is started.
+    /// The action before the I/O is started.
     pub before: Option<Action>,
-    /// The I/O.
+    /// The I/O of the step.
     pub io: Io,
-    /// Done once the I/O was started.
+    /// The action once the I/O has been started.
     pub meanwhile: Option<Action>,
 }
 
 impl Step {
-    /// The generation of what it writes.
+    /// The generation of what the step writes; 0 is never written.
     pub fn generation(&self) -> u32 {
         self.index + 1
     }
@@ -56,43 +61,44 @@ impl Step {
 /// Something that is done to the stack or to its disks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Exactly these faults are armed from now on.
+    /// From now on exactly these faults are armed.
     Arm(Vec<Fault>),
-    /// multipath: a path is failed by message.
+    /// multipath: a path is failed by a message to the target.
     FailPath(u8),
-    /// multipath: a path is reinstated by message.
+    /// multipath: a path is reinstated by a message to the target.
     ReinstatePath(u8),
     /// The device is suspended without flush, and resumed.
     Suspend,
-    /// No fault is armed any more, and the stack is made whole: all paths are
+    /// All faults are removed and the stack is repaired: all paths are
     /// reinstated, or a mirror is loaded that synchronises this leg from the
     /// others.
     Mend(u8),
 }
 
-/// The steps of a soak, without end; [`Plan::last`] gives the one that ends it.
+/// The steps of a soak, without end. [`Plan::last`] gives the step that ends
+/// it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     rng: Rng,
     seed: u64,
     legs: u8,
-    /// First sector and length of the area.
+    /// First sector and length of the area, in 512-byte sectors.
     area: (u64, u64),
-    /// Whether the target holds a failed write until the mirror is mended, or
-    /// I/O without a path until one is back.
+    /// Whether the target holds a failed write until the mirror is repaired
+    /// (`mirror`), or I/O without a path until one is back (`queues`).
     mirror: bool,
     queues: bool,
-    /// Whether faults lie all over the device.
+    /// Whether faults are spread all over the device.
     spread: bool,
     index: u32,
     armed: Vec<Fault>,
-    /// Lower devices that may be failed: they have had faults, or were failed by
-    /// message, and were not mended since.
+    /// Lower devices that may have failed: they have had faults, or were failed
+    /// by a message, and have not been repaired since.
     doubtful: BTreeSet<u8>,
 }
 
 impl Plan {
-    /// The plan of a case under its seed.
+    /// The plan of a case for its seed.
     pub fn new(case: &Case, seed: u64) -> Self {
         let files = (case.soak.as_ref()).is_some_and(|soak| soak.filesystem != Filesystem::None);
         Plan {
@@ -135,13 +141,15 @@ impl Plan {
         step
     }
 
-    /// The step that ends the soak here: all is mended, and the area is read.
+    /// The step that ends the soak here: everything is repaired, and the area
+    /// is read.
     pub fn last(&mut self) -> Step {
         let action = self.mend();
         self.whole(Op::Read, Some(action))
     }
 
-    /// Over a file system: what ends with faults to begin a round with.
+    /// Over a file system: the actions before a round. The last of them arms
+    /// faults.
     pub fn begin(&mut self) -> Vec<Action> {
         const TRIES: u32 = 16;
         let io = self.io();
@@ -156,15 +164,16 @@ impl Plan {
         actions
     }
 
-    /// Over a file system: a pause, and what is done then.
+    /// Over a file system: a pause, and the action after it.
     pub fn pause(&mut self) -> (Duration, Option<Action>) {
         let pause = Duration::from_millis(self.rng.u64(10..=150));
         let io = self.io();
-        // Little of what a file system does meets a fault, so that there must be
-        // some most of the time, on one lower device after the other.
+        // Few of a file system's requests meet a fault. So there must be faults
+        // most of the time, on one lower device after the other.
         let action = match self.rng.u8(..8) {
             0 => Some(Action::Suspend),
-            // All of a mirror is synchronised again, which takes a while.
+            // After this the whole mirror is synchronised again, which takes a
+            // while.
             1..2 => self.heal(),
             2..4 if !self.mirror => self.heal(),
             _ => self.arm(&io),
@@ -172,7 +181,7 @@ impl Plan {
         (pause, action)
     }
 
-    /// The next step towards a stack that is whole.
+    /// The next action towards a stack that is whole.
     fn heal(&mut self) -> Option<Action> {
         match self.mirror {
             true if self.doubtful.is_empty() => None,
@@ -182,22 +191,23 @@ impl Plan {
         }
     }
 
-    /// Over a file system: the seed of what is written in that round, whatever was
-    /// drawn before.
+    /// Over a file system: the seed for the content of that round. It does not
+    /// depend on what was drawn before.
     pub fn round(&self, round: u32) -> u32 {
         Rng::with_seed(self.seed ^ u64::from(round)).u32(1..)
     }
 
-    /// All is mended.
+    /// The action that repairs everything.
     pub fn mend(&mut self) -> Action {
         let leg = self.doubtful();
         self.armed.clear();
         self.doubtful.clear();
-        // The last leg, so that the first is what the others are made from.
+        // With no leg in doubt the last one, since the others are synchronised
+        // from the first.
         Action::Mend(leg.unwrap_or(self.legs.saturating_sub(1)))
     }
 
-    /// The leg of a mirror that may be failed, if one may be.
+    /// The leg of a mirror that may have failed, if there is one.
     pub fn doubtful(&self) -> Option<u8> {
         self.doubtful.first().copied()
     }
@@ -266,7 +276,7 @@ impl Plan {
         }
     }
 
-    /// Something that may be done now; nothing, where what was drawn may not be.
+    /// An action that is possible now; `None` if the one that was drawn is not.
     fn action(&mut self, io: &Io) -> Option<Action> {
         match self.rng.u8(..10) {
             0..5 => self.arm(io),
@@ -284,17 +294,18 @@ impl Plan {
         }
     }
 
-    /// Whether a lower device may fail: another one is beyond doubt then.
+    /// Whether a lower device may fail now, that is whether another one stays
+    /// good.
     fn may_fail(&self, leg: u8) -> bool {
         let known = self.doubtful.contains(&leg);
         match self.mirror {
-            // What a failed leg missed is known to nobody once another fails.
+            // A mirror forgets what a failed leg missed once another leg fails.
             true => known || self.doubtful.is_empty(),
             false => self.queues || known || self.doubtful.len() + 1 < usize::from(self.legs),
         }
     }
 
-    /// One more fault, most often one that the I/O meets.
+    /// Adds one fault, most often one that the I/O meets.
     fn arm(&mut self, io: &Io) -> Option<Action> {
         let leg = self.rng.u8(..self.legs);
         let meant = self.rng.u8(..4) != 0;
@@ -333,7 +344,7 @@ impl Plan {
         Some(Action::Arm(self.armed.clone()))
     }
 
-    /// Faults all over a lower device that has none.
+    /// Spreads faults all over a lower device that has none.
     fn arm_all_over(&mut self, leg: u8, op: Op, times: Times) -> Option<Action> {
         let (from, sectors) = self.area;
         let first = self.rng.u64(..SPREAD);
@@ -353,7 +364,7 @@ impl Plan {
         Some(Action::Arm(self.armed.clone()))
     }
 
-    /// A path loses its faults, and stays as it is.
+    /// Removes the faults of a path, which may stay failed.
     fn disarm(&mut self) -> Option<Action> {
         let fault = self.rng.usize(..self.armed.len().max(1));
         let path = self.armed.get(fault)?.leg;
@@ -361,7 +372,7 @@ impl Plan {
         Some(Action::Arm(self.armed.clone()))
     }
 
-    /// A path without faults that may be failed is reinstated.
+    /// Reinstates a path without faults that may have failed.
     fn reinstate(&mut self) -> Option<Action> {
         let has_none = |path: &&u8| !self.armed.iter().any(|fault| fault.leg == **path);
         let paths: Vec<u8> = self.doubtful.iter().filter(has_none).copied().collect();

@@ -2,21 +2,21 @@
 
 use halfway_case::Filesystem;
 
-/// A program of the guest with its arguments; `{}` stands for the block device.
+/// A program of the guest with its arguments. `{}` stands for the block device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What it is for, in a word or two.
+    /// What the program is for, in a word or two.
     pub purpose: &'static str,
-    /// Absolute path and arguments.
+    /// Absolute path of the program, then its arguments.
     pub argv: Vec<String>,
-    /// Variables of its environment.
+    /// Environment variables, as (name, value).
     pub env: Vec<(String, String)>,
 }
 
-/// I/Os that fio writes in one round; it reads each of them at least twice.
+/// I/Os that fio writes in one round. It reads each of them at least twice.
 pub const ROUND: u32 = 768;
 
-/// How many rounds make that many I/Os.
+/// How many rounds are needed for that many I/Os.
 pub fn rounds(count: u32) -> u32 {
     count.div_ceil(ROUND).max(1)
 }
@@ -29,8 +29,8 @@ fn call(purpose: &'static str, line: &str) -> Call {
     }
 }
 
-/// Makes the file system. Nothing is discarded first, and nothing is left to be
-/// made later by the kernel.
+/// Makes the file system. Nothing is discarded first, and nothing is left for
+/// the kernel to initialise later.
 pub fn make(filesystem: Filesystem) -> Option<Call> {
     match filesystem {
         Filesystem::None => None,
@@ -38,8 +38,9 @@ pub fn make(filesystem: Filesystem) -> Option<Call> {
             "making ext4",
             "/sbin/mke2fs -q -F -t ext4 -E nodiscard,lazy_itable_init=0,lazy_journal_init=0 {}",
         )),
-        // mkfs.xfs makes file systems below 300 MB for xfstests only, which it
-        // knows by these (`validate_supported` in mkfs/xfs_mkfs.c).
+        // mkfs.xfs makes file systems below 300 MB only for xfstests, which it
+        // recognises by these variables (`validate_supported` in
+        // mkfs/xfs_mkfs.c).
         Filesystem::Xfs => Some(Call {
             env: ["TEST_DIR", "TEST_DEV", "QA_CHECK_FS"]
                 .map(|name| (name.to_owned(), "1".to_owned()))
@@ -49,7 +50,7 @@ pub fn make(filesystem: Filesystem) -> Option<Call> {
     }
 }
 
-/// Looks at the unmounted file system and changes nothing.
+/// Checks the unmounted file system without changing it.
 pub fn check(filesystem: Filesystem) -> Option<Call> {
     match filesystem {
         Filesystem::None => None,
@@ -58,8 +59,8 @@ pub fn check(filesystem: Filesystem) -> Option<Call> {
     }
 }
 
-/// A round of writes, direct and through the page cache, each read back and held
-/// against its checksum.
+/// A round of writes, direct and through the page cache. Each is read back and
+/// compared with its checksum.
 pub fn work(seed: u32) -> Call {
     fio("fio writing", seed, "")
 }

@@ -1,10 +1,12 @@
-//! What is seen of a soak in which nothing goes wrong, to try its judges on.
+//! The observation of a soak in which nothing goes wrong, to test its judges
+//! with.
 
 use crate::Step;
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{IoReport, Op, OpReport};
 
-/// What a step reports where nothing goes wrong, with this content.
+/// The report of a step in which nothing goes wrong. `content` gives the
+/// generation and request of each sector.
 pub fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
     let spans = |sector: u64, sectors: u64| {
         let each = (0..sectors).map(|at| {
@@ -41,7 +43,7 @@ pub fn report(step: &Step, content: impl Fn(u64) -> (u32, u16)) -> IoReport {
     }
 }
 
-/// The writer of each sector that a list of steps leaves behind.
+/// Who wrote a sector last in these steps, as (generation, request).
 pub fn writer(steps: &[Step], sector: u64) -> (u32, u16) {
     let wrote = |step: &Step| {
         let parts = step.io.parts().into_iter().enumerate();

@@ -11,7 +11,7 @@ const MIRROR: &str = "[legs]\nsize = 16384\n";
 const PATHS: &str = "[stack]\ntarget = \"multipath\"\n[legs]\ncount = 3\n";
 const QUEUED: &str = "[stack]\ntarget = \"multipath\"\nqueue_if_no_path = true\n";
 
-/// A case with this stack.
+/// A soak with this stack.
 fn case(stack: &str) -> Case {
     let text = format!(
         "question = \"?\"\n{stack}[io]\nsector = 64\nsectors = 2000\n[soak]\ncount = 100\n"
@@ -53,8 +53,8 @@ proptest! {
         }
     }
 
-    /// A lower device is beyond doubt if it has no fault, and was mended since it
-    /// had one.
+    /// A lower device is good if it has no fault, and has been repaired since
+    /// it had one.
     #[test]
     fn one_lower_device_is_always_beyond_doubt(seed: u64, mirror: bool) {
         let case = case(if mirror { MIRROR } else { PATHS });
@@ -88,7 +88,8 @@ proptest! {
         prop_assert!(matches!(plan.last().before, Some(Action::Mend(_))));
     }
 
-    /// Over a file system as well: and there are faults when a round begins.
+    /// This holds over a file system as well, and there are faults when a round
+    /// begins.
     #[test]
     fn a_round_begins_with_faults_and_leaves_one_lower_device(seed: u64, mirror: bool) {
         let mut case = case(if mirror { MIRROR } else { PATHS });
@@ -141,7 +142,7 @@ proptest! {
     }
 }
 
-/// Not every seed need have everything, but a handful must.
+/// A single seed need not have every action, but a handful of seeds must.
 #[test]
 fn a_mix_has_everything_in_it() {
     for (stack, actions) in [(MIRROR, 3), (PATHS, 4)] {

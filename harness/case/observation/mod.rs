@@ -1,5 +1,5 @@
-//! All that was seen of a case: plain data, recorded with a failure and judged
-//! again whenever the judge gets better.
+//! Everything that was seen while a case ran. It is plain data: it is recorded
+//! with a failure, and judged again whenever the judge gets better.
 
 use halfway_crash::{self as crash, Crash};
 pub mod soak;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Member {
-    /// A leg of the mirror.
+    /// A leg of the mirror or a path of the multipath, by its index.
     Leg(u8),
     /// The disk of the mirror's log.
     Log,
@@ -34,26 +34,27 @@ impl std::fmt::Display for Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
-    /// At the device model, above blkdebug: what the guest asked for and what
-    /// it was answered (QEMU's trace log).
+    /// At the device model, above blkdebug: what the guest asked for and the
+    /// answer it got (QEMU's trace log).
     Device,
-    /// At the medium, beneath blkdebug: what was let through (our NBD server).
+    /// At the medium, beneath blkdebug: what was let through (the project's own
+    /// NBD server).
     Medium,
 }
 
-/// What a leg was asked to do.
+/// The operation of a request to a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// Read.
+    /// Reads sectors from the medium.
     Read,
-    /// Write.
+    /// Writes sectors to the medium.
     Write,
-    /// Flush.
+    /// Flushes the disk's volatile cache.
     Flush,
-    /// Discard.
+    /// Discards (unmaps) sectors.
     Discard,
-    /// Write zeroes.
+    /// Writes zeros without sending them.
     WriteZeroes,
 }
 
@@ -69,38 +70,39 @@ impl From<Op> for Command {
     }
 }
 
-/// One request that reached a leg, by the host's own account.
+/// One request that reached a leg, by the host's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Position among all entries of one layer, by arrival.
+    /// Position among all entries of one layer, in the order of arrival.
     pub order: u64,
-    /// Which disk.
+    /// The disk that got the request.
     pub member: Member,
-    /// Where it was seen.
+    /// The layer at which it was seen.
     pub layer: Layer,
-    /// What it was.
+    /// The operation that was asked for.
     pub command: Command,
-    /// First sector on the disk (of no meaning for a flush).
+    /// First 512-byte sector on the disk; no meaning for a flush.
     pub sector: u64,
-    /// Sectors.
+    /// Length in 512-byte sectors.
     pub sectors: u64,
-    /// 0, the errno as a negative number, or `None` while it has no answer.
+    /// 0, or the errno as a negative number; `None` while there is no answer.
     pub result: Option<i32>,
-    /// Its own words, where it is the target of our own that was asked.
+    /// What the SCSI target says of the command; `None` on other controllers.
     #[serde(default, alias = "told", skip_serializing_if = "Option::is_none")]
     pub target_reply: Option<TargetReply>,
 }
 
-/// What a target of our own did with a command, and what it said.
+/// What the project's own SCSI target did with a command, and what it answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetReply {
-    /// Operation code of the command.
+    /// Operation code of the command (SCSI).
     pub opcode: u8,
-    /// Sectors that it moved, from the command's first on.
+    /// 512-byte sectors that it transferred, from the command's first sector
+    /// on.
     pub good: u64,
-    /// What it answered.
+    /// Status and sense data that it answered with.
     pub answer: Reply,
-    /// Residual in bytes, as it was told.
+    /// Residual in bytes, as reported to the guest.
     pub residual: u32,
 }
 
@@ -117,28 +119,29 @@ impl std::fmt::Display for TargetReply {
 /// What lies on a leg in a range, seen from the host, without the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Medium {
-    /// Which disk.
+    /// The disk that was examined.
     pub member: Member,
-    /// First sector that was examined, on the disk; [`Span::at`] counts from
-    /// here.
+    /// First 512-byte sector on the disk that was examined; [`Span::at`] counts
+    /// from here.
     pub sector: u64,
-    /// What is there.
+    /// The content of the examined range.
     pub spans: Vec<Span>,
-    /// Sectors outside of the examined range that were written in the case,
+    /// Sectors outside of the examined range that were written during the case,
     /// as (first, count).
     pub strays: Vec<(u64, u64)>,
 }
 
-/// What a mirror's log says of itself on its disk, seen from the host.
+/// A mirror's log as it lies on its disk, seen from the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirtyLog {
-    /// Regions that it counts; 0 where no log lies there.
+    /// Number of regions in the log; 0 if there is no log on the disk.
     pub regions: u64,
-    /// Of these the clean ones: after a restart their legs are taken for alike.
+    /// Numbers of the clean regions. After a restart the legs count as equal
+    /// there.
     pub clean: Vec<u64>,
 }
 
-/// How the guest ended, if it did.
+/// Whether the guest still lived at the end, or how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Liveness {
@@ -146,30 +149,31 @@ pub enum Liveness {
     Alive,
     /// It answers, but the stack could not be taken down.
     Dirty(String),
-    /// It no longer answered in the time it was given.
+    /// It did not answer in the time it was given.
     Silent,
-    /// QEMU ended by itself, as the guest does when it panics.
+    /// QEMU exited by itself, as it does when the guest panics.
     Exited(String),
 }
 
-/// What an operator, dmeventd or multipathd, did while the target held an I/O:
-/// for a mirror, suspend without flush, load a table without the failed legs,
-/// resume; for multipath, reinstate one path after the other, and give up.
+/// What an operator, dmeventd or multipathd did while the target held an I/O.
+/// For a mirror: suspend without flush, load a table without the failed legs,
+/// resume. For multipath: reinstate one path after the other, and give up in
+/// the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repair {
-    /// Status before it.
+    /// Status of the stack before the repair.
     pub status: DmStatus,
     /// What was done, in order: a new table's target type and parameters, or
-    /// messages.
-    #[serde(alias = "interventions")]
+    /// messages to the target.
+    #[serde(alias = "deeds")]
     pub interventions: Vec<String>,
-    /// State of the I/O after it.
+    /// State of the I/O after the repair.
     pub io: IoState,
 }
 
-/// Something that the harness did while the I/O was pending, in the part of an operator,
-/// a daemon or the hardware: what may have brought a request back, and was not the
-/// kernel's own doing.
+/// Something that the harness did while the I/O was pending, acting as an
+/// operator, a daemon or the hardware. It may have brought a request back that
+/// the kernel would not have brought back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intervention {
@@ -177,11 +181,12 @@ pub enum Intervention {
     FailPath(u8),
     /// `reinstate_path` of that disk.
     ReinstatePath(u8),
-    /// `fail_if_no_path` to the multipath, or to that of this leg of a mirror.
+    /// `fail_if_no_path` was sent to the multipath, or to the one that is this
+    /// leg of a mirror.
     GiveUp(u8),
-    /// The HBA of that disk, which was lost, is there again.
+    /// The HBA of that disk, which was lost, is back.
     HbaBack(u8),
-    /// A reset of that disk, which had left a command without an answer.
+    /// That disk, which had left a command without an answer, was reset.
     Reset(u8),
     /// The stack was suspended.
     Suspend,
@@ -189,7 +194,7 @@ pub enum Intervention {
     Load,
     /// The stack was resumed, with the new table if there is one.
     Resume,
-    /// The request that this one of the case's holds kept at its disk was let go.
+    /// The hold with this index in the case released its request.
     Release(u8),
 }
 
@@ -209,64 +214,66 @@ impl std::fmt::Display for Intervention {
     }
 }
 
-/// What a suspension without flush and a resume, with all faults off, showed of an I/O that
-/// had not come back in its time though the mirror called every leg good. They make a
-/// mirror give back all that it holds (`mirror_presuspend`). No repair: nobody had a reason
-/// for one.
+/// What a suspension without flush and a resume showed of an I/O that had not
+/// come back in time although the mirror showed every leg as good. All faults
+/// were off by then. A suspension makes a mirror give back everything that it
+/// holds (`mirror_presuspend`). This is no repair, since there was nothing to
+/// repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AfterSuspend {
-    /// Status after it; `None` where the suspension never ended.
+    /// Status of the stack afterwards; `None` if the suspension never ended.
     pub status: Option<DmStatus>,
-    /// State of the I/O after it.
+    /// State of the I/O afterwards.
     pub io: IoState,
 }
 
-/// What came of a disk that was unplugged with a request in flight, once the I/O
-/// had come back.
+/// What became of a disk that was unplugged with a request in flight, once the
+/// I/O had come back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unplugged {
-    /// Whether the guest took it from its list of disks.
+    /// Whether the guest removed the disk from its list of disks.
     pub gone: bool,
-    /// The disk plugged again; `None` while it was not.
+    /// The disk after it was plugged in again; `None` if it was not.
     pub again: Option<PluggedAgain>,
 }
 
-/// A disk that was plugged again.
+/// A disk that was plugged in again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluggedAgain {
-    /// What the guest calls it now.
+    /// The disk as the guest names it now.
     pub disk: Disk,
     /// Status of the stack after its table was loaded again with this disk.
     pub status: DmStatus,
-    /// A read of the whole range of the I/O, after that.
+    /// State of a read of the I/O's whole range after that.
     pub io: IoState,
-    /// What reached the disks since the disk was back.
+    /// What reached the disks since this disk was back.
     pub journal: Vec<Entry>,
 }
 
-/// What a kernel said, on its console and in its log.
+/// What a kernel wrote on its console and in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelText {
-    /// The console: what is urgent, and of a kernel that dies all of it.
+    /// The console: urgent messages only, but everything from a kernel that
+    /// dies.
     pub console: String,
-    /// The log, which has the rest too.
+    /// The log, which has the other messages too.
     pub log: Vec<KernelMessage>,
 }
 
 impl KernelText {
-    /// Whether it said nothing.
+    /// Whether the kernel wrote nothing.
     pub fn is_empty(&self) -> bool {
         self.console.is_empty() && self.log.is_empty()
     }
 
-    /// The most telling crash in it.
+    /// The most telling crash in the text.
     pub fn crash(&self) -> Option<Crash> {
         crash_in(&self.log, &self.console)
     }
 }
 
-/// The log has all lines of a report, the console of a kernel that lives the urgent
-/// ones.
+/// Finds a crash. The log has all lines of a report; the console of a kernel
+/// that lives has only the urgent ones.
 fn crash_in<'m>(log: impl IntoIterator<Item = &'m KernelMessage>, console: &str) -> Option<Crash> {
     let lines: Vec<&str> = (log.into_iter())
         .map(|message| message.text.as_str())
@@ -274,101 +281,100 @@ fn crash_in<'m>(log: impl IntoIterator<Item = &'m KernelMessage>, console: &str)
     crash::find_in(&[&lines.join("\n"), console])
 }
 
-/// All that was seen of a case.
+/// Everything that was seen while a case ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
-    /// The case's seed: every sector's content is derived from it.
+    /// The case's seed. Every sector's content is derived from it.
     pub seed: u64,
-    /// Kernel release of the guest.
+    /// Kernel release of the guest (`uname -r`).
     pub release: String,
-    /// The guest's disks, with the limits they have before the case.
+    /// The guest's disks, with their limits from before the case.
     pub disks: Vec<(Member, Disk)>,
-    /// The dm device.
+    /// The dm device, with its limits.
     pub dm: Option<(Dev, Limits)>,
-    /// What the guest refused of the set-up, if it did.
+    /// The step of the set-up that the guest refused, if it did.
     pub refusal: Option<Refusal>,
-    /// What reached the disks while the stack was set up, in cases in which
-    /// something fails then.
+    /// What reached the disks while the stack was set up. Only recorded for
+    /// cases in which something fails then.
     #[serde(default)]
     pub set_up: Vec<Entry>,
-    /// The stack's event counter before the I/O.
+    /// The event counter of the stack's device before the I/O; each event of
+    /// device-mapper increments it.
     #[serde(default)]
     pub events_before: Option<u32>,
-    /// What was done while a request was held; `None` if none was.
+    /// What was done while a request was held, in words; `None` if none was
+    /// held.
     #[serde(default)]
     pub meanwhile: Option<Vec<String>>,
-    /// What came of a disk that was unplugged.
+    /// What became of a disk that was unplugged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unplugged: Option<Unplugged>,
-    /// What was done about disks that gave no answer.
-    #[serde(default, alias = "unit_resets", skip_serializing_if = "Vec::is_empty")]
+    /// The resets of disks that gave no answer, in words.
+    #[serde(default, alias = "relief", skip_serializing_if = "Vec::is_empty")]
     pub unit_resets: Vec<String>,
-    /// How often the machine stopped because a disk failed.
+    /// How often the machine stopped because a disk failed a request
+    /// (`rerror=stop,werror=stop`).
     #[serde(default)]
     pub stops: u32,
-    /// What was seen of a soak; `io` is its last I/O then, and the trace that of
-    /// its last step.
+    /// What was seen of a soak. `io` is then its last I/O, and the trace that
+    /// of its last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<soak::Seen>,
-    /// What the harness did while the I/O was pending, in order: the `after` of each
-    /// request counts these. `None` in records from before that was told.
-    #[serde(
-        default,
-        alias = "interventions",
-        skip_serializing_if = "Option::is_none"
-    )]
+    /// What the harness did while the I/O was pending, in order; the `after` of
+    /// each request counts these. `None` in records from before this was
+    /// recorded.
+    #[serde(default, alias = "deeds", skip_serializing_if = "Option::is_none")]
     pub interventions: Option<Vec<Intervention>>,
-    /// The I/O.
+    /// State of the application's I/O; `None` if it was never submitted.
     pub io: Option<IoState>,
-    /// Status of the stack after the I/O, before it is taken down.
+    /// Status of the stack after the I/O, before the stack is taken down.
     pub status: Option<DmStatus>,
-    /// The same of the multipaths that a mirror's legs are.
+    /// The same status for each multipath that is a leg of a mirror.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beneath: Vec<DmStatus>,
-    /// The table of a multipath as the kernel shows it, where a feature of it is
-    /// seen nowhere else.
+    /// The table of a multipath as the kernel shows it. Only recorded if the
+    /// case has a feature that shows nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// What was done about a held write.
+    /// What was done about a write that the mirror held, or an I/O that waited
+    /// for a path.
     pub repair: Option<Repair>,
-    /// What a last look at an I/O that never came back showed.
-    #[serde(
-        default,
-        alias = "after_suspend",
-        skip_serializing_if = "Option::is_none"
-    )]
+    /// What a last look showed at an I/O that never came back.
+    #[serde(default, alias = "prodded", skip_serializing_if = "Option::is_none")]
     pub after_suspend: Option<AfterSuspend>,
     /// The guest's traces and kernel messages.
     pub seen: Seen,
-    /// What reached the legs.
+    /// What reached the legs, from all layers.
     pub journal: Vec<Entry>,
-    /// What lies on the legs afterwards.
+    /// What lies on the legs after the case.
     pub media: Vec<Medium>,
-    /// What lies on the log's disk afterwards, of mirrors that have one.
+    /// What lies on the log's disk after the case; `None` for mirrors without
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<DirtyLog>,
-    /// What the kernel logged of the case outside of the watch: while its stack was
+    /// What the kernel logged outside of the watched time: while the stack was
     /// set up, and taken down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub around: Vec<KernelMessage>,
-    /// New text on the guest's console.
+    /// New text on the guest's console during the case.
     pub console: String,
-    /// What the kernel said before the case began and after the one before it had
-    /// ended.
+    /// What the kernel wrote between the end of the case before and the start
+    /// of this one.
     #[serde(default, skip_serializing_if = "KernelText::is_empty")]
     pub left: KernelText,
-    /// The status at the end, when all disks had been in order again for as long as
-    /// multipathd may take to see it; of a case that has one.
+    /// The status at the end, after all disks had been in order for as long as
+    /// multipathd may take to notice. Only recorded for cases with multipathd.
     #[serde(default, alias = "tended", skip_serializing_if = "Option::is_none")]
     pub status_at_end: Option<DmStatus>,
     /// New text on QEMU's stderr.
     pub qemu_stderr: String,
-    /// Whether the guest still lives.
+    /// Whether the guest was still alive at the end.
     pub liveness: Liveness,
 }
 
 impl Observation {
-    /// The I/O's last known state: the one after a repair, if there was one.
+    /// The last known state of the I/O: the one after a repair, if there was
+    /// one.
     pub fn last_io(&self) -> Option<&IoState> {
         match &self.repair {
             Some(repair) => Some(&repair.io),
@@ -376,8 +382,8 @@ impl Observation {
         }
     }
 
-    /// The most telling crash in what the kernel said of the case, on its console or
-    /// in its log.
+    /// The most telling crash in what the kernel wrote during the case, on its
+    /// console or in its log.
     pub fn crash(&self) -> Option<Crash> {
         let mut log: Vec<&KernelMessage> = self.around.iter().chain(&self.seen.log).collect();
         log.sort_by_key(|message| message.micros);

@@ -1,54 +1,58 @@
-//! A text as people send it -> the kernel's own lines.
+//! From a text as people send it to the kernel's own lines.
 //!
-//! A console has time stamps, levels and callers before its lines, a journal has more;
-//! a mail quotes, wraps and encodes them; a terminal colours them. All that is taken
-//! off, so that the forms of [`crate::form`] see what the kernel printed.
+//! A console puts time stamps, levels and callers before its lines; a journal
+//! puts more there; a mail quotes, wraps and encodes lines; a terminal colours
+//! them. All of that is removed, so that the forms of [`crate::form`] see what
+//! the kernel printed.
 
 use crate::form::regex;
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Bytes of a text that are looked at: more is no report.
+/// How many bytes of a text are read; a longer text is no report.
 pub const TEXT: usize = 4 << 20;
 
-/// Characters of a line that are looked at.
+/// How many characters of a line are read.
 pub const LINE: usize = 2048;
 
-/// One line of the kernel's.
+/// One line of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// What the kernel printed.
     pub text: String,
-    /// Who printed it (`T123`, `C0`), where the kernel tells (`CONFIG_PRINTK_CALLER`).
+    /// The context that printed it: a task (`T123`) or a processor (`C0`).
+    /// `None` if the kernel does not say (`CONFIG_PRINTK_CALLER`).
     pub caller: Option<String>,
     /// Number of the line in the text, from 1.
     pub number: usize,
-    /// Whether it had a time stamp, a level, or another mark of a kernel log.
+    /// Whether the line had a time stamp, a level, or another mark of a kernel
+    /// log.
     pub marked: bool,
 }
 
-/// What a terminal takes for an order.
+/// Escape sequences that control a terminal.
 static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|[@-Z\\^_]?)")
 });
 
 static QUOTE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:\s?[>|]\s?)+"));
 
-/// What syslog, journald and `dmesg -T` put before a line, and a text's own dates.
+/// What syslog, journald and `dmesg -T` put before a line, and dates in the
+/// text itself.
 static STAMP: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"^\s*(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \S+ (?:kern\.\w+ )?kernel: ?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S* \S+ (?:kern\.\w+ )?kernel: ?|\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S* |kernel: ?|kern +:\w+ +: ?|<\d{1,3}>|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ?|\[ *\d+\.\d{3,9}(?:[ ,<+].{0,24})?\] ?|\[ *\+\d+\.\d+\] ?)",
     )
 });
 
-/// The same where something else stands before it on the line.
+/// A stamp that has something else before it on its line.
 static INNER: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?:<\d{1,3}>)?\[ *\d{1,7}\.\d{6}\](?:\[ *[TC]\d+\])? "));
 
 static CALLER: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^\[ *([TC]\d{1,8})\] ?|^ ?\[\d: *[^\]]{1,20}: *\d+\] ?"));
 
-/// The kernel's lines of a text.
+/// The kernel's lines in a text.
 pub fn lines(text: &str) -> Vec<Line> {
     let text = head(text, TEXT);
     let decoded = quoted_printable(text);
@@ -58,7 +62,8 @@ pub fn lines(text: &str) -> Vec<Line> {
     for (index, raw) in text.split('\n').enumerate() {
         let raw = head(raw, LINE);
         let line = clean(raw, index + 1);
-        // A mail client has wrapped it: what follows a marked line has no mark.
+        // A mail client has wrapped the line: its rest follows a marked line
+        // and has no mark.
         if let Some(before) = out.last_mut()
             && before.marked
             && !line.marked
@@ -76,7 +81,8 @@ pub fn lines(text: &str) -> Vec<Line> {
     out
 }
 
-/// Whether `next` looks like the rest of `line`, not like a line of its own.
+/// Whether `next` looks like the rest of `line`, and not like a line of its
+/// own.
 fn continues(line: &str, next: &str) -> bool {
     static OWN: LazyLock<Regex> = LazyLock::new(|| {
         regex(r"^\s*$|^ |^\t|^[A-Z][A-Za-z /]{1,20}:|^executing program|^\S+\(|^-{4}|^={4}|^\*\*")
@@ -84,7 +90,7 @@ fn continues(line: &str, next: &str) -> bool {
     !OWN.is_match(next) && line.len() < 200
 }
 
-/// At most so many bytes of a text, whole characters.
+/// The first `most` bytes of a text at most, without cutting a character.
 fn head(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
@@ -101,7 +107,8 @@ fn clean(raw: &str, number: usize) -> Line {
     if text.contains('\x1b') {
         text = ESCAPE.replace_all(&text, "").into_owned();
     }
-    // What is before a carriage return was overwritten on a terminal, or is empty.
+    // The text before a carriage return is empty, or was overwritten on a
+    // terminal.
     if text.contains(|c: char| c.is_control() && c != '\t') {
         text.retain(|c| !c.is_control() || c == '\t');
     }
@@ -122,7 +129,8 @@ fn clean(raw: &str, number: usize) -> Line {
                 .or(caller);
             rest = &rest[found.get_match().end()..];
         } else if !marked && let Some(inner) = INNER.find(rest) {
-            // The end of what a program printed, or a login prompt.
+            // Before the stamp stands the end of a program's output, or a login
+            // prompt.
             rest = &rest[inner.start()..];
             marked = true;
         } else {
@@ -137,9 +145,9 @@ fn clean(raw: &str, number: usize) -> Line {
     }
 }
 
-/// The text without the encoding of a mail, if it has one.
+/// The decoded text of a quoted-printable mail; `None` for any other text.
 fn quoted_printable(text: &str) -> Option<String> {
-    // A line of nothing but `=` is a kernel's own.
+    // A line of nothing but `=` is the kernel's own.
     let breaks = |line: &str| {
         let line = line.trim_end_matches('\r');
         line.ends_with('=') && !line.ends_with("==")

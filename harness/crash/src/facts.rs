@@ -1,4 +1,5 @@
-//! What a report says of the machine: release, taint, task, devices, registers.
+//! What a report says about the machine: release, taint, task, devices,
+//! registers.
 
 use crate::form::regex;
 use regex::Regex;
@@ -13,42 +14,42 @@ pub struct Facts {
     /// Kernel release, as `uname -r` gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// Build, as `#1 SMP Debian 6.1.1-1`.
+    /// Build, such as `#1 SMP Debian 6.1.1-1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// Taint letters without spaces; empty for `Not tainted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taint: Option<String>,
-    /// Name of the task.
+    /// Name of the task that was running (`comm`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// Its number.
+    /// Process id of that task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// The processor.
+    /// Number of the processor that it ran on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
     /// Block devices: `sda`, `dm-0`, or `8:16` (major:minor).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
-    /// First sector that is named (of 512 bytes).
+    /// The first sector that the report names (of 512 bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector: Option<u64>,
-    /// Size of the access that is named, in bytes.
+    /// Size of the memory access that the report names, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// What was done: `READ`, `WRITE`, `FLUSH`, `DISCARD`, ….
+    /// The operation of the request: `READ`, `WRITE`, `FLUSH`, `DISCARD`, ….
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Registers, as they are written.
+    /// Registers by name, with values as the report writes them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub registers: BTreeMap<String, String>,
-    /// The bytes around the instruction, that one in `<>`.
+    /// The bytes around the faulting instruction, whose first byte is in `<>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// Most that is kept of a kind.
+/// Most items of a kind that are kept.
 const MOST: usize = 64;
 
 static CPU: LazyLock<Regex> = LazyLock::new(|| {
@@ -93,7 +94,7 @@ static OPERATION: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Facts {
-    /// Takes what a line says, unless an earlier one has said it.
+    /// Takes the facts from a line, unless an earlier line has given them.
     pub(crate) fn take(&mut self, line: &str) {
         fn set<T>(slot: &mut Option<T>, value: Option<T>) {
             if slot.is_none() {

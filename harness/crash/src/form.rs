@@ -1,14 +1,14 @@
-//! The forms that a kernel's complaints have: which line begins one, what it is called,
-//! and where its function is to be looked for.
+//! The forms of a kernel's complaints: which line begins one, what its title
+//! is, and where the function in the title is found.
 //!
-//! The titles are those that kernel bots give, so that a report here and one on a
-//! mailing list have the same name.
+//! The titles are those that kernel bots give, so that a report here and one on
+//! a mailing list have the same name.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
-/// What kind of complaint it is.
+/// The kind of a complaint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)] // Their names are those of the kernel's own texts.
@@ -46,63 +46,67 @@ pub enum Kind {
     Other,
 }
 
-/// Where the function is that a title names.
+/// Where the function that a title names is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Where the processor was, then the stack.
+    /// Where the processor was, then in the stack.
     Trap,
-    /// The stack, without the functions that do the complaining.
+    /// In the stack, without these functions, which only complain.
     Stack(&'static [&'static str]),
-    /// A warning's place; without these functions.
+    /// At the place of the warning, without these functions.
     Warned(&'static [&'static str]),
     /// In the first line.
     Header,
-    /// In the first line, unless it is noise; then the stack.
+    /// In the first line, unless the function there is noise; then in the
+    /// stack.
     HeaderThenStack,
-    /// Behind `at:`, once this was said.
+    /// Behind `at:`, after a line with these words.
     LockAfter(&'static str),
-    /// The first stack, and the first line where there is none.
+    /// In the first stack; if there is none, in the first line.
     StackThenHeader,
-    /// What loops: the stack down to a system call or a piece of work.
+    /// The function that loops: in the stack down to a system call or a work
+    /// item.
     Stall,
-    /// What calls itself: the stack down to a system call.
+    /// The function that calls itself: in the stack down to a system call.
     Overflow,
-    /// What waits.
+    /// The function that waits: the first in the stack that does more than
+    /// waiting.
     Hung,
-    /// Nowhere.
+    /// The title names no function.
     Nowhere,
 }
 
-/// One form of complaint.
+/// A form of complaint.
 pub(crate) struct Form {
     pub kind: Kind,
-    /// The line that begins it. Its group `what` stands for `{}` in the title, `f` is
-    /// its function.
+    /// The line that begins the complaint. Its group `what` replaces `{}` in
+    /// the title, and `f` is its function.
     pub begins: Regex,
     pub except: Option<Regex>,
-    /// ` in FUNCTION` follows, where there is one.
+    /// The title; ` in FUNCTION` is appended if there is a function.
     pub title: &'static str,
     pub look: Look,
-    /// Whether the kernel goes on after it.
+    /// Whether the kernel continues after it.
     pub survivable: bool,
-    /// How it stands to what was said just before it.
+    /// How it relates to the complaint just before it.
     pub place: Place,
 }
 
-/// How a complaint stands to the others of its text.
+/// How a complaint relates to the others in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// It is one of its own.
+    /// It is a complaint of its own.
     Own,
-    /// It is said just before the line that decides: a warning or a `BUG()`.
+    /// It comes just before the line that decides the title: a warning or a
+    /// `BUG()`.
     Herald,
-    /// It belongs to what was said just before it, if anything was.
+    /// It belongs to the complaint just before it, if there is one.
     Part,
-    /// It is the end that another one comes to.
+    /// It is the end to which another complaint leads.
     Echo,
 }
 
-/// A function's name, with what a compiler or a language adds to it.
+/// Pattern of a function's name, with what a compiler or a language adds to it.
 pub(crate) const FUNCTION: &str = r"(?:<[\w:<>, &*]{1,200}>::)?[A-Za-z_$][\w$.]*(?:::[\w<>{}$#]+)*";
 
 const SLEEP: &[&str] = &[
@@ -163,7 +167,7 @@ const USB: &[&str] = &[
     "usb_control_msg",
 ];
 
-/// A pattern of ASCII words and digits: those of all languages make it slow.
+/// Compiles a pattern with ASCII words and digits only; Unicode ones are slow.
 pub(crate) fn regex(pattern: &str) -> Regex {
     let pattern = pattern
         .replace(r"\w", "[0-9A-Za-z_]")
@@ -198,17 +202,17 @@ impl Form {
     }
 }
 
-/// Warnings that are advice to whoever set the machine up: of old mount options,
-/// of the processor's mitigations, of a program's use of an old interface.
+/// Warnings that only advise the administrator: of old mount options, of the
+/// processor's mitigations, of a program that uses an old interface.
 const ADVICE: &str = r"WARNING: (?:/etc/|[Tt]he mand mount option|fbcon: |Unprivileged eBPF|See https?:|kernel not compiled with|workqueue cpumask|Unsupported flag value|BIOS bug|.{1,40} [Uu][Ss][Ee][Ss] [Ww][Ii][Rr][Ee][Ll]|[Uu]sing |`)";
 
-/// All forms. The first that fits a line counts.
+/// All forms. The first that matches a line counts.
 pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     use Kind::*;
     use Look::*;
     let trap = || Trap;
     vec![
-        // What a processor cannot go on with.
+        // Errors after which the processor cannot continue.
         form(ListCorruption, r"[Kk]ernel BUG at \S*lib/list_debug\.c", "BUG: corrupted list", Stack(&["list_"])).fatal(),
         form(KernelBug, r"[Kk]ernel BUG at \S*mm/usercopy\.c", "BUG: bad usercopy", Stack(&["usercopy", "__check"])).fatal(),
         form(KernelBug, r"[Kk]ernel BUG at (?P<file>[^!\s]+)|Kernel BUG \[#\d+\]|BUG: failure at (?P<file2>[^!\s/]\S+?)/{F}\(\)!", "kernel BUG", trap()).fatal(),
@@ -248,7 +252,7 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         .is(Place::Part),
         form(HungTask, r"INFO: task .{0,60} can't die for more than", "INFO: task can't die", Hung),
         form(HungTask, r"INFO: task .{0,60} blocked (?:in I/O wait )?for more than", "INFO: task hung", Hung),
-        // Locks.
+        // Complaints about locks.
         form(Lockdep, r"(?:WARNING|INFO|BUG): possible (?:circular locking dependency|recursive locking)|(?:WARNING|INFO): (?:HARD|SOFT|hard|soft)(?:IRQ|irq)?-safe -> (?:HARD|SOFT|hard|soft)(?:IRQ|irq)?-unsafe lock order", "possible deadlock", LockAfter("is trying to acquire")),
         form(Lockdep, r"(?:WARNING|INFO): possible irq lock inversion dependency", "possible deadlock", LockAfter("just changed the state of lock")),
         form(Lockdep, r"(?:WARNING|INFO|BUG): inconsistent lock state", "inconsistent lock state", LockAfter("takes")),
@@ -262,7 +266,7 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Lockdep, r"BUG: (?:key \S+ (?:not in \.data|has not been registered)|looking up invalid)", "WARNING: locking bug", Stack(&[])),
         form(RcuUsage, r"(?P<what>WARNING|INFO): suspicious (?:RCU|rcu_dereference_check\(\)) usage", "{}: suspicious RCU usage", Stack(ALLOCATORS)),
         form(Lockdep, r"DEBUG_LOCKS_WARN_ON\(", "WARNING: locking bug", Stack(&[])).is(Place::Herald),
-        // What goes with a BUG.
+        // Complaints that accompany a `BUG`.
         form(Atomic, r"BUG: scheduling while atomic", "BUG: scheduling while atomic", Stack(SLEEP)),
         form(Atomic, r"BUG: sleeping function called from invalid context(?: at (?P<file>\S+))?", "BUG: sleeping function called from invalid context", Stack(SLEEP)),
         form(Atomic, r"BUG: using (?P<what>\w+\(\)) in preemptible", "BUG: using {} in preemptible code", Stack(&["dump_stack", "preemption", "preempt", "smp_processor_id"])),
@@ -278,7 +282,7 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Bug, r"BUG: (?P<what>still in use|Object already free)", "BUG: {}", Nowhere),
         form(Bug, r"\bBUG: (?P<what>[A-Za-z][\w (),'-]*)", "BUG: {}", Stack(&[])).but(r"BUG: no syscalls can create resource|DEBUG:"),
         form(Bug, r"(?:^|[^\w])BUG:\s*$", "BUG: corrupted", Nowhere),
-        // Warnings; what they are said in tells what they are about.
+        // Warnings; the function that they are in tells what they are about.
         form(Refcount, r"refcount_t: (?P<what>.*)", "WARNING: refcount bug", Warned(&["refcount", "kobject_", "kref_"])).is(Place::Herald),
         form(ListCorruption, r"list_(?:add|del|add_double|prev|next)\w* corruption", "BUG: corrupted list", Stack(&["list_"])).is(Place::Herald),
         form(Odebug, r"ODEBUG: (?P<what>\w+) .*object(?: type)?:", "WARNING: ODEBUG bug", Warned(OBJECTS)).is(Place::Herald),
@@ -322,13 +326,13 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     ]
 });
 
-/// What all beginnings have one of; most lines of a console have none.
+/// A quick test: each beginning matches it, most lines of a console do not.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?-u)BUG|WARNING|INFO:|fault|handle|[Kk]ernel|error|panic|SAN: |LOCKUP|rcu: |corruption|refcount_t|ODEBUG|DEBUG_LOCKS|unref|unregister_|VFS: |Oops|Bad mode|\[#\d|Alignment|Insufficient|stack|cut here|kobject|sysfs|kmemleak|Slab|SYZ|trusty|suspicious")
         .expect("it is tested")
 });
 
-/// The form that a line begins.
+/// The form that a line begins, if it begins one.
 pub(crate) fn of(line: &str) -> Option<&'static Form> {
     if !ANY.is_match(line) {
         return None;

@@ -1,9 +1,10 @@
-//! What a Linux kernel says of its own failures -> reports.
+//! From what a Linux kernel writes about its own failures to reports.
 //!
-//! Pure: no I/O, nothing of a text is executed or followed, time and size are bounded.
-//! A text is cleaned of what others put around the kernel's lines ([`clean`]), a line
-//! that begins a complaint opens a report (`form`), and of the lines that follow its
-//! stack (`stack`), its facts ([`facts`]) and its title are made.
+//! Pure: no I/O, nothing in a text is executed or followed, time and size are
+//! bounded. First a text is cleaned of what others put around the kernel's
+//! lines ([`clean`]). Then a line that begins a complaint opens a report
+//! (`form`). The lines that follow it give its stack (`stack`), its facts
+//! ([`facts`]) and its title.
 
 pub mod clean;
 pub mod facts;
@@ -24,60 +25,63 @@ use serde::Serialize;
 use stack::Step;
 use std::sync::LazyLock;
 
-/// Lines of a report that are looked at.
+/// How many lines of a report are read.
 const LINES: usize = 1000;
 
-/// Lines of a report that are quoted.
+/// How many lines of a report are quoted.
 const EXCERPT: usize = 40;
 
-/// Reports of a text: a kernel that says more than that says the same again.
+/// How many reports of a text are kept: a kernel with more of them repeats
+/// itself.
 const REPORTS: usize = 64;
 
-/// Frames of a report that are kept.
+/// How many frames of a report are kept.
 const FRAMES: usize = 64;
 
-/// Lines within which a herald's own warning, or a part, comes.
+/// Within how many lines a herald is followed by its own warning, or a report
+/// by its part.
 const NEAR: usize = 12;
 
 /// One complaint of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Stable from run to run, as kernel bots give it, such as `general protection
-    /// fault in bio_advance`.
+    /// Title, the same in each run, in the form of kernel bots: `general
+    /// protection fault in bio_advance`.
     pub title: String,
     /// What kind of complaint it is.
     pub kind: Kind,
     /// The function that the title names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// `file:line` of it, or of the line that complains.
+    /// `file:line` of that function, or of the line that complains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The frames that matter, innermost first.
     pub frames: Vec<Frame>,
-    /// Whether the kernel goes on after it.
+    /// Whether the kernel continues after it.
     pub survivable: bool,
-    /// Index of the report that it is the echo of: a panic of what caused it.
+    /// Index of the report that this one is the echo of, such as the cause of a
+    /// panic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo_of: Option<usize>,
-    /// Number of its first line in the text, from 1.
+    /// Number of the report's first line in the text, from 1.
     pub line: usize,
-    /// What it says of the machine.
+    /// What the report says about the machine.
     #[serde(flatten)]
     pub facts: Facts,
-    /// Its first lines, without control characters.
+    /// The report's first lines, without control characters.
     #[serde(skip)]
     pub excerpt: String,
 }
 
-/// What a kernel's text says went wrong, in short.
+/// What went wrong according to a kernel's text, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
     /// The title of the most telling report.
     pub title: String,
-    /// Its first lines.
+    /// The first lines of that report.
     pub excerpt: String,
-    /// Whether the kernel goes on after all of them, as after a warning.
+    /// Whether the kernel continues after all reports, as after a warning.
     pub survivable: bool,
 }
 
@@ -86,9 +90,10 @@ pub fn find(text: &str) -> Option<Crash> {
     find_in(&[text])
 }
 
-/// The most telling crash in texts of one kernel, such as its log and its console, if
-/// there is one; the first text is quoted where several have it. It is survivable only
-/// if all of them are: a warning may be followed by the panic that it causes.
+/// The most telling crash in texts of one kernel, such as its log and its
+/// console, if there is one. If several texts have it, the first is quoted. It
+/// is survivable only if all reports are: a warning may be followed by the
+/// panic that it causes.
 pub fn find_in(texts: &[&str]) -> Option<Crash> {
     let reports: Vec<Report> = texts.iter().flat_map(|text| decode(text)).collect();
     let survivable = reports.iter().all(|report| report.survivable);
@@ -100,28 +105,29 @@ pub fn find_in(texts: &[&str]) -> Option<Crash> {
     })
 }
 
-/// A report while its lines are gathered.
+/// A report while its lines are collected.
 struct Draft {
     form: &'static Form,
     lines: Vec<Line>,
-    /// Which of the lines is the one that decides.
+    /// Index of the line that decides the title.
     head: usize,
-    /// What else has come, as `Oops` after `BUG`.
+    /// Whether something fatal followed, as `Oops` after `BUG`.
     fatal: bool,
     echo_of: Option<usize>,
-    /// Whether the lines that follow are another one's: of an echo, those of its cause.
+    /// Whether the report takes no further lines: those after an echo belong to
+    /// its cause.
     closed: bool,
 }
 
-/// All reports of a text, the most telling first: in the order in which they came,
-/// with those that are the echo of another one last.
+/// All reports of a text, the most telling first: in the order of the text, but
+/// echoes of another report last.
 pub fn decode(text: &str) -> Vec<Report> {
     let lines = clean::lines(text);
     let called = lines.iter().any(|line| line.caller.is_some());
     let marked = lines.iter().filter(|line| line.marked).count() * 2 > lines.len();
     let mut drafts: Vec<Draft> = Vec::new();
     for line in lines {
-        // Among a kernel's lines those of a program are no part of a report.
+        // Among a kernel's lines, those of a program are no part of a report.
         let foreign = (called && line.caller.is_none()) || (marked && !line.marked);
         let open = drafts.iter().rposition(|draft| draft.hears(&line));
         match form::of(&line.text) {
@@ -136,7 +142,8 @@ pub fn decode(text: &str) -> Vec<Report> {
                     drafts.push(Draft {
                         form,
                         echo_of,
-                        // One line of its own, amid another report.
+                        // It is one line of its own in the middle of another
+                        // report.
                         closed: echo_of.is_some()
                             || open.is_some()
                                 && form.kind == Kind::Other
@@ -157,12 +164,12 @@ pub fn decode(text: &str) -> Vec<Report> {
     }
     let mut reports: Vec<Report> = drafts.iter().map(Draft::report).collect();
     let weight = |report: &Report| match (report.echo_of, report.kind) {
-        // What a driver did wrong, and mostly survived.
+        // Complaints about what a driver did wrong, mostly survived.
         (None, Kind::Other) if report.survivable => 1,
         (None, _) => 0,
         (Some(_), _) => 2,
     };
-    // Indices of echoes point to what stays in its place.
+    // `echo_of` must point to the new places.
     let mut order: Vec<usize> = (0..reports.len()).collect();
     order.sort_by_key(|index| weight(&reports[*index]));
     let place = |old: usize| order.iter().position(|index| *index == old);
@@ -173,7 +180,7 @@ pub fn decode(text: &str) -> Vec<Report> {
 }
 
 impl Draft {
-    /// Whether a line is said by who makes this report.
+    /// Whether a line comes from the context that makes this report.
     fn hears(&self, line: &Line) -> bool {
         if self.closed {
             return false;
@@ -187,7 +194,8 @@ impl Draft {
         (same || asked) && self.lines.len() < LINES
     }
 
-    /// Whether a further beginning is one of this report's own lines.
+    /// Whether a line that begins another form is one of this report's own
+    /// lines.
     fn absorbs(&self, form: &Form) -> bool {
         let near = self.lines.len() - self.head <= NEAR;
         if self.form.place == Place::Herald {
@@ -196,11 +204,13 @@ impl Draft {
         }
         match form.place {
             Place::Part => near || !form.survivable && self.fatal,
-            // Some say what it is about behind it.
+            // Some warnings say only behind their first line what they are
+            // about.
             Place::Herald if matches!(self.form.look, Look::Warned(_)) => {
                 near && form.kind != Kind::Warning
             }
-            // A warning's own frame is said in other words by what dies of it.
+            // The report of what dies of a warning has the warning's frame in
+            // other words.
             Place::Own | Place::Herald | Place::Echo => false,
         }
     }
@@ -209,7 +219,7 @@ impl Draft {
         self.lines.push(line);
         let Some(form) = form else { return };
         self.fatal |= !form.survivable;
-        // `BUG: Dentry still in use` is more than its `WARNING`.
+        // `BUG: Dentry still in use` says more than its `WARNING`.
         if self.form.place == Place::Herald && form.place != Place::Herald {
             let telling = form.kind != Kind::Warning || form.title != "WARNING";
             if telling || self.form.kind == Kind::Warning {
@@ -284,7 +294,8 @@ impl Draft {
         }
     }
 
-    /// What the title says of this one among its like.
+    /// What the title says about this complaint in particular, without numbers
+    /// that vary.
     fn what(&self, what: &str) -> String {
         static NUMBER: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"\b(?:0x)?[0-9a-f]{8,16}\b|[0-9]+").expect("a constant"));
@@ -367,8 +378,9 @@ impl Draft {
         }
     }
 
-    /// The function behind `at:` of the lock that was named after these words; where
-    /// that only takes locks for others, that of the next lock, or of the stack.
+    /// The function behind `at:` of the lock that was named after these words.
+    /// If that function only takes locks for others: the function of the next
+    /// lock, or of the stack.
     fn lock_after(&self, said: &str) -> Option<String> {
         static AT: LazyLock<Regex> = LazyLock::new(|| {
             let pattern =
@@ -380,7 +392,7 @@ impl Draft {
             .flat_map(|line| stack::steps(&line.text))
             .collect();
         let quiet = |name: &String| !stack::is_noise(name);
-        // Of two contexts of interrupts that of the lock which must be safe is told first.
+        // Of two interrupt contexts, the lock that must be safe comes first.
         let became =
             |line: &Line| line.text.contains("which became") && line.text.contains("-safe at");
         if let Some(became) = lines.iter().position(became) {
@@ -402,7 +414,7 @@ impl Draft {
     }
 }
 
-/// All frames.
+/// The frames of all stacks, without where the processor was.
 fn plain(steps: &[Step]) -> Vec<Frame> {
     let frames = steps.iter().filter_map(|step| match step {
         Step::Frame(frame) => Some(frame.clone()),
@@ -422,8 +434,8 @@ fn trace(steps: &[Step]) -> Vec<Frame> {
     frames.take(LINES).collect()
 }
 
-/// The frames of what an interrupt has interrupted: where the processor was, and what
-/// follows it.
+/// The frames of the code that an interrupt interrupted: where the processor
+/// was, and what follows.
 fn interrupted(steps: &[Step], lockup: bool) -> Vec<Frame> {
     let ticks = |step: &Step| {
         matches!(step, Step::Frame(frame) if frame.function.contains("apic_timer_interrupt")
@@ -435,7 +447,8 @@ fn interrupted(steps: &[Step], lockup: bool) -> Vec<Frame> {
         let more = steps[first..].iter().take(4).rposition(ticks).unwrap_or(0);
         first + more + 1
     });
-    // Who is locked up tells of itself; who stalls is told of by a tick.
+    // A processor that is locked up reports itself; a stall is reported by a
+    // timer tick.
     let from = (steps.iter().position(here))
         .filter(|_| lockup)
         .or(last_tick)
@@ -449,7 +462,7 @@ fn interrupted(steps: &[Step], lockup: bool) -> Vec<Frame> {
     frames.take(LINES).collect()
 }
 
-/// The frames that matter.
+/// The frames that matter: neither noise nor the kernel's entry code.
 fn frames(steps: &[Step]) -> Vec<Frame> {
     let frames = steps.iter().filter_map(|step| match step {
         Step::Frame(frame) | Step::Here(Some(frame)) => Some(frame.clone()),
@@ -468,13 +481,14 @@ fn frames(steps: &[Step]) -> Vec<Frame> {
         !stack::is_noise(name) && !ENTRY.iter().any(|entry| name.starts_with(entry))
     };
     let mut out: Vec<Frame> = frames.filter(matters).take(FRAMES).collect();
-    // Of several stacks, as of who allocated and who freed, the first has it.
+    // If there are several stacks, as of allocation and freeing, a function
+    // counts in the first.
     let mut seen = std::collections::HashSet::new();
     out.retain(|frame| seen.insert(frame.function.clone()));
     out
 }
 
-/// One line, without anything that a terminal would obey.
+/// The text as one line, without anything that a terminal would interpret.
 fn printable(text: &str) -> String {
     let kept = text.chars().filter(|c| !c.is_control()).take(200);
     kept.collect::<String>().trim().to_owned()

@@ -1,7 +1,7 @@
-//! What kernels say, in short: each kind of complaint, and ordinary lines that look
-//! like one.
+//! Short samples of what kernels write: each kind of complaint, and ordinary
+//! lines that look like one.
 
-/// A text, its title, and whether the kernel goes on after it.
+/// A text, its title, and whether the kernel continues after it.
 #[rustfmt::skip]
 pub const COMPLAINTS: &[(&str, &str, bool)] = &[
     ("kernel BUG at drivers/md/dm-io.c:123!\ninvalid opcode: 0000 [#1]", "kernel BUG at drivers/md/dm-io.c", false),
@@ -90,7 +90,7 @@ pub const COMPLAINTS: &[(&str, &str, bool)] = &[
     ("------------[ cut here ]------------", "WARNING", true),
 ];
 
-/// What a sound kernel says, or a program.
+/// What a sound kernel, or a program, writes.
 #[rustfmt::skip]
 pub const ORDINARY: &[&str] = &[
     "",

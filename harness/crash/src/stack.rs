@@ -8,23 +8,24 @@ use std::sync::LazyLock;
 /// A function on a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Frame {
-    /// Its name, without what the compiler added (`.isra.0`, `.cold`).
+    /// Name of the function, without what the compiler added (`.isra.0`,
+    /// `.cold`).
     pub function: String,
-    /// `file:line`, where the text has it.
+    /// `file:line`, if the text has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The module that it is in.
+    /// The module that the function is in; `None` for the kernel itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
-    /// Whether the compiler made it a part of the one that follows.
+    /// Whether the compiler inlined it into the function of the next frame.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub inlined: bool,
 }
 
-/// What a line says of a stack.
+/// What a line says about a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Where the processor was; `None` is an address without a name.
+    /// Where the processor was; `None` if the address has no name.
     Here(Option<Frame>),
     /// A stack begins.
     Begins,
@@ -32,9 +33,10 @@ pub(crate) enum Step {
     Frame(Frame),
     /// A frame that the unwinder only guesses (`?`).
     Guess,
-    /// The stack of an interrupt ends, that of what was interrupted follows.
+    /// The stack of an interrupt ends; the stack of the interrupted code
+    /// follows.
     Interrupted,
-    /// Nothing.
+    /// The line says nothing about a stack.
     Nothing,
 }
 
@@ -65,7 +67,7 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// The very old form of what was inlined, and addresses with nothing but a name.
+/// The very old form of inlined functions, and addresses with a name only.
 static OLD: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"^\s*(?:\[< +inline +>\]\s*(?P<guess>\? +)?{F}\s+(?P<file>[\w./-]+:\d+)|Trace; [0-9a-f]+ <{F2}\+[0-9a-f]+/[0-9a-f]+>)".replace("{F2}", r"(?P<g>[\w.]+)").as_str())
 });
@@ -73,10 +75,10 @@ static OLD: LazyLock<Regex> = LazyLock::new(|| {
 static FILE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:^|\s)([\w./-]+\.(?:[chS]|rs):\d+)"));
 static MODULE: LazyLock<Regex> = LazyLock::new(|| regex(r"\[([a-z]\w*)(?: [0-9a-f]{8,40})?\]"));
 
-/// A function's name as the source has it.
+/// A function's name as in the source.
 pub(crate) fn plain(name: &str) -> String {
     let mut name = name;
-    // Rust's and ordinary C's names have no dot of their own.
+    // Names in Rust and ordinary C contain no dot.
     if let Some(dot) = name.find('.').filter(|dot| *dot > 0) {
         let known = [
             ".isra",
@@ -95,7 +97,7 @@ pub(crate) fn plain(name: &str) -> String {
             name = &name[..dot];
         }
     }
-    // The function behind the wrappers of a system call's arguments.
+    // The function inside the wrappers for a system call's arguments.
     let call = [
         "__se_sys_",
         "__do_sys_",
@@ -118,10 +120,10 @@ fn frame(name: &str, rest: &str) -> Frame {
     }
 }
 
-/// What a line says of a stack.
+/// What a line says about a stack; it may be several steps.
 pub(crate) fn steps(line: &str) -> Vec<Step> {
     let mut steps = vec![step(line)];
-    // ARM tells both ends of a call.
+    // ARM writes both ends of a call.
     if matches!(steps[0], Step::Frame(_))
         && line.contains(" from ")
         && let Some(caller) = FRAME.captures(line).and_then(|found| found.name("caller"))
@@ -167,7 +169,7 @@ fn step(line: &str) -> Step {
 }
 
 /// Functions that complain, print, unwind, enter the kernel or check memory for
-/// others; a name that contains one of them is noise.
+/// others. A function whose name contains one of these is noise.
 const NOISE: &[&str] = &[
     // Printing and unwinding.
     "dump_stack",
@@ -344,7 +346,7 @@ const NOISE: &[&str] = &[
     "string_nocheck",
     "print_tainted",
     "pointer",
-    // Memory, trees, lists and counters of others.
+    // Memory, trees, lists and counters that belong to others.
     "kfree",
     "kvfree",
     "vfree",
@@ -430,7 +432,7 @@ const NOISE: &[&str] = &[
     "copy_folio_to_iter",
     "mod_timer",
     "rust_helper",
-    // Timers, work and devices that somebody takes away under their users.
+    // Timers, work and devices that are removed while others use them.
     "del_timer",
     "timer_delete",
     "flush_work",
@@ -469,16 +471,16 @@ const NOISE: &[&str] = &[
     "usb_submit_urb",
 ];
 
-/// The same, whole names.
+/// Functions that are noise only if this is the whole name.
 const NOISE_WHOLE: &[&str] = &["down", "up", "die", "string", "rust_helper_BUG"];
 
-/// Whether a frame is of interest to nobody.
+/// Whether a frame is noise.
 pub(crate) fn is_noise(function: &str) -> bool {
     NOISE_WHOLE.contains(&function) || NOISE.iter().any(|noise| function.contains(noise))
 }
 
-/// Where a stack is no longer about what was done, but about who asked for it: work is
-/// dispatched there, or a system call begins.
+/// Functions at which a stack stops telling what was done and begins to tell
+/// who asked for it: where work is dispatched, or a system call begins.
 static ANCHOR: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"process_one_work|do_syscall_|do_fast_syscall_|sysenter_dispatch|tracesys_phase2|el0_svc|invoke_syscall|ret_fast_syscall|netif_receive_skb|do_softirq|call_timer_fn|_run_timers|run_timer_softirq|hrtimer_run|run_ksoftirqd|smpboot_thread_fn|^kthread$|start_secondary|cpu_startup_entry|ret_from_fork|new_sync_read|new_sync_write|vfs_write|vfs_read|vfs_iter_read|vfs_iter_write|do_iter_read|do_iter_write|vfs_ioctl|blkdev_driver_ioctl|blkdev_ioctl|^call_read_iter|^call_write_iter|do_iter_readv_writev|^call_mmap|mmap_region|do_mmap|do_dentry_open|vfs_open|^sock_sendmsg|^sock_recvmsg|^sock_release|^__sock_release|^__sock_sendmsg|__sys_setsockopt|kernel_setsockopt|sock_common_setsockopt|__sys_listen|kernel_listen|sk_common_release|^sock_mmap|__sys_accept|kernel_accept|^sock_do_ioctl|^sock_ioctl|^compat_sock_ioctl|^nfnetlink_rcv_msg|^rtnetlink_rcv_msg|^netlink_dump|^(?:compat_)?(?:SYSC|SyS|__sys|___sys|__do_sys|__se_sys|__x64_sys)_(?:socketpair|connect|ioctl)|do_vfs_ioctl|ksys_ioctl|tasklet_action|__fput|task_work_run|exit_to_usermode|exit_to_user_mode",
@@ -486,7 +488,7 @@ static ANCHOR: LazyLock<Regex> = LazyLock::new(|| {
     .expect("it is tested")
 });
 
-/// What loops: the last function before the dispatch.
+/// The function that loops: the last one before the dispatch.
 pub(crate) fn of_stall(frames: &[Frame]) -> Option<&str> {
     let anchor = frames
         .iter()
@@ -499,7 +501,7 @@ pub(crate) fn of_stall(frames: &[Frame]) -> Option<&str> {
     }
     let mut before = frames[..=anchor].iter().rev().skip(1);
     let before = match before.next() {
-        // It hands over to that of the native system call.
+        // It calls the function of the native system call.
         Some(compat) if compat.function.ends_with("_compat_ioctl") => {
             let native = compat.function.replace("_compat_ioctl", "_ioctl");
             let native = before.next().filter(|frame| frame.function == native);
@@ -525,8 +527,8 @@ pub(crate) fn of_stall(frames: &[Frame]) -> Option<&str> {
     Some(stripped.unwrap_or(found))
 }
 
-/// What waits: the first that is no waiting itself; some waits are known by what they
-/// wait for.
+/// The function that waits: the first that does more than waiting. Some waits
+/// are known by what they wait for.
 pub(crate) fn of_hung(frames: &[Frame]) -> Option<&str> {
     for frame in frames {
         let name = frame.function.as_str();

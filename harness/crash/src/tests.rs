@@ -103,7 +103,7 @@ fn a_report_says_what_can_be_known() {
     assert_eq!(reports.len(), 2);
 }
 
-/// As people send them.
+/// Texts in the form in which people send them.
 #[rstest]
 #[case::quoted(|line: &str| format!("> {line}"))]
 #[case::carriage_returns(|line: &str| format!("{line}\r"))]
@@ -211,7 +211,8 @@ proptest! {
         let _ = decode(&text);
     }
 
-    /// A text may be cut anywhere: what is left has the same title, or an earlier form.
+    /// A text may be cut anywhere. What is left has the same title, or that of
+    /// an earlier line.
     #[test]
     fn a_cut_text_is_read(at in 0..OOPS.len()) {
         let reports = decode(&OOPS[..at]);

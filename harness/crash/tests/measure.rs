@@ -1,20 +1,22 @@
-//! The reader held against a directory of texts that are not in the repository.
+//! Measures the reader with a directory of texts that are not in the
+//! repository.
 //!
-//! `HALFWAY_KERNEL_TEXTS=DIR cargo test -p halfway-crash --test measure -- --ignored --nocapture`
-//! reads each file of the directory: a head of `KEY: VALUE` lines, an empty line, and
-//! a console. A file whose head has `TITLE:` must be found, another must not. Public
-//! corpora of kernel fuzzers have this form. What is missed is printed, and each title
-//! that names another function; so is what a text becomes when it is cut, quoted,
-//! wrapped, or gets other prefixes.
+//! `HALFWAY_KERNEL_TEXTS=DIR cargo test -p halfway-crash --test measure --
+//! --ignored --nocapture` reads each file of the directory: a head of `KEY:
+//! VALUE` lines, an empty line, and a console. If the head has `TITLE:`, a
+//! complaint must be found in the file, else none must be. Public corpora of
+//! kernel fuzzers have this form. The test prints what is missed, each title
+//! that names another function, and the result of each text when it is cut,
+//! quoted, wrapped, or given other prefixes.
 
 use halfway_crash::{Report, decode};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Name of the variable that says where the texts are.
+/// Environment variable with the directory of the texts.
 const DIRECTORY: &str = "HALFWAY_KERNEL_TEXTS";
 
-/// A text with the title that others gave it, if they did.
+/// A text, with the title that others gave it, if they did.
 struct Known {
     name: String,
     title: Option<String>,
@@ -53,7 +55,7 @@ fn texts() -> Vec<Known> {
     texts
 }
 
-/// The function that a title names; `corrupted` is none.
+/// The function that a title names; `corrupted` stands for none.
 fn function(title: &str) -> Option<&str> {
     let (_, function) = title.rsplit_once(" in ")?;
     let function = function.split(' ').next()?;
@@ -120,7 +122,8 @@ fn every_titled_text_is_found_and_named() {
     assert!(alike * 100 >= named * 97);
 }
 
-/// What people and programs do to a text; the deciding lines stay.
+/// What people and programs do to a text, without touching the lines that
+/// decide.
 fn changed(text: &str) -> Vec<(&'static str, String)> {
     let each =
         |change: &dyn Fn(&str) -> String| text.lines().map(change).collect::<Vec<_>>().join("\n");
@@ -178,7 +181,7 @@ fn what_is_done_to_a_text_does_not_change_its_title() {
     assert!(other * 100 <= all);
 }
 
-/// A small generator, the same each time.
+/// A small random generator, the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -190,8 +193,8 @@ impl Random {
     }
 }
 
-/// Nothing that can be done to a text makes the reader panic, or slow. How many texts
-/// are tried says `HALFWAY_MUTANTS`.
+/// Whatever is done to a text, the reader neither panics nor gets slow.
+/// `HALFWAY_MUTANTS` says how many texts are tried.
 #[test]
 #[ignore = "needs HALFWAY_KERNEL_TEXTS, a directory of kernel texts"]
 fn no_text_is_too_strange() {
@@ -233,7 +236,7 @@ fn no_text_is_too_strange() {
             assert!(!report.title.contains(char::is_control));
         }
         let mut took = started.elapsed();
-        // A busy host delays anybody: what is slow is slow each time.
+        // A busy host may delay any run, so only what is slow each time counts.
         for _ in 0..2 {
             if took > Duration::from_millis(10) {
                 let started = Instant::now();

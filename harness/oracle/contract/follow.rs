@@ -1,9 +1,10 @@
 //! From the watcher's events to the lives of bios, and to the vectors that were
-//! changed in them.
+//! changed during those lives.
 //!
-//! A vector is known by its address, since clones share their original's. It is
-//! watched from the submission of the bio that it was made for until that bio
-//! has ended; after that its memory may be used for anything.
+//! A vector is identified by its address, since clones share the vector of
+//! their original. It is watched from the submission of the bio that it was
+//! made for until that bio has ended. After that its memory may be reused for
+//! anything.
 
 use super::{Account, Change, End, Life, Violation};
 use halfway_protocol::bio::{BioEvent, BioTrace, Bvec, Point};
@@ -16,10 +17,11 @@ const WRITE: u8 = 1;
 
 /// A vector that is being watched.
 struct Vector {
-    /// The bio that it was made for, where its submission was seen.
+    /// The bio that the vector was made for; `None` if its submission was not
+    /// seen.
     owner: Option<u64>,
     content: Vec<Bvec>,
-    /// The device that had it last.
+    /// The device that had the vector last.
     last: Dev,
 }
 
@@ -29,7 +31,7 @@ struct Live {
     dev: Dev,
     bytes: u32,
     private: u64,
-    /// Its place in [`Account::lives`].
+    /// Index in [`Account::lives`].
     life: usize,
 }
 
@@ -40,9 +42,9 @@ struct Follower {
     live: HashMap<u64, Live>,
 }
 
-/// Follows all bios that move data. Of a trace with holes
-/// ([`BioTrace::lost`]) the violations prove nothing: an end that was not seen
-/// makes another bio of the same memory look like a changed one.
+/// Follows all bios that move data. If the trace has holes
+/// ([`BioTrace::lost`]), the violations prove nothing: after an end that was
+/// missed, another bio in the same memory looks like a changed one.
 pub fn follow(trace: &BioTrace) -> Account {
     let mut follower = Follower::default();
     let data = |event: &&BioEvent| matches!(event.op as u8, READ | WRITE);
@@ -65,8 +67,8 @@ pub fn follow(trace: &BioTrace) -> Account {
 impl Follower {
     fn submit(&mut self, event: &BioEvent, content: &[Bvec]) {
         let known = self.live.get(&event.bio);
-        // What is left of a bio, or where it is sent on to, is never more than
-        // it was.
+        // The remainder of a bio, or a bio that is sent on to another device,
+        // is never larger than the bio was.
         let continued =
             known.is_some_and(|live| live.vector == event.vector && live.bytes >= event.iter.bytes);
         if !continued {
@@ -106,8 +108,8 @@ impl Follower {
         self.compare(event, content, event.dev);
         if let Some(live) = self.live.get(&event.bio) {
             let end = &mut self.account.lives[live.life].end;
-            // Each piece ends its whole once; the first failure is the one that
-            // its driver handed back.
+            // Each piece ends the whole bio once. The first failure is the one
+            // that the driver handed back.
             if end.is_none_or(|end| end.status == 0) {
                 *end = Some(End {
                     status: event.status,
@@ -115,7 +117,8 @@ impl Follower {
                 });
             }
         }
-        // The count is looked at before it goes down (`bio_remaining_done`).
+        // The event shows the count from before it goes down
+        // (`bio_remaining_done`).
         if event.point != Point::End || event.remaining <= 1 {
             let parent = self.whole_of(event.bio, event.private, event.vector);
             self.finish(event.bio);
@@ -127,16 +130,17 @@ impl Follower {
         }
     }
 
-    /// The bio that `bio` was cut from (`bio_chain` in block/bio.c), if it is a
-    /// piece. The piece that goes to the driver at once is never submitted
-    /// (`__bio_split_to_limits`): what is known of it comes with its end.
+    /// The bio that `bio` was split from (`bio_chain` in block/bio.c), if it is
+    /// a piece. The piece that goes to the driver at once is never submitted
+    /// (`__bio_split_to_limits`), so the first that is seen of it is its end.
     fn whole_of(&self, bio: u64, private: u64, vector: u64) -> Option<u64> {
         let whole = self.live.get(&private)?;
         (whole.vector == vector && private != bio).then_some(private)
     }
 
-    /// Ends a bio whose last piece has ended, and what it is a piece of: that
-    /// may still have others, and is then watched no longer than it should.
+    /// Ends a bio whose last piece has ended, and the bio that it is a piece
+    /// of. That one may still have other pieces; its watch then ends too early,
+    /// which hides a change but invents none.
     fn finish_all(&mut self, bio: u64) {
         let mut next = Some(bio);
         while let Some(bio) = next {
@@ -160,8 +164,8 @@ impl Follower {
         }
     }
 
-    /// Compares a vector with what it was when it was first seen. What is
-    /// changed is told once: from then on it is compared with what it became.
+    /// Compares a vector with what it was when it was first seen. A change is
+    /// reported once: from then on the vector is compared with its new content.
     fn compare(&mut self, event: &BioEvent, content: &[Bvec], culprit: Dev) {
         let Some(vector) = self.vectors.get_mut(&event.vector) else {
             return;

@@ -1,9 +1,9 @@
-//! "The bio vector is not modified": the contract between whoever submits a bio
-//! and the driver that it is submitted to, checked on what the guest's watcher
+//! "The bio vector is not modified": the contract between the submitter of a
+//! bio and the driver that gets it. It is checked on what the guest's watcher
 //! saw of every bio.
 //!
-//! * `follow`: from events to lives and violations, pure.
-//! * this file: what comes of it, in words.
+//! - `follow`: from events to lives and violations, pure.
+//! - this file: the results, in words.
 
 mod follow;
 pub mod samples;
@@ -17,42 +17,42 @@ use halfway_protocol::content::SECTOR;
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use std::collections::HashSet;
 
-/// A bio on one device: from its submission to when it is handed back.
+/// A bio on one device, from its submission until the driver hands it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
-    /// Its address.
+    /// Address of the `struct bio` in the guest.
     pub bio: u64,
-    /// The device.
+    /// The device that the bio was submitted to.
     pub dev: Dev,
-    /// Whether it writes; else it reads.
+    /// Whether the bio writes; else it reads.
     pub write: bool,
-    /// The iterator when it was submitted.
+    /// The iterator (`bi_iter`) at the submission.
     pub submitted: Iter,
-    /// What the driver handed back; `None` where it has not, or where only the
-    /// end of a piece told that all of it is done.
+    /// What the driver handed back. `None` if it has not, or if the only sign
+    /// that the bio is complete was the end of one of its pieces.
     pub end: Option<End>,
-    /// Whether its vector was changed meanwhile, by this driver as far as can be
-    /// told.
+    /// Whether the bio's vector was changed meanwhile; as far as the events
+    /// tell, by this driver.
     pub changed: bool,
 }
 
-/// A bio as its driver hands it back.
+/// What a driver hands back when it ends a bio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// `bi_status`.
+    /// `bi_status` (`BLK_STS_*`): 0 is success.
     pub status: u8,
-    /// The iterator.
+    /// The iterator (`bi_iter`) at the end.
     pub iter: Iter,
 }
 
-/// One entry of a vector that is not what it was.
+/// One entry of a vector that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Its place in the vector.
+    /// Index of the entry in the vector.
     pub index: usize,
-    /// When the bio was submitted.
+    /// The entry when the bio was submitted.
     pub before: Bvec,
-    /// When it was seen next.
+    /// The entry when it was seen next.
     pub after: Bvec,
 }
 
@@ -61,25 +61,25 @@ pub struct Change {
 pub struct Violation {
     /// The device whose driver had the bio last.
     pub dev: Dev,
-    /// Other devices that had a bio with the same vector at that time, but for
-    /// the one that the vector was made for.
+    /// Other devices that had a bio with the same vector at that time. The
+    /// device that the vector was made for is not among them.
     pub others: Vec<Dev>,
-    /// Where the change was seen.
+    /// The point at which the change was seen.
     pub point: Point,
-    /// The bio that it was seen with.
+    /// Address of the bio that it was seen with.
     pub bio: u64,
-    /// The entries, by their place; at least one.
+    /// The changed entries by their index; at least one.
     pub changes: Vec<Change>,
 }
 
-/// What the watcher's events come to.
+/// The result of following the watcher's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Bios that move data, in the order of their submission.
     pub lives: Vec<Life>,
-    /// In the order in which they were seen.
+    /// Violations, in the order in which they were seen.
     pub violations: Vec<Violation>,
-    /// Vectors with more entries than the watcher could see.
+    /// How many vectors have more entries than the watcher could see.
     pub cut: u64,
 }
 
@@ -96,7 +96,8 @@ pub fn named(trace: &BioTrace, dev: Dev) -> String {
 }
 
 impl Violation {
-    /// Who changed what, from what to what.
+    /// The violation in words: which driver changed which entry, from what to
+    /// what.
     pub fn words(&self, trace: &BioTrace) -> String {
         let first = &self.changes[0];
         let more = match self.changes.len() {
@@ -121,12 +122,12 @@ impl Violation {
     }
 }
 
-/// Sightings that are missing from what the watcher saw. With any, nothing is
-/// proved.
+/// How many sightings are missing from what the watcher saw. If any is missing,
+/// nothing is proved.
 ///
-/// Where the kernel's own count of them is in doubt ([`BioTrace::doubted`]), the
-/// tracepoints are asked: each bio that they saw queued went through
-/// [`Point::Submit`] first, with what it was queued with.
+/// Where the kernel's own count of them is in doubt ([`BioTrace::doubted`]),
+/// the tracepoints decide: each bio that they saw queued must have passed
+/// [`Point::Submit`] first, with the same sector and length.
 pub fn holes(bios: &BioTrace, trace: &[TraceEvent]) -> u64 {
     if bios.lost > 0 || bios.doubted == 0 {
         return bios.lost;
@@ -138,7 +139,7 @@ pub fn holes(bios: &BioTrace, trace: &[TraceEvent]) -> u64 {
         .map(|event| (event.dev, event.iter.sector, bytes_in_sectors(event)))
         .collect();
     let unseen = trace.iter().filter(|event| {
-        // A bio without data is queued with no sector in particular.
+        // A bio without data may be queued with any sector, so it is left out.
         event.kind == Kind::BioQueue
             && event.sectors > 0
             && !submitted.contains(&(event.dev, event.sector, event.sectors))
@@ -150,7 +151,7 @@ fn bytes_in_sectors(event: &BioEvent) -> u64 {
     u64::from(event.iter.bytes) / SECTOR as u64
 }
 
-/// What was watched and what came of it, in a line.
+/// What was watched and the result, in one line.
 pub fn summary(trace: &BioTrace, account: &Account, holes: u64) -> String {
     if holes > 0 {
         return format!("{holes} sightings of bios were lost: not checked");

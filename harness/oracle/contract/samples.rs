@@ -1,5 +1,6 @@
-//! Traces of bios to try the contract on: a mirror whose one leg fails a read, sound or
-//! with its vector changed on the way. Tests of other crates use it too.
+//! Traces of bios to test the contract with: a mirror of which one leg fails a
+//! read, sound or with its vector changed on the way. Tests of other crates use
+//! it too.
 
 use super::*;
 use halfway_protocol::bio::{Device, LONGEST};
@@ -15,18 +16,18 @@ pub const OTHER_LEG: Dev = Dev(254, 16);
 pub const ORIGINAL: u64 = 0x100;
 /// device-mapper's clone of it.
 pub const CLONE: u64 = 0x200;
-/// A piece of the clone.
+/// A piece that was split from the clone.
 pub const PIECE: u64 = 0x300;
-/// The address of their vector.
+/// The address of the vector that the three share.
 pub const VECTOR: u64 = 0x1000;
 
-/// `BLK_STS_IOERR`.
+/// `BLK_STS_IOERR`: the status of an I/O error.
 pub const IOERR: u8 = 10;
 
 /// A trace under construction.
 #[derive(Clone)]
 pub struct Trace {
-    /// What happened so far.
+    /// The events so far.
     pub trace: BioTrace,
     content: u32,
 }
@@ -38,7 +39,7 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// Nothing yet; the vector will be of four pages.
+    /// An empty trace; the vector will have four pages.
     pub fn new() -> Self {
         let content = (0..4).map(|page| Bvec {
             page: 0xe000 + page,
@@ -65,7 +66,7 @@ impl Trace {
         }
     }
 
-    /// A bio at a point, with nothing done yet.
+    /// Appends an event for a bio at a point, before any of its data is done.
     pub fn event(&mut self, point: Point, bio: u64, dev: Dev) -> &mut BioEvent {
         let event = BioEvent {
             ns: self.trace.events.len() as u64,
@@ -92,18 +93,18 @@ impl Trace {
         &mut self.trace.events[last]
     }
 
-    /// A bio is submitted.
+    /// Appends the submission of a bio.
     pub fn submit(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
         self.event(Point::Submit, bio, dev)
     }
 
-    /// A bio ends.
+    /// Appends the end of a bio.
     pub fn end(&mut self, bio: u64, dev: Dev) -> &mut BioEvent {
         self.event(Point::End, bio, dev)
     }
 
-    /// From here on the vector's entry has another length and offset, as a
-    /// driver of 2009 left it that had done a part of it.
+    /// From here on that entry of the vector has another length and offset, as
+    /// a driver of 2009 left it after a partial completion.
     pub fn change(&mut self, index: usize) {
         let mut content = self.trace.contents[self.content as usize].clone();
         content[index].bytes -= 1536;
@@ -112,14 +113,14 @@ impl Trace {
         self.content = self.trace.contents.len() as u32 - 1;
     }
 
-    /// What they come to.
+    /// The result of following the trace.
     pub fn account(&self) -> Account {
         follow(&self.trace)
     }
 }
 
-/// A read that one leg fails and the other one answers; `tamper` comes after
-/// the event of that number.
+/// A read that one leg fails and the other one answers. `tamper` is (after
+/// which event, which entry is changed).
 pub fn mirror(tamper: Option<(usize, usize)>) -> Trace {
     let mut trace = Trace::new();
     let steps: [fn(&mut Trace); 7] = [

@@ -22,7 +22,8 @@ fn a_sound_mirror_has_its_lives_and_no_violation() {
     assert_eq!(lives, expected);
 }
 
-/// Whoever had the bio last is named, at whichever event the change shows.
+/// The driver that had the bio last is blamed, at whichever event the change
+/// shows.
 #[rstest]
 #[case::by_the_failing_leg(1, LEG, Point::End, CLONE)]
 #[case::after_it_said_that_it_was_done(2, LEG, Point::DmEnd, CLONE)]
@@ -58,7 +59,7 @@ fn a_changed_vector_is_said_once(
         .filter(changed)
         .map(|life| life.dev)
         .collect();
-    // Where a bio has been handed back, no life of it goes on.
+    // A bio that has been handed back has no life that goes on.
     if point == Point::End {
         assert_eq!(lives, [dev]);
     }
@@ -82,14 +83,14 @@ fn the_same_memory_is_another_bio_once_the_first_has_ended() {
     assert_eq!(trace.account().violations, []);
 }
 
-/// A bio that is cut: its pieces share its vector, and it ends with the last of
-/// them, which nobody tells but the count of what remains.
+/// A bio that is split: its pieces share its vector, and it ends with the last
+/// of them. Only the count of remaining pieces shows when that is.
 fn cut(pieces_end_last: bool) -> Trace {
     let mut trace = Trace::new();
     trace.submit(ORIGINAL, LEG);
     let piece = trace.submit(PIECE, LEG);
     (piece.private, piece.iter.bytes) = (ORIGINAL, 4096);
-    // The rest is submitted again, with what is left of it.
+    // The remainder is submitted again, with the bytes that are left.
     let rest = trace.submit(ORIGINAL, LEG);
     (rest.iter.bytes, rest.iter.index, rest.remaining) = (12288, 1, 2);
     let piece = |trace: &mut Trace, left: u32| {
@@ -113,7 +114,7 @@ fn cut(pieces_end_last: bool) -> Trace {
 fn a_bio_that_was_cut_ends_with_its_last_piece(#[values(false, true)] pieces_end_last: bool) {
     let mut trace = cut(pieces_end_last);
     assert_eq!(trace.account().violations, []);
-    // Its memory is free: no change is one of its vector.
+    // The bio's memory is free now, so a change is none of its vector.
     trace.change(0);
     trace.submit(ORIGINAL, LEG);
     assert_eq!(trace.account().violations, []);
@@ -239,7 +240,8 @@ fn what_could_not_be_seen_is_said() {
 }
 
 proptest! {
-    /// Whatever bios do, vectors that never change are never called changed.
+    /// Whatever the bios do, a vector that never changes is never reported as
+    /// changed.
     #[test]
     fn what_does_not_change_is_no_violation(
         steps in prop::collection::vec((0usize..4, 0u64..4, 0u64..3, 0u32..3, 0u64..4), 0..60)
@@ -253,7 +255,8 @@ proptest! {
         prop_assert_eq!(trace.account().violations, []);
     }
 
-    /// A change between a submission and its end is seen, whichever entry it is.
+    /// A change between a submission and its end is seen, whichever entry it
+    /// is.
     #[test]
     fn every_change_is_seen(after in 0usize..6, index in 0usize..4) {
         let account = mirror(Some((after, index))).account();

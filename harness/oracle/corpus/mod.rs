@@ -1,18 +1,19 @@
 //! The corpus: cases of the catalogue as real kernels ran them, judged again
 //! without a guest. A wrong expectation shows here in seconds.
 //!
-//! `cases.jsonl.gz` has a case a line, with its observation and the outcome that it
-//! must have. It is made anew from run records, those of
-//! `halfway run scenarios --sample 420 --record all` for instance, by
+//! `cases.jsonl.gz` has one case in each line, with its observation and the
+//! outcome that it must have. It is rebuilt from run records, for instance
+//! those of `halfway run scenarios --sample 420 --record all`, by
 //!
 //! ```text
 //! UPDATE_CORPUS=results/runs/latest cargo test --release --lib the_corpus_grows -- --ignored
 //! ```
 //!
-//! (several records with a colon between them; a case that is there already, of the
-//! same kernel's first two numbers, is replaced). `random.jsonl.gz` has random cases that
-//! were judged wrongly once, and grows in the same way by `UPDATE_RANDOM`. New fields of a case or an observation need a `serde(default)`,
-//! so that what was recorded before them can still be read.
+//! Several records are separated by colons. A case that is in the corpus
+//! already, from a kernel with the same first two numbers, is replaced.
+//! `random.jsonl.gz` has random cases that were judged wrongly once, and grows
+//! in the same way by `UPDATE_RANDOM`. New fields of a case or an observation
+//! need a `serde(default)`, so that older records can still be read.
 
 mod tamper;
 
@@ -37,7 +38,7 @@ use std::sync::LazyLock;
 const CASES: &[u8] = include_bytes!("cases.jsonl.gz");
 const RANDOM: &[u8] = include_bytes!("random.jsonl.gz");
 
-/// A case of a corpus.
+/// A case of a corpus with its observation and outcome.
 #[derive(Serialize, Deserialize)]
 struct Recorded {
     outcome: Outcome,
@@ -87,7 +88,7 @@ fn recorded_cases_are_judged_as_they_were() {
     );
 }
 
-/// What was recorded has to be of all kinds, or its passing says little.
+/// The corpus must have cases of all kinds; else passing it says little.
 #[test]
 fn the_corpus_is_of_all_kinds() {
     let recorded = &*RECORDED;
@@ -126,7 +127,8 @@ fn the_corpus_is_of_all_kinds() {
     assert!(passes.count() >= 300);
 }
 
-/// Whatever is made wrong in what was seen of a case that passed: it does not pass.
+/// A case that passed must not pass once anything in its observation is made
+/// wrong.
 #[test]
 fn tampered_cases_do_not_pass() {
     let recorded = &*RECORDED;
@@ -159,7 +161,7 @@ struct CaseFile {
     observation: Option<Observation>,
 }
 
-/// Not a test, but what makes the corpus: see above.
+/// Not a test: writes the corpus, as described at the top of this file.
 #[test]
 #[ignore = "no test, but what makes the corpus of the records that UPDATE_CORPUS or UPDATE_RANDOM names"]
 fn the_corpus_grows_on_demand() {

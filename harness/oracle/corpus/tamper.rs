@@ -1,4 +1,4 @@
-//! Ways to make an observation wrong.
+//! Ways to make a sound observation wrong.
 
 use crate::controller;
 use crate::model;
@@ -13,10 +13,11 @@ use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
 use halfway_protocol::trace::{Kind, TraceEvent};
 
-/// Makes something wrong; `None` where the case has nothing of the kind.
+/// Makes something in the observation wrong; `None` if the case has nothing of
+/// the kind.
 pub type Tamper = fn(&Case, &mut Observation) -> Option<()>;
 
-/// All of them, with what each does.
+/// All ways, each with its description.
 pub const ALL: &[(&str, Tamper)] = &[
     ("another errno", |_, seen| {
         op(seen)?.result = Err(1);
@@ -206,7 +207,8 @@ pub const ALL: &[(&str, Tamper)] = &[
     ("a success that the guest took for failure", |case, seen| {
         let event = completions(seen).find(|event| event.error == 0)?;
         event.error = -5;
-        // The first of another driver may be a question of its own.
+        // With another driver the first completion may belong to a command of
+        // its own.
         controller::failure_handling(case).exact.then_some(())
     }),
     ("a request of which the guest saw no end", |case, seen| {
@@ -389,7 +391,8 @@ pub const ALL: &[(&str, Tamper)] = &[
             && case.linear.is_none()
             && case.io.path == Path::Direct;
         let fine = report(seen)?.ops.iter().all(|op| op.result.is_ok());
-        // The letters of groups are those before `0`, of paths those behind a device.
+        // A group's letter comes before the word `0`, a path's letter behind
+        // the device.
         let line = status(case, seen)?;
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let swapped: Vec<&str> = (0..words.len())
@@ -421,7 +424,7 @@ fn op(seen: &mut Observation) -> Option<&mut OpReport> {
     report(seen)?.ops.last_mut()
 }
 
-/// Changes the last sector of these spans only.
+/// Changes only the last sector of these spans.
 fn change_last(spans: &mut Vec<Span>, change: impl Fn(&mut What)) -> Option<()> {
     let span = spans.last_mut()?;
     span.sectors = span.sectors.checked_sub(1)?;
@@ -447,7 +450,7 @@ fn change_last(spans: &mut Vec<Span>, change: impl Fn(&mut What)) -> Option<()> 
     Some(())
 }
 
-/// The same of the last sector that a read delivered.
+/// Changes only the last sector that a read delivered.
 fn delivered(seen: &mut Observation, change: impl Fn(&mut What)) -> Option<()> {
     let op = op(seen)?;
     let sectors: u64 = op.content.iter().map(|span| span.sectors).sum();
@@ -455,7 +458,7 @@ fn delivered(seen: &mut Observation, change: impl Fn(&mut What)) -> Option<()> {
     change_last(&mut op.content, change)
 }
 
-/// What was seen of the last of the case's media.
+/// What was seen of the case's last medium.
 fn medium<'a>(case: &Case, seen: &'a mut Observation) -> Option<&'a mut Medium> {
     let last = Member::Leg(model::media(case).last()?);
     seen.media.iter_mut().find(|medium| medium.member == last)
@@ -465,8 +468,7 @@ fn last_sector(case: &Case, seen: &mut Observation, change: impl Fn(&mut What)) 
     change_last(&mut medium(case, seen)?.spans, change)
 }
 
-/// Puts what lay there before on the sector that a leg, which must have it, has of the
-/// case.
+/// Puts the old content back on a sector that a leg must have from the case.
 fn lose(case: &Case, seen: &mut Observation) -> Option<()> {
     let answers = &report(seen)?.ops;
     let fine = answers.iter().all(|op| op.result.is_ok());
@@ -495,7 +497,7 @@ fn lose(case: &Case, seen: &mut Observation) -> Option<()> {
         };
     })?;
     medium.spans.extend(rest);
-    // Of a torn write that failed nobody tells how far it got.
+    // How far a torn write got that failed is not recorded.
     (fine && case.legs.max_transfer.is_none()).then_some(())
 }
 
@@ -538,7 +540,7 @@ fn health(case: &Case, seen: &mut Observation, leg: u8) -> Option<()> {
             let at = paths.nth(usize::from(leg))?;
             words[at] = if words[at] == "A" { "F" } else { "A" }.to_owned();
             *line = words.join(" ");
-            // Of several pieces it may depend on timing.
+            // With several pieces the letter may depend on timing.
             (case.io.requests == 1 && case.linear.is_none() && case.io.path == Path::Direct)
                 .then_some(())
         }

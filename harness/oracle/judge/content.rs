@@ -1,4 +1,4 @@
-//! What a read delivered: every sector says which one it is and where it lay.
+//! What a read delivered. Every sector says which one it is and where it lay.
 
 use super::{Scene, difference};
 use crate::model;
@@ -48,7 +48,7 @@ fn request(scene: &Scene<'_>, index: usize, op: &OpReport, range: Unit) -> Vec<D
                         Witness::Content,
                         format!("request {index}: sector {sector} {what}"),
                     ));
-                    // The rest of a span is wrong in the same way.
+                    // The rest of the span is wrong in the same way.
                     break;
                 }
             }
@@ -69,8 +69,8 @@ fn request(scene: &Scene<'_>, index: usize, op: &OpReport, range: Unit) -> Vec<D
     found
 }
 
-/// The leg that a sector came from, nothing where it need not have arrived, or
-/// what is wrong with it.
+/// The leg that a sector came from, or what is wrong with the sector.
+/// `Ok(None)` where the sector need not have arrived.
 fn judge_sector(
     scene: &Scene<'_>,
     span: &Span,
@@ -111,11 +111,12 @@ fn judge_sector(
     }
 }
 
-/// Whether the kernel itself may fill with zeros what could not be read: dm-io does
-/// what is left of a bio that failed (`endio` in drivers/md/dm-io.c), which is all of
-/// it where the leg takes bios, as a dm device may; a driver of requests has moved
-/// on through it, but for those that end many at once, as NVMe's does
-/// (`blk_complete_request` in block/blk-mq.c): there it is the last piece.
+/// Whether the kernel itself may fill with zeros what could not be read. dm-io
+/// zeroes what is left of a bio that failed (`endio` in drivers/md/dm-io.c).
+/// That is all of the bio if the leg takes bios, as a dm device may. A driver
+/// of requests has already advanced the bio when it fails, so nothing is left.
+/// The exception is drivers that end many requests at once, as NVMe's does
+/// (`blk_complete_request` in block/blk-mq.c): there the last piece is left.
 fn zeroed(case: &Case) -> bool {
     let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
     let left = matches!(
@@ -126,7 +127,7 @@ fn zeroed(case: &Case) -> bool {
 }
 
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, request: Unit) -> Result<u8, String> {
-    // Where the legs are alike the sector does not tell which one it came from.
+    // If the legs are alike, the sector does not tell which one it came from.
     if model::alike(scene.case) {
         return Ok(leg);
     }
@@ -174,7 +175,7 @@ fn mixed_units(
     found
 }
 
-/// `leg 1`, or `leg 1 or 2`, or `no leg`.
+/// Legs in words: `leg 1`, or `leg 1 or 2`, or `no leg`.
 pub fn legs(legs: &[u8]) -> String {
     if legs.is_empty() {
         return "no leg".to_owned();

@@ -18,7 +18,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     }
 }
 
-/// Why the vectors were not checked, though they were to be and could be.
+/// Why the vectors were not checked, although the case asks for it and the
+/// guest can do it.
 pub fn unchecked(scene: &Scene<'_>) -> Option<String> {
     let Some(Ok(bios)) = &scene.seen.seen.bios else {
         return None;
@@ -39,7 +40,7 @@ fn missed_sightings(scene: &Scene<'_>, bios: &BioTrace) -> u64 {
     holes(bios, &scene.seen.seen.trace)
 }
 
-/// What the watcher says, in a line; empty where it was not asked.
+/// The watcher's result in one line; empty if it was not used.
 pub fn contract_words(scene: &Scene<'_>) -> String {
     match &scene.seen.seen.bios {
         None => String::new(),

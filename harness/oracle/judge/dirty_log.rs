@@ -1,18 +1,19 @@
-//! What a mirror's log on a disk says after the I/O: a restarted mirror takes its
-//! clean regions for in sync (`disk_resume` in drivers/md/dm-log.c copies the clean
-//! bits to the sync bits), and reads them from any leg.
+//! What a mirror's log on a disk says after the I/O. A restarted mirror takes
+//! the regions that are clean in the log for in sync (`disk_resume` in
+//! drivers/md/dm-log.c copies the clean bits to the sync bits), and reads them
+//! from any leg.
 
 use super::{Scene, difference, state};
 use halfway_case::Stack;
 use halfway_case::observation::Liveness;
 use halfway_case::verdict::{Difference, Witness};
 
-/// A region that a leg missed a write of is not clean: its bit was cleared before
-/// the write, and is set again only behind a write that all legs have
-/// (`dm_rh_dec`, `dm_rh_update_states`).
+/// A region in which a leg missed a write must not be clean in the log. Its
+/// clean bit is cleared before the write, and set again only after a write that
+/// all legs have (`dm_rh_dec`, `dm_rh_update_states`).
 ///
-/// Of a mirror that was repaired the log is another table's, and of one whose log
-/// failed nothing is known.
+/// Two cases are left out: a mirror that was repaired, whose log then belongs
+/// to another table, and a log that failed itself, of which nothing is known.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let Stack::Raid1(mirror) = &scene.case.stack else {
         return Vec::new();
@@ -21,7 +22,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         && scene.seen.liveness == Liveness::Alive
         && scene.case.other_faults.is_empty()
         && scene.expected.log == Some('A');
-    // Records of earlier versions have none.
+    // Records of earlier versions have no log.
     let (true, Some(log)) = (at_rest, &scene.seen.log) else {
         return Vec::new();
     };

@@ -1,4 +1,4 @@
-//! Is what was to be durable flushed? A disk may keep what it has been given in a
+//! Is what was to be durable flushed? A disk may keep what it was given in a
 //! volatile cache until it is told to flush (`REQ_PREFLUSH`, `REQ_FUA`:
 //! Documentation/block/writeback_cache_control.rst).
 
@@ -8,14 +8,15 @@ use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::{Op, Path};
 
-/// After the last write that reached a medium which counts, a flush must have
-/// reached it too, if the application was told that all is well.
+/// If the application got success, a flush must have reached each medium that
+/// counts after the last write to it.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let relied_on = relied_on(scene).into_iter();
     relied_on.filter_map(|leg| unflushed(scene, leg)).collect()
 }
 
-/// The media on which all must be that was written, since the application was told.
+/// The media that must hold everything that was written, since the application
+/// got success.
 fn relied_on(scene: &Scene<'_>) -> Vec<u8> {
     let io = &scene.case.io;
     let durable = io.dsync || io.path == Path::Buffered || io.op == Op::Flush;
@@ -30,9 +31,10 @@ fn relied_on(scene: &Scene<'_>) -> Vec<u8> {
         .collect()
 }
 
-/// A device that was told to have a write on its medium before it answers
-/// (`REQ_FUA`), answered that all is well, and did not flush, in words. The kernel
-/// has done its part then: of that disk [`differences`] says nothing of it.
+/// A device that lied, in words: it got a write with `REQ_FUA`, which must be
+/// on the medium before the answer, answered success and did not flush. The
+/// kernel has done its part then, so [`differences`] does not blame it for that
+/// disk.
 pub fn lie(scene: &Scene<'_>) -> Option<String> {
     (relied_on(scene).into_iter()).find_map(|leg| lie_of(scene, leg))
 }
@@ -61,7 +63,7 @@ fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {
     })
 }
 
-/// A leg that has failed is not relied on.
+/// Whether a leg counts. A leg that has failed does not.
 fn is_sound(scene: &Scene<'_>, leg: u8) -> bool {
     scene.expected.health[usize::from(leg / scene.case.ways())] == "A"
 }
@@ -80,7 +82,8 @@ fn unflushed(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     })
 }
 
-/// The last write that reached the medium of a leg, where no flush has since.
+/// The last write that reached the medium of a leg, if no flush has reached it
+/// since.
 fn last_unflushed(scene: &Scene<'_>, leg: u8) -> Option<Entry> {
     let ways = model::ways_to(scene.case, leg);
     let reached = |command: Command| {

@@ -1,4 +1,4 @@
-//! What a verdict rests on, in the words of the witnesses.
+//! The evidence for a verdict, in the words of the witnesses.
 
 use super::{Scene, contract, given_up, journal, other_faults, progress, state, stop};
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -7,8 +7,8 @@ use halfway_case::verdict::Evidence;
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::{Dev, Kind};
 
-/// The most lines of one witness that are kept with a verdict; the record of a
-/// failed case has them all.
+/// How many lines of one witness are kept with a verdict at most. The record of
+/// a failed case has them all.
 const LINES: usize = 12;
 
 pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
@@ -18,7 +18,7 @@ pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
         .iter()
         .filter(|entry| is_telling(entry) && matches!(entry.member, Member::Leg(_)))
         .collect();
-    // The layers have no common clock.
+    // The two layers have no common clock, so each is listed for itself.
     entries.sort_by_key(|entry| (entry.layer == Layer::Medium, entry.order));
     let lines = entries.iter().map(|entry| {
         let name = match entry.member {
@@ -39,7 +39,8 @@ pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
             .as_ref()
             .is_some_and(|(dm, _)| *dm == event.dev);
         match event.kind {
-            // Of no sectors: sd's way to hand a request back to itself.
+            // sd hands a request back to itself with a completion of no
+            // sectors.
             Kind::RqComplete => {
                 (event.sectors > 0 || !scene.failure_handling.progress) && of_leg(event.dev)
             }
@@ -48,7 +49,7 @@ pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
                 tells && of_leg(event.dev)
             }
             Kind::BioComplete => of_dm,
-            // Of many small bios there would be nothing else to see.
+            // With many small bios these events would fill all the lines.
             Kind::BioQueue | Kind::Split => of_dm && scene.case.io.requests == 1,
             _ => false,
         }
@@ -63,8 +64,9 @@ pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
     }
 }
 
-/// What the device tells of, and of the rest what the medium does; QEMU flushes
-/// by itself, too.
+/// Which entries are worth telling: all of the device's; of the medium's only
+/// what the device journal does not have, without the successful flushes, since
+/// QEMU flushes by itself too.
 fn is_telling(entry: &Entry) -> bool {
     match (entry.layer, entry.command) {
         (Layer::Device, _) => true,
@@ -84,7 +86,7 @@ fn cut(lines: impl Iterator<Item = String>) -> Vec<String> {
     kept
 }
 
-/// One line of what a pass has shown.
+/// What a pass has shown, in one line.
 pub fn shown(scene: &Scene<'_>) -> String {
     if scene.expected.refused {
         return "refused before it reached the target, as it must be".to_owned();
@@ -107,7 +109,8 @@ pub fn shown(scene: &Scene<'_>) -> String {
             let name = scene.case.stack.disk_name(leg);
             format!("{name} failed {} request(s){progress}", failed(leg))
         });
-    // Whom nobody heard fail has not failed.
+    // A request that its driver gave up and retried was never seen to fail, so
+    // no leg is said to have failed.
     let legs = legs.filter(|_| !timeout::asks_again(scene.case));
     let failures = other_faults::other_fault_words(scene)
         .chain(stop::stop_words(scene))

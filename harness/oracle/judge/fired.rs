@@ -1,4 +1,4 @@
-//! Did the fault fire as it was asked to? If not, nothing was tested.
+//! Did the fault fire as the case asks? If not, nothing was tested.
 
 use super::{Scene, contract, hold, journal, multipathd, other_faults, progress, stop};
 use crate::{controller, model};
@@ -8,7 +8,7 @@ use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 use halfway_scsi::Reply;
 
-/// Why the case proves nothing, if it does not.
+/// Why the case proves nothing; `None` if it proves something.
 pub fn inconclusive_fault(scene: &Scene<'_>) -> Option<String> {
     if scene.expected.refused {
         let nothing = journal::is_empty(scene);
@@ -31,7 +31,8 @@ pub fn inconclusive_fault(scene: &Scene<'_>) -> Option<String> {
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
-    // What stopped the machine is no error that its driver has seen.
+    // A failure that stopped the machine never reached the driver, so the
+    // driver has absorbed none.
     let told = scene.case.legs.on_error == OnError::Report;
     let absorbed = scene.absorbed.iter().filter(|_| told);
     (stop::inconclusive_stops(scene))
@@ -46,13 +47,15 @@ pub fn inconclusive_fault(scene: &Scene<'_>) -> Option<String> {
         .or_else(|| contract::unchecked(scene))
 }
 
-/// Whether a driver had something to try again of which device-mapper hears nothing.
+/// Whether a driver met a fault that its retries absorb, so that device-mapper
+/// does not see it.
 fn absorbs(scene: &Scene<'_>) -> bool {
     let met = |fault: &Fault| scene.commands(fault.leg).any(|entry| hits(&entry, fault));
     scene.absorbed.iter().any(met)
 }
 
-/// A leg or path that has failed at one bad sector need not be asked for another.
+/// Whether the leg need not meet this fault: a leg or path that has failed at
+/// one bad sector need not be asked for another.
 fn is_spared(scene: &Scene<'_>, fault: &Fault) -> bool {
     let answers = |fault: &Fault| {
         let of_fault = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
@@ -66,8 +69,8 @@ fn is_spared(scene: &Scene<'_>, fault: &Fault) -> bool {
     answers(fault).is_empty() && others.any(|other| answers(other).iter().any(failed))
 }
 
-/// A fault that wears off beneath device-mapper must have been met all the
-/// same, where its leg was asked.
+/// A fault that wears off beneath device-mapper must have been met all the same
+/// if its leg was asked.
 fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let mut answers = scene
         .commands(fault.leg)
@@ -85,9 +88,10 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     progress::not_shown(scene, fault)
 }
 
-/// A fault that its leg was asked for and did not play, or a request that was to be
-/// held and did not come by itself (the block layer may have merged it): whatever
-/// else is seen, the case asked something else than it was to ask.
+/// Why the case was not played as asked: a leg was asked for a bad sector and
+/// did not fail, or a request that was to be held did not come as a request of
+/// its own (the block layer may have merged it). What else is seen then belongs
+/// to another case.
 pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
     if !scene.case.holds.is_empty() && scene.seen.meanwhile.is_none() {
         return hold::inconclusive_hold(scene);
@@ -97,7 +101,7 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
         .fires
         .iter()
         .map(|index| &scene.case.faults[*index]);
-    // A flush that was never made is for the other witnesses.
+    // A flush that was never sent is for the other witnesses to find.
     let mut faults = faults.into_iter().filter(|fault| fault.op != Op::Flush);
     faults.find_map(|fault| {
         let mut answers = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
@@ -113,7 +117,8 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// Every command without an answer was given back by a reset of its disk.
+/// Each command without an answer must have been given back by a reset of its
+/// disk.
 fn unrelieved(scene: &Scene<'_>) -> Option<String> {
     let told = scene
         .seen
@@ -127,19 +132,20 @@ fn unrelieved(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// Whether a request failed, placed as on the dm device, by nothing but faults that
-/// wear off while its driver tries again.
+/// Whether a request failed only by faults that wear off while its driver
+/// retries. The request's sectors are those of the dm device.
 pub fn is_absorbed(scene: &Scene<'_>, entry: &Entry) -> bool {
     let by = |fault: &Fault| entry.member == Member::Leg(fault.leg) && hits(entry, fault);
     scene.absorbed.iter().any(by) && !scene.case.faults.iter().any(by)
 }
 
-/// Whether a request, placed as on the dm device, is one that the fault fails.
+/// Whether the fault fails this request. The request's sectors are those of the
+/// dm device.
 fn hits(entry: &Entry, fault: &Fault) -> bool {
     entry.command == fault.op.into() && fault.meets(fault.op, entry.sector, entry.sectors)
 }
 
-/// The same for a flush, which is for no sector.
+/// Why a fault of flushes did not fire; a flush has no sectors.
 fn flush_not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let what = format!("the fault of flushes on leg {}", fault.leg);
     let failed = |entry: &Entry| {
@@ -215,8 +221,9 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if let Some(reason) = not_torn(scene, fault, failed).or_else(|| not_in_part(scene, fault)) {
         return Some(format!("{what} fired, and {reason}"));
     }
-    // blkdebug refuses before it forwards: the medium beneath it saw nothing
-    // of the refused request. (A short answer of the target is a good one.)
+    // blkdebug refuses a request before it forwards it, so the medium beneath
+    // it must have seen nothing of the refused request. (A short answer of the
+    // target is a successful one, and left out.)
     let let_through = scene.seen.journal.iter().find(|entry| {
         entry.target_reply.is_none()
             && entry.member == Member::Leg(fault.leg)
@@ -234,14 +241,15 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     })
 }
 
-/// A disk that moves some sectors at a time has done what came before the
-/// failing piece of the request, and nothing behind it.
+/// Why a transfer was not torn as it should be: a disk that moves some sectors
+/// at a time must have done everything before the failing piece of the request,
+/// and nothing behind it.
 fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> {
     let step = u64::from(scene.case.legs.max_transfer?);
     if !matches!(fault.op, Op::Read | Op::Write) {
         return None;
     }
-    // Of several bad sectors the first one is where it stops.
+    // With several bad sectors the disk stops at the first.
     let bad = (scene.case.faults.iter())
         .filter(|other| other.leg == fault.leg && hits(failed, other))
         .map(|other| other.sector);
@@ -253,8 +261,9 @@ fn not_torn(scene: &Scene<'_>, fault: &Fault, failed: &Entry) -> Option<String> 
     none_done(scene, fault, failed.sector, done)
 }
 
-/// A driver that goes step by step has done those before the one that failed,
-/// counted from the start of what device-mapper asked for.
+/// Why a request was not done in part as it should be: a driver that goes step
+/// by step must have done all steps before the one that failed, counted from
+/// the start of what device-mapper asked for.
 fn not_in_part(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let step = scene.failure_handling.step?;
     let mut units = scene.expected.units.iter().map(|expected| expected.unit);

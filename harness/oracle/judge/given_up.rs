@@ -1,6 +1,6 @@
 //! A request that its driver gave up while the disk held it (`timeout` in its
-//! controller's profile): was it given up, was it asked for again, and is what became of it the
-//! answer to that?
+//! controller's profile). Was it given up, was it retried, and does its result
+//! come from the retry?
 
 use super::{Scene, difference, trace};
 use crate::units::Unit;
@@ -10,12 +10,12 @@ use halfway_case::timeout;
 use halfway_case::verdict::{Difference, Witness};
 use halfway_controllers::AfterTimeout;
 
-/// Why it is not shown that the driver gave the held request up, and once, if it is
-/// not.
+/// Why it is not shown that the driver gave the held request up exactly once;
+/// `None` if it is shown.
 pub fn inconclusive_timeout(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     match timeout::of_case(scene.case)?.then {
-        // `nvme_timeout` in drivers/nvme/host/pci.c, in all releases.
+        // `nvme_timeout` in drivers/nvme/host/pci.c logs this in all releases.
         AfterTimeout::Waits => {
             let mut log = scene.seen.seen.log.iter();
             let told = log.any(|message| message.text.contains("timeout, aborting"));
@@ -41,7 +41,7 @@ pub fn inconclusive_timeout(scene: &Scene<'_>) -> Option<String> {
     }
 }
 
-/// How often the leg was asked for what it held.
+/// How often the leg was asked for the request that it held.
 fn attempts(scene: &Scene<'_>, hold: &Hold) -> usize {
     let command = Command::from(scene.case.io.op);
     let held = |entry: &Entry| {
@@ -54,11 +54,13 @@ fn attempts(scene: &Scene<'_>, hold: &Hold) -> usize {
     scene.asked(hold.leg).filter(held).count()
 }
 
-/// How often a leg may be asked for a sector that its driver has given up: least and
-/// most; `None` where it has not. The kernel's tracepoints must show that it took
-/// the request back (`blk_mq_requeue_request`) for each time that it is asked for
-/// again; it also does so when the driver is busy. A device model that was stopped
-/// within the request had not asked for all of it.
+/// How often a leg may be asked for a sector of a request that its driver has
+/// given up: least and most. `None` if the driver has given nothing up.
+///
+/// For each retry the kernel's tracepoints must show that it took the request
+/// back (`blk_mq_requeue_request`); it also does so when the driver is busy. A
+/// device model that was stopped in the middle of the request had not asked its
+/// medium for all of it.
 pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)> {
     if !timeout::asks_again(scene.case) {
         return None;
@@ -73,8 +75,8 @@ pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)
     (back > 0).then_some((least, 1 + back))
 }
 
-/// The request ends once, by what was asked for again: the late end of what was
-/// given up is nobody's.
+/// The request ends once, by its retry. The late end of the request that was
+/// given up belongs to nobody.
 pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
     let hold = scene.case.holds.first()?;
     if !timeout::asks_again(scene.case) {
@@ -101,7 +103,7 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
     ))
 }
 
-/// What a pass has shown of it, in words.
+/// What a pass has shown of the timeout, in words.
 pub fn timeout_words(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     let then = match timeout::of_case(scene.case)?.then {

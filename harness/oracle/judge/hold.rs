@@ -1,12 +1,12 @@
 //! Were the requests held, and did the guest see them end in the order in which
-//! they were let go? If not, another case was played than the one that was asked
-//! for.
+//! they were released? If not, the case that was played is not the one that was
+//! asked for.
 
 use super::{Scene, given_up, race, trace};
 use crate::model;
 use halfway_case::{Ending, Hold};
 
-/// Why the holds of the case prove nothing, if they do not.
+/// Why the holds of the case prove nothing; `None` if they prove something.
 pub fn inconclusive_hold(scene: &Scene<'_>) -> Option<String> {
     let case = scene.case;
     if case.holds.is_empty() {
@@ -42,8 +42,8 @@ pub fn inconclusive_hold(scene: &Scene<'_>) -> Option<String> {
     None
 }
 
-/// When the guest saw the request end that a hold kept: its place among all that
-/// was traced.
+/// When the guest saw the held request end: the place of that event in the
+/// trace.
 fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
     let hold = &scene.case.holds[index];
     let command = scene.case.io.op.into();

@@ -1,5 +1,5 @@
-//! What brought each request back: the kernel by itself, or something that was done for
-//! it, and that the right thing.
+//! What brought each request back: the kernel by itself, or an intervention,
+//! and then the right one.
 
 use super::{Scene, difference};
 use crate::model;
@@ -7,7 +7,7 @@ use halfway_case::observation::Intervention;
 use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::io::OpReport;
 
-/// Nothing is said of a record from before interventions were told.
+/// A record from before interventions were recorded gives no difference.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let (Some(interventions), Some(report)) = (&scene.seen.interventions, scene.report()) else {
         return Vec::new();
@@ -20,9 +20,9 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found.into_iter().flatten().collect()
 }
 
-/// Interventions that are told to the target, by somebody who waits for the I/O. What is done to
-/// the disks a target knows nothing of, nor does one that works through need what is
-/// done to it.
+/// Whether an intervention is one on the target, by an operator who waits for
+/// the I/O. The target does not see what is done to the disks, and a target
+/// that works through needs no intervention.
 fn of_operator(scene: &Scene<'_>, intervention: Intervention) -> bool {
     let disks = matches!(
         intervention,
@@ -36,8 +36,8 @@ fn brought(interventions: &[Intervention], op: &OpReport) -> Option<Intervention
     interventions.get(last).copied()
 }
 
-/// What a target holds comes back at the intervention that must bring it back; what it does not
-/// hold needs none.
+/// A request that the target holds must come back at the intervention that
+/// brings it back; any other request must come back without one.
 fn targets(
     scene: &Scene<'_>,
     interventions: &[Intervention],
@@ -72,7 +72,8 @@ fn after_what(intervention: Option<Intervention>) -> String {
     }
 }
 
-/// No request is back while a disk keeps a part of it, but one that its driver gave up.
+/// No request comes back while a disk holds a part of it, except one that its
+/// driver gave up.
 fn released(
     scene: &Scene<'_>,
     interventions: &[Intervention],
@@ -100,7 +101,7 @@ fn released(
     })
 }
 
-/// One request is not back while a command of it has no answer.
+/// The request does not come back while one of its commands has no answer.
 fn reset(interventions: &[Intervention], ops: &[OpReport]) -> Option<Difference> {
     let [op] = ops else {
         return None;

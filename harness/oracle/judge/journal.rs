@@ -40,7 +40,7 @@ fn moves_data(entry: &Entry) -> bool {
     entry.command != Command::Flush
 }
 
-/// What a command is called.
+/// The name of a command in messages.
 pub fn name(command: Command) -> &'static str {
     match command {
         Command::Read => "read",
@@ -51,7 +51,7 @@ pub fn name(command: Command) -> &'static str {
     }
 }
 
-/// `read 2048+128` with the result.
+/// A journal entry in words, with its result: `read 2048+128`.
 pub fn entry_words(entry: &Entry) -> String {
     let name = name(entry.command);
     let result = match entry.result {
@@ -69,14 +69,14 @@ pub fn entry_words(entry: &Entry) -> String {
     }
 }
 
-/// Nothing reaches a leg that the I/O does not need.
+/// Nothing that the I/O does not need may reach a leg.
 fn outside(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     let case = scene.case;
     let needed = |entry: &Entry| match (entry.command, case.op_on_legs(), case.io.path) {
         (Command::Flush, _, _) => true,
         (Command::Read, Op::Read, _) if scene.failure_handling.reads_ahead => true,
-        // Read-ahead goes beyond what was asked for; a write of a part of a
-        // page reads the rest of it.
+        // Read-ahead goes beyond what was asked for. A write of a part of a
+        // page reads the rest of the page.
         (Command::Read, Op::Read, Path::Buffered) => inside(
             entry,
             Unit {
@@ -109,7 +109,8 @@ fn inside(entry: &Entry, range: Unit) -> bool {
 }
 
 /// Each unit is asked for whole: all of its sectors equally often, and as often
-/// as the model says; what several units share, as often as all of them.
+/// as the model says. Sectors that several units share are asked for as often
+/// as all of those together.
 fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     if !scene.failure_handling.exact {
         return pieces::coverage(scene, leg, entries);
@@ -129,7 +130,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
     let units = &scene.expected.units;
     let shared = units::shared(units.iter().map(|expected| expected.unit));
     let is_shared = |sector: u64| shared.iter().any(|range| range.covers(sector));
-    // How often each unit may have been asked for, as far as is seen by now.
+    // How often each unit may have been asked for, as far as the sectors seen
+    // so far tell.
     let mut known: Vec<(u32, u32)> = Vec::new();
     for expected in units {
         let unit = expected.unit;
@@ -169,8 +171,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
         })
 }
 
-/// How often a sector may be asked for, least and most, that several of these units
-/// may have: as often as all that have it.
+/// How often a sector that several of these units may contain may be asked for,
+/// least and most: the sum over all units that contain it.
 pub fn all_together(sector: u64, units: impl Iterator<Item = (Unit, (u32, u32))>) -> (u32, u32) {
     let of_sector = units.filter(|(unit, _)| unit.covers(sector));
     of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
@@ -182,7 +184,8 @@ fn contains((least, most): (u32, u32), count: u32) -> bool {
     (least..=most).contains(&count)
 }
 
-/// Or too seldom.
+/// The difference for `what` having been asked for `count` times, too often or
+/// too seldom.
 fn too_often(
     scene: &Scene<'_>,
     leg: u8,
@@ -214,9 +217,9 @@ pub fn times(count: u32) -> String {
     }
 }
 
-/// A disk log knows of a write before the legs do: else a crash in between
+/// A disk log must be written before the legs are. Else a crash in between
 /// leaves legs that differ in a region that counts as in sync (`dm_rh_flush` in
-/// `do_writes`). Of one that is out of sync it knows already.
+/// `do_writes`). A region that is out of sync is marked in the log already.
 fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     let case = scene.case;
     if !case.has_log_disk() || case.op_on_legs() != Op::Write || scene.expected.refused {
@@ -248,7 +251,7 @@ fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     }
 }
 
-/// A leg is asked only after the one before it has failed.
+/// A leg is asked only after the leg before it has failed.
 fn order(scene: &Scene<'_>) -> Option<Difference> {
     for expected in &scene.expected.units {
         let Some(order) = &expected.order else {
@@ -285,9 +288,9 @@ fn order(scene: &Scene<'_>) -> Option<Difference> {
     None
 }
 
-/// What is resubmitted over another path is what failed: a unit that a request
-/// has done, as devices that tell say, is not asked for again; one that was
-/// acknowledged is done whole by one path.
+/// Over another path only what failed is resubmitted. A unit that a request has
+/// completed, according to a device that tells, is not asked for again. A unit
+/// that was acknowledged was done whole by one path.
 fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
     let wanted = Command::from(scene.case.op_on_legs());
     let told = scene.failure_handling.progress && matches!(wanted, Command::Read | Command::Write);
@@ -348,7 +351,7 @@ fn acknowledged(scene: &Scene<'_>, unit: Unit) -> bool {
     })
 }
 
-/// The units that the trace shows are the I/O, all of it.
+/// The units that the trace shows must cover the whole I/O and nothing else.
 fn unknown_to_dm(scene: &Scene<'_>) -> Option<Difference> {
     if scene.expected.refused || scene.seen.seen.lost > 0 {
         return None;

@@ -9,8 +9,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     if let Some(crash) = &scene.crash {
         found.push(complaint(crash, ""));
     }
-    // QEMU speaks when a driver breaks the device's rules, and stops the
-    // device then.
+    // QEMU writes a line when a driver breaks the device's rules, and then
+    // stops the device.
     if let Some(line) = scene
         .seen
         .qemu_stderr
@@ -22,13 +22,13 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// A kernel's text about itself.
+/// The difference for a complaint of the kernel.
 pub fn complaint(crash: &Crash, when: &str) -> Difference {
     let text = format!("{when}{}\n{}", crash.title, crash.excerpt);
     difference(Witness::KernelLog, text)
 }
 
-/// What a device model says of a failure of its medium.
+/// Whether the line is what a device model writes when its medium fails.
 fn is_remark(scene: &Scene<'_>, line: &str) -> bool {
     let mut remarks = scene.failure_handling.remarks.iter();
     let all = scene.seen.journal.iter().chain(&scene.seen.set_up);

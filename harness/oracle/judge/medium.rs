@@ -27,7 +27,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// What was acknowledged lies whole on a leg that is not given up.
+/// What was acknowledged must lie whole on a leg that has not failed.
 fn lost(scene: &Scene<'_>) -> Option<Difference> {
     let report = scene.report()?;
     let acknowledged: Vec<Unit> = scene
@@ -72,7 +72,8 @@ fn lost(scene: &Scene<'_>) -> Option<Difference> {
         })
 }
 
-/// The sectors of a leg, on the dm device, that hold what the case wrote there.
+/// The sectors of a leg that hold what the case wrote, as numbers on the dm
+/// device.
 fn written(scene: &Scene<'_>, leg: u8) -> HashSet<u64> {
     let offset = model::offset(scene.case, leg);
     let media = scene
@@ -104,7 +105,7 @@ enum Allowed {
     Either,
 }
 
-/// What the I/O may touch: the page cache writes whole pages.
+/// The range that the I/O may touch: the page cache writes whole pages.
 fn reached(case: &Case) -> Unit {
     match case.io.path {
         Path::Direct => model::whole(case),
@@ -150,7 +151,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
             format!("leg {leg}: only {first}+{examined} was examined"),
         ));
     }
-    // A resynchronisation writes everywhere, with leg 0's content.
+    // A resynchronisation writes everywhere, but only leg 0's content.
     let stray = medium
         .strays
         .first()
@@ -168,7 +169,7 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
     found
 }
 
-/// Of which time the content of a sector is.
+/// Whether the content of a sector is from before the I/O or from the I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Old,
@@ -212,7 +213,7 @@ pub(super) fn holds(
             let old = (origin, number);
             let is = |leg: u8| old == model::content_of(scene.case, leg, sector);
             // The page cache fills up a page from whichever leg it reads, and
-            // writes it to all.
+            // writes the page to all.
             let filled_up = scene.case.io.path == Path::Buffered
                 && (!model::whole(scene.case).covers(sector) || shares_page(scene.case, sector))
                 && (0..scene.case.legs.count).any(is);
@@ -233,8 +234,9 @@ pub(super) fn holds(
     }
 }
 
-/// Whether several requests of a buffered I/O have a part of the sector's page: it is
-/// written once for each, and first with what was there before.
+/// Whether several requests of a buffered I/O share the sector's page. The page
+/// is then written once for each request, the first time with some of the old
+/// content.
 fn shares_page(case: &Case, sector: u64) -> bool {
     let page = model::rounded(Unit { sector, sectors: 1 });
     let parts = case.io.parts().into_iter();
@@ -247,7 +249,8 @@ fn shares_page(case: &Case, sector: u64) -> bool {
     case.io.path == Path::Buffered && parts.count() > 1
 }
 
-/// Whether the medium has done what its disk took with it when it was unplugged.
+/// Whether the medium carried out a request although its disk was unplugged
+/// with it.
 fn done_all_the_same(scene: &Scene<'_>, leg: u8, sector: u64) -> bool {
     let unplugged = unplug::leg(scene.case);
     let mut ways = model::ways_to(scene.case, leg).filter(|way| unplugged == Some(*way));
@@ -268,7 +271,8 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     if case.io.op == Op::Read || scene.expected.refused || !range.covers(sector) {
         return Allowed::Old;
     }
-    // Page cache writes whole pages: what is outside of the request is old.
+    // The page cache writes whole pages: outside of the request the content
+    // stays old.
     if !model::whole(case).covers(sector) {
         return Allowed::Old;
     }
@@ -283,8 +287,8 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     if refused_always {
         return Allowed::Old;
     }
-    // The device's own word: what it reported written is written, what no
-    // request reached is not.
+    // A device that tells decides this itself: what it reported as written is
+    // written, and what no request reached is not.
     let done = |entry: &Entry| {
         let sectors = match (entry.target_reply, entry.result) {
             (Some(told), _) => told.good,
@@ -306,7 +310,7 @@ fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, writes: &[Entry]) -> Allowed
     }
     match must {
         true => Allowed::New,
-        // It tells exactly how far it got.
+        // The device tells exactly how far it got.
         false if scene.failure_handling.progress => Allowed::Old,
         false => Allowed::Either,
     }

@@ -1,7 +1,7 @@
 //! The expectation against the observation.
 //!
-//! Many witnesses, any of which suffices for a failure: each has a file of its
-//! own here and returns the differences that it saw.
+//! There are many witnesses, and any one of them suffices for a failure. Each
+//! has a file of its own here and returns the differences that it saw.
 
 mod answers;
 mod content;
@@ -55,13 +55,13 @@ struct Scene<'a> {
     failure_handling: FailureHandling,
     /// Major and minor number of the kernel release.
     release: (u32, u32),
-    /// Faults that wear off before device-mapper hears of them.
+    /// Faults that wear off before device-mapper sees them.
     absorbed: &'a [Fault],
     crash: Option<Crash>,
 }
 
 impl Scene<'_> {
-    /// The I/O's report, also where it was complete only after a repair.
+    /// The I/O's report, even if the I/O was complete only after a repair.
     fn report(&self) -> Option<&IoReport> {
         match self.seen.last_io()? {
             IoState::Done(report) => Some(report),
@@ -79,7 +79,8 @@ impl Scene<'_> {
         self.dev_of(Member::Leg(leg))
     }
 
-    /// What a disk is called: a leg, and of a nested stack the path too.
+    /// The name of a disk in messages: a leg, and in a nested stack its path
+    /// too.
     fn name(&self, disk: u8) -> String {
         match self.case.stack.nested() {
             Some(_) => self.case.stack.disk_name(disk),
@@ -87,14 +88,14 @@ impl Scene<'_> {
         }
     }
 
-    /// The legs that the media of these disks are.
+    /// The legs to which the media of these disks belong.
     fn legs(&self, disks: &[u8]) -> Vec<u8> {
         let paths = self.case.stack.nested().map_or(1, |paths| paths.count);
         disks.iter().map(|disk| disk / paths).collect()
     }
 
-    /// What the guest's driver asked of one leg, with sectors as on the dm
-    /// device.
+    /// The requests that the guest's driver sent to one leg, with sectors as on
+    /// the dm device.
     fn asked(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
         let commands = self.commands(leg);
         let entries: Vec<Entry> = match self.failure_handling.progress {
@@ -110,7 +111,8 @@ impl Scene<'_> {
         entries.into_iter()
     }
 
-    /// The same, with what became of each part; of devices that tell.
+    /// The same requests, with the fate of each part. Only devices that tell
+    /// have that.
     fn requests(&self, leg: u8) -> Vec<Request> {
         let commands: Vec<Entry> = self.commands(leg).collect();
         requests::requests_of(&commands, self.manner(leg))
@@ -124,16 +126,16 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether a leg was taken offline, since it gave no answer.
+    /// Whether a leg was taken offline because it gave no answer.
     fn offline(&self, leg: u8) -> bool {
         let mut faults = self.case.faults.iter().filter(|fault| fault.leg == leg);
         faults.any(|fault| fault.report.is_some_and(FaultReport::is_offline))
     }
 
-    /// The journal of one leg, at the device, with sectors as on the dm device
-    /// (those before the mirror's start wrap and match nothing). Of flushes,
-    /// discards and write-zeroes only the medium tells; of flushes also those
-    /// that QEMU made itself.
+    /// The device journal of one leg, with sectors as on the dm device (sectors
+    /// before the mirror's start wrap around and match nothing). Flushes,
+    /// discards and write-zeroes are only in the medium journal, flushes
+    /// together with those that QEMU made by itself.
     fn commands(&self, leg: u8) -> impl Iterator<Item = Entry> + '_ {
         let offset = model::offset(self.case, leg);
         self.seen
@@ -152,7 +154,7 @@ impl Scene<'_> {
                 entry.sector = entry.sector.wrapping_sub(offset);
                 entry
             })
-            // The recovery's are not the I/O's.
+            // The recovery's requests are not the I/O's.
             .filter(|entry| {
                 let range = Unit {
                     sector: entry.sector,
@@ -170,8 +172,8 @@ fn difference(witness: Witness, text: impl Into<String>) -> Difference {
     }
 }
 
-/// Judges a case. A kernel that complained of itself has not passed, whatever else
-/// was seen: also where nothing was shown, or a device model is to blame.
+/// Judges a case. A kernel that complained of itself never passes, whatever
+/// else was seen, even if nothing was shown or a device model is to blame.
 pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     let crash = seen.crash();
     let left = seen.left.crash();
@@ -184,7 +186,8 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     )
 }
 
-/// The verdict, where the kernel is to be blamed for what it said itself.
+/// The verdict, changed to one against the kernel if the kernel reported a
+/// failure of its own.
 pub fn blamed(verdict: Verdict, crash: Option<&Crash>, when: &str) -> Verdict {
     let Some(crash) = crash.filter(|_| !verdict.outcome.blames_kernel()) else {
         return verdict;
@@ -326,7 +329,7 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
         return verdict(Outcome::Inconclusive, reason, Vec::new());
     }
 
-    // Who breaks the contract is the cause of what else is seen.
+    // A broken contract comes first: it is the cause of what else is seen.
     let mut differences = broken;
     differences.extend(kernel_log::differences(&scene));
     differences.extend(answers::differences(&scene));
@@ -334,7 +337,8 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
     differences.extend(medium::differences(&scene));
     differences.extend(durable::differences(&scene));
     differences.extend(dirty_log::differences(&scene));
-    // What came later than it should may have gone another way.
+    // An I/O that came back too late may have gone another way, so that comes
+    // next.
     differences.extend(interventions::differences(&scene));
     differences.extend(journal::differences(&scene));
     differences.extend(race::differences(&scene));
@@ -357,7 +361,8 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
     }
 }
 
-/// The case as it is for a kernel that believes these lies.
+/// The case as a kernel sees it that believes these lies: without the faults
+/// that were not reported to it.
 fn without(case: &Case, lies: &[pieces::Lie]) -> Case {
     let mut honest = case.clone();
     honest.faults.retain(|fault| {

@@ -1,4 +1,4 @@
-//! What multipathd did, where there is one: with its map, and with the paths.
+//! What multipathd did, if there is one, with its map and with the paths.
 
 use super::{Scene, difference};
 use crate::status;
@@ -6,7 +6,8 @@ use halfway_case::NoPathRetry;
 use halfway_case::facts;
 use halfway_case::verdict::{Difference, Witness};
 
-/// Between two of its checks of a path, as it is told (`polling_interval`).
+/// Microseconds between two checks of a path, as configured
+/// (`polling_interval`).
 const CHECK: u64 = 1_000_000;
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
@@ -21,13 +22,14 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found.into_iter().flatten().collect()
 }
 
-/// Why the case proves nothing, if multipathd is not known to have been there.
+/// Why the case proves nothing: it is not shown that multipathd did its part.
+/// `None` if it is.
 pub fn inconclusive_multipathd(scene: &Scene<'_>) -> Option<String> {
     scene.case.stack.no_path_retry()?;
     if scene.seen.status_at_end.is_none() || scene.seen.table.is_none() {
         return Some("it was not seen what multipathd did".to_owned());
     }
-    // The I/O must have waited for the disk, and not only for multipathd.
+    // The I/O must have waited for the disk, not only for multipathd.
     let waited = scene.expected.held && facts::hba_back(scene.case).is_some();
     let interventions = scene
         .seen
@@ -37,15 +39,15 @@ pub fn inconclusive_multipathd(scene: &Scene<'_>) -> Option<String> {
     (waited && interventions == 0).then(|| "the I/O came back before its HBA did".to_owned())
 }
 
-/// The map queues without a path as long as it is to wait for one
-/// (`set_no_path_retry` in libmultipath/structs_vec.c).
+/// While I/O is to wait for a path, the map must queue it (`set_no_path_retry`
+/// in libmultipath/structs_vec.c).
 fn queueing(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
     let table = scene.seen.table.as_deref()?;
     let queues = table.contains("queue_if_no_path");
     let correct = match retry {
         NoPathRetry::Fail => false,
         NoPathRetry::Queue => true,
-        // It has given up.
+        // After its checks multipathd has given up.
         NoPathRetry::Checks(_) => !scene.expected.held,
     };
     let words = |queues: bool| if queues { "queues" } else { "fails" };
@@ -61,7 +63,7 @@ fn queueing(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
     })
 }
 
-/// Once all disks are in order, so are all paths.
+/// Once all disks are in order, so must all paths be.
 fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
     let line = scene.seen.status_at_end.as_ref()?.targets.first();
     let text = line.map_or("there is none", String::as_str);
@@ -78,8 +80,8 @@ fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
     })
 }
 
-/// An I/O that no path comes back for does not fail before the last of the checks.
-/// The first of them may come at once.
+/// An I/O for which no path comes back must not fail before the last of the
+/// checks. The first check may come at once.
 fn patience(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
     let NoPathRetry::Checks(checks) = retry else {
         return None;

@@ -33,7 +33,7 @@ fn member(other: &OtherFault) -> Member {
     }
 }
 
-/// The first of them that was not met.
+/// The first of these faults that was not met.
 pub fn missed(scene: &Scene<'_>) -> Option<String> {
     let mut others = scene.case.other_faults.iter();
     let missed = others.find(|other| failed(scene, other).next().is_none())?;
@@ -44,7 +44,7 @@ pub fn missed(scene: &Scene<'_>) -> Option<String> {
     ))
 }
 
-/// A line for each request that one of them failed.
+/// A line for each request that one of these faults failed.
 pub fn evidence<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     scene.case.other_faults.iter().flat_map(move |other| {
         let line = move |entry| {
@@ -59,7 +59,7 @@ pub fn evidence<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     })
 }
 
-/// What each of them did.
+/// What each of these faults did, in words.
 pub fn other_fault_words<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     scene.case.other_faults.iter().map(move |other| {
         let count = failed(scene, other).count();

@@ -1,5 +1,5 @@
-//! Legs whose device model asks its medium in pieces of its own: what it asked
-//! for, against what the driver asked of it and was told.
+//! Legs whose device model splits requests in its own way: what it asked its
+//! medium for, against what the driver asked for and was told.
 
 use super::{Scene, difference, given_up, journal, trace, unplug};
 use crate::controller;
@@ -8,21 +8,21 @@ use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_case::{Fault, Times};
 
-/// A request that the device model reported as done, and of which its medium
-/// refused a part.
+/// A request that the device model reported as done although its medium refused
+/// a part of it.
 pub struct Lie {
-    /// Which leg.
+    /// Index of the leg that lied.
     pub leg: u8,
-    /// What the driver was told is done, on the dm device.
+    /// The range that was reported to the driver as done, on the dm device.
     pub told: Unit,
-    /// Read or write.
+    /// Whether it is a read or a write.
     pub command: Command,
-    /// What the medium refused.
+    /// The entry of the medium journal that was refused.
     pub refused: Entry,
 }
 
 impl Lie {
-    /// In words.
+    /// The lie in words, for the verdict.
     pub fn words(&self) -> String {
         format!(
             "leg {}: it told the kernel that {}+{} is done, and its medium had refused it ({})",
@@ -41,9 +41,9 @@ fn range(entry: &Entry) -> Unit {
     }
 }
 
-/// Whether a completion of that range may be the answer to what was asked of the
-/// medium: of requests that overlap only if the sectors that it has of that are
-/// those that fail.
+/// Whether a completion of range `done` may be the answer to `asked`. If
+/// requests overlap, it is only if what `done` contains of `asked` are the
+/// sectors that fail.
 fn answers(scene: &Scene<'_>, leg: u8, done: Unit, asked: &Entry) -> bool {
     let bad = |fault: &Fault| {
         fault.leg == leg
@@ -69,7 +69,7 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
             let of_range = |entry: &&Entry| {
                 entry.command == done.command && answers(scene, leg, done.range, entry)
             };
-            // What was refused first and let through later is no lie.
+            // A part that was refused first and let through later is no lie.
             let refused = entries.iter().filter(of_range).find(|refused| {
                 let failed = refused.result.is_some_and(|result| result != 0);
                 let mended = |later: &Entry| {
@@ -92,8 +92,8 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     found
 }
 
-/// A refusal that the device model never told its driver of, where it is known
-/// for that.
+/// A refusal that the device model never reported to its driver, if the model
+/// is known for that.
 pub fn silence(scene: &Scene<'_>) -> Option<String> {
     if !scene.failure_handling.falls_silent {
         return None;
@@ -116,8 +116,8 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
 }
 
 /// Each unit is asked of the medium whole, as often as the model and the
-/// driver's own attempts say. Where a part was refused, a device model may stop
-/// there, so that the rest of the driver's request need not be asked for.
+/// driver's retries say. If a part was refused, a device model may stop there,
+/// and the rest of the driver's request need not be asked for.
 pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference> {
     let handling = &scene.failure_handling;
     let wanted = Command::from(scene.case.op_on_legs());
@@ -217,7 +217,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
     None
 }
 
-/// What the driver was told is what happened on the medium.
+/// What the driver was told must be what happened on the medium.
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let entries: Vec<Entry> = scene.asked(leg).collect();
     let done: Vec<_> = trace::completions(scene, leg).collect();
@@ -234,7 +234,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     for done in &done {
         let of_range =
             |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);
-        // What wears off while the driver tries again fails nothing.
+        // A fault that wears off while the driver retries fails nothing.
         let refused =
             may_fail && (entries.iter().filter(of_range)).any(|entry| entry.result != Some(0));
         if !done.ok && !refused {

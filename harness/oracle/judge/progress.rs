@@ -1,5 +1,5 @@
-//! Legs whose device tells how far each command got: what the guest's kernel
-//! made of that, as its tracepoints show it.
+//! Legs whose device reports how far each command got: what the guest's kernel
+//! made of that report, by its tracepoints.
 
 use super::{Request, Scene, difference, journal, trace};
 use crate::units::Unit;
@@ -11,10 +11,10 @@ use halfway_scsi::FaultReport;
 use std::fmt::Write;
 
 /// What the guest took for done was done, what it took for failed was not, and
-/// it saw an end of all that was asked for.
+/// it saw an end of everything that was asked for.
 ///
-/// A kernel that fails more of a request than it must wastes time and no data:
-/// that is no difference here, and [`not_shown`] says that nothing was tested.
+/// A kernel that fails more of a request than it must wastes time but no data.
+/// That is no difference here; [`not_shown`] then says that nothing was tested.
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let requests = scene.requests(leg);
     let moves = |command| matches!(command, Command::Read | Command::Write);
@@ -73,9 +73,10 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     None
 }
 
-/// What the kernel took back from a request that failed, to ask for it again: it fails a
-/// request that was merged of bios with unlike failfast bits only to the end of those that
-/// are like its first one (`blk_rq_err_bytes`, which `scsi_io_completion_action` asks).
+/// The part of a failed request that the kernel took back and sent again. If a
+/// request was merged of bios with different failfast bits, the kernel fails it
+/// only up to the end of those that are like the first (`blk_rq_err_bytes`,
+/// which `scsi_io_completion_action` calls).
 fn not_failed(scene: &Scene<'_>, leg: u8, failed: &Request) -> Option<Unit> {
     let ends_with = |sector: u64| {
         let mut ends = trace::completions(scene, leg).filter(|seen| !seen.ok);
@@ -87,9 +88,9 @@ fn not_failed(scene: &Scene<'_>, leg: u8, failed: &Request) -> Option<Unit> {
         .find(|back| back.end() == failed.range.end() && ends_with(back.sector))
 }
 
-/// Why it is not shown that the kernel met the fault as it was to be met: the
-/// device got exactly as far as the fault lets it, and the tracepoints show a
-/// completion of that much, then what became of the rest.
+/// Why it is not shown that the kernel met the fault as it should. The device
+/// must have got exactly as far as the fault lets it, and the tracepoints must
+/// show a completion of that much and then the fate of the rest.
 pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if !scene.failure_handling.progress {
         return None;
@@ -160,7 +161,7 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         .report
         .and_then(|report| report.answer())
         .is_some_and(|answer| answer.moves_what_is_good(reads));
-    // An HBA that is gone does nothing of anything.
+    // An HBA that is gone does nothing of any command.
     let lost = fault.report.is_some_and(FaultReport::is_gone);
     let mut commands = scene
         .commands(fault.leg)

@@ -1,5 +1,5 @@
-//! An I/O that meets the recovery of its own region: did they meet, and did the
-//! write wait?
+//! An I/O that races the recovery of its own region: did the two meet, and did
+//! the write wait?
 
 use super::{Scene, difference, journal, trace};
 use crate::model::{self, races};
@@ -10,8 +10,8 @@ use halfway_protocol::content::{Origin, What};
 use halfway_protocol::io::Op;
 use halfway_protocol::trace::Kind;
 
-/// What the media did, in their order, of the region's recovery (`true`) and of
-/// the I/O, with sectors as on the dm device.
+/// What the media did, in order: of the region's recovery (`recovery` is true)
+/// or of the I/O, with sectors as on the dm device.
 fn done<'a>(scene: &'a Scene<'_>, recovery: bool) -> impl Iterator<Item = (u8, Entry)> + 'a {
     let region = races::copied(scene.case);
     let entries = scene.seen.journal.iter();
@@ -75,7 +75,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// What the recovery left of a leg's own content.
+/// The content of a leg's own that the recovery should have overwritten.
 fn stale(scene: &Scene<'_>) -> Option<Difference> {
     let of_itself = |member: Member, what: &What| match (member, *what) {
         (Member::Leg(leg), What::Stamp { origin, .. }) => leg > 0 && origin == Origin::Leg(leg),
@@ -98,8 +98,9 @@ fn stale(scene: &Scene<'_>) -> Option<Difference> {
     })
 }
 
-/// Why they did not meet, if they did not: by the guest's tracepoints the I/O
-/// came, and a read was answered, before the recovery's request had ended.
+/// Why the two did not meet; `None` if they did. By the guest's tracepoints the
+/// I/O must have come, and a read must have been answered, before the
+/// recovery's request ended.
 pub fn inconclusive_race(scene: &Scene<'_>) -> Option<String> {
     let (dm, _) = scene.seen.dm.as_ref()?;
     let hold = scene.case.holds.first()?;
@@ -124,7 +125,7 @@ pub fn inconclusive_race(scene: &Scene<'_>) -> Option<String> {
         false => (Kind::BioQueue, "came"),
     };
     let in_time = place(kind, *dm, None).is_some_and(|place| place < recovered);
-    // A read through dm-io ends its bio without a tracepoint on some kernels.
+    // On some kernels a read through dm-io ends its bio without a tracepoint.
     let in_time = in_time
         || reads && trace::completions(scene, 0).any(|done| done.place < recovered && done.ok);
     (!in_time).then(|| format!("the I/O {what} only after its region had been recovered"))

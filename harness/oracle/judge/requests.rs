@@ -1,6 +1,6 @@
-//! The requests of a driver whose device tells each of its commands: a command
-//! that the kernel tries again, or the rest of one that was done in part, is no
-//! request of its own.
+//! The requests of a driver whose device reports each of its commands. A
+//! command that the kernel retries, or that asks for the rest of a partly
+//! completed one, is no request of its own.
 
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry, TargetReply};
@@ -8,27 +8,30 @@ use halfway_scsi::Reply;
 use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
 
-/// A request of the driver, as its commands show it.
+/// A request of the driver, put together from its commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What it was.
+    /// The operation that the request asks for.
     pub command: Command,
-    /// All of it.
+    /// The whole range, in 512-byte sectors.
     pub range: Unit,
-    /// Its first command.
+    /// The first command of the request.
     pub first: Entry,
-    /// What the device did of it, in order: a range, and whether it is done.
+    /// What the device did of the request, in order: a range, and whether it is
+    /// done.
     pub parts: Vec<(Unit, bool)>,
-    /// As [`Entry::result`].
+    /// Result of the whole request, as [`Entry::result`]: 0, or a negative
+    /// errno. `None` while it has not ended.
     pub result: Option<i32>,
-    /// The last answer.
+    /// The last answer of the device.
     pub told: TargetReply,
-    /// How often the last answer was given and counted.
+    /// How often the kernel has got the last answer and counted it as an
+    /// attempt.
     counted: u32,
 }
 
 impl Request {
-    /// What its next command is for.
+    /// The range that the next command asks for.
     fn rest(&self) -> Unit {
         let done = self.parts.iter().map(|(part, _)| part.sectors).sum::<u64>();
         Unit {
@@ -37,7 +40,7 @@ impl Request {
         }
     }
 
-    /// What the device did of it.
+    /// The ranges that the device did.
     pub fn done(&self) -> impl Iterator<Item = Unit> + '_ {
         let done = self.parts.iter().filter(|(_, done)| *done);
         done.map(|(part, _)| *part)
@@ -50,7 +53,8 @@ impl Request {
         }
     }
 
-    /// Sectors done before what is not, where not all is done at once.
+    /// Sectors that were done before the first one that was not. 0 if all was
+    /// done at once.
     pub fn progress(&self) -> u64 {
         match self.parts.as_slice() {
             [(first, true), _, ..] => first.sectors,
@@ -58,16 +62,16 @@ impl Request {
         }
     }
 
-    /// It was not asked for again, though its last answer is one that is tried again: it
-    /// failed with that.
+    /// Ends a request that was not sent again although its last answer is one
+    /// that is retried: it failed with that answer.
     fn given_up(&mut self, result: Option<i32>) {
         let rest = self.rest().sectors;
         self.part(rest, false);
         self.result = result;
     }
 
-    /// Takes in the answer to its next command; of a disk that is `offline` from
-    /// the first one on that has none.
+    /// Takes in the answer to the next command. An `offline` disk is offline
+    /// from its first command without an answer on, so the request fails there.
     fn answered(&mut self, entry: &Entry, told: TargetReply, offline: bool) {
         self.told = told;
         let rest = self.rest().sectors;
@@ -95,7 +99,7 @@ impl Request {
         }
     }
 
-    /// The same as an entry of a journal that has requests.
+    /// The whole request as an entry of a journal of requests.
     pub fn entry(&self) -> Entry {
         Entry {
             result: self.result,
@@ -105,20 +109,23 @@ impl Request {
     }
 }
 
-/// What else is known of a leg's commands.
+/// What else must be known to read a leg's commands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manner {
-    /// The leg is taken offline when it gives no answer.
+    /// Whether the leg is taken offline when it gives no answer.
     pub offline: bool,
-    /// Some are read-ahead, which is never tried again (`scsi_noretry_cmd`).
+    /// Whether some commands are read-ahead, which is never retried
+    /// (`scsi_noretry_cmd`).
     pub ahead: bool,
 }
 
-/// The requests that these commands to one leg belong to, by their first one.
+/// Groups the commands to one leg into requests, in the order of their first
+/// commands.
 pub fn requests_of(commands: &[Entry], manner: Manner) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
-    // Those without a result, by their place: a disk that is asked for ever leaves as many
-    // behind it as its journal is long.
+    // Indices of the requests without a result. Only these are searched: if a
+    // disk is asked for ever, there are as many finished requests as the
+    // journal is long.
     let mut open: Vec<usize> = Vec::new();
     let mut results: HashMap<usize, Option<i32>> = HashMap::new();
     for entry in commands {
@@ -168,7 +175,7 @@ mod tests {
     use halfway_scsi::report::{Failed, Part, Report};
     use rstest::rstest;
 
-    /// A command that a bad block at 2300 meets, and how it is answered.
+    /// A command that meets a bad block at 2300, and its answer.
     fn command(order: u64, sector: u64, report: Option<&str>) -> Entry {
         let sectors = 2560 - sector;
         let (answer, good) = match report {
@@ -240,7 +247,7 @@ mod tests {
     ) {
         let commands = vec![(2048, Some(report)); times];
         assert_eq!(found(&commands), [(parts.to_vec(), Some(-5))]);
-        // Asked once more, it is another request.
+        // If it is asked for once more, that is another request.
         let again = [commands, vec![(2048, None)]].concat();
         assert_eq!(found(&again)[1], (vec![(2048, 512, true)], Some(0)));
     }
@@ -267,7 +274,8 @@ mod tests {
         assert_eq!(found(&commands), [(vec![(2048, 512, true)], Some(0))]);
     }
 
-    /// What is for other sectors is another request, though the first has no end yet.
+    /// A command for other sectors is another request, even while the first has
+    /// no end yet.
     #[rstest]
     #[case::behind(2300, (vec![(2300, 260, true)], Some(0)))]
     #[case::before(2040, (vec![(2040, 520, true)], Some(0)))]
@@ -277,7 +285,7 @@ mod tests {
         assert_eq!(found(&commands), [first, second]);
     }
 
-    /// In the journal's words it ended as its last command did.
+    /// As a journal entry a request ends as its last command did.
     #[test]
     fn a_request_ends_as_its_last_command() {
         let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
@@ -286,8 +294,8 @@ mod tests {
         assert_eq!(entry.target_reply, entries[1].target_reply);
     }
 
-    /// Read-ahead that a disk answers with an error which is otherwise tried again has
-    /// failed; a command without an answer has not.
+    /// Read-ahead fails at an error that is otherwise retried. A command
+    /// without an answer has not failed.
     #[rstest]
     #[case::ahead(true, Some("transport-failure"), Some(-5))]
     #[case::not_ahead(false, Some("transport-failure"), None)]
@@ -304,7 +312,7 @@ mod tests {
         assert_eq!(found[0].parts.is_empty(), result.is_none());
     }
 
-    /// Nor is a write the rest of a read.
+    /// A write is never taken for the rest of a read.
     #[test]
     fn a_request_is_of_one_operation() {
         let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];

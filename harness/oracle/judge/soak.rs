@@ -1,4 +1,5 @@
-//! A soak: the plan is made again from the seed, and each step held against it.
+//! A soak: the plan is made again from the seed, and each step is checked
+//! against it.
 
 use super::{Scene, contract, difference, kernel_log, state};
 use crate::model;
@@ -9,7 +10,7 @@ use halfway_case::verdict::{Difference, Outcome, Witness};
 use halfway_protocol::io::IoState;
 use halfway_soak::{Content, Plan};
 
-/// How many steps before the one that is wrong are told.
+/// How many steps before the wrong one are shown.
 const BEFORE: usize = 4;
 
 pub fn judge(scene: &Scene<'_>, broken: Vec<Difference>) -> (Outcome, String, Vec<Difference>) {
@@ -90,8 +91,8 @@ pub fn judge(scene: &Scene<'_>, broken: Vec<Difference>) -> (Outcome, String, Ve
     (Outcome::Pass, reason, Vec::new())
 }
 
-/// A soak over a file system: every program must have ended well, on a kernel that
-/// had nothing to complain of.
+/// A soak over a file system: every program must have ended well, on a kernel
+/// that did not complain.
 fn over_files(
     scene: &Scene<'_>,
     soak: &soak::Seen,
@@ -146,7 +147,7 @@ fn over_files(
     (Outcome::Pass, reason, Vec::new())
 }
 
-/// The line of a program's output that tells most.
+/// The most telling line of a program's output.
 fn telling(output: &str) -> &str {
     let tells = |line: &&str| {
         let line = line.to_ascii_lowercase();
@@ -159,10 +160,10 @@ fn telling(output: &str) -> &str {
     lines().find(tells).or_else(last).unwrap_or("nothing")
 }
 
-/// What the kernel says of the file system or of the device beneath it, above the
-/// level of a warning: with a good lower device there is nothing to say.
+/// What the kernel says about the file system or the device beneath it, above
+/// the level of a warning. With a good lower device it must say nothing.
 fn complaints(scene: &Scene<'_>) -> Option<Difference> {
-    /// `KERN_ERR`.
+    /// `KERN_ERR`: log levels up to this one count.
     const ERROR: u8 = 3;
     let is_one = |text: &str| {
         ["EXT4-fs", "JBD2", "XFS", "Buffer I/O error on dev dm-"]
@@ -174,8 +175,8 @@ fn complaints(scene: &Scene<'_>) -> Option<Difference> {
     Some(difference(Witness::KernelLog, message.text.clone()))
 }
 
-/// The steps that led to where the guest is: the last ones that came back, and the
-/// one that did not.
+/// The steps that led to where the guest is: the last ones that came back, and
+/// the one that did not.
 pub fn told(scene: &Scene<'_>) -> Vec<Difference> {
     let Some(soak) = &scene.seen.soak else {
         return Vec::new();
@@ -201,7 +202,7 @@ pub fn told(scene: &Scene<'_>) -> Vec<Difference> {
         .collect()
 }
 
-/// How a failure in that step is repeated.
+/// How a failure in that step is reproduced.
 fn again(scene: &Scene<'_>, step: u32) -> String {
     format!(
         "seed {} of the case, step {step} of the soak; with `count = {}` it ends behind that step",
@@ -210,7 +211,7 @@ fn again(scene: &Scene<'_>, step: u32) -> String {
     )
 }
 
-/// Requests that failed on the lower devices, by the host's own account.
+/// Number of requests that failed on the lower devices, by the host's account.
 fn failures(scene: &Scene<'_>) -> usize {
     let entries = scene.seen.journal.iter();
     let failed = entries.filter(|entry| {
@@ -221,8 +222,8 @@ fn failures(scene: &Scene<'_>) -> usize {
     failed.count()
 }
 
-/// All media hold what was written last: the mirror was mended, and paths lead to
-/// one.
+/// All media must hold what was written last: a mirror was repaired, and paths
+/// lead to one medium.
 fn media(scene: &Scene<'_>, content: &Content) -> Vec<Difference> {
     let case = scene.case;
     let mut found = Vec::new();
@@ -240,7 +241,7 @@ fn media(scene: &Scene<'_>, content: &Content) -> Vec<Difference> {
     found
 }
 
-/// After everything was mended nothing is failed.
+/// After everything was repaired no lower device may be shown as failed.
 fn health(scene: &Scene<'_>) -> Option<Difference> {
     let status = scene.seen.status.as_ref()?;
     let line = status.targets.first().map_or("", String::as_str);

@@ -10,11 +10,12 @@ use halfway_case::{Raid1, Stack};
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::DmStatus;
 
-/// The status that the model speaks of: the last one, but for a mirror that was
-/// repaired, whose table then is another one.
+/// The status line that the model speaks of. It is the last one, except for a
+/// mirror that was repaired: that mirror has another table, and the line from
+/// before the repair counts.
 pub fn line<'a>(scene: &'a Scene<'_>) -> Option<&'a DmStatus> {
     match (&scene.seen.repair, &scene.case.stack) {
-        // Of a multipath beneath that was tended to the mirror knows nothing.
+        // The mirror does not notice that a multipath beneath it was repaired.
         (Some(_), Stack::Raid1(_)) if waits_beneath(scene) => scene.seen.status.as_ref(),
         (Some(repair), Stack::Raid1(_)) => Some(&repair.status),
         _ => scene.seen.status.as_ref(),
@@ -52,8 +53,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// Whoever waits for an event of the device (dmeventd, multipathd) hears of each
-/// failure of a leg that it is told of. A disk log sends events of its own
+/// Whoever waits for an event of the device (dmeventd, multipathd) must get one
+/// for each reported failure of a leg. A disk log sends events of its own
 /// (`disk_flush`).
 fn untold(scene: &Scene<'_>) -> Option<Difference> {
     let before = scene.seen.events_before?;
@@ -62,7 +63,7 @@ fn untold(scene: &Scene<'_>) -> Option<Difference> {
         .health
         .iter()
         .any(|health| !health.contains('A'));
-    // What multipathd has reinstated since had failed.
+    // A path that multipathd has reinstated since had failed too.
     let reinstated = scene.case.stack.no_path_retry().is_some();
     let failed = failed || reinstated && !scene.expected.fires.is_empty();
     let tells = model::tells_of_failures(scene.case);
@@ -130,8 +131,8 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// The kernel shows how it was told to initialise priority groups. Without a
-/// hardware handler there is nothing else to be seen of it.
+/// The kernel's table shows how it was told to initialise priority groups.
+/// Without a hardware handler nothing else shows that.
 fn initialising(scene: &Scene<'_>) -> Option<Difference> {
     let features = scene.case.stack.multipath()?.initialising();
     let table = scene.seen.table.as_deref().unwrap_or("there is none");
@@ -142,8 +143,8 @@ fn initialising(scene: &Scene<'_>) -> Option<Difference> {
     ))
 }
 
-/// What the multipaths beneath a mirror concluded: a path that failed is failed,
-/// and no other.
+/// What the multipaths beneath a mirror concluded: exactly the paths that
+/// failed are shown as failed.
 fn beneath(scene: &Scene<'_>) -> Vec<Difference> {
     let Some(paths) = scene.case.stack.nested() else {
         return Vec::new();
@@ -183,10 +184,10 @@ fn either(characters: &str) -> String {
     all.join(" or ")
 }
 
-/// Whether what a leg failed came after the status that the model speaks of: a mirror
-/// that was repaired goes on without the legs that had failed, and of requests that an
-/// application makes one after the other those behind the one that was held are still to
-/// come then.
+/// Whether a failure of the leg came after the status that the model speaks of.
+/// A mirror that was repaired goes on without the legs that had failed. If the
+/// application makes its requests one after the other, those behind the held
+/// one come only then.
 fn failed_later(scene: &Scene<'_>, leg: u8) -> bool {
     let Some(repair) = scene.seen.repair.as_ref().filter(|_| !waits_beneath(scene)) else {
         return false;
@@ -217,10 +218,10 @@ pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
             });
             for mut entry in failed {
                 if entry.command == Command::Flush {
-                    // The one write that it was for.
+                    // A flush has no sectors: it belongs to the one write.
                     (entry.sector, entry.sectors) = (case.io.sector, case.io.sectors);
                 }
-                // The whole unit is marked, and lies in one region.
+                // The whole unit is marked, and it lies in one region.
                 lost.extend(
                     scene
                         .expected
@@ -242,12 +243,12 @@ pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
     lost
 }
 
-/// Regions with a failed write or recovery, and no others, are out of sync.
+/// Exactly the regions with a failed write or recovery must be out of sync.
 fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Option<Difference> {
     let case = scene.case;
     let region = u64::from(mirror.region_size);
-    // Which regions a failure is of is known by what the guest traced; with holes in
-    // that the case is inconclusive (`fired`).
+    // The guest's trace tells which regions a failure belongs to. If the trace
+    // has holes, the case is inconclusive (`fired`).
     if scene.seen.seen.lost > 0 {
         return None;
     }
@@ -278,8 +279,9 @@ fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Opti
     })
 }
 
-/// What a suspension without flush and a resume showed of an I/O that never came back:
-/// the mirror went on with it, or did not. It makes no other verdict.
+/// For an I/O that never came back: what a suspension without flush and a
+/// resume showed, that is whether the mirror went on with the I/O. It only adds
+/// words; the verdict stays a hang.
 fn after_suspend(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
     let after_suspend = scene.seen.after_suspend.as_ref()?;
     let line = after_suspend
@@ -287,7 +289,7 @@ fn after_suspend(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
         .as_ref()
         .and_then(|status| status.targets.first());
     let health = line.and_then(|line| status::health(&scene.case.stack, line));
-    // A leg that fails it again has been asked again.
+    // A leg that shows a failure again has been asked again.
     let failed_again = health.is_some_and(|health| health.iter().any(|leg| *leg != 'A'));
     let (words, text) = match &after_suspend.io {
         IoState::Done(_) => (
@@ -313,7 +315,7 @@ fn after_suspend(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
     Some((words, difference(Witness::Liveness, text)))
 }
 
-/// In words, what hangs.
+/// What hangs, in words.
 pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
     let after = if scene.seen.repair.is_some() {
         ", even after a repair"
@@ -331,7 +333,7 @@ pub fn of_hang(scene: &Scene<'_>) -> (String, Vec<Difference>) {
         Some(IoState::Quiet { pending }) => *pending,
         Some(IoState::Done(_)) | None => 0,
     };
-    // A mirror that goes round in circles looks silent from above.
+    // A mirror that retries in circles looks silent from above.
     let asked: usize = (0..scene.case.legs.count)
         .map(|leg| scene.asked(leg).count())
         .sum();

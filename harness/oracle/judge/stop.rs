@@ -1,13 +1,13 @@
-//! A machine that stops when a disk fails a request: the guest hears nothing of
-//! what was mended while it stood still, and the disk was asked as often as it
-//! had to be.
+//! A machine that stops when a disk fails a request. The guest must see nothing
+//! of a failure that was repaired while it stood still, and the disk must have
+//! been asked as often as needed.
 
 use super::{Scene, journal};
 use halfway_case::observation::{Command, Entry};
 use halfway_case::{OnError, Times};
 
-/// Whether QEMU kept this request and asked for it again, so that for the guest
-/// it is one with the later one (`virtio_blk_handle_rw_error` and
+/// Whether QEMU kept this request and sent it again later, so that for the
+/// guest the two are one request (`virtio_blk_handle_rw_error` and
 /// `virtio_blk_dma_restart_bh` in hw/block/virtio-blk.c).
 pub fn was_repeated(scene: &Scene<'_>, entry: &Entry) -> bool {
     let again = |later: &Entry| {
@@ -28,7 +28,7 @@ fn stopping<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Entry> {
 }
 
 /// Why the case proves nothing: the machine did not stop as often as the faults
-/// were to stop it.
+/// should make it.
 pub fn inconclusive_stops(scene: &Scene<'_>) -> Option<String> {
     if scene.case.legs.on_error == OnError::Report {
         return None;
@@ -53,7 +53,7 @@ pub fn inconclusive_stops(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// What the stops were, in words; empty where there were none.
+/// The stops in words; `None` if there were none.
 pub fn stop_words(scene: &Scene<'_>) -> Option<String> {
     let first = stopping(scene).next()?;
     Some(format!(

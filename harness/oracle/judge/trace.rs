@@ -24,8 +24,9 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     found
 }
 
-/// What the guest saw end on the log's disk ended so there. How often is not
-/// compared: the mirror's worker writes its log when it comes to it.
+/// Each end that the guest saw on the log's disk must have happened there, with
+/// the same result. The numbers are not compared: the mirror's worker writes
+/// its log in its own time.
 fn of_log(scene: &Scene<'_>) -> Option<Difference> {
     let ended = |done: &Completion| {
         scene.seen.journal.iter().any(|entry| {
@@ -41,14 +42,14 @@ fn of_log(scene: &Scene<'_>) -> Option<Difference> {
     Some(difference(Witness::Trace, text))
 }
 
-/// The dm device's own bios end with an error when and only when the
-/// application was told so.
+/// A bio of the dm device ends with an error exactly if the application was
+/// told of an error.
 fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
     let (dm, _) = scene.seen.dm.as_ref()?;
     if scene.case.io.path == Path::Buffered {
         return None;
     }
-    // `blkdev_issue_discard` keeps EOPNOTSUPP to itself.
+    // `blkdev_issue_discard` does not return EOPNOTSUPP.
     let kept = |error: i32| scene.case.io.op == Op::Discard && error == -EOPNOTSUPP;
     let failed = scene.seen.seen.trace.iter().find(|event| {
         event.kind == Kind::BioComplete
@@ -66,18 +67,19 @@ fn dm_completion(scene: &Scene<'_>) -> Option<Difference> {
     }
 }
 
-/// A part of a request that a driver ended, or that was taken back from it, on the dm
-/// device.
+/// A part of a request that a driver ended, or that the kernel took back from
+/// it. Sectors are those of the dm device.
 pub struct Completion {
-    /// Which sectors.
+    /// The sectors that ended.
     pub range: Unit,
-    /// What it did.
+    /// The operation of the request.
     pub command: Command,
-    /// Whether it ended well.
+    /// Whether it ended with success.
     pub ok: bool,
-    /// Whether the device was to have it on its medium before it answered.
+    /// Whether the device had to put it on its medium before the answer
+    /// (`REQ_FUA`).
     pub forced: bool,
-    /// Its place among all that the tracepoints show.
+    /// Index of the event in the trace.
     pub place: usize,
 }
 
@@ -88,7 +90,7 @@ impl std::fmt::Display for Completion {
     }
 }
 
-/// What the guest saw end on a leg.
+/// The ends that the guest saw on a leg.
 pub fn completions<'a>(
     scene: &'a Scene<'_>,
     leg: u8,
@@ -96,7 +98,8 @@ pub fn completions<'a>(
     completions_of(scene, Member::Leg(leg), model::offset(scene.case, leg))
 }
 
-/// What the guest's kernel took back from a leg's driver, to ask for it again.
+/// What the guest's kernel took back from a leg's driver in order to send it
+/// again.
 pub fn handed_back<'a>(
     scene: &'a Scene<'_>,
     leg: u8,
@@ -124,7 +127,8 @@ fn of_requests<'a>(
         event.kind == kind && Some(event.dev) == dev && event.sectors > 0 && !event.is_passthrough()
     });
     events.filter_map(move |(place, event)| {
-        // `blk_fill_rwbs`; write-zeroes have a letter of their own since 6.16.
+        // The letters come from `blk_fill_rwbs`. Write-zeroes have a letter of
+        // their own since 6.16.
         let command = match event.rwbs.chars().find(|letter| "RWDNF".contains(*letter)) {
             Some('R') => Command::Read,
             Some('W') if event.rwbs.contains('Z') => Command::WriteZeroes,
@@ -147,8 +151,8 @@ fn of_requests<'a>(
     })
 }
 
-/// Whether a leg's driver has ended a flush well, which is for no sector, after all
-/// that it has written.
+/// Whether a leg's driver ended a flush with success after all writes that it
+/// ended. A flush has no sectors.
 pub fn has_flushed(scene: &Scene<'_>, leg: u8) -> bool {
     let dev = scene.leg_dev(leg);
     let is_flush = |(_, event): &(usize, &TraceEvent)| {
@@ -162,20 +166,20 @@ pub fn has_flushed(scene: &Scene<'_>, leg: u8) -> bool {
         .is_some_and(|(place, _)| Some(place) > last)
 }
 
-/// Whether a request that a driver had carries `REQ_FUA`, which has its letter behind
-/// the command's, as `REQ_PREFLUSH` has the same before it (`blk_fill_rwbs`). A device
-/// that cannot do that is asked without, and for a flush behind it
-/// (`blk_insert_flush`).
+/// Whether a request at the driver carries `REQ_FUA`. Its letter `F` comes
+/// behind the command's letter; an `F` before that is `REQ_PREFLUSH`
+/// (`blk_fill_rwbs`). A device without FUA gets the write without the flag, and
+/// a flush behind it (`blk_insert_flush`).
 fn is_forced(rwbs: &str) -> bool {
     let behind = rwbs.split_once('W').map(|(_, behind)| behind);
     behind.is_some_and(|behind| behind.contains('F'))
 }
 
 /// The guest saw each request on a leg end as the device ended it: what failed
-/// there did not succeed here, and nothing was made up.
+/// there did not succeed in the guest, and nothing was made up.
 fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     if scene.failure_handling.progress {
-        // Such a device tells how far it got with data alone.
+        // Such a device reports its progress only for reads and writes.
         let others = |command| matches!(command, Command::Discard | Command::WriteZeroes);
         return progress::beliefs(scene, leg).or_else(|| exactly(scene, leg, others));
     }
@@ -185,7 +189,8 @@ fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     exactly(scene, leg, |command| command != Command::Flush)
 }
 
-/// Of these commands the guest saw the same end as the device ended.
+/// For these commands the guest must have seen exactly the ends that the device
+/// gave.
 fn exactly(scene: &Scene<'_>, leg: u8, which: impl Fn(Command) -> bool) -> Option<Difference> {
     type Ended = (u64, u64, &'static str, bool);
     let mut believed: Vec<Ended> = completions(scene, leg)

@@ -1,5 +1,5 @@
-//! A disk that was unplugged with a request in flight: was it, and does it serve
-//! again once it is plugged again?
+//! A disk that was unplugged with a request in flight: was it unplugged, and
+//! does it serve again once it is plugged in again?
 
 use super::medium::{self, Holds};
 use super::{Scene, difference};
@@ -17,8 +17,9 @@ pub fn leg(case: &Case) -> Option<u8> {
     model::unplugs(case).then_some(hold.leg)
 }
 
-/// Why the case proves nothing of a disk that is unplugged, if it does not: to be
-/// asked before all else, since another case was played then.
+/// Why the case proves nothing of an unplugged disk; `None` if it proves
+/// something. This must be asked first, since otherwise another case was
+/// played.
 pub fn inconclusive_unplug(scene: &Scene<'_>) -> Option<String> {
     let leg = leg(scene.case)?;
     if scene.seen.meanwhile.is_none() {
@@ -48,8 +49,8 @@ pub fn inconclusive_unplug(scene: &Scene<'_>) -> Option<String> {
     }
 }
 
-/// What QEMU said when it aborted over a disk that was unplugged while it read, if it
-/// did, and is known to.
+/// QEMU's message, if it aborted because a disk was unplugged during a read,
+/// and this disk is known for that.
 pub fn abort<'a>(scene: &Scene<'a>) -> Option<&'a str> {
     let unplug = scene.case.legs.controller.profile().hot_unplug.ok()?;
     let said = unplug.aborts_reads?;
@@ -58,8 +59,8 @@ pub fn abort<'a>(scene: &Scene<'a>) -> Option<&'a str> {
     lines.find(|line| reads && line.contains(said) && line.contains("Assertion"))
 }
 
-/// With the same table loaded again, the disk that came back is one like any
-/// other: all are sound, and the first serves what is read.
+/// With the same table loaded again, the disk that came back is like any other:
+/// all disks are sound, and reads are served by the first.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let unplugged = scene.seen.unplugged.as_ref();
     let Some(again) = unplugged.and_then(|unplugged| unplugged.again.as_ref()) else {
@@ -80,8 +81,8 @@ fn health(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
     })
 }
 
-/// `choose_mirror`, and `choose_pgpath` with a group for each path, take the first
-/// while nothing has failed.
+/// While nothing has failed, `choose_mirror` takes the first leg, and
+/// `choose_pgpath` with a group for each path takes the first path.
 const FIRST: u8 = 0;
 
 fn read(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
@@ -123,8 +124,8 @@ fn read(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
     })
 }
 
-/// What is wrong with what came of a read: it is what the I/O wrote, or what lay on
-/// the first leg.
+/// What is wrong with the result of a read. It must be what the I/O wrote, or
+/// what lay on the first leg.
 fn unlike(scene: &Scene<'_>, first: u64, sectors: u64, op: &OpReport) -> Option<String> {
     let correct = match scene.case.io.op {
         Op::Write => Holds::New,

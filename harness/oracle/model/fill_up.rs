@@ -1,11 +1,11 @@
 //! What a buffered write reads before it writes.
 //!
-//! The page cache writes whole blocks of the dm device, which are pages where its
-//! size is one of pages (`set_init_blocksize` in block/bdev.c). A write of a part of
-//! a page reads the page first, to fill it up (`__block_write_begin_int` in
-//! fs/buffer.c), with a read that is no read-ahead: it is tried again as any other,
-//! and goes on to another leg or path. All that happens before the first byte is
-//! written back.
+//! The page cache writes whole blocks of the dm device. A block is a page if
+//! the device's size is a multiple of the page size (`set_init_blocksize` in
+//! block/bdev.c). A write of a part of a page first reads the page, to fill it
+//! up (`__block_write_begin_int` in fs/buffer.c). That read is no read-ahead:
+//! if it fails, it is resubmitted to another leg or path like any other read.
+//! All of this happens before the first byte is written back.
 
 use super::{Expectation, PAGE_SECTORS, Unknown, indices, legs_with};
 use crate::controller;
@@ -13,7 +13,7 @@ use crate::units::Unit;
 use halfway_case::{Case, PathGrouping, Stack};
 use halfway_protocol::io::{Op, Path};
 
-/// The pages of which a buffered write has only a part, in order.
+/// The pages that a buffered write changes only in part, in order.
 fn pages(case: &Case) -> Vec<Unit> {
     if (case.op_on_legs(), case.io.path) != (Op::Write, Path::Buffered) {
         return Vec::new();
@@ -44,7 +44,7 @@ fn failing(case: &Case) -> Vec<u8> {
     legs
 }
 
-/// Whether it is known what becomes of a write whose filling up fails.
+/// Whether the outcome is known for a write whose fill-up read fails.
 pub fn knows_fill_up(case: &Case) -> Result<(), Unknown> {
     let mut failing = failing(case);
     if case.stack.nested().is_some() {
@@ -87,15 +87,16 @@ pub fn knows_fill_up(case: &Case) -> Result<(), Unknown> {
     }
 }
 
-/// The same write, whose pages are filled up first.
+/// The expectation for the same write with its fill-up reads added.
 pub fn expect(case: &Case, mut expected: Expectation) -> Expectation {
     let failed = match &case.stack {
         Stack::Raid1(mirror) if mirror.paths.is_some() => return expected,
         Stack::Raid1(_) => "R",
         Stack::Multipath(_) => "F",
     };
-    // The first leg or path is asked for the first page, and for the others until it
-    // fails one; but for those a group of paths takes turns.
+    // The first leg or path is asked for the first page, and for the next ones
+    // until it fails one. But within a group of paths the selector takes turns,
+    // so only the first page is certain there.
     let mut pages = pages(case);
     let grouping = case.stack.multipath().map(|paths| paths.path_grouping);
     if grouping.is_some_and(|grouping| grouping != PathGrouping::Failover) {
@@ -129,8 +130,9 @@ mod tests {
     const MULTIPATH: &str = "target = \"multipath\"";
     const MULTIBUS: &str = "target = \"multipath\"\npath_grouping = \"multibus\"";
 
-    /// A buffered write of 7 sectors from sector 2049, or of whole pages, and faults
-    /// of reads on these legs: what the legs show, whether the first leg's fires.
+    /// Columns: target; first sector of a buffered write (7 sectors, or 8 for a
+    /// whole page); legs with faults of reads; what the legs show; whether the
+    /// first leg's fault fires.
     #[rstest]
     #[case::leg("", 2049, &[0], "RA", true)]
     #[case::other_leg("", 2049, &[1], "A,AR", false)]
@@ -174,7 +176,8 @@ mod tests {
     }
 
     fn case(stack: &str, sector: u64, fault: &str, legs: &[u8]) -> Case {
-        // All of a page, or up to the end of one, or that and a part of the next.
+        // From a page boundary a whole page; else 7 sectors, which end with the
+        // page or reach into the next one.
         let sectors = if sector.is_multiple_of(PAGE_SECTORS) {
             8
         } else {

@@ -1,6 +1,6 @@
-//! What becomes of requests that are in flight together while something is done
-//! to their stack, and that then end in an order of ours: a correct kernel ends
-//! each as if it were alone, whole and once.
+//! Requests that are held in flight together while something is done to their
+//! stack, and that then end in an order that the harness chooses. The rule: a
+//! correct kernel ends each of them as if it were alone, whole and once.
 
 use super::{Answer, Expectation, Unknown};
 use crate::units::{self, Unit};
@@ -9,40 +9,46 @@ use halfway_case::{
 };
 use halfway_protocol::io::{Op, Path};
 
-/// Requests of one submitter that the block layer does not merge meanwhile, since
-/// it plugs only more (`AIO_PLUG_THRESHOLD` in fs/aio.c).
+/// How many requests of one submitter the block layer does not merge while they
+/// are held: it plugs only if there are more (`AIO_PLUG_THRESHOLD` in
+/// fs/aio.c).
 const UNPLUGGED: u32 = 2;
 
 fn fails(case: &Case) -> bool {
     case.holds.iter().any(|hold| is_failure(case, hold))
 }
 
-/// Whether the driver hears of a failure. Of a disk that is unplugged it does,
-/// however its medium ends the request, which QEMU gives up, and it is an error of the
-/// path, once, in all releases, whatever the words:
+/// Whether the driver sees the request of this hold fail.
 ///
-/// * virtio-scsi: `virtio_scsi_request_cancelled`, `DID_ABORT` to the driver
+/// The request of a disk that is unplugged always fails, however its medium
+/// ends it: QEMU cancels it, and the driver sees one error of the path, in all
+/// releases:
+///
+/// - virtio-scsi: `virtio_scsi_request_cancelled`. The driver sees `DID_ABORT`
 ///   (`virtscsi_complete_cmd`), which is final (`scsi_decide_disposition`) and
-///   `BLK_STS_IOERR` (`scsi_result_to_blk_status`).
-/// * pvscsi: `pvscsi_request_cancelled`, `DID_BUS_BUSY` (`pvscsi_complete_request` in
-///   drivers/scsi/vmw_pvscsi.c), which is tried again where the request is not
-///   `REQ_FAILFAST_TRANSPORT` (`scsi_noretry_cmd`). The driver was told first that the
-///   disk goes (`pvscsi_hot_unplug`): the next try meets `SDEV_CANCEL`, which is
-///   `BLK_STS_OFFLINE`, before 5.18 `BLK_STS_IOERR` (`scsi_device_state_check`), or no
-///   disk (`pvscsi_device_find`), which is final.
-/// * usb-storage: `usb_msd_request_cancelled` answers nothing, and the transfer ends
-///   as the port is empty: `DID_ERROR` (`usb_stor_invoke_transport`), which is tried
-///   again, and meets `SDEV_CANCEL` as above or `US_FLIDX_DISCONNECTING`
-///   (`queuecommand_lck`), which is `DID_NO_CONNECT`.
-/// * usb-uas: `usb_uas_scsi_request_cancelled` answers nothing either, and
-///   `uas_disconnect` ends it by `DID_NO_CONNECT` (`uas_zap_pending`). Of a read QEMU
-///   may abort first, which the judge tells.
+///   becomes `BLK_STS_IOERR` (`scsi_result_to_blk_status`).
+/// - pvscsi: `pvscsi_request_cancelled`. The driver sees `DID_BUS_BUSY`
+///   (`pvscsi_complete_request` in drivers/scsi/vmw_pvscsi.c), which is retried
+///   unless the request is `REQ_FAILFAST_TRANSPORT` (`scsi_noretry_cmd`). The
+///   driver was told before that the disk goes (`pvscsi_hot_unplug`). So the
+///   retry meets `SDEV_CANCEL`, which is `BLK_STS_OFFLINE`, before 5.18
+///   `BLK_STS_IOERR` (`scsi_device_state_check`), or no disk
+///   (`pvscsi_device_find`), which is final.
+/// - usb-storage: `usb_msd_request_cancelled` answers nothing, and the transfer
+///   ends because the port is empty: `DID_ERROR` (`usb_stor_invoke_transport`).
+///   That is retried and meets `SDEV_CANCEL` as above, or
+///   `US_FLIDX_DISCONNECTING` (`queuecommand_lck`), which is `DID_NO_CONNECT`.
+/// - usb-uas: `usb_uas_scsi_request_cancelled` answers nothing either, and
+///   `uas_disconnect` ends the request with `DID_NO_CONNECT`
+///   (`uas_zap_pending`). During a read QEMU may abort first; the judge detects
+///   that.
 fn is_failure(case: &Case, hold: &Hold) -> bool {
     hold.then == Ending::Eio || case.meanwhile().profile().fails_request
 }
 
-/// Whether the model knows what becomes of the requests that `case` holds;
-/// `on_target` is what its target does with a unit that nobody holds.
+/// Whether the model knows the outcome of the requests that `case` holds.
+/// `on_target` gives what the target of the case does with units that are not
+/// held.
 pub fn knows_holds(
     case: &Case,
     on_target: impl Fn(&Case, &[Unit]) -> Expectation,
@@ -129,8 +135,8 @@ pub fn knows_holds(
     }
 }
 
-/// Whether it is known what an unplugged disk takes with it: all of the request, unless
-/// QEMU asks its medium for less at a time.
+/// Whether the model knows what an unplugged disk takes with it. That is the
+/// whole request, unless QEMU asks its medium for less at a time.
 fn takes_all(case: &Case) -> Result<(), Unknown> {
     let unplug = case.legs.controller.profile().hot_unplug;
     let most = unplug.ok().and_then(|unplug| unplug.most_sectors);
@@ -143,16 +149,18 @@ fn takes_all(case: &Case) -> Result<(), Unknown> {
     }
 }
 
-/// Whether dm-io may make several requests of a mirror's write: it takes as many
-/// vector entries into one bio as it counts pages (`dm_sector_div_up` in
-/// `do_region`).
+/// Whether dm-io may make several requests of a mirror's write: `do_region`
+/// allows a bio as many vector entries as the data has pages
+/// (`dm_sector_div_up`), and memory that is not laid out in whole pages needs
+/// more.
 fn is_cut_by_dm_io(case: &Case) -> bool {
     let pages = matches!(case.io.vector, Vector::Contiguous | Vector::Pages);
     case.stack.raid1().is_some() && case.io.op == Op::Write && !pages
 }
 
-/// Of one unit: its pieces at the leg may be held, and it may be another leg's
-/// failure that made it go there.
+/// Whether the outcome is known for an I/O of one unit. Several pieces of it
+/// may be held at the leg, and the failure of another leg may have sent it to
+/// that leg.
 fn knows_one(
     case: &Case,
     unit: Unit,
@@ -205,8 +213,8 @@ fn knows_one(
 
 type UnitAsked = Option<Vec<u8>>;
 
-/// Of several units each must be held, or which of them passes another depends
-/// on timing.
+/// Whether the outcome is known for an I/O of several units. Each of them must
+/// be held; else it depends on timing which of them passes another.
 fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     let first = &case.holds[0];
     let holds = |unit: &Unit| {
@@ -251,8 +259,8 @@ fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     Ok(())
 }
 
-/// The case without the holds, and with the failures that those of `unit` end
-/// in.
+/// The case without its holds. A hold of `unit` that ends in a failure becomes
+/// a fault.
 fn without(case: &Case, unit: Unit) -> Case {
     let mut other = case.clone();
     let holds = std::mem::take(&mut other.holds);
@@ -264,7 +272,8 @@ fn without(case: &Case, unit: Unit) -> Case {
         op: case.io.op,
         sector: hold.sector,
         times: match case.meanwhile() {
-            // It is gone (`scsi_device_set_state` to `SDEV_DEL`, `del_gendisk`).
+            // The disk is gone for good (`scsi_device_set_state` to `SDEV_DEL`,
+            // `del_gendisk`).
             Meanwhile::Unplug => Times::Always,
             _ => Times::Count(1),
         },
@@ -274,14 +283,16 @@ fn without(case: &Case, unit: Unit) -> Case {
     other
 }
 
-/// What a correct kernel does with units that are all in flight before the first
-/// of them ends: with each what `on_target` does with it alone.
+/// What a correct kernel does with units that are all in flight before the
+/// first of them ends: with each of them the same as `on_target` does with it
+/// alone.
 pub fn expect(
     case: &Case,
     units: &[Unit],
     on_target: impl Fn(&Case, &[Unit]) -> Expectation,
 ) -> Expectation {
-    // The failures that holds end in are none of the case's own faults.
+    // The holds that end in failures were turned into faults; they are not
+    // faults of the case.
     let own = |mut expected: Expectation| {
         expected.fires.retain(|index| *index < case.faults.len());
         expected
@@ -299,7 +310,8 @@ pub fn expect(
     done_meanwhile(case, expected)
 }
 
-/// The answers to the requests that `unit` is a part of; of the others none yet.
+/// The answers to the requests that `unit` is a part of. The other requests get
+/// an empty list.
 fn answers_of(case: &Case, unit: Unit, one: &Expectation) -> Vec<Vec<Answer>> {
     let parts = case.io.parts();
     let of = parts.iter().zip(&one.answers);
@@ -339,7 +351,8 @@ fn joined(case: &Case, all: Expectation, unit: Unit, one: Expectation) -> Expect
     }
 }
 
-/// What is done meanwhile changes in what is right without it.
+/// How the event that happens while the requests are held changes the
+/// expectation.
 fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     let Some(hold) = case.holds.first() else {
         return expected;
@@ -347,17 +360,18 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     let leg = usize::from(hold.leg);
     let fails = fails(case);
     match hold.meanwhile {
-        // What a disk takes with it is in `is_failure`. Nobody looks at the disk
-        // itself until there is something to map.
+        // `is_failure` covers what a disk takes with it. Nobody looks at the
+        // disk again until there is something to map.
         Meanwhile::Unplug => {}
-        // It stays the disk's until that ends it, or is asked for again beneath
-        // device-mapper (`timeout` in its controller's profile), which hears of one good end.
+        // The request stays with the disk until the disk ends it, or the driver
+        // retries it beneath device-mapper (`timeout` in its controller's
+        // profile). Either way device-mapper sees one successful end.
         Meanwhile::Nothing
         | Meanwhile::Suspend
         | Meanwhile::SuspendNoflush
         | Meanwhile::Timeout => {}
-        // `fail_path` does not touch what is in flight. A group that was left is
-        // only looked for again when there is something to map.
+        // `fail_path` does not touch what is in flight. After a group was left,
+        // another is chosen only when there is something to map.
         Meanwhile::FailPath => {
             expected.health[leg] = "F";
             expected.active_group = expected.active_group.filter(|_| fails);
@@ -372,8 +386,9 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
             expected.loses_sync = false;
         }
     }
-    // A suspension stops the queue of requests (`dm_stop_queue`): one that fails
-    // then is mapped when it is resumed, by the table that is there then.
+    // A suspension stops the request queue (`dm_stop_queue`). A request that
+    // fails then is requeued, and mapped only at the resume, by the table that
+    // is loaded by then.
     let request_based = match &case.stack {
         Stack::Multipath(multipath) => multipath.queue_mode.is_request_based(),
         Stack::Raid1(_) => false,

@@ -1,5 +1,6 @@
-//! Which intervention brings an I/O back that its target holds: what the kernel must do by
-//! itself, and at what an operator does, and not later.
+//! Which intervention brings back an I/O that its target holds: what the kernel
+//! must do by itself, and at which action of an operator the I/O must come
+//! back, no later.
 
 use super::{Environment, Expectation, ends_with_fsync, fault_meets, is_piece, multipath, nested};
 use crate::controller;
@@ -9,13 +10,14 @@ use halfway_case::observation::Intervention;
 use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::{Op, Path};
 
-/// For each request of the application what may bring it back: an intervention, or `None` for
-/// nobody. Empty where that is not known.
+/// For each request of the application what may bring it back: an intervention,
+/// or `None` if it comes back by itself. Empty where that is not known.
 ///
-/// * What waits for a path is started by the `reinstate_path` that makes one valid
-///   (`reinstate_path`), or failed by `fail_if_no_path` (`queue_if_no_path`).
-/// * A write that a mirror holds is given back for another try as the mirror is
-///   suspended (`mirror_presuspend`, `hold_bio`), and tried as it is resumed
+/// - An I/O that waits for a path is restarted by the `reinstate_path` that
+///   makes a path valid (`reinstate_path`), or failed by `fail_if_no_path`
+///   (`queue_if_no_path`).
+/// - A write that a mirror holds is requeued when the mirror is suspended
+///   (`mirror_presuspend`, `hold_bio`), and tried again when it is resumed
 ///   (`__dm_resume`).
 pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Intervention>>> {
     let parts = case.io.parts();
@@ -35,7 +37,7 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Inter
             _ => of_mirror(case, &units),
         },
         (Stack::Multipath(multipath), _) if multipath.no_path_retry.is_some() => {
-            // Else multipathd gives up by itself.
+            // With no HBA that comes back, multipathd gives up by itself.
             vec![vec![facts::hba_back(case).map(Intervention::HbaBack)]]
         }
         (Stack::Multipath(multipath), [unit]) => {
@@ -51,13 +53,17 @@ pub fn brought_back(case: &Case, expected: &Expectation) -> Vec<Vec<Option<Inter
     }
 }
 
-/// One request is the one that is held. Of several it is that which the fault is in,
-/// if no other one reaches so far; the others are held or not, as they come upon the
-/// failure (`do_writes`).
+/// What brings back the requests of a mirror. A single request is the one that
+/// is held. Of several requests, one that contains a fault is held for certain,
+/// if the requests share no sector and no page (direct I/O without overlap).
+/// Each other request is held or not, depending on when it meets the failure
+/// (`do_writes`).
 ///
 /// A suspension without flush hands back what is held before it blocks new I/O
-/// (`mirror_presuspend`, `DMF_BLOCK_IO_FOR_SUSPEND`), so that the legs may be told to
-/// flush once more in between; a write waits, for its region is out of sync.
+/// (`mirror_presuspend`, `DMF_BLOCK_IO_FOR_SUSPEND`). So the mirror may send
+/// the legs a flush once more in between, and a flush whose fault has worn off
+/// comes back at the suspension. A write waits for the resume, since its region
+/// is out of sync.
 fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Intervention>>> {
     let parts = case.io.parts();
     let goes_well = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;
@@ -79,8 +85,9 @@ fn of_mirror(case: &Case, units: &[Unit]) -> Vec<Vec<Option<Intervention>>> {
     parts.iter().map(of_part).collect()
 }
 
-/// The intervention at which the one request of `case` must come back, as far as that is known
-/// before the I/O: then it is worth to wait for it.
+/// The intervention at which the one request of `case` must come back, as far
+/// as that is known before the I/O. If it is known, waiting for it is
+/// worthwhile.
 pub fn due(case: &Case) -> Option<Intervention> {
     let (case, _) = controller::as_dm_meets(case);
     let units = units::nominal(&case.io.parts(), &case.boundaries());

@@ -1,11 +1,11 @@
 //! What a correct kernel does with an I/O on a device-mapper stack while its
 //! legs or paths fail.
 //!
-//! The sources are the targets themselves, whose relevant behaviour is the same
-//! from 5.10 to 7.x: drivers/md/dm-raid1.c (`raid1`) and drivers/md/dm-mpath.c
-//! (`multipath`); the function is named with each rule. Where the outcome
-//! depends on timing, the expectation says which outcomes are correct instead
-//! of guessing one.
+//! The rules come from the source of the targets: drivers/md/dm-raid1.c
+//! (`raid1`) and drivers/md/dm-mpath.c (`multipath`). What matters of them is
+//! the same from 5.10 to 7.x. Each rule names the kernel function that it comes
+//! from. Where the outcome depends on timing, the expectation lists every
+//! correct outcome instead of guessing one.
 
 mod fill_up;
 mod hold;
@@ -32,13 +32,13 @@ use halfway_protocol::io::{Op, Path};
 
 /// `EIO`: what the application sees of `BLK_STS_IOERR`.
 pub const EIO: i32 = 5;
-/// `EINVAL`.
+/// `EINVAL`: what the application sees of an I/O that the kernel refuses.
 pub const EINVAL: i32 = 22;
-/// Bios on the legs that the guest's tracepoints are sure to keep.
+/// How many bios on the legs the guest's tracepoints are sure to keep.
 const TRACED: u64 = 1 << 14;
-/// `ENOTSUP`.
+/// `ENOTSUP`: an operation that the medium does not support.
 const ENOTSUP: i32 = 95;
-/// Sectors in a page, the unit of the page cache.
+/// 512-byte sectors in a page, the unit of the page cache.
 pub const PAGE_SECTORS: u64 = 8;
 
 /// What the model must know of the guest.
@@ -46,17 +46,18 @@ pub const PAGE_SECTORS: u64 = 8;
 pub struct Environment {
     /// Major and minor number of the kernel release.
     pub release: (u32, u32),
-    /// `queue/dma_alignment` of the dm device, where the kernel shows it
-    /// (since 6.0).
+    /// `queue/dma_alignment` of the dm device: a mask in bytes. `None` where
+    /// the kernel does not show it (before 6.0).
     pub dma_alignment: Option<u32>,
-    /// `queue/max_segments` of the legs.
+    /// `queue/max_segments` of the legs: segments in one request. `None` where
+    /// it was not read.
     pub max_segments: Option<u32>,
-    /// Whether the application heard `EINVAL` of all of its requests.
+    /// Whether the application got `EINVAL` for all of its requests.
     pub refused: bool,
 }
 
 impl Environment {
-    /// A kernel of which nothing is known, which refuses nothing that some kernel
+    /// A kernel of which nothing is known. It refuses nothing that some kernel
     /// accepts.
     pub const ANY: Environment = Environment {
         release: (u32::MAX, 0),
@@ -65,7 +66,7 @@ impl Environment {
         refused: false,
     };
 
-    /// The first two numbers of a `uname -r`.
+    /// Major and minor number from the text of `uname -r`.
     pub fn release_of(text: &str) -> (u32, u32) {
         let mut numbers = text
             .split(|c: char| !c.is_ascii_digit())
@@ -74,38 +75,41 @@ impl Environment {
     }
 }
 
-/// An application's result: bytes, or an errno.
+/// An application's result: bytes transferred, or an errno.
 pub type Answer = Result<u64, i32>;
 
-/// What a correct kernel does.
+/// What a correct kernel does with a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// For each request of the application, the results that are correct.
+    /// For each request of the application, in order, every correct result.
     pub answers: Vec<Vec<Answer>>,
-    /// The kernel refuses the I/O before it reaches the target.
+    /// Whether the kernel refuses the I/O before it reaches the target.
     pub refused: bool,
-    /// The target holds the I/O until an operator acts: a mirror a failed write
-    /// (`hold_bio`), multipath all I/O without a path (`queue_if_no_path`).
+    /// Whether the target holds the I/O until an operator acts. A mirror holds
+    /// a failed write (`hold_bio`); multipath holds all I/O while it has no
+    /// path (`queue_if_no_path`).
     pub held: bool,
     /// What happens to each unit.
     pub units: Vec<UnitExpectation>,
-    /// For each leg, the characters that its health may show.
+    /// For each leg, the characters that its health may show in the status
+    /// line.
     pub health: Vec<&'static str>,
-    /// Multipaths beneath a mirror: for each path of each leg, the characters that
-    /// its health may show. Empty without them.
+    /// Multipaths beneath a mirror: for each path of each leg, the characters
+    /// that its health may show. Empty for other stacks.
     pub beneath: Vec<&'static str>,
-    /// Multipath: index of the priority group that must be the active one,
-    /// where that does not depend on timing.
+    /// Multipath: index of the priority group that must be the active one.
+    /// `None` where that depends on timing.
     pub active_group: Option<usize>,
-    /// Whether regions with a failed write lose their sync
-    /// (`dm_rh_mark_nosync` in `do_failures`), which one with a failed flush
-    /// behind it is too (`REQ_FUA`).
+    /// Whether regions with a failed write lose their sync (`dm_rh_mark_nosync`
+    /// in `do_failures`). A write whose flush fails behind it (`REQ_FUA`) is a
+    /// failed write too.
     pub loses_sync: bool,
-    /// Indices of the faults that must have fired, else nothing was tested.
+    /// Indices in [`Case::faults`] of the faults that must have fired; if one
+    /// has not, nothing was tested.
     pub fires: Vec<usize>,
     /// Whether a failure must have left other pieces of its unit complete.
     pub partial: bool,
-    /// What the mirror's log, where it is on a disk, shows as its health.
+    /// The health that the mirror's log shows, if the log is on a disk.
     pub log: Option<char>,
 }
 
@@ -132,22 +136,24 @@ impl Expectation {
 /// What happens to one unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitExpectation {
-    /// Where.
+    /// The range on the dm device.
     pub unit: Unit,
-    /// The legs in the order in which they are asked, where they are asked one
-    /// after the other, each once, and that does not depend on timing.
+    /// The legs in the order in which they are asked. `None` unless they are
+    /// asked one after the other, each once, and the order does not depend on
+    /// timing.
     pub order: Option<Vec<u8>>,
     /// Reads: the legs that the data may come from. Writes: the legs whose
     /// media must hold all of the data afterwards.
     pub good: Vec<u8>,
-    /// Writes: of these legs at least one must hold all of the data of the
-    /// requests that were answered with success; empty where `good` says it.
+    /// Writes: at least one of these legs must hold all of the data of the
+    /// requests that were answered with success. Empty where `good` says it.
     pub one_of: Vec<u8>,
-    /// How often each leg may be asked for the whole unit: least and most.
+    /// For each leg, how often it may be asked for the whole unit: least and
+    /// most.
     pub asked: Vec<(u32, u32)>,
 }
 
-/// The combination is not one that the model knows.
+/// The model does not know this combination, for the reason given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the model does not know what a correct kernel does here: {0}")]
 pub struct Unknown(pub &'static str);
@@ -181,25 +187,28 @@ pub struct Idle;
 /// Why a case cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// What is right is not known.
+    /// The model does not know what a correct kernel does.
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// Whatever is seen shows nothing.
+    /// No fault can fire, so nothing that is seen would prove anything.
     #[error(transparent)]
     Idle(#[from] Idle),
 }
 
-/// Whether `case` can be judged, and shows something then.
+/// Whether `case` can be judged, and a run of it tests something.
 pub fn fit(case: &Case) -> Result<(), Unfit> {
     knows(case)?;
     Ok(fires(case)?)
 }
 
-/// Whether a fault of `case` can fire, if it has any: of a leg that a correct kernel
-/// does not ask for the bad sector none does, and nothing is tested.
+/// Whether a fault of `case` can fire, if it has any. A fault never fires on a
+/// leg that a correct kernel does not ask for the bad sector; such a case tests
+/// nothing.
 pub fn fires(case: &Case) -> Result<(), Idle> {
     let (mut met, absorbed) = controller::as_dm_meets(case);
-    // What device-mapper never hears of is met where it would be met if it lasted.
+    // Faults that the driver absorbs, so that device-mapper never sees them,
+    // fire on the same legs as lasting faults would. So lasting ones stand in
+    // for them here.
     if met.faults.is_empty() {
         let lasting = absorbed.into_iter().map(|fault| Fault {
             times: Times::Always,
@@ -220,7 +229,8 @@ pub fn fires(case: &Case) -> Result<(), Idle> {
 /// What a correct kernel does with `case`, given the units that device-mapper
 /// made of its I/O.
 pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expectation {
-    // A bio that was refused on its way down has been seen on the dm device.
+    // No unit on the dm device means that the kernel refused the I/O. A bio
+    // that was refused on its way down does show there; then `refused` tells.
     let not_served = units.is_empty() || environment.refused;
     if may_refuse(case, environment) && not_served {
         return refused(case);
@@ -233,7 +243,7 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
     fill_up::expect(case, expected)
 }
 
-/// What the target of `case` does with units that nobody holds.
+/// What the target of `case` does with units that no hold delays.
 fn on_target(case: &Case, units: &[Unit]) -> Expectation {
     match &case.stack {
         Stack::Raid1(mirror) => match &mirror.paths {
@@ -244,8 +254,9 @@ fn on_target(case: &Case, units: &[Unit]) -> Expectation {
     }
 }
 
-/// Whether the one fault lies in a unit of more segments than a leg takes at once
-/// (`bio_split_rw` in block/blk-merge.c), so that another piece of it goes well.
+/// Whether the only fault lies in a unit with more segments than a leg takes at
+/// once. The block layer splits such a unit (`bio_split_rw` in
+/// block/blk-merge.c), so that another piece of it succeeds.
 fn exceeds_segments(case: &Case, environment: &Environment, units: &[Unit]) -> bool {
     let ([fault], Some(most)) = (case.faults.as_slice(), environment.max_segments) else {
         return false;
@@ -257,8 +268,8 @@ fn exceeds_segments(case: &Case, environment: &Environment, units: &[Unit]) -> b
     apart && cut && units.any(|unit| unit.covers(fault.sector))
 }
 
-/// The member whose content a disk shows, and the number that a sector there
-/// gives itself.
+/// For a sector of a disk: the member whose content it shows, and the sector
+/// number that the content must carry.
 pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
     let from = match alike(case) {
         true => 0,
@@ -267,8 +278,9 @@ pub fn content_of(case: &Case, leg: u8, sector: u64) -> (Origin, u64) {
     (Origin::Leg(from), sector + offset(case, from))
 }
 
-/// Whether a unit is a piece of that request: the page cache's pages are no
-/// request's own.
+/// Whether a unit is a piece of that request. The page cache reads and writes
+/// whole pages, which may belong to several requests: there it is enough that
+/// the two meet.
 pub fn is_piece(case: &Case, unit: Unit, request: Unit) -> bool {
     match case.io.path {
         Path::Direct => unit.lies_in(request),
@@ -276,8 +288,8 @@ pub fn is_piece(case: &Case, unit: Unit, request: Unit) -> bool {
     }
 }
 
-/// Whether all legs show leg 0's content: a resynchronisation copied it
-/// (`do_recovery` in dm-raid1.c), or they are paths to it.
+/// Whether all legs show leg 0's content. They do if a resynchronisation copied
+/// it (`do_recovery` in dm-raid1.c), or if they are paths to one disk.
 pub fn alike(case: &Case) -> bool {
     match &case.stack {
         Stack::Raid1(mirror) => mirror.sync != Sync::Nosync,
@@ -285,8 +297,8 @@ pub fn alike(case: &Case) -> bool {
     }
 }
 
-/// The disks that stand for a medium of their own: of several ways to one the
-/// first.
+/// One disk for each medium: where several disks are paths to one medium, the
+/// first of them.
 pub fn media(case: &Case) -> impl Iterator<Item = u8> + use<> {
     (0..case.legs.count).step_by(case.ways().max(1).into())
 }
@@ -306,15 +318,17 @@ pub fn whole(case: &Case) -> Unit {
     }
 }
 
-/// Whether the kernel is free to refuse the I/O for its memory. It may as well serve
-/// all of it: which of the two it does is seen, not demanded.
+/// Whether the kernel may refuse the I/O because of its memory's alignment. It
+/// may also serve all of it: the guest shows which of the two it does, and both
+/// are correct.
 ///
-/// A direct I/O's memory must be aligned to the logical block before 6.0
-/// (`blkdev_dio_unaligned` in block/fops.c), and to the device's `dma_alignment` since:
-/// up to 6.17 block/fops.c looks at it before anything is sent (`bdev_iter_is_aligned`),
-/// 6.18 does not and leaves it to the lower devices, and 7.2 and later refuse it when the
-/// bio is built (`bio_iov_iter_get_pages`). Stock kernels refuse, but for 6.18: measured
-/// on 5.10, 6.1, 6.12, 6.16, 6.17, 6.18, 7.2 and 7.3 (results/findings.md).
+/// Before 6.0 the memory of a direct I/O must be aligned to the logical block
+/// (`blkdev_dio_unaligned` in block/fops.c); since 6.0 to the device's
+/// `dma_alignment`. Where that is checked differs: up to 6.17 block/fops.c
+/// checks it before anything is sent (`bdev_iter_is_aligned`), 6.18 leaves it
+/// to the lower devices, and 7.2 and later refuse when the bio is built
+/// (`bio_iov_iter_get_pages`). All stock kernels refuse but 6.18: measured on
+/// 5.10, 6.1, 6.12, 6.16, 6.17, 6.18, 7.2 and 7.3 (results/findings.md).
 fn may_refuse(case: &Case, environment: &Environment) -> bool {
     let offset = match case.io.vector {
         Vector::Unaligned => u32::from(UNALIGNED),
@@ -330,7 +344,7 @@ fn may_refuse(case: &Case, environment: &Environment) -> bool {
     demanded.is_none_or(|mask| mask & offset != 0)
 }
 
-/// Offset of [`Vector::Unaligned`] in its page.
+/// Offset of [`Vector::Unaligned`] in its page, in bytes.
 pub const UNALIGNED: u16 = 4;
 
 fn refused(case: &Case) -> Expectation {
@@ -343,7 +357,8 @@ fn refused(case: &Case) -> Expectation {
         answers: vec![vec![Err(EINVAL)]; case.io.parts().len()],
         refused: true,
         units: Vec::new(),
-        // A disk log has the legs flushed of its own accord (`mirror_flush`).
+        // A disk log flushes the legs by itself (`mirror_flush`), so a leg may
+        // fail a flush although the I/O is refused.
         health: (0..case.members())
             .map(|leg| match case.has_log_disk() && fails_flushes(leg) {
                 true => "AF",
@@ -375,8 +390,8 @@ fn fault_meets(fault: &Fault, op: Op, leg: u8, range: Unit) -> bool {
     fault.leg == leg && fault.meets(op, range.sector, range.sectors)
 }
 
-/// Whether the I/O ends with a flush that is a request of its own, after all
-/// that was written: `fsync`.
+/// Whether the I/O ends with a flush as a request of its own, after all writes:
+/// `fsync`.
 fn ends_with_fsync(case: &Case) -> bool {
     match (case.io.op, case.io.path) {
         (Op::Flush, _) => true,
@@ -385,14 +400,15 @@ fn ends_with_fsync(case: &Case) -> bool {
     }
 }
 
-/// The case without the faults that no part of its I/O but a flush meets.
+/// The case without its faults of flushes.
 fn without_flush_faults(case: &Case) -> Case {
     let mut other = case.clone();
     other.faults.retain(|fault| fault.op != Op::Flush);
     other
 }
 
-/// Combinations of operation and fault that no stack knows.
+/// Refuses combinations of operation and fault that no stack handles in a known
+/// way.
 fn knows_operations(case: &Case) -> Result<(), Unknown> {
     if !case.other_faults.is_empty() && case.sabotage == Some(Sabotage::FaultMissed) {
         return Err(Unknown("only faults of the I/O can be made to miss"));
@@ -406,8 +422,8 @@ fn knows_operations(case: &Case) -> Result<(), Unknown> {
              hears of no failure",
         ));
     }
-    // Such a device has blocks of 512 bytes, each of which is a bio (`set_init_blocksize`
-    // in block/bdev.c).
+    // A device whose size is not a multiple of the page size has blocks of 512
+    // bytes (`set_init_blocksize` in block/bdev.c), and each block is a bio.
     let by_sectors =
         case.io.path == Path::Buffered && !case.legs.sectors.is_multiple_of(PAGE_SECTORS);
     if by_sectors && case.io.sectors * u64::from(case.legs.count) > TRACED {
@@ -480,7 +496,7 @@ fn others(case: &Case, legs: &[u8]) -> Vec<u8> {
 /// Whether a unit is larger than the legs take in one request, so that a
 /// failure in it must leave other pieces complete.
 fn splits(case: &Case, units: &[Unit]) -> bool {
-    // `max_sectors_kb` cuts nothing else (`bio_split_to_limits`).
+    // `max_sectors_kb` splits only reads and writes (`bio_split_to_limits`).
     let cut = matches!(case.op_on_legs(), Op::Read | Op::Write);
     let limit = case.legs.max_sectors_kb.filter(|_| cut);
     limit.is_some_and(|limit| {
@@ -509,7 +525,8 @@ fn indices(case: &Case, which: impl Fn(&Fault) -> bool) -> impl Iterator<Item = 
     found.into_iter()
 }
 
-/// The pages of the I/O, as far as the device has them: its last may be a part of one.
+/// The range of the I/O rounded to whole pages, but no longer than the device:
+/// its last page may be a partial one.
 pub fn pages(case: &Case) -> Unit {
     let all = rounded(whole(case));
     Unit {
@@ -518,7 +535,7 @@ pub fn pages(case: &Case) -> Unit {
     }
 }
 
-/// Rounded to whole pages.
+/// The range rounded outwards to whole pages.
 pub fn rounded(range: Unit) -> Unit {
     let from = range.sector / PAGE_SECTORS * PAGE_SECTORS;
     Unit {

@@ -1,9 +1,20 @@
 //! dm-multipath (drivers/md/dm-mpath.c).
 //!
-//! A path that fails an I/O with a path error (`blk_path_error`) is failed (`fail_path`) and not used again until an
-//! operator reinstates it; the I/O is resubmitted whole to the next path. In
-//! bio mode what is resubmitted is a bio (`multipath_end_io_bio`), in request
-//! mode a request (`multipath_end_io`); nothing else differs here.
+//! The rule: an I/O that fails with a path error (`blk_path_error`) fails its
+//! path (`fail_path`) and is resubmitted whole, as it was submitted, to the
+//! next path. The failed path is not used again until an operator reinstates
+//! it.
+//!
+//! - Bio mode: `multipath_end_io_bio` queues the bio (`multipath_queue_bio`);
+//!   `process_queued_bios` restores it (`dm_bio_restore`) and resubmits it to
+//!   the path that is then chosen.
+//! - Request mode: `multipath_end_io` returns `DM_ENDIO_REQUEUE`, so that the
+//!   original request is requeued and mapped again
+//!   (`dm_requeue_original_request` in drivers/md/dm-rq.c).
+//!
+//! Nothing else differs between the two modes here. An error of the disk itself
+//! (`blk_path_error` is false) is not resubmitted: it goes up to the
+//! application.
 
 use super::{
     EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, is_piece,
@@ -15,9 +26,9 @@ use halfway_case::observation::Intervention;
 use halfway_case::{Case, Fault, Multipath, PathGrouping, Times};
 use halfway_protocol::io::{Op, Path};
 
-/// Sectors of a request that is handled as one piece whatever the paths' own
-/// limits are: half of what the smallest of them takes (`BLK_DEF_MAX_SECTORS`,
-/// 1280 KiB).
+/// 512-byte sectors of a request that is handled as one piece whatever the
+/// paths' own limits are: half of what the smallest of them takes
+/// (`BLK_DEF_MAX_SECTORS`, 1280 KiB).
 const ONE_PIECE: u64 = 1280;
 
 pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
@@ -93,8 +104,8 @@ pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown
 
 pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
     // In request mode device-mapper's own queue flushes behind a durable write,
-    // by a request of its own (`blk_insert_flush`); in bio mode `REQ_FUA` goes
-    // down, and the path flushes behind it.
+    // with a request of its own (`blk_insert_flush`). In bio mode `REQ_FUA` is
+    // passed down, and the path flushes behind the write.
     let flushes_apart =
         ends_with_fsync(case) || case.io.dsync && multipath.queue_mode.is_request_based();
     let flushes_fail = case.faults.iter().any(|fault| fault.op == Op::Flush);
@@ -109,11 +120,12 @@ pub fn expect(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation
     }
 }
 
-/// The fault that the one request of a direct I/O meets on the first path, and its
-/// errno, where it is an error of the disk itself, of whatever kind its device is:
-/// the kernel may have cut it where its memory has gaps that the path does not take
-/// (`bvec_gap_to_prev` in `bio_split_rw`, for NVMe's `virt_boundary_mask`), and the
-/// application is told of the piece that failed (`blkdev_bio_end_io`).
+/// The fault that the one request of a direct I/O meets on the first path, and
+/// its errno, if it is an error of the disk itself. Whether the device tells
+/// how far it got does not matter here. The kernel may have split the request
+/// where its memory has gaps that the path does not take (`bvec_gap_to_prev` in
+/// `bio_split_rw`, for NVMe's `virt_boundary_mask`); then the application gets
+/// the error of the piece that failed (`blkdev_bio_end_io`).
 fn cut<'a>(case: &'a Case, multipath: &Multipath) -> Option<(&'a Fault, i32)> {
     let alone = case.io.path == Path::Direct && case.io.parts().len() == 1;
     if !alone || multipath.path_grouping != PathGrouping::Failover {
@@ -127,7 +139,7 @@ fn cut<'a>(case: &'a Case, multipath: &Multipath) -> Option<(&'a Fault, i32)> {
     others.then_some((first, errno))
 }
 
-/// The one fault of a direct I/O of several units, and its errno, where it is an
+/// The one fault of a direct I/O of several units, and its errno, if it is an
 /// error of the disk itself that the first path meets, and the device tells how
 /// far it got.
 fn disk_error_among_units<'a>(case: &'a Case, multipath: &Multipath) -> Option<(&'a Fault, i32)> {
@@ -143,12 +155,14 @@ fn disk_error_among_units<'a>(case: &'a Case, multipath: &Multipath) -> Option<(
     met.then_some((fault, errno))
 }
 
-/// The error goes up, to what shares a request with the bad sector behind it
-/// too, and fails no path. What lies before it is done, where the kernel
-/// completes that (`end_clone_bio` in drivers/md/dm-rq.c tells the original
-/// request of each bio that is), else it may share the error.
+/// A disk's own error: it goes up and fails no path. What was merged into the
+/// same request behind the bad sector gets the error too. What lies before the
+/// bad sector is done if the kernel completes it (`end_clone_bio` in
+/// drivers/md/dm-rq.c passes each completed bio on to the original request);
+/// else it may get the error as well.
 fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expectation {
-    // Of an old kernel's arithmetic nothing is demanded.
+    // An old kernel may compute the progress wrongly, so nothing is demanded of
+    // it.
     let progress = fault.completes_progress((u32::MAX, 0));
     let mut answers = whole_answers(case);
     for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
@@ -185,8 +199,8 @@ fn disk_fails(case: &Case, fault: &Fault, errno: i32, units: &[Unit]) -> Expecta
     }
 }
 
-/// A write that went well, and then a flush, which goes from path to path as
-/// anything else does.
+/// A write that succeeds, followed by a flush. The flush fails over from path
+/// to path as any other request does.
 fn flush(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
     let written = one_unit(&without_flush_faults(case), multipath, unit, Op::Write);
     let flushed = one_unit(case, multipath, unit, Op::Flush);
@@ -201,23 +215,23 @@ fn flush(case: &Case, multipath: &Multipath, unit: Unit) -> Expectation {
     }
 }
 
-/// What happens to a unit that is alone: which paths are asked, in which order,
+/// The course of a unit that is alone: which paths are asked, in which order,
 /// until one answers.
 pub(super) struct Course {
     /// The paths that were asked, in order.
     pub(super) asked: Vec<u8>,
     pub(super) answered: bool,
-    /// What the application is told otherwise.
+    /// The errno that the application gets if no path answered.
     error: i32,
     pub(super) held: bool,
-    /// Of each path, whether it has failed.
+    /// For each path, whether it has failed.
     pub(super) failed: Vec<bool>,
-    /// The last of an operator's interventions that it needed.
+    /// The last of an operator's interventions that the unit needed.
     pub(super) intervention: Option<Intervention>,
 }
 
 impl Course {
-    /// Nothing has been asked of so many paths.
+    /// The start of a course over that many paths: no path has been asked yet.
     pub(super) fn new(paths: u8) -> Self {
         Course {
             asked: Vec::new(),
@@ -230,23 +244,27 @@ impl Course {
     }
 }
 
-/// The first path that works is chosen, since groups are tried in their order
-/// (`choose_pgpath`) and a selector that knows nothing of its paths takes the
-/// first, and moves it behind the others.
+/// Which paths a unit is sent to, one after the other.
 ///
-/// An error of the disk itself goes up from the first path, which is not to
-/// blame (`blk_path_error`).
-///
-/// With no path left the unit is failed or, with `queue_if_no_path`, waits. The
-/// operator then reinstates one path at a time, each once, and in the end gives
-/// up (`fail_if_no_path`); or multipathd does as it is told to
-/// ([`multipathd::reinstated`]).
+/// - The first path that works is chosen: priority groups are tried in their
+///   order (`choose_pgpath`), and a selector that knows nothing of its paths
+///   takes the first and moves it behind the others.
+/// - A path error fails the path (`fail_path`), and the unit is resubmitted
+///   whole to the next one: requeued in request mode (`multipath_end_io`),
+///   queued and restored in bio mode (`multipath_end_io_bio`).
+/// - An error of the disk itself goes up from the first path, and the path does
+///   not fail for it (`blk_path_error`).
+/// - With no path left the unit fails or, with `queue_if_no_path`, waits. The
+///   operator then reinstates one path at a time, each once, and gives up in
+///   the end (`fail_if_no_path`). If there is a multipathd, it reinstates paths
+///   instead ([`multipathd::reinstated`]).
 pub(super) fn course(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Course {
     let course = Course::new(case.legs.count);
     go_on(case, multipath, unit, op, course)
 }
 
-/// The same for a unit that is asked for after the paths have gone so far.
+/// Goes on with a course: the unit is asked for again after the paths have
+/// failed so far.
 pub(super) fn go_on(
     case: &Case,
     multipath: &Multipath,
@@ -305,14 +323,15 @@ fn group_of(multipath: &Multipath, path: u8) -> u8 {
     path / multipath.path_grouping.size()
 }
 
-/// The faults of `op` decide which paths fail.
+/// The expectation for one unit. The faults of operation `op` decide which
+/// paths fail.
 fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectation {
     let course = course(case, multipath, unit, op);
     let mut fires: Vec<usize> = indices(case, |fault| {
         course.asked.contains(&fault.leg) && fault_meets(fault, op, fault.leg, unit)
     })
     .collect();
-    // Of several rules on one path the first that is met answers.
+    // Of several faults on one path the one that is met first decides.
     fires.dedup_by_key(|index| case.faults[*index].leg);
     let times = |path: u8| course.asked.iter().filter(|asked| **asked == path).count() as u32;
     let mut answers = whole_answers(case);
@@ -350,15 +369,15 @@ fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectati
     }
 }
 
-/// Several units in flight: how many a path still gets while it fails depends
+/// Several units in flight. How many more of them a failing path gets depends
 /// on timing.
 fn many_units(case: &Case, multipath: &Multipath, units: &[Unit]) -> Expectation {
     let paths = usize::from(case.legs.count);
     let op = case.op_on_legs();
     let failing = legs_with(case, op, whole(case));
     let may_fail = failing.len() == paths;
-    // Groups are used in their order, so a path is asked for what all before
-    // it have failed.
+    // Groups are used in their order, so a path gets what all paths before it
+    // have failed.
     let surely_fails = |path: u8| {
         let fails_up_to = |unit: &Unit| {
             (0..=path).all(|path| (case.faults.iter()).any(|f| fault_meets(f, op, path, *unit)))
@@ -475,8 +494,9 @@ mod tests {
     const ONCE: Times = Times::Count(1);
     use PathGrouping::{Failover, Multibus};
 
-    /// Paths that are asked, in order; whether one answers; whether the I/O
-    /// waits; what the paths are in the end; the active group.
+    /// Columns: `queue_if_no_path`; faults; paths asked, in order; whether one
+    /// answers; whether the I/O waits; the paths' health in the end; the active
+    /// group.
     #[rstest]
     #[case::healthy(false, &[], &[0], true, false, "AA", Some(0))]
     #[case::first_fails(false, &[(0, ALWAYS)], &[0, 1], true, false, "FA", Some(1))]
@@ -518,7 +538,7 @@ mod tests {
         assert_eq!(expected.units[0].asked, counts);
     }
 
-    /// An HBA that was lost in mid-request is back when its path is reinstated,
+    /// An HBA that was lost in mid-request is back once its path is reinstated,
     /// however many of its commands failed before.
     #[rstest]
     #[case::found_again(true, "once", true)]
@@ -569,8 +589,9 @@ mod tests {
         assert!(knows_multipath(&case, &multipath).is_err());
     }
 
-    /// The kernel has cut the one request at a gap of its memory, and the disk itself
-    /// fails a piece: the application is told, and no path has failed.
+    /// The kernel has split the one request at a gap of its memory, and the
+    /// disk itself fails a piece: the application gets the error, and no path
+    /// fails.
     #[rstest]
     #[case::lasting(ALWAYS)]
     #[case::once(ONCE)]
@@ -589,8 +610,8 @@ mod tests {
         assert_eq!(expected.answers, [vec![Ok(512 * 512)]]);
     }
 
-    /// Of merged requests those before the bad sector are done, the one with it
-    /// is not, and those behind it may share its fate.
+    /// Of merged requests those before the bad sector are done, the one with
+    /// the bad sector fails, and those behind it may fail with it.
     #[rstest]
     #[case::partial("medium-error", 61, true)]
     #[case::short("short-good+hardware-error", 121, true)]

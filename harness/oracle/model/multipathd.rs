@@ -1,19 +1,19 @@
-//! dm-multipath with a real multipathd, which makes the map and tends its paths:
-//! multipath.conf(5) of multipath-tools.
+//! dm-multipath with a real multipathd, which creates the map and maintains its
+//! paths: multipath.conf(5) of multipath-tools.
 //!
-//! Once a second it asks each path whether it is there (`polling_interval`, the
-//! checker `tur`), and reinstates a failed one that says yes (`check_path` in
-//! multipathd/main.c). A path that failed since a sector of it is bad says yes;
-//! one whose HBA is gone does not. Once no path is left, `no_path_retry` says how
-//! long I/O waits, by `queue_if_no_path` and `fail_if_no_path`
-//! (`set_no_path_retry` and `retry_count_tick`): not at all, for ever, or for so
-//! many checks.
+//! Once a second it checks each path (`polling_interval`, the checker `tur`),
+//! and reinstates a failed one whose check succeeds (`check_path` in
+//! multipathd/main.c). The check succeeds on a path that failed because of a
+//! bad sector; it fails on a path whose HBA is gone. With no path left,
+//! `no_path_retry` says how long I/O waits: not at all, for ever, or for so
+//! many checks. multipathd sets that with `queue_if_no_path` and
+//! `fail_if_no_path` (`set_no_path_retry` and `retry_count_tick`).
 //!
-//! What a path answered may be a second old: the checker asks in a thread of its
-//! own, and multipathd takes an answer that was not there at once in its next round
-//! (`libcheck_check` in libmultipath/checkers/tur.c). So a path that was just lost
-//! may be reinstated once, and fails the I/O that waits once more; measured in about
-//! half of such cases.
+//! The result of a check may be a second old: the checker runs in a thread of
+//! its own, and multipathd takes a result that was not there at once in its
+//! next round (`libcheck_check` in libmultipath/checkers/tur.c). So a path that
+//! was just lost may be reinstated once, and then fails the waiting I/O once
+//! more. That was measured in about half of such cases.
 
 use super::{Unknown, controller};
 use crate::units;
@@ -24,7 +24,7 @@ use halfway_case::{
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 
-/// Sectors of a request that is one command.
+/// 512-byte sectors of a request that is one command.
 const ONE_COMMAND: u64 = 800;
 
 /// Whether the model knows what multipathd does in `case`, if there is one.
@@ -68,7 +68,7 @@ pub fn knows_multipathd(case: &Case) -> Result<(), Unknown> {
     failures(case, retry)
 }
 
-/// Which paths may fail, and how.
+/// Whether the outcome is known for the way in which the paths fail.
 fn failures(case: &Case, retry: NoPathRetry) -> Result<(), Unknown> {
     let mut failing = 0;
     for path in 0..case.legs.count {
@@ -129,8 +129,9 @@ fn failures(case: &Case, retry: NoPathRetry) -> Result<(), Unknown> {
     }
 }
 
-/// The paths that are reinstated, in order, while an I/O waits for one: by an
-/// operator each, by multipathd the first one whose HBA is back.
+/// The paths that are reinstated, in order, while an I/O waits for one. An
+/// operator reinstates each of them; multipathd reinstates the first one whose
+/// HBA is back.
 pub fn reinstated(case: &Case, multipath: &Multipath, paths: usize) -> Vec<usize> {
     match multipath.no_path_retry {
         None => (0..paths).collect(),
@@ -139,15 +140,17 @@ pub fn reinstated(case: &Case, multipath: &Multipath, paths: usize) -> Vec<usize
     }
 }
 
-/// Whether a path that has failed may have been reinstated when the I/O comes
-/// back: not one that is lost if the I/O has waited, since it has failed that again.
+/// Whether a path that has failed may be reinstated by the time the I/O comes
+/// back. A path whose HBA is lost cannot be, if the I/O has waited: the I/O has
+/// failed it again.
 pub fn may_be_reinstated(case: &Case, path: u8, waited: bool) -> bool {
     let mut faults = case.faults.iter().filter(|fault| fault.leg == path);
     let lost = faults.any(|fault| fault.report.is_some_and(FaultReport::is_gone));
     case.stack.no_path_retry().is_some() && !(lost && waited)
 }
 
-/// Whether an I/O that waits may be sent to each path once more than it fails.
+/// Whether an I/O that waits may be sent to each path once more than the path's
+/// faults alone would make it.
 pub fn asks_again(multipath: &Multipath) -> bool {
     multipath.no_path_retry.is_some()
 }
@@ -160,8 +163,8 @@ mod tests {
     use halfway_scenario::Scenario;
     use rstest::rstest;
 
-    /// Faults in which both HBAs are lost in mid-request, and path 0's comes back
-    /// after so many times.
+    /// Faults in which both HBAs are lost in mid-request, and path 0's comes
+    /// back after `TIMES` failures.
     const LOST: &str = "[[fault]]\nreport = \"short-good+gone\"\ntimes = TIMES\n\
                         [[fault]]\nleg = 1\nreport = \"short-good+gone\"\n";
 
@@ -259,8 +262,9 @@ mod tests {
         assert_eq!(model::knows(&case).is_ok(), known);
     }
 
-    /// Whether the I/O waits; whether it is done; how often each path is asked;
-    /// what the paths are when it has come back.
+    /// Columns: `no_path_retry`; faults; whether the I/O waits, and whether it
+    /// succeeds; how often each path is asked; the paths' health when the I/O
+    /// has come back.
     #[rstest]
     #[case::comes_back("\"queue\"", &lost("1"), (true, true), [2, 1], ["A", "F"])]
     #[case::fails("\"fail\"", &lost("\"always\""), (false, false), [1, 1], ["AF", "AF"])]

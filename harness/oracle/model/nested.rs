@@ -1,10 +1,12 @@
 //! dm-raid1 whose legs are multipaths.
 //!
-//! A multipath goes through its paths before it says anything
-//! (`multipath_end_io_bio`, `multipath_end_io`), so that the mirror hears of a leg
-//! only what no path could mend: an error of the disk itself, or that no path is
-//! left. The two models are put together that way: the multipaths say which legs
-//! fail the mirror, the mirror says how often it asks which leg.
+//! The rule: a multipath tries all its paths before it reports a failure
+//! (`multipath_end_io_bio`, `multipath_end_io`). So the mirror sees a leg fail
+//! in two cases only: the disk itself fails (`blk_path_error` is false), or no
+//! path is left.
+//!
+//! The two models are combined in that order: the multipaths say which legs
+//! fail towards the mirror, and the mirror says how often it asks which leg.
 
 use super::multipath::{self, Course};
 use super::{Expectation, PAGE_SECTORS, UnitExpectation, Unknown, fault_meets, raid1, splits};
@@ -67,8 +69,8 @@ pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Un
         let disks = case.disk(*leg, 0)..case.disk(leg + 1, 0);
         case.faults.iter().any(|fault| disks.contains(&fault.leg))
     });
-    // A mirror writes by dm-io, and reads so from all legs but the first
-    // (`read_async_bio`).
+    // A mirror writes through dm-io. It also reads through dm-io when a read is
+    // resubmitted after the first leg has failed it (`read_async_bio`).
     let by_dm_io = match case.op_on_legs() {
         Op::Write => fails || grouped,
         _ => !lost.is_empty() && failing.count() > 1,
@@ -86,9 +88,9 @@ pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Un
     raid1::knows_mirror(&above(case, mirror, &lost), mirror)
 }
 
-/// Whether dm-io makes more than one bio of a unit: it counts on a page a segment
-/// (`do_region` in drivers/md/dm-io.c), which memory that lies apart and does not
-/// begin with a page has not.
+/// Whether dm-io makes more than one bio of a unit. It assumes a page for each
+/// segment (`do_region` in drivers/md/dm-io.c). Memory that is scattered and
+/// does not begin at a page boundary needs more segments than that.
 fn cut_by_dm_io(case: &Case, pieces: &[Unit]) -> bool {
     let within_a_page = |piece: &Unit| {
         let parts = case.io.parts();
@@ -109,7 +111,7 @@ pub fn expect(case: &Case, mirror: &Raid1, paths: &Paths, units: &[Unit]) -> Exp
     }
 }
 
-/// What the multipath of that leg is, for itself.
+/// The multipath of one leg as a case of its own.
 fn beneath(case: &Case, paths: &Paths, leg: u8) -> Case {
     let mut inner = case.clone();
     let disks = case.disk(leg, 0)..case.disk(leg + 1, 0);
@@ -124,8 +126,8 @@ fn beneath(case: &Case, paths: &Paths, leg: u8) -> Case {
     inner
 }
 
-/// What the mirror is, for itself: its legs are disks, of which the `lost` fail
-/// where the fault that is named is.
+/// The mirror as a case of its own: its legs are plain disks, and each leg in
+/// `lost` has the fault that is given with it.
 fn above(case: &Case, mirror: &Raid1, lost: &[(u8, &Fault)]) -> Case {
     let mut outer = case.clone();
     let first = |leg: u8| usize::from(case.disk(leg, 0));
@@ -146,8 +148,8 @@ fn above(case: &Case, mirror: &Raid1, lost: &[(u8, &Fault)]) -> Case {
     outer
 }
 
-/// The legs that may fail the mirror, with a fault of each: those of which every
-/// path has one, or one that is the disk's own.
+/// The legs that may fail towards the mirror, with a fault of each: legs of
+/// which every path has a fault, or one path a fault that is the disk's own.
 fn lost_for_ever<'a>(case: &'a Case, paths: &Paths) -> Vec<(u8, &'a Fault)> {
     let of = |leg: u8| {
         let on = |disk: u8| case.faults.iter().filter(move |fault| fault.leg == disk);
@@ -163,8 +165,8 @@ fn lost_for_ever<'a>(case: &'a Case, paths: &Paths) -> Vec<(u8, &'a Fault)> {
     (0..case.members()).filter_map(of).collect()
 }
 
-/// A unit that is alone: each leg that the mirror asks goes its own course over
-/// its paths, and goes on with it when it is asked again.
+/// A unit that is alone. Each leg that the mirror asks goes through its paths,
+/// and continues where it was when the mirror asks it again.
 fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectation {
     let op = case.op_on_legs();
     let multipath = &paths.multipath;
@@ -220,10 +222,11 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
         was_asked(fault.leg) && fault_meets(fault, op, fault.leg, unit)
     })
     .collect();
-    // Of several rules on one path the first that is met answers.
+    // Of several faults on one path the one that is met first decides.
     fires.dedup_by_key(|index| case.faults[*index].leg);
     let units = expected.units.into_iter().map(|of_mirror| UnitExpectation {
-        // A path that was reinstated is asked twice.
+        // A path that was reinstated is asked twice, so there is no order of
+        // paths that are asked once each.
         order: (of_mirror.order)
             .map(|order| {
                 let legs = order.into_iter();
@@ -246,8 +249,8 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     }
 }
 
-/// The last intervention that a read needed on its way over the paths of the legs that are
-/// asked, one after the other.
+/// The last intervention that a read needed. The mirror asks its legs one after
+/// the other, and each leg tries its paths.
 pub(super) fn brought_back(
     case: &Case,
     paths: &Paths,
@@ -256,7 +259,8 @@ pub(super) fn brought_back(
 ) -> Option<Intervention> {
     let of_mirror = expected.units.first()?;
     let was_asked = |leg: &u8| of_mirror.asked[usize::from(case.disk(*leg, 0))].1 > 0;
-    // From the default leg, the first, it goes down, round and round (`choose_mirror`).
+    // `choose_mirror` starts at the default leg, which is the first, and goes
+    // down, wrapping around.
     let legs = case.members();
     let order = (0..legs).map(|step| (legs - step) % legs);
     let of_leg = |leg: u8| {
@@ -270,7 +274,7 @@ pub(super) fn brought_back(
     order.rev().filter(was_asked).find_map(of_leg)
 }
 
-/// Several units in flight, while each leg keeps a path: the mirror hears of no
+/// Several units in flight while each leg keeps a path: the mirror sees no
 /// failure. It reads from its first leg and writes to all.
 fn many_units(case: &Case, mirror: &Raid1, paths: &Paths, units: &[Unit]) -> Expectation {
     let expected = raid1::expect(&above(case, mirror, &[]), mirror, units);
@@ -310,7 +314,7 @@ fn many_units(case: &Case, mirror: &Raid1, paths: &Paths, units: &[Unit]) -> Exp
     }
 }
 
-/// The disks that stand for the media of these legs: their first paths.
+/// For each of these legs the disk that stands for its medium: its first path.
 fn media(case: &Case, legs: &[u8]) -> Vec<u8> {
     legs.iter().map(|leg| case.disk(*leg, 0)).collect()
 }
@@ -322,8 +326,7 @@ mod tests {
     use halfway_scenario::Scenario;
     use rstest::rstest;
 
-    /// A mirror of two legs of two paths, of which those disks fail sector 2300
-    /// for ever.
+    /// A mirror of two legs of two paths; `disks` fail sector 2300 for ever.
     fn case(more: &str, op: &str, disks: &[u8]) -> Case {
         let mut text = format!(
             "question = \"?\"\n[stack]\npaths = 2\n{more}\n[io]\nop = \"{op}\"\nvector = \"pages\"\n"
@@ -342,8 +345,8 @@ mod tests {
         model::expect(case, &Environment::default(), &units)
     }
 
-    /// The disks that are asked in turn, what the mirror and the multipaths show,
-    /// and the disk whose medium has the data.
+    /// Columns: faulty disks; disks asked, in order; the mirror's health; the
+    /// multipaths' health; the disk whose medium has the data.
     #[rstest]
     #[case::healthy(&[], &[0], "AA", "AAAA", Some(0))]
     #[case::path(&[0], &[0, 1], "AA", "FAAA", Some(0))]
@@ -379,7 +382,9 @@ mod tests {
         assert_eq!(expected.answers, [vec![answer]]);
     }
 
-    /// How often each disk is asked for a write, and what comes of it.
+    /// Columns: options; faulty disks; how often each disk is asked for the
+    /// write; the mirror's health; the multipaths' health; the disks whose
+    /// media hold the data; whether the I/O waits.
     #[rstest]
     #[case::path("keep_log = true", &[2], &[1, 0, 1, 1], "AA", "AAFA", &[0, 2], false)]
     #[case::leg("keep_log = true", &[0, 1, 2], &[1, 1, 1, 1], "DA", "FFFA", &[2], false)]
@@ -404,8 +409,8 @@ mod tests {
         assert_eq!(expected.held, held);
     }
 
-    /// A leg without a path keeps the mirror waiting, and does not fail it before
-    /// somebody has given up.
+    /// A leg without a path makes the mirror wait. It does not fail towards the
+    /// mirror before somebody has given up.
     #[rstest]
     #[case::reinstated("once", &[2, 1, 0, 0], "AA", "AFAA", Some(0))]
     #[case::given_up("always", &[2, 2, 1, 0], "RA", "FFAA", Some(2))]
@@ -432,7 +437,7 @@ mod tests {
         assert_eq!(expected.answers, [vec![Ok(512 * 512)]]);
     }
 
-    /// An error of the disk itself fails no path, and the mirror hears of it.
+    /// An error of the disk itself fails no path, but the mirror sees it.
     #[test]
     fn an_error_of_the_disk_goes_up_to_the_mirror() {
         let mut case = case("", "read", &[0]);
@@ -443,8 +448,8 @@ mod tests {
         assert_eq!(expected.beneath.concat(), "AAAA");
     }
 
-    /// The path that a request was cut for has a part of it done (`bio_split_to_limits`),
-    /// where it is asked.
+    /// If the path that a request was split for is asked, it has a part of it
+    /// done (`bio_split_to_limits`).
     #[rstest]
     #[case::path(&[0], true)]
     #[case::second_leg_is_not_asked(&[2], false)]
@@ -455,8 +460,8 @@ mod tests {
         assert_eq!(expected(&case).partial, partial);
     }
 
-    /// A write in two pieces meets the first path's fault of each leg, in whatever
-    /// order they are named.
+    /// A write in two pieces meets the fault of the first path of each leg, in
+    /// whatever order the case names the faults.
     #[test]
     fn a_write_in_pieces_meets_the_fault_of_each_leg() {
         let mut case = case("keep_log = true", "write", &[2, 0]);
@@ -466,7 +471,8 @@ mod tests {
         assert_eq!(expected.beneath.concat(), "FAFA");
     }
 
-    /// Of several units only the first leg's paths may be asked for a read.
+    /// Of several units that are read, only the paths of the first leg may be
+    /// asked.
     #[test]
     fn of_many_units_the_mirror_hears_of_no_failure() {
         let mut case = case("", "read", &[0, 2]);

@@ -1,4 +1,18 @@
 //! dm-raid1, the `mirror` target (drivers/md/dm-raid1.c).
+//!
+//! The rules, each stated again where it is applied:
+//!
+//! - A failed read is resubmitted whole, as it was submitted, to another leg.
+//!   `mirror_map` records the bio (`dm_bio_record`); `mirror_end_io` restores
+//!   it when the leg fails it (`dm_bio_restore`) and queues it; `do_reads`
+//!   sends it to the leg that `choose_mirror` chooses.
+//! - A write goes to all legs at once (`do_writes`, `do_write`).
+//!   `write_callback` notes the legs that failed; `do_failures` then holds the
+//!   write, completes it, or fails it.
+//! - A leg that fails counts as failed (`fail_mirror`), and the status line
+//!   shows how.
+//! - A region that is out of sync is read and written on the default leg alone
+//!   (`do_reads`, `do_writes`).
 
 mod log;
 pub mod race;
@@ -13,8 +27,8 @@ use crate::units::{self, Unit};
 use halfway_case::{Case, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
 
-/// Sectors of zeros in one bio: as many pages as a bio may have
-/// (`__blkdev_issue_zero_pages`).
+/// 512-byte sectors in one bio that writes zeros: as many pages as a bio may
+/// have (`__blkdev_issue_zero_pages`).
 const ZEROS: u64 = 256 * PAGE_SECTORS;
 
 pub fn knows_mirror(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
@@ -66,7 +80,7 @@ pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     log::expect(case, mirror, expected)
 }
 
-/// With all regions in sync before the I/O.
+/// The expectation when all regions are in sync before the I/O.
 fn recovered(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     match (case.io.op, case.io.path) {
         (Op::Read, Path::Direct) => direct_read(case, mirror, units),
@@ -77,13 +91,16 @@ fn recovered(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
 }
 
-/// A flush goes to all legs at once (`do_writes` sorts it to the writes of
-/// regions in sync). A leg that fails it is failed as by a write
-/// (`write_callback`), but no region loses its sync: what was written before is
-/// not known here, and `dm_rh_mark_nosync` only remembers `flush_failure`. The flush
-/// must be held until the mirror is repaired, however often the mirror's worker runs:
-/// stock kernels up to 7.3 forget it at its next run, which with `linear` on top comes
-/// by itself on those that flush once for each segment (before `flush_bypasses_map`).
+/// A flush goes to all legs at once (`do_writes` handles it together with the
+/// writes to regions in sync). A leg that fails a flush counts as failed, as
+/// after a failed write (`write_callback`). But no region loses its sync: the
+/// kernel does not know what was written before, and `dm_rh_mark_nosync` only
+/// sets `flush_failure`.
+///
+/// The mirror must hold the flush until it is repaired, however often the
+/// mirror's worker runs. Stock kernels up to 7.3 forget the flush at the
+/// worker's next run. With `linear` on top that run comes by itself on kernels
+/// that flush once for each segment (before `flush_bypasses_map`).
 fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let failing = legs_with(case, Op::Flush, whole(case));
     let written = write(&without_flush_faults(case), mirror, units);
@@ -95,8 +112,9 @@ fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     if none_left {
         answers.fill(vec![Err(EIO)]);
     }
-    // A disk log has the legs flushed before it calls a region clean
-    // (`mirror_flush`), which the write was, and sooner than `fsync` has.
+    // A disk log flushes the legs (`mirror_flush`) before it marks a region
+    // clean. The write left a region to mark, so that flush comes before the
+    // one of `fsync`, and its failure shows.
     let how = match mirror.log {
         Log::Core => "D",
         Log::Disk => "F",
@@ -116,9 +134,9 @@ fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
 }
 
-/// A discard goes to all legs at once. One that fails is answered with
-/// `BLK_STS_NOTSUPP` and fails no leg (`write_callback`), and of that the
-/// application hears nothing (`blkdev_issue_discard`).
+/// A discard goes to all legs at once. If a leg fails it, the mirror answers
+/// `BLK_STS_NOTSUPP` and fails no leg (`write_callback`), and the application
+/// does not hear of that (`blkdev_issue_discard`).
 fn discard(case: &Case, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let unit = |&unit: &Unit| UnitExpectation {
@@ -140,7 +158,8 @@ fn holds(mirror: &Raid1) -> bool {
     mirror.handle_errors && !mirror.keep_log
 }
 
-/// The legs that reads choose from, one after the other.
+/// The choice of legs for reads that come one after the other, and the legs
+/// that failed so far.
 struct Legs<'a> {
     case: &'a Case,
     mirror: &'a Raid1,
@@ -149,7 +168,7 @@ struct Legs<'a> {
 }
 
 impl<'a> Legs<'a> {
-    /// None has failed.
+    /// No leg has failed yet.
     fn new(case: &'a Case, mirror: &'a Raid1) -> Self {
         Legs {
             case,
@@ -159,16 +178,23 @@ impl<'a> Legs<'a> {
         }
     }
 
-    /// The legs that a read of `unit` asks, in order, and whether the last one has
-    /// the data.
+    /// The legs that a read of `unit` asks, in order, and whether the last of
+    /// them has the data.
     ///
-    /// `choose_mirror` starts at the default leg and goes down, wrapping around,
-    /// over legs that had an error. `fail_mirror` makes the first leg without an
-    /// error the default, if errors are handled. No leg is asked that has failed a
-    /// read before: a correct kernel does not forget its error before the mirror is
-    /// repaired, or recovered after a failed write. (Stock kernels forget all of them at
-    /// the end of `do_recovery` where `in_sync` was cleared and no region had lost its
-    /// sync: when the mirror is started, which the runner waits for, and after a failed
+    /// A mirror read that fails is resubmitted whole: `mirror_end_io` fails the
+    /// leg (`fail_mirror`), restores the bio as `mirror_map` recorded it
+    /// (`dm_bio_restore`) and queues it; `do_reads` sends it to the next leg.
+    /// If that one fails too, `read_callback` queues the bio again. With no leg
+    /// left the read fails.
+    ///
+    /// `choose_mirror` starts at the default leg and goes down, wrapping
+    /// around, and skips legs that had an error. If errors are handled,
+    /// `fail_mirror` makes the first leg without an error the default. A leg
+    /// that has failed a read is not asked again: a correct kernel keeps its
+    /// error until the mirror is repaired, or recovered after a failed write.
+    /// (Stock kernels forget all errors at the end of `do_recovery` if
+    /// `in_sync` was cleared and no region had lost its sync. That happens when
+    /// the mirror is started, which the runner waits for, and after a failed
     /// flush, which is a bug: results/findings.md.)
     fn order(&mut self, unit: Unit) -> (Vec<u8>, bool) {
         let legs = self.case.legs.count;
@@ -194,6 +220,8 @@ impl<'a> Legs<'a> {
     }
 }
 
+/// A direct read. A unit that a leg fails is resubmitted whole to another leg
+/// (`mirror_end_io`, `do_reads`), until a leg has the data or none is left.
 fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let mut answers = whole_answers(case);
@@ -214,7 +242,7 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
                 fault_meets(fault, Op::Read, leg, unit)
             }));
         }
-        // Of several rules on one leg the first that is met answers.
+        // Of several faults on one leg the one that is met first decides.
         fires.dedup_by_key(|index| case.faults[*index].leg);
         if !found {
             answers = vec![vec![Err(EIO)]; answers.len()];
@@ -234,14 +262,15 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             order: Some(order),
         });
     } else {
-        // Which unit is first to find out that a leg is bad depends on timing,
-        // and neighbours merged into one request fail together.
+        // Timing decides which unit finds out first that a leg is bad, and
+        // neighbours that were merged into one request fail together.
         let faulty = legs_with(case, Op::Read, whole(case));
         for &leg in &faulty {
             health[usize::from(leg)] = "AR";
         }
         if faulty == [0] {
-            // Nothing but this leg's own error turns the readers away from it.
+            // Readers leave leg 0 only because of its own error, so it must
+            // have had one.
             health[0] = "R";
         }
         if faulty.contains(&0) {
@@ -279,13 +308,17 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
 }
 
-/// The page cache reads ahead first; such a bio is not tried on another leg
-/// (`REQ_RAHEAD` in `mirror_end_io`). Then it reads the pages that are missing
-/// one by one, and those are. A leg that has failed one page is not asked for
-/// another (`choose_mirror`), so that with errors on all legs each page with one
-/// may be the first that none has left. Of errors that wear off, and of several
-/// readers, that depends on what read-ahead has met before, and who comes first: once
-/// every leg has failed some page, the other readers have none left for any.
+/// A buffered read. The page cache reads ahead first. A read-ahead bio is not
+/// resubmitted to another leg (`REQ_RAHEAD` in `mirror_end_io`). Then the page
+/// cache reads the missing pages one by one; those bios are resubmitted whole,
+/// as any other read.
+///
+/// A leg that has failed one page is not asked for another (`choose_mirror`).
+/// So if all legs have bad pages, each bad page may be the first for which no
+/// leg is left. With faults that wear off, the result depends on what
+/// read-ahead has met before. With several readers it depends on who comes
+/// first: once every leg has failed some page, the other readers find no leg
+/// for any page.
 fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let faulty = legs_with(case, Op::Read, rounded(whole(case)));
@@ -353,12 +386,14 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     }
 }
 
-/// A write goes to all legs at once through dm-io (`do_write`). If a leg fails
-/// it, the region loses its sync, and the write is completed, held for an
-/// operator, or, with no leg left, failed (`do_failures`).
+/// A write. It goes to all legs at once through dm-io (`do_writes`,
+/// `do_write`). `write_callback` fails each leg that reports an error
+/// (`fail_mirror`) and passes the bio to `do_failures`. There its region loses
+/// its sync (`dm_rh_mark_nosync`), and the bio is held for an operator
+/// (`hold_bio`), completed, or, with no leg left, failed.
 ///
-/// A durable write carries `REQ_FUA`, and a leg without that flushes behind it
-/// (`blk_flush_complete_seq`): the write has failed where the flush has.
+/// A durable write carries `REQ_FUA`. A leg without FUA flushes behind it
+/// (`blk_flush_complete_seq`), so the write fails if that flush does.
 fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = usize::from(case.legs.count);
     let range = whole(case);
@@ -395,9 +430,9 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             answer.push(Err(EIO));
         }
     } else if fails && !exact && !mirror.handle_errors && failing.contains(&0) {
-        // Once the region is out of sync, a write goes to the default leg
-        // alone (`do_writes`), which is still leg 0, and its error is the
-        // application's.
+        // Once the region is out of sync, a write goes to the default leg alone
+        // (`do_writes`). Without `handle_errors` that is still leg 0, and its
+        // error reaches the application.
         for answer in &mut answers {
             answer.push(Err(EIO));
         }
@@ -405,8 +440,8 @@ fn write(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
 
     let certain = exact || !fails || held;
     // Once a region is out of sync, a later write to it goes to the default leg
-    // alone: a leg without an error where errors are handled (`fail_mirror`),
-    // else leg 0 for ever.
+    // alone. Where errors are handled that is a leg without an error
+    // (`fail_mirror`), else it stays leg 0.
     let holders = match () {
         () if surviving.is_empty() => failing.clone(),
         () if mirror.handle_errors => surviving.clone(),

@@ -1,4 +1,5 @@
-//! Which faults of a sense-giving target the model knows.
+//! Which faults of the SCSI target the model knows: those whose sense data it
+//! knows how Linux handles.
 
 use super::Unknown;
 use crate::units;
@@ -6,8 +7,9 @@ use halfway_case::{Case, Fault, Stack, Times};
 use halfway_protocol::io::Path;
 use halfway_scsi::FaultReport;
 
-/// Sectors of a request that is one command, whatever the shape of its memory:
-/// QEMU's HBA takes 126 segments (`seg_max` in hw/scsi/virtio-scsi.c).
+/// 512-byte sectors of a request that is one command, however its memory is
+/// laid out: QEMU's HBA takes 126 segments (`seg_max` in
+/// hw/scsi/virtio-scsi.c).
 const ONE_COMMAND: u64 = 800;
 
 pub fn knows_reports(case: &Case) -> Result<(), Unknown> {
@@ -49,7 +51,8 @@ pub fn knows_reports(case: &Case) -> Result<(), Unknown> {
     back(case)
 }
 
-/// HBAs that come back, which is what [`Times::Count`] says of one that is gone.
+/// Whether the outcome is known for HBAs that come back. [`Times::Count`] on a
+/// report of a lost HBA means that it comes back.
 fn back(case: &Case) -> Result<(), Unknown> {
     let gone = |fault: &&Fault| fault.report.is_some_and(FaultReport::is_gone);
     let counted = |fault: &Fault| fault.times != Times::Always;

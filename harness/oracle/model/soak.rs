@@ -1,14 +1,15 @@
-//! A soak: what holds for every mix of I/O and failures that leaves one lower
+//! A soak: the rules for every mix of I/O and failures that leaves one lower
 //! device good.
 //!
-//! No I/O is lost and every read is right: a mirror reads from another leg
-//! (`mirror_end_io`), keeps a failed write until it is mended (`hold_bio`) or goes
-//! on without the leg (`keep_log`), and multipath goes to another path
-//! (`multipath_end_io`, `do_end_io`). What a mirror's leg missed is known to the
-//! mirror only as long as its table is loaded, and what is written meanwhile to a
-//! region that is out of sync lies on the default mirror alone (`do_writes`): a
-//! mirror that is loaded anew must have that one first, and synchronises the
-//! others from it (`do_recovery`).
+//! No I/O is lost and every read is right. A mirror resubmits a failed read
+//! whole to another leg (`mirror_end_io`). It holds a failed write until the
+//! mirror is repaired (`hold_bio`), or goes on without the leg (`keep_log`).
+//! Multipath resubmits to another path (`multipath_end_io`, `do_end_io`).
+//!
+//! A mirror knows what its leg missed only while its table is loaded. What is
+//! written meanwhile to a region that is out of sync lies on the default mirror
+//! alone (`do_writes`). So a mirror that is loaded anew must have that leg
+//! first; it then synchronises the others from it (`do_recovery`).
 
 use super::Unknown;
 use halfway_case::limits;

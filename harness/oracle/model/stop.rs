@@ -1,6 +1,6 @@
-//! Legs whose failures stop the machine (`rerror=stop,werror=stop`) until they are
-//! mended: a correct kernel hears nothing of them, as of any fault that wears off
-//! beneath device-mapper.
+//! Legs whose failures stop the machine (`rerror=stop,werror=stop`) until they
+//! are repaired. A correct kernel sees nothing of them, as of any fault that
+//! wears off beneath device-mapper.
 
 use super::Unknown;
 use halfway_case::{Case, OnError, Times};

@@ -3,22 +3,23 @@
 /// What the status line of a `mirror` target says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorStatus {
-    /// Regions in sync.
+    /// Number of regions in sync.
     pub in_sync: u64,
-    /// Regions in all.
+    /// Number of regions in all.
     pub regions: u64,
-    /// One character a leg (`device_status_char` in drivers/md/dm-raid1.c):
-    /// `A` alive, `D` a write failed, `S` a resynchronisation failed, `R` a
-    /// read failed, `F` a flush failed, `U` unknown.
+    /// One character for each leg (`device_status_char` in
+    /// drivers/md/dm-raid1.c): `A` alive, `D` a write failed, `S` a
+    /// resynchronisation failed, `R` a read failed, `F` a flush failed, `U`
+    /// unknown.
     pub health: Vec<char>,
-    /// Of a disk log (`disk_status` in drivers/md/dm-log.c): `A` alive, `D` a
-    /// read or write failed, `F` a flush failed.
+    /// State of a disk log (`disk_status` in drivers/md/dm-log.c): `A` alive,
+    /// `D` a read or write failed, `F` a flush failed. `None` for a log in
+    /// memory.
     pub log: Option<char>,
 }
 
-/// Reads the part of a status line behind `mirror`:
-/// `2 254:0 254:16 128/128 1 AA 1 core` (`mirror_status` in
-/// drivers/md/dm-raid1.c).
+/// Parses the part of a status line behind the word `mirror`: `2 254:0 254:16
+/// 128/128 1 AA 1 core` (`mirror_status` in drivers/md/dm-raid1.c).
 pub fn parse(line: &str) -> Option<MirrorStatus> {
     let mut words = line.split_ascii_whitespace();
     let legs: usize = words.next()?.parse().ok()?;

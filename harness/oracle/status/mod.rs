@@ -5,8 +5,8 @@ pub mod multipath;
 
 use halfway_case::Stack;
 
-/// What a status line says of each lower device, a character each: `A` is
-/// alive. `None` for a line of another shape.
+/// The health of each lower device, a character each: `A` is alive. `None` for
+/// a line of another shape.
 pub fn health(stack: &Stack, line: &str) -> Option<Vec<char>> {
     match stack {
         Stack::Raid1(_) => mirror::parse(line).map(|status| status.health),

@@ -9,12 +9,13 @@ pub struct MultipathStatus {
     pub groups: Vec<Group>,
 }
 
-/// A priority group.
+/// A priority group and its paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// `A` active, `E` enabled, `D` disabled.
     pub state: char,
-    /// Of each path in the order of the table: `A` active, `F` failed.
+    /// A character for each path, in the order of the table: `A` active, `F`
+    /// failed.
     pub paths: Vec<char>,
 }
 
@@ -25,18 +26,20 @@ impl MultipathStatus {
         paths.copied().collect()
     }
 
-    /// Index of the active group.
+    /// Index of the active priority group, if there is one.
     pub fn active_group(&self) -> Option<usize> {
         self.groups.iter().position(|group| group.state == 'A')
     }
 }
 
-/// Reads the part of a status line behind `multipath`:
-/// `2 0 0 0 2 1 A 0 1 0 254:0 A 0 E 0 1 0 254:16 A 0` (`multipath_status` in
-/// drivers/md/dm-mpath.c): features, hardware handler, how many groups, the
-/// next one; for each its state, its selector's words, how many paths, how many
-/// words the selector has for each; for each path its device, its state, how
-/// often it failed, the selector's words.
+/// Parses the part of a status line behind the word `multipath`
+/// (`multipath_status` in drivers/md/dm-mpath.c), for example `2 0 0 0 2 1 A 0
+/// 1 0 254:0 A 0 E 0 1 0 254:16 A 0`.
+///
+/// The words are: features, hardware handler, number of groups, next group; for
+/// each group its state, the selector's words, number of paths, number of words
+/// that the selector has for each path; for each path its device, its state,
+/// its number of failures, the selector's words.
 pub fn parse(line: &str) -> Option<MultipathStatus> {
     let mut words = Words(line.split_ascii_whitespace());
     for _ in ["features", "hardware handler"] {

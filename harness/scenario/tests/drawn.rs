@@ -1,4 +1,5 @@
-//! Random scenarios: what they are, and that nothing of the format is left out.
+//! Random scenarios: what they are, and that they leave out nothing of the
+//! format.
 
 use super::cases;
 use crate::{Scenario, case_file, draw, schema};
@@ -7,7 +8,8 @@ use std::collections::BTreeSet;
 
 const MANY: u64 = 20_000;
 
-/// A word, or `true` and `false`, behind a key; of numbers the key alone.
+/// Collects each key with its value if that is a word, `true` or `false`; for
+/// numbers only the key.
 fn said(table: &toml::Table, place: &str, into: &mut BTreeSet<String>) {
     for (key, value) in table {
         let place = match place {
@@ -29,7 +31,7 @@ fn said(table: &toml::Table, place: &str, into: &mut BTreeSet<String>) {
     }
 }
 
-/// The same of all that the schema allows.
+/// Collects the same for everything that the schema allows.
 fn allowed(schema: &Value, root: &Value, place: &str, into: &mut BTreeSet<String>) {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let name = name.trim_start_matches("#/$defs/");
@@ -70,7 +72,8 @@ fn every_key_and_every_word_is_drawn() {
     let root: Value = serde_json::from_str(&schema()).unwrap();
     let mut missing = BTreeSet::new();
     allowed(&root, &root, "", &mut missing);
-    // What is drawn is one case that is not broken on purpose, and says no default.
+    // A drawn scenario has one case that is not broken on purpose, and contains
+    // no default.
     let defaults = case_file(&cases("[[fault]]\n[[hold]]\n")[0]);
     let mut plain = BTreeSet::new();
     said(&toml::from_str(&defaults).unwrap(), "", &mut plain);

@@ -1,4 +1,4 @@
-//! What the validator lets through the agent can do, up to its limits.
+//! Whatever the validator accepts the agent can do, up to its limits.
 
 use super::{Scenario, cases};
 use halfway_case::limits;
@@ -17,7 +17,7 @@ fn lays_out(body: &str) -> Result<(), String> {
 
 const ALL: &str = r#"vector = ["contiguous", "pages", "odd", "offset", "unaligned"]"#;
 
-/// Each limit of the agent, and what is one too many.
+/// A case at each limit of the agent, and the same with one too many.
 #[rstest]
 #[case::one_segment(
     "vector = [\"contiguous\", \"offset\", \"unaligned\"]\nsectors = 16384",
@@ -56,7 +56,7 @@ proptest! {
             "[io]\nsectors = {sectors}\nrequests = {requests}\noverlap = {overlap}\n{vectors}"
         );
         let valid = |body: &str| Scenario::parse("s", &format!("question = \"?\"\n{body}")).is_ok();
-        // Those of many segments are too long for one request, or may be.
+        // Vectors of many segments are too long for one request, or may be.
         let some = r#"vector = ["contiguous", "offset", "unaligned"]"#;
         let body = io(if valid(&io(ALL)) { ALL } else { some });
         prop_assert!(valid(&body), "{body}");

@@ -1,9 +1,9 @@
-//! Every mistake that a file can hold, as its author sees it.
+//! Every mistake that a file can have, as its author sees it reported.
 
 use super::{mistakes, rendered};
 use rstest::{Context, rstest};
 
-/// One mistake each, below a question; the snapshot shows the report.
+/// One mistake each, below a question. The snapshot shows the report.
 #[rstest]
 // Keys.
 #[case::unknown_key("[io]\nvectro = \"pages\"")]
@@ -209,7 +209,7 @@ fn one_mistake(#[context] context: Context, #[case] body: &str) {
     insta::assert_snapshot!(name, rendered(&error), body);
 }
 
-/// Files that go wrong as a whole.
+/// Files that are wrong as a whole.
 #[rstest]
 #[case::nothing("")]
 #[case::syntax("question = \"Does it?\n[io]\nsectors = = 3\n")]

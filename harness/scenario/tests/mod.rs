@@ -1,5 +1,5 @@
-//! Tests of the format as a whole; what concerns one file alone is tested
-//! there.
+//! Tests of the format as a whole. What concerns one source file alone is
+//! tested there.
 
 mod catalogue;
 mod drawn;
@@ -12,7 +12,7 @@ mod words;
 use super::{Scenario, ScenarioError};
 use halfway_case::Case;
 
-/// The cases of a scenario without a question of its own.
+/// The cases of a scenario whose text is given without its question.
 fn cases(body: &str) -> Vec<Case> {
     let source = format!("question = \"Does it?\"\n{body}");
     match Scenario::parse("s", &source) {

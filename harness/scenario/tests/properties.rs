@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use std::collections::HashSet;
 
-/// Scenario files that are valid by construction: each key left out, given or
-/// swept.
+/// Scenario files that are valid by construction: each key is left out, given
+/// or swept.
 fn sources() -> impl Strategy<Value = String> {
     (stack(), legs(), io(), faults(), any::<bool>()).prop_map(
         |((log, region, handling), (count, offset, kib), io, faults, sabotage)| {
@@ -90,8 +90,8 @@ fn io() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Requests cover the I/O without a gap, and each has of the next one what it is
-    /// to have.
+    /// Requests cover the I/O without a gap, and each extends into the next one
+    /// by the overlap.
     #[test]
     fn requests_overlap_by_what_was_asked_for(
         sectors in 1u64..2000, requests in 1u32..40, overlap in 0u64..50

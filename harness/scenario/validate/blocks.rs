@@ -1,5 +1,5 @@
-//! Legs whose logical blocks are larger than a sector: all that is asked of them
-//! is in whole blocks.
+//! Legs whose logical blocks are larger than a sector: everything that is asked
+//! of them must be in whole blocks.
 
 use super::clash;
 use crate::error::Report;
@@ -9,7 +9,7 @@ use crate::value::Value;
 use halfway_case::Controller;
 use halfway_protocol::content::SECTOR;
 
-/// Block sizes that disks have.
+/// Block sizes that disks have, in bytes.
 const SIZES: [u32; 2] = [512, 4096];
 
 pub(super) fn blocks(file: &File, report: &mut Report) {
@@ -93,7 +93,7 @@ pub(super) fn blocks(file: &File, report: &mut Report) {
     }
 }
 
-/// Names values that are no multiple of a block.
+/// Reports values that are no multiple of a block.
 fn whole<T>(
     block: &Given<u32>,
     values: &Sweep<T>,

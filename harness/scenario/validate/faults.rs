@@ -70,13 +70,14 @@ pub(super) fn faults(file: &File, report: &mut Report) {
     }
 }
 
-/// Whether the driver does not always ask as often before it fails a request.
+/// Whether the number of the driver's attempts before it fails a request
+/// varies.
 fn asks_differently(controller: Controller) -> bool {
     let (least, most) = controller.profile().failure_handling.attempts;
     least != most
 }
 
-/// What lies on the log, or is armed while the mirror is set up.
+/// Checks a fault on the log, or one that is armed while the mirror is set up.
 fn other(file: &File, fault: &Fault, report: &mut Report) {
     let stack = &file.stack;
     let is_mirror = stack.target() == Target::Raid1;
@@ -122,7 +123,7 @@ fn other(file: &File, fault: &Fault, report: &mut Report) {
     }
 }
 
-/// What a target can be told to report.
+/// Checks what the SCSI target is to report.
 fn reports(file: &File, fault: &Fault, report: &mut Report) {
     clash(
         report,
@@ -218,7 +219,8 @@ fn common<T: Value>(one: &Sweep<T>, two: &Sweep<T>) -> Option<String> {
     Some(shared.value.word())
 }
 
-/// The first sector that two sweeps share in an I/O of some swept length.
+/// The first sector that two sweeps share, for any of the swept lengths of the
+/// I/O.
 fn common_sector(one: &Sweep<Offset>, two: &Sweep<Offset>, lengths: &Sweep<u64>) -> Option<u64> {
     lengths.values().find_map(|length| {
         let known: HashSet<u64> = one.values().map(|at| at.resolve(*length)).collect();

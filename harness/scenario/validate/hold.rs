@@ -44,7 +44,7 @@ pub(super) fn hold(file: &File, report: &mut Report) {
     of_all(file, report);
 }
 
-/// Places that a hold cannot have.
+/// Reports places that a hold cannot have.
 fn places(hold: &Hold, index: usize, report: &mut Report) {
     let beyond = |place: &u8| usize::from(*place) > index;
     for place in hold.place.iter().flat_map(|sweep| sweep.offenders(beyond)) {
@@ -83,7 +83,7 @@ fn same_request(file: &File, one: &Given<Hold>, again: &Given<Hold>, report: &mu
     problem.help("a request is held once: sweep over legs or sectors that differ");
 }
 
-/// What is true of each hold alike.
+/// Checks what must be the same for all holds.
 fn of_all(file: &File, report: &mut Report) {
     let first = &file.hold[0].value;
     let to_path = first.meanwhile.find(|event| event.profile().to_path);

@@ -1,4 +1,4 @@
-//! `[io]`.
+//! Checks `[io]`: range, operation, path and memory.
 
 use super::{clash, requests};
 use crate::error::Report;

@@ -1,8 +1,8 @@
-//! What the parts of a file must be to each other.
+//! How the parts of a file must fit together.
 //!
-//! A combination that is impossible is a mistake even if it is only one of
-//! many that a sweep yields: cases are never left out silently. The message
-//! names the values that clash; whoever wants the others splits the file.
+//! An impossible combination is a mistake, even if it is only one of many that
+//! a sweep yields: cases are never left out silently. The message names the
+//! values that clash. To get the other combinations, split the file.
 
 mod blocks;
 mod faults;
@@ -21,9 +21,9 @@ use super::value::{Offset, Value};
 use halfway_case::Sabotage;
 use halfway_case::limits;
 
-/// Turns `every` into the offsets that it stands for.
+/// Replaces `every` by the offsets that it stands for.
 pub(super) fn resolve(file: &mut File, report: &mut Report) {
-    // One of 1 and 8, or of a mistake that `blocks` tells.
+    // 1 or 8 sectors, or a wrong size that `blocks` reports.
     let step = file.legs.block() as usize;
     for fault in &mut file.fault {
         let At::Every(span) = &fault.value.at else {
@@ -49,7 +49,7 @@ pub(super) fn resolve(file: &mut File, report: &mut Report) {
     }
 }
 
-/// Checks everything but how many cases there are.
+/// Checks everything except the number of cases.
 pub(super) fn check(file: &File, report: &mut Report) {
     texts(file, report);
     stack::stack(file, report);
@@ -61,7 +61,7 @@ pub(super) fn check(file: &File, report: &mut Report) {
     soak::soak(file, report);
 }
 
-/// Checks how much there is of an otherwise valid scenario.
+/// Checks the size of an otherwise valid scenario.
 pub(super) fn check_size(scenario: &Scenario, report: &mut Report) {
     let count = scenario.count();
     let swept = || scenario.axes.iter().filter(|axis| axis.len > 1);
@@ -144,7 +144,7 @@ fn texts(file: &File, report: &mut Report) {
     }
 }
 
-/// Reports two values that cannot be together.
+/// Reports two values that exclude each other.
 fn clash<A, B>(
     report: &mut Report,
     one: Option<&Given<A>>,

@@ -5,7 +5,7 @@ use crate::file::{Fault, File};
 use crate::sweep::Sweep;
 use crate::value::{Offset, Value};
 
-/// Names legs that there are not.
+/// Reports legs that do not exist.
 pub(super) fn legs(legs: &Sweep<u8>, file: &File, report: &mut Report) {
     let Some(count) = file.legs.count.least(|count| *count) else {
         return;
@@ -20,7 +20,7 @@ pub(super) fn legs(legs: &Sweep<u8>, file: &File, report: &mut Report) {
     }
 }
 
-/// Names paths that there are not.
+/// Reports paths that do not exist.
 pub(super) fn paths(fault: &Fault, file: &File, report: &mut Report) {
     let Some(given) = &fault.path else {
         return;
@@ -48,7 +48,7 @@ pub(super) fn paths(fault: &Fault, file: &File, report: &mut Report) {
     }
 }
 
-/// Names sectors that the shortest I/O does not have.
+/// Reports sectors that the shortest I/O does not have.
 pub(super) fn sectors(offsets: &Sweep<Offset>, file: &File, report: &mut Report) {
     let shortest = file.io.sectors.least(|sectors| *sectors);
     let Some(sectors) = shortest.filter(|sectors| sectors.value > 0) else {

@@ -1,4 +1,4 @@
-//! `[soak]`.
+//! Checks `[soak]`, and the keys that a soak excludes.
 
 use super::clash;
 use crate::error::Report;

@@ -94,7 +94,7 @@ fn multipath(file: &File, report: &mut Report) {
     modes(file, report);
 }
 
-/// What multipath does not take, above or beneath a mirror.
+/// Checks values that multipath does not accept, above or beneath a mirror.
 fn modes(file: &File, report: &mut Report) {
     for (key, sweep, range) in [
         (
@@ -208,8 +208,8 @@ fn raid1(file: &File, report: &mut Report) {
     }
 }
 
-/// A mirror has a whole region at least (`_check_region_size` in
-/// drivers/md/dm-log.c), and no more than the guest has memory for.
+/// A mirror has at least one whole region (`_check_region_size` in
+/// drivers/md/dm-log.c), and no more regions than the guest has memory for.
 fn regions(file: &File, report: &mut Report) {
     let sizes = file.stack.region_sizes().into_iter();
     let largest = sizes.filter(|size| size.is_power_of_two()).max();
@@ -254,7 +254,7 @@ fn regions(file: &File, report: &mut Report) {
     }
 }
 
-/// Keys of multipath, where there is none.
+/// Reports keys of multipath in a stack without one.
 fn of_multipath(stack: &file::Stack, report: &mut Report) {
     let owner = Target::Multipath;
     foreign("queue_mode", &stack.queue_mode, owner, report);
@@ -267,7 +267,7 @@ fn of_multipath(stack: &file::Stack, report: &mut Report) {
     foreign("no_path_retry", &stack.no_path_retry, owner, report);
 }
 
-/// Multipaths beneath a mirror.
+/// Checks the multipaths beneath a mirror.
 fn nested(file: &File, paths: &Sweep<u8>, report: &mut Report) {
     for count in paths.offenders(|count| !limits::PATHS.contains(count)) {
         let (least, most) = (limits::PATHS.start(), limits::PATHS.end());

@@ -1,4 +1,4 @@
-//! What was asked of a target, and what it answered.
+//! What a target was asked, and what it answered.
 
 use crate::scsi::cdb::{CDB_BYTES, Command};
 use crate::scsi::execute::Completion;
@@ -9,32 +9,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// A command, once it is answered (or, where it never is, once that is
-/// certain).
+/// A command, recorded once it is answered; if it never is, once that is
+/// certain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Number of the answer, over all HBAs of the target.
+    /// Number of the answer, counted over all HBAs of the target.
     pub order: u64,
-    /// Which HBA, from 0, in the order of their configuration.
+    /// Index of the HBA, from 0, in the order of their configuration.
     pub hba: usize,
-    /// Operation code.
+    /// Operation code of the command (`cdb[0]`).
     pub opcode: u8,
-    /// First logical block, where it is about blocks.
+    /// First logical block; `None` if the command is not about blocks.
     pub lba: Option<u64>,
-    /// Logical blocks.
+    /// Number of logical blocks that the command asks for.
     pub blocks: u32,
-    /// Of these, how many were moved.
+    /// How many of these were transferred.
     pub good: u32,
-    /// What the storage failed with.
+    /// The errno of the storage; `None` if it did not fail.
     pub errno: Option<u32>,
-    /// What was said.
+    /// Status with sense data, or a response of the HBA.
     pub answer: Reply,
-    /// Residual in bytes, as it was told.
+    /// Residual in bytes, as reported to the guest.
     pub residual: u32,
 }
 
 impl Entry {
-    /// Of a command that was answered.
+    /// The entry of a command that was answered.
     pub(crate) fn new(cdb: &[u8; CDB_BYTES], answer: &Completion, residual: u32) -> Self {
         let command = Command::parse(cdb).ok();
         let extent = command.and_then(|command| command.extent());
@@ -51,7 +51,7 @@ impl Entry {
         }
     }
 
-    /// Of a request that could not be read or answered.
+    /// The entry of a request that could not be read or answered.
     pub(crate) fn malformed() -> Self {
         Entry {
             order: 0,
@@ -80,7 +80,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Where the HBAs of a target write what they do.
+/// Where the HBAs of a target record their commands.
 #[derive(Clone, Debug)]
 pub struct Journal {
     hba: usize,
@@ -89,8 +89,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal and what is written to it. Its entries wait, however many,
-    /// until they are taken; nobody waits for their being taken.
+    /// A journal, and the receiver of its entries. The entries are queued
+    /// without a bound until they are taken, and recording never blocks.
     pub fn new() -> (Self, Receiver<Entry>) {
         let (entries, receiver) = channel();
         let journal = Journal {
@@ -113,7 +113,7 @@ impl Journal {
     /// Numbers an entry and delivers it.
     pub fn record(&self, entry: Entry) {
         let order = self.order.fetch_add(1, Ordering::Relaxed);
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         let _ = self.entries.send(Entry {
             order,
             hba: self.hba,

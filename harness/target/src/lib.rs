@@ -1,10 +1,10 @@
 //! A SCSI target that reports failures as real disks do: with sense data that
 //! say where, and with the progress that was made before.
 //!
-//! No device that QEMU emulates tells its guest how far a failed request got,
-//! so none leads the kernel into `blk_update_request` with fewer bytes than the
-//! request has, which is what dm's resubmission was reported to break on. This
-//! target does.
+//! No device that QEMU emulates tells its guest how far a failed request got.
+//! So none makes the kernel call `blk_update_request` with fewer bytes than the
+//! request has. That is partial completion, on which dm's resubmission was
+//! reported to break. This target makes the kernel do it.
 //!
 //! ```text
 //! guest kernel: sd, virtio_scsi
@@ -18,16 +18,16 @@
 //! qemu-storage-daemon: NBD export -> raw -> blkdebug <- nbd::Client
 //! ```
 //!
-//! What fails is decided by blkdebug in the storage daemon, and changed over its
-//! QMP, as for any other leg. blkdebug refuses a whole request with an errno;
-//! [`scsi::transfer`] then finds the first bad block, and the errno chooses,
-//! through the table [`Reports`], *how* the failure is reported. That table, and
-//! the way to search, are the unit's [`Policy`].
+//! As for any other leg, blkdebug in the storage daemon decides what fails, and
+//! its rules are changed over QMP. blkdebug refuses a whole request with an
+//! errno. [`scsi::transfer`] then finds the first bad block. The errno selects
+//! *how* the failure is reported, through the table [`Reports`]. That table, and
+//! how to search, are the unit's [`Policy`].
 //!
-//! A search by halves needs a bad block to stay bad. Where a blkdebug rule
-//! wears off (`once`), the block must be touched only once:
-//! [`Search::Stepwise`]. Reports that do not say where need no search, and a
-//! command that fails so has moved nothing.
+//! A search by halves needs a bad block to stay bad. If a blkdebug rule wears
+//! off (`once`), the block must be touched only once: [`Search::Stepwise`].
+//! Reports that do not say where need no search; a command that fails with such
+//! a report has transferred nothing.
 //!
 //! From the harness:
 //!

@@ -1,5 +1,5 @@
-//! A target on its own: for a look at it with any QEMU, and for tests of it as
-//! another process.
+//! A target as a program of its own: to try it with any QEMU, and for tests
+//! that need it as another process.
 
 use clap::Parser;
 use halfway_scsi::{Report, Reports};

@@ -1,4 +1,4 @@
-//! A target: its HBAs, and what QEMU must be told of them.
+//! A target: its HBAs, and QEMU's arguments for them.
 
 use crate::journal::{Entry, Journal};
 use crate::nbd::{Client, ConnectError, Interrupt};
@@ -13,14 +13,15 @@ use std::sync::mpsc::Receiver;
 /// An HBA with one logical unit behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HbaConfig {
-    /// Name of QEMU's device and of our thread: a word.
+    /// Name of QEMU's device and of the serving thread: a single word.
     pub id: String,
-    /// The socket that QEMU will connect to; made here, and removed at the end.
-    /// At most 107 bytes, and without a comma, which QEMU would split it at.
+    /// The socket that QEMU connects to. It is made here, and removed at the
+    /// end. At most 107 bytes, and without a comma, at which QEMU would split
+    /// it.
     pub socket: PathBuf,
-    /// The storage daemon's NBD socket. It must be there already.
+    /// The storage daemon's NBD socket, which must exist already.
     pub nbd: PathBuf,
-    /// Name of the export.
+    /// Name of the export on that socket.
     pub export: String,
     /// What the logical unit says of itself.
     pub unit: Identity,
@@ -29,28 +30,28 @@ pub struct HbaConfig {
 /// Why a target could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The storage.
+    /// The storage could not be reached, or lacks the export.
     #[error(transparent)]
     Storage(#[from] ConnectError),
-    /// No block, or a part of one too many.
+    /// The export has no block, or does not end with a whole block.
     #[error("export {export:?} has {bytes} bytes, which are not whole blocks of {block}")]
     Size {
         /// Name of the export.
         export: String,
-        /// Its size.
+        /// Size of the export in bytes.
         bytes: u64,
-        /// The block size that was asked for.
+        /// The block size that was asked for, in bytes.
         block: u32,
     },
     /// A serial number that SCSI cannot carry.
     #[error("{0:?} is no serial number: 1 to 64 printable ASCII characters are")]
     Serial(String),
-    /// The socket.
+    /// QEMU's socket could not be made.
     #[error("cannot listen on {}", .path.display())]
     Listen {
-        /// The socket.
+        /// Path of that socket.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -64,8 +65,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Connects to the storage and begins to serve: QEMU may be started as soon
-    /// as this returns. What is done is told to the receiver.
+    /// Connects to the storage and begins to serve. QEMU may be started as soon
+    /// as this returns. The receiver gets an entry for each command.
     pub fn start(configs: Vec<HbaConfig>) -> Result<(Self, Receiver<Entry>), StartError> {
         let (journal, entries) = Journal::new();
         let mut target = Target {
@@ -85,8 +86,8 @@ impl Target {
         &self.hbas
     }
 
-    /// QEMU's arguments for the HBAs: a device each, on the machine's default
-    /// PCI bus. They need memory that we can share:
+    /// QEMU's arguments for the HBAs: a device for each, on the machine's
+    /// default PCI bus. They need guest memory that is shared:
     /// [`shared_memory_args`](Self::shared_memory_args).
     pub fn qemu_args(&self) -> Vec<String> {
         let args = self.configs.iter().flat_map(|config| {
@@ -104,9 +105,9 @@ impl Target {
         args.collect()
     }
 
-    /// QEMU's arguments for guest memory that the target can reach; once for a
-    /// machine, whatever the number of its targets. `mebibytes` must be what
-    /// `-m` says.
+    /// QEMU's arguments for guest memory that the target can reach. They are
+    /// given once for a machine, however many targets it has. `mebibytes` must
+    /// be the value of `-m`.
     pub fn shared_memory_args(mebibytes: u32) -> [String; 4] {
         [
             "-object".to_owned(),

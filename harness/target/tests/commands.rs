@@ -1,4 +1,4 @@
-//! Commands on a unit in memory.
+//! Commands to a unit whose storage is in memory.
 
 mod memory;
 

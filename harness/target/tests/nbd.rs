@@ -1,4 +1,4 @@
-//! The NBD client against a server that says what a test tells it to.
+//! The NBD client against a server that sends what a test tells it to.
 
 use halfway_target::nbd::{Client, ConnectError, Interrupt};
 use halfway_target::scsi::transfer::{Storage, StorageError};
@@ -20,7 +20,8 @@ struct Server {
     thread: JoinHandle<()>,
 }
 
-/// Serves one connection after the other, each by one of `scripts`.
+/// A server that handles one connection after the other, each with one of
+/// `scripts`.
 fn server(scripts: Vec<fn(UnixStream)>) -> Server {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nbd");
@@ -60,7 +61,7 @@ fn option_reply(stream: &mut UnixStream, kind: u32, data: &[u8]) {
     stream.write_all(&reply).unwrap();
 }
 
-/// Up to the client's `NBD_OPT_GO` for `leg0`.
+/// The handshake up to the client's `NBD_OPT_GO` for `leg0`.
 fn greet(stream: &mut UnixStream) {
     stream.write_all(b"NBDMAGICIHAVEOPT\0\x03").unwrap();
     assert_eq!(take(stream), [0, 0, 0, 3]);
@@ -76,12 +77,13 @@ fn go(stream: &mut UnixStream, flags: u16) {
     export.extend(4096u64.to_be_bytes());
     export.extend(flags.to_be_bytes());
     option_reply(stream, INFO, &export);
-    // Something that was not asked for.
+    // A piece of information that was not asked for.
     option_reply(stream, INFO, &[0, 3, 0, 0, 0, 1, 0, 0, 0x10, 0, 2, 0, 0, 0]);
     option_reply(stream, ACK, &[]);
 }
 
-/// Flags, command, offset, length of a request, which is answered with `errno`.
+/// Reads a request, answers it with `errno`, and returns its flags, command,
+/// offset and length.
 fn answer(stream: &mut UnixStream, errno: u32) -> (u16, u16, u64, u32) {
     let request = take::<28>(stream);
     assert_eq!(request[..4], [0x25, 0x60, 0x95, 0x13]);
@@ -142,7 +144,8 @@ fn without_fua_a_flush_follows() {
     let mut client = connect(&server).unwrap();
     let written = client.write(0, &[7; 2], true);
     assert!(matches!(written, Err(StorageError::Refused(5))));
-    // Advice that cannot be given, and zeroes that cannot be written so.
+    // The server cannot trim, which is ignored, nor write zeros, which is an
+    // error.
     client.trim(0, 8).unwrap();
     assert!(client.zero(0, 8, true).is_err());
     server.thread.join().unwrap();
@@ -158,7 +161,7 @@ fn a_connection_that_breaks_fails_one_request() {
         |mut stream| {
             go(&mut stream, FLUSH_FUA_TRIM_ZEROES);
             take::<28>(&mut stream);
-            // The answer to another request.
+            // A reply to another request.
             stream
                 .write_all(b"\x67\x44\x66\x98\0\0\0\0\0\0\0\0\0\0\0\x63")
                 .unwrap();
@@ -180,7 +183,7 @@ fn a_request_that_hangs_can_be_interrupted() {
     let server = server(vec![|mut stream| {
         go(&mut stream, FLUSH_FUA_TRIM_ZEROES);
         take::<28>(&mut stream);
-        // Until the client hangs up.
+        // Waits until the client closes the connection.
         let _ = stream.read(&mut [0]);
     }]);
     let interrupt = Interrupt::default();

@@ -1,5 +1,5 @@
-//! Rings as a broken guest, or a hostile one, fills them: whatever lies there,
-//! each request is taken once and answered within its own memory, and soon.
+//! Rings as a broken or hostile guest fills them. Whatever they contain, each
+//! request is taken once and answered within its own memory, and soon.
 
 mod memory;
 
@@ -21,9 +21,10 @@ use vhost_user_backend::{VhostUserBackend, VringT};
 use vm_memory::{Bytes as _, GuestAddress, GuestMemoryAtomic};
 use vmm_sys_util::epoll::EventSet;
 
-/// Inputs of each property, at least; `PROPTEST_CASES` asks for more.
+/// Fewest inputs of each property; `PROPTEST_CASES` asks for more.
 const INPUTS: u32 = 3000;
-/// No input may take longer; the machine may be busy with something else.
+/// No input may take longer than this; the machine may be busy with something
+/// else.
 const SOON: Duration = Duration::from_secs(5);
 
 const MEMORY: u64 = 1 << 20;
@@ -36,7 +37,7 @@ const RESPONSE: u64 = 0x4000;
 const DATA: u64 = 0x10000;
 const GUARD: u8 = 0x5c;
 
-/// Bytes of the unit, one of which is bad.
+/// Bytes of the unit; one of them is bad.
 const BYTES: u64 = 256 * 512;
 const BAD_BYTE: u64 = 100 * 512;
 
@@ -55,7 +56,8 @@ const WRITABLE: u16 = 2;
 const INDIRECT: u16 = 4;
 
 impl Guest {
-    /// Whose unit has such blocks, and `BAD_BYTE` in one of them.
+    /// A guest whose unit has blocks of this size, with `BAD_BYTE` in one of
+    /// them.
     fn new(block: BlockSize) -> Self {
         let range = [(GuestAddress(0), MEMORY as usize)];
         let memory = Memory::from_ranges(&range).unwrap();
@@ -117,7 +119,7 @@ impl Guest {
         self.put(AVAILABLE + 2, index);
     }
 
-    /// Kicks a queue; how many requests were given back.
+    /// Kicks a queue, and returns how many requests were given back.
     fn kick(&self, queue: u16) -> u16 {
         let since = Instant::now();
         let before: u16 = self.get(USED + 2);
@@ -145,14 +147,15 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
     (address, length, flags, next)
 }
 
-/// A request's header: its address and tag, and a CDB that often is one.
+/// A request's header: its address, its tag, and a CDB that often is a valid
+/// one.
 fn header() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
         0x00u8, 0x03, 0x08, 0x0a, 0x12, 0x1a, 0x25, 0x28, 0x2a, 0x2f, 0x35, 0x42, 0x5a, 0x5e, 0x88,
         0x8a, 0x8f, 0x91, 0x93, 0x9e, 0xa0, 0xa3, 0xa8, 0xaa, 0xaf,
     ]);
     let opcode = prop_oneof![9 => known, 1 => any::<u8>()];
-    // Mostly zeroes: a field at a time is out of order.
+    // Mostly zeros, so that often only one field is wrong.
     let field = prop_oneof![6 => Just(0u8), 3 => 0..16u8, 1 => any::<u8>()];
     let lun = prop_oneof![
         8 => Just([1u8, 0, 0x40, 0]),
@@ -184,8 +187,8 @@ fn inputs() -> ProptestConfig {
 proptest! {
     #![proptest_config(inputs())]
 
-    /// Descriptors, rings and headers at random, on the queue of commands and
-    /// on that of control.
+    /// Random descriptors, rings and headers, on a queue of commands and on the
+    /// control queue.
     #[test]
     fn nothing_in_a_ring_breaks_the_device(
         table in prop::collection::vec(descriptor(), usize::from(RING)),
@@ -200,13 +203,13 @@ proptest! {
         guest.describe(HEADER + 0x200, &indirect);
         guest.describe(TABLE, &table);
         guest.offer(&heads, index);
-        // A ring may overwrite itself; what it is made of then, is anybody's.
+        // A ring may overwrite itself; what it contains then is not known.
         guest.kick(queue);
         guest.kick(queue);
     }
 
     /// A well-formed request with any CDB and buffers of any length is given
-    /// back once, and what was written lies within its own buffers.
+    /// back once, and everything that was written lies within its own buffers.
     #[test]
     fn any_command_is_answered_within_its_buffers(
         header in header(),
@@ -261,14 +264,14 @@ proptest! {
             prop_assert!(sense_length <= 96);
             prop_assert_eq!(status == 2, sense_length > 0);
             prop_assert!(response == 0 || status == 0);
-            // This lie is about the command's own transfer, which its buffers
-            // need not have room for.
+            // This false residual is computed from the command's own transfer,
+            // which may be larger than its buffers.
             prop_assert!(residual <= out.max(room) || report == "residual-unaligned");
             if status == 0 && response == 0 && out == 0 && report != "without-information" {
                 prop_assert_eq!(residual as usize + data, room as usize);
             }
         }
-        // What is not answered is given back when its ring stops.
+        // A request that is not answered is given back when its ring stops.
         guest.rings[2].set_queue_ready(false);
         guest.device.stop_vring(2).unwrap();
         prop_assert_eq!(guest.get::<u16>(USED + 2), 1);
@@ -279,7 +282,7 @@ proptest! {
     }
 }
 
-/// READ (10) of the bad block, whose answer is kept back.
+/// A guest with a READ (10) of the bad block whose answer is kept back.
 fn held() -> Guest {
     let guest = Guest::new(BlockSize::B512);
     guest.device.set(|setting| {
@@ -307,8 +310,8 @@ fn held() -> Guest {
     guest
 }
 
-/// Task management: function, tag, its verdict, and the response of the request
-/// that it releases.
+/// Columns: task management function; tag; its verdict; the response of the
+/// request that it releases.
 #[rstest::rstest]
 #[case::abort(0, 77, 0, Some(2))]
 #[case::abort_another(0, 78, 0, None)]
@@ -325,7 +328,8 @@ fn a_request_that_is_not_answered_can_be_managed(
 ) {
     let guest = held();
     let control = Guest::new(BlockSize::B512);
-    // The control queue has memory and rings of its own; the device is one.
+    // The control queue has memory and rings of its own, but the device is the
+    // same.
     let request = HEADER;
     control.put(request, 0u32);
     control.put(request + 4, function);
@@ -364,7 +368,7 @@ fn a_silent_device_takes_nothing_until_it_is_back() {
     assert_eq!(guest.get::<u8>(RESPONSE + 11), BAD_TARGET);
 }
 
-/// QEMU names the guest's call after it has started the ring.
+/// QEMU sets the guest's call descriptor after it has started the ring.
 #[test]
 fn a_completion_reaches_a_call_that_is_named_after_it() {
     let guest = Guest::new(BlockSize::B512);

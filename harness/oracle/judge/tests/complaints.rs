@@ -1,12 +1,12 @@
-//! A kernel that complains of itself has not passed, whatever it complains of,
-//! wherever that was read, and whatever else was seen.
+//! A kernel that complains of itself never passes, whatever the complaint is,
+//! wherever it was read, and whatever else was seen.
 
 use super::*;
 use halfway_case::observation::KernelText;
 use halfway_crash::samples::{COMPLAINTS, ORDINARY};
 use halfway_protocol::message::Refusal;
 
-/// A kernel that survives it fails, another has crashed.
+/// A kernel that survives its complaint fails; any other has crashed.
 fn blame(survivable: bool) -> Outcome {
     match survivable {
         true => Outcome::Fail,
@@ -54,7 +54,7 @@ fn every_complaint_is_judged(#[case] say: Say) {
     }
 }
 
-/// A case that would be anything but a failure of the kernel's.
+/// Cases whose outcome would otherwise be anything but a failure of the kernel.
 #[rstest]
 #[case::refused(by(|seen| seen.refusal = Some(Refusal {
     doing: "loading the table".into(), errno: Some(12), detail: String::new() })))]
@@ -90,7 +90,7 @@ fn a_complaint_with_a_panic_after_it_is_a_crash() {
     assert_eq!(verdict.reason, "WARNING: suspicious RCU usage");
 }
 
-/// What was said last explains why nothing is said any more.
+/// The last thing that a guest said explains why it says nothing more.
 #[test]
 fn a_silent_guest_is_told_with_what_it_said() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);

@@ -1,8 +1,8 @@
-//! What an I/O in several units delivers and leaves behind.
+//! What an I/O of several units delivers and leaves behind.
 
 use super::*;
 
-/// Two requests that either leg may answer: each comes whole from one of them.
+/// Two requests that either leg may answer: each comes whole from one leg.
 #[rstest]
 #[case::each_from_its_leg(&[span(0, 256, 1, FROM + 256 + 8)], Outcome::Pass)]
 #[case::one_from_both(
@@ -24,9 +24,9 @@ fn a_unit_is_no_mixture_of_legs(#[case] second: &[Span], #[case] outcome: Outcom
     assert_eq!(mixed, outcome == Outcome::Fail, "{verdict:#?}");
 }
 
-/// A buffered write that begins and ends within a page: the page cache reads the rest
-/// of the page from one leg and writes it to all (`iomap_write_begin`,
-/// `block_write_begin`), but never what the application wrote.
+/// A buffered write that begins and ends within a page. The page cache reads
+/// the rest of the page from one leg and writes it to all (`iomap_write_begin`,
+/// `block_write_begin`); but it never changes what the application wrote.
 #[rstest]
 #[case::of_the_leg_that_was_read(2, 508, 0, 0, Outcome::Pass)]
 #[case::of_the_leg_itself(2, 508, 1, 0, Outcome::Pass)]

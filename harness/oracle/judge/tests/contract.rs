@@ -1,4 +1,4 @@
-//! What the contract watcher says, in the verdict.
+//! The contract watcher's result in the verdict.
 
 use super::*;
 use crate::contract::samples::mirror;
@@ -51,8 +51,8 @@ fn what_the_watcher_saw_counts(
     assert!(said.contains(words), "{said}");
 }
 
-/// It is what is told first, whatever else is wrong, and even where the fault
-/// did not fire.
+/// A broken contract is told first, whatever else is wrong, and even if the
+/// fault did not fire.
 #[rstest]
 #[case::wrong_data(by(|seen| report(seen).content[0].what = What::Zero), Outcome::Fail)]
 #[case::fault_missed(by(|seen| {
@@ -78,14 +78,14 @@ fn the_driver_that_broke_the_contract_is_named(#[case] tamper: Tamper, #[case] o
     }
 }
 
-/// What was recorded is judged again as it was.
+/// A recorded observation is judged the same when it is read again.
 #[test]
 fn the_bios_survive_the_record() {
     let seen = watched(Ok(mirror(Some((1, 2))).trace));
     let text = serde_json::to_string(&seen).unwrap();
     let again: Observation = serde_json::from_str(&text).unwrap();
     assert_eq!(again, seen);
-    // And a record from before there was a watcher is still one.
+    // A record from before there was a watcher can still be read.
     let mut old = observe(&read());
     old.seen.bios = None;
     let text = serde_json::to_string(&old).unwrap();

@@ -1,5 +1,5 @@
-//! Legs whose drivers try again and whose device models ask their media in
-//! pieces of their own, soundly and otherwise.
+//! Legs whose drivers retry and whose device models split requests in their own
+//! way, soundly and otherwise.
 
 use super::*;
 use crate::controller::failure_handling;
@@ -10,8 +10,8 @@ fn on(controller: Controller, mut case: Case) -> Case {
     case
 }
 
-/// What is seen of a sound mirror whose legs' drivers ask `attempts` times for
-/// what fails.
+/// The observation of a sound mirror whose legs' drivers send a failing request
+/// `attempts` times.
 fn retried(case: &Case, attempts: usize) -> Observation {
     let mut seen = observe(case);
     let again = |entry: Entry| {
@@ -29,8 +29,8 @@ fn read() -> Case {
     case(Op::Read, vec![fault(0, Op::Read)])
 }
 
-/// Which failures a driver tries again depends on the error as well: ENOSPC comes as
-/// DATA PROTECT (7/27/07) from QEMU's SCSI disk, and final.
+/// Which failures a driver retries depends on the error as well. QEMU's SCSI
+/// disk reports ENOSPC as DATA PROTECT (7/27/07), which is final.
 #[rstest]
 #[case::final_error(1, Outcome::Pass)]
 #[case::asked_again(6, Outcome::Fail)]
@@ -48,8 +48,9 @@ fn an_error_that_is_final_is_asked_for_once(#[case] attempts: usize, #[case] out
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// libata asks a disk that failed for its log, by requests of its own: as drivers
-/// do on 6.12, each of a sector and some without an end that is good.
+/// libata reads the log of a disk that failed, with requests of its own. The
+/// ones here are as on 6.12: each of a sector, and some without a successful
+/// end.
 #[test]
 fn what_a_driver_asks_for_itself_is_none_of_the_io() {
     let case = on(Ahci, read());
@@ -63,10 +64,11 @@ fn what_a_driver_asks_for_itself_is_none_of_the_io() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// The sectors that the fault of [`read`] lies in.
+/// The first sector of the 128-sector piece that the fault of [`read`] lies in.
 const PIECE: u64 = FROM + 128;
 
-/// A device that reports all as done, and whose medium refused a piece.
+/// The observation of a device that reports all as done, although its medium
+/// refused a piece.
 fn lie(case: &Case) -> Observation {
     let mut honest = case.clone();
     honest.faults.clear();
@@ -86,7 +88,7 @@ fn entry_at(seen: &mut Observation, sector: u64) -> &mut Entry {
     .expect("leg 0 was asked")
 }
 
-/// What the application's buffer holds where the device put zeros.
+/// The application's buffer if the device put zeros there.
 fn zeros(seen: &mut Observation) {
     let whole = report(seen);
     whole.content = vec![
@@ -118,8 +120,9 @@ fn a_driver_that_tries_as_often_as_it_may_passes(
     }
 }
 
-/// A leg that stops at what fails, here in steps of 128 sectors: nothing behind
-/// it is asked for, and nothing of that is held against the kernel.
+/// The observation of a leg that stops at what fails, here in steps of 128
+/// sectors: nothing behind it is asked for, and the kernel is not blamed for
+/// that.
 fn stopped(case: &Case) -> Observation {
     let mut seen = observe(case);
     let behind = PIECE + 128;
@@ -158,7 +161,8 @@ fn a_step_that_was_not_done_is_no_partial_completion() {
     );
 }
 
-/// Any of the 21 steps before the bad one tells, and none behind it.
+/// A fault in any of the 21 steps before the bad one shows; a fault behind it
+/// does not.
 #[rstest]
 #[case::first(0, Outcome::Pass)]
 #[case::last(20, Outcome::Pass)]
@@ -218,7 +222,7 @@ fn a_failure_that_the_driver_mends_is_none() {
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
 }
 
-/// Of a buffered read the first request is read-ahead, which is not tried again, and
+/// The first request of a buffered read is read-ahead, which is not retried and
 /// fails no leg.
 #[test]
 fn read_ahead_fails_at_once() {
@@ -242,8 +246,9 @@ fn read_ahead_fails_at_once() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// A write that fails once beneath a driver which tries again leaves its region in
-/// sync, though another leg has failed the same write for good elsewhere.
+/// A write fails once, and the driver beneath mends that by a retry. Its region
+/// stays in sync, although another leg has failed the same write for good
+/// elsewhere.
 #[test]
 fn what_a_driver_mends_leaves_no_region_out_of_sync() {
     let mut case = on(VirtioScsi, case(Op::Write, vec![fault(0, Op::Write)]));
@@ -274,9 +279,9 @@ fn what_a_driver_mends_leaves_no_region_out_of_sync() {
     assert_eq!(before(&case, &seen).map(|found| found.text), told);
 }
 
-/// The kernel asks for what must be durable with `REQ_FUA`. A device that answers
-/// and does not flush has lied; of a write without the flag it was asked for no such
-/// thing, and the kernel has not done its part.
+/// The kernel marks what must be durable with `REQ_FUA`. A device that answers
+/// such a write and does not flush has lied. If the write had no flag, the
+/// device was not asked to flush, and the kernel has not done its part.
 #[rstest]
 #[case::forced("WFS", false, Outcome::Finding)]
 #[case::forced_and_flushed("WFS", true, Outcome::Pass)]
@@ -305,8 +310,9 @@ fn a_device_that_does_not_keep_its_word_is_found_out(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// megaraid_sas answers a flush itself, since the firmware of a controller flushes as
-/// it sees fit. Of other drivers a flush that is answered and not made is a failure.
+/// megaraid_sas answers a flush itself, since the firmware of a controller
+/// flushes as it sees fit. With other drivers a flush that is answered but
+/// never sent is a failure.
 #[rstest]
 #[case::its_driver_trusts_it(Megasas, true, Outcome::Finding)]
 #[case::nobody_asked(Megasas, false, Outcome::Fail)]
@@ -343,8 +349,8 @@ fn a_device_that_lies_is_found_out(#[case] controller: Controller, #[case] outco
     assert!(verdict.differences.iter().any(wrong), "{verdict:#?}");
 }
 
-/// Of a write that both legs refuse, one lies and the other tells: the kernel must
-/// have believed each.
+/// Both legs refuse a write; one lies about it and the other reports it. The
+/// kernel must have believed each.
 #[rstest]
 #[case::the_one_that_told("AD", Outcome::Finding)]
 #[case::neither("AA", Outcome::Fail)]
@@ -406,7 +412,7 @@ fn a_device_that_has_told_everything_is_not_silent() {
     assert_eq!(judge(&case, &seen).outcome, Outcome::Hang);
 }
 
-/// The guest saw no end of what begins at `sector` on leg 0.
+/// Removes from the trace the end of what begins at `sector` on leg 0.
 fn trace_without(seen: &mut Observation, sector: u64) {
     seen.seen.trace.retain(|event| {
         event.kind != Kind::RqComplete || event.dev != leg_dev(0) || event.sector != sector
@@ -478,8 +484,7 @@ fn what_differs_is_noticed(#[case] witness: Witness, #[case] change: Change) {
     assert!(verdict.differences.iter().any(by), "{verdict:#?}");
 }
 
-/// Other queued commands are aborted with the one that failed, and asked for
-/// again.
+/// Other queued commands are aborted with the one that failed, and sent again.
 #[rstest]
 #[case::queued(Ahci, Outcome::Pass)]
 #[case::one_at_a_time(Piix3Ide, Outcome::Fail)]

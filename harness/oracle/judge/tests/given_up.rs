@@ -1,9 +1,9 @@
-//! A request that its driver gives up while the disk holds it, and asks for again.
+//! A request that its driver gives up while the disk holds it, and retries.
 
 use super::*;
 
-/// What is seen when the driver of leg 0 gives up the first piece of an I/O that the
-/// leg is asked for in pieces of 128 sectors, and asks for it again.
+/// The observation when the driver of leg 0 gives up the first piece of an I/O
+/// and retries it. The leg is asked for the I/O in pieces of 128 sectors.
 fn given_up(op: Op, controller: Controller) -> (Case, Observation) {
     let mut case = case(op, Vec::new());
     case.legs.controller = controller;
@@ -50,7 +50,7 @@ fn it_ends_once_by_what_was_asked_for_again(#[case] op: Op, #[case] controller: 
     );
 }
 
-/// What is changed in it, and what comes of that.
+/// A change to a sound observation.
 type Change = fn(&mut Observation);
 
 fn held(event: &TraceEvent, kind: Kind) -> bool {

@@ -4,8 +4,8 @@ use super::*;
 use Intervention::{GiveUp, HbaBack, Load, ReinstatePath, Release, Reset, Resume, Suspend};
 use halfway_case::observation::{Intervention, Repair};
 
-/// The differences that tell of an I/O that came back at the wrong moment, when it came
-/// back after so many of these interventions.
+/// The differences that tell of an I/O that came back at the wrong moment, here
+/// after the first `after` of these interventions.
 fn told(case: &Case, interventions: Option<&[Intervention]>, after: u32) -> Vec<String> {
     let mut seen = observe(case);
     seen.interventions = interventions.map(<[Intervention]>::to_vec);
@@ -36,7 +36,7 @@ fn no_path(times: [Times; 2]) -> Case {
     case
 }
 
-/// A write that leg 1 fails, and the mirror holds.
+/// A write that leg 1 fails and the mirror holds.
 fn held() -> Case {
     let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
     if let Stack::Raid1(mirror) = &mut case.stack {
@@ -45,7 +45,7 @@ fn held() -> Case {
     case
 }
 
-/// A read from two paths each, both of leg 0 without an answer.
+/// A read from a mirror of two paths each; neither path of leg 0 answers.
 fn nested(times: Times) -> Case {
     let mut outer = case(Op::Read, vec![fault(0, Op::Read), fault(1, Op::Read)]);
     let Stack::Multipath(multipath) = multipath(Op::Read, true, Vec::new()).stack else {
@@ -81,7 +81,8 @@ const ONCE: Times = Times::Count(1);
 const TWICE: Times = Times::Count(2);
 const ALWAYS: Times = Times::Always;
 
-/// After which of the interventions the I/O must come back; after any other it is told so.
+/// After which of the interventions the I/O must come back. If it comes back
+/// after any other, there must be a difference.
 #[rstest]
 #[case::first_path(no_path([ONCE, ONCE]), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 1)]
 #[case::second_path(no_path([TWICE, ONCE]), &[ReinstatePath(0), ReinstatePath(1), GiveUp(0)], 2)]
@@ -104,7 +105,7 @@ fn what_is_held_comes_back_at_its_interventions(
     }
 }
 
-/// Before a disk has answered, or was made to, nothing of it can be back.
+/// Nothing of an I/O can be back before its disk has answered or was reset.
 #[rstest]
 #[case::kept(kept_by_the_disk(), &[Release(0)])]
 #[case::silent(case(Op::Read, vec![fault(0, Op::Read)]), &[Reset(0)])]
@@ -125,7 +126,7 @@ fn what_a_disk_keeps_is_not_back(#[case] case: Case, #[case] interventions: &[In
     }
 }
 
-/// A record from before interventions were told is judged by all else.
+/// A record from before interventions were recorded is judged by all else.
 #[rstest]
 #[case::path(no_path([ONCE, ONCE]))]
 #[case::mirror(held())]

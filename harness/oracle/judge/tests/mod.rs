@@ -1,6 +1,6 @@
-//! The judge against observations of a small simulated mirror, and of a small
-//! simulated multipath, sound and tampered with: whatever is changed in a sound
-//! observation must be noticed, by the witness that saw it.
+//! The judge against observations of a small simulated mirror and a small
+//! simulated multipath, sound and tampered with. Whatever is changed in a sound
+//! observation must be noticed by the witness that sees it.
 
 mod complaints;
 mod content;
@@ -110,7 +110,7 @@ fn event(kind: Kind, dev: Dev, sector: u64, sectors: u64, error: i32) -> TraceEv
     }
 }
 
-/// The same over paths to one disk, in bio mode.
+/// The same case over paths to one disk, in bio mode.
 fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
     let mut case = case(op, faults);
     case.stack = Stack::Multipath(Multipath {
@@ -126,8 +126,8 @@ fn multipath(op: Op, queue_if_no_path: bool, faults: Vec<Fault>) -> Case {
     case
 }
 
-/// A target that does what it should, in pieces of 128 sectors, and everything
-/// that would be seen of it.
+/// A target that works correctly, in pieces of 128 sectors, and everything that
+/// would be observed of it.
 struct Sound<'a> {
     case: &'a Case,
     trace: Vec<TraceEvent>,
@@ -190,7 +190,7 @@ impl Sound<'_> {
         sound
     }
 
-    /// Has a leg flush; false if it fails.
+    /// Makes a leg flush; false if it fails.
     fn flush(&mut self, leg: u8) -> bool {
         let fails = |fault: &Fault| fault.leg == leg && fault.op == Op::Flush;
         let sound = !self.case.faults.iter().any(fails);
@@ -214,7 +214,8 @@ impl Sound<'_> {
         sound
     }
 
-    /// Asks one after the other until one has it all.
+    /// Asks one leg after the other until one has the whole I/O, and returns
+    /// that.
     fn ask_in_turn(&mut self) -> Option<u8> {
         (0..self.case.legs.count).find(|leg| self.ask(*leg))
     }
@@ -224,7 +225,7 @@ impl Sound<'_> {
         (self.case.disk(leg, 0)..self.case.disk(leg + 1, 0)).any(|disk| self.ask(disk))
     }
 
-    /// Of a mirror's legs, what its status shows.
+    /// What the mirror's status line shows for its legs.
     fn letters(&self) -> String {
         let Some(paths) = self.case.stack.nested() else {
             return self.health.iter().collect();
@@ -508,7 +509,7 @@ fn is_noticed(case: &Case, tamper: &Tamper, witness: Witness) {
     );
 }
 
-/// What is wrong after a read that leg 0 failed.
+/// Changes to a read that leg 0 failed, and the witness that must notice each.
 #[rstest]
 #[case::errno(by(|seen| report(seen).result = Err(5)), Witness::Application)]
 #[case::short(by(|seen| report(seen).result = Ok(512)), Witness::Application)]
@@ -580,7 +581,8 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     is_noticed(&case(Op::Read, vec![fault(0, Op::Read)]), &tamper, witness);
 }
 
-/// Both accounts are told where they differ, and how often where not in what.
+/// The message has both accounts where they differ, and the counts where they
+/// differ only in those.
 #[rstest]
 #[case::otherwise(
     by(|seen| { let ends = &mut seen.seen.trace;
@@ -607,7 +609,7 @@ fn what_the_guest_believed_is_told(#[case] tamper: Tamper, #[case] text: &str) {
     assert!(verdict.differences.iter().any(told), "{verdict:#?}");
 }
 
-/// How far off a byte lay, and how often a leg was asked, in the words of a person.
+/// How far off a byte lay, and how often a leg was asked, in words for people.
 #[rstest]
 #[case::before(
     1,
@@ -631,12 +633,13 @@ fn numbers_are_told(#[case] requests: u32, #[case] tamper: Tamper, #[case] text:
     assert!(verdict.differences.iter().any(told), "{verdict:#?}");
 }
 
-/// Whatever was asked is asked once more.
+/// Doubles every request in the journal.
 fn again(seen: &mut Observation) {
     seen.journal.extend(seen.journal.clone());
 }
 
-/// QEMU flushes by itself, too: that is no request which comes too early.
+/// QEMU also flushes by itself: such a flush is no request that comes too
+/// early.
 #[test]
 fn a_flush_is_in_no_order() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
@@ -654,7 +657,7 @@ fn a_flush_is_in_no_order() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// What QEMU always says under emulation says nothing of a device.
+/// A line that QEMU always writes under emulation says nothing about a device.
 #[rstest]
 #[case::of_its_cpu(
     "\nqemu-system-x86_64: warning: TCG doesn't support requested feature: x\n",
@@ -668,7 +671,7 @@ fn qemu_says_what_it_always_says(#[case] stderr: &str, #[case] outcome: Outcome)
     assert_eq!(judge(&case, &seen).outcome, outcome);
 }
 
-/// What is wrong after a write that leg 1 failed.
+/// Changes to a write that leg 1 failed, and the witness that must notice each.
 #[rstest]
 #[case::swallowed_by_medium(
     by(|seen| seen.media[0].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
@@ -697,7 +700,8 @@ fn what_is_wrong_with_a_write_is_noticed(#[case] tamper: Tamper, #[case] witness
     );
 }
 
-/// What is not a verdict on the resubmission is not one of `Pass` or `Fail`.
+/// Observations that prove nothing about the resubmission must have another
+/// outcome than `Pass` and `Fail`.
 #[rstest]
 #[case::panic(
     by(|seen| { seen.console = "Kernel panic - not syncing: sysrq triggered crash".into();
@@ -732,7 +736,8 @@ fn the_kind_of_a_verdict(#[case] tamper: Tamper, #[case] outcome: Outcome) {
     );
 }
 
-/// Where the trace does not tell what became of the write, no region is miscounted.
+/// If the trace does not tell what became of the write, no region is counted as
+/// wrong.
 #[test]
 fn a_trace_with_holes_makes_no_status_wrong() {
     let case = case(Op::Write, vec![fault(1, Op::Write)]);
@@ -750,13 +755,14 @@ fn a_fault_that_did_not_fire_proves_nothing() {
     let faulty = case(Op::Read, vec![fault(1, Op::Read)]);
     // Leg 1 is never asked, so its fault cannot fire.
     assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
-    // Not even the healthiest of mirrors passes if the fault did not show.
+    // Even a healthy mirror does not pass if the fault did not fire.
     let faulty = case(Op::Write, vec![fault(1, Op::Write)]);
     seen = observe(&case(Op::Write, vec![]));
     assert_eq!(judge(&faulty, &seen).outcome, Outcome::Inconclusive);
 }
 
-/// As if leg 0 had been asked for all of it at once, and had failed that.
+/// Changes the observation as if leg 0 had been asked for the whole I/O at
+/// once, and had failed that.
 fn fails_in_one_request(seen: &mut Observation) {
     let of_leg = |entry: &Entry| entry.member == Member::Leg(0);
     let first = entry_of(seen, 0);
@@ -776,7 +782,7 @@ fn partial_is_not_partial_without_a_completed_piece() {
     let case = case(Op::Read, vec![fault(0, Op::Read)]);
     let mut seen = observe(&case);
     fails_in_one_request(&mut seen);
-    // A flush of the leg is no piece of it.
+    // A flush of the leg is no piece of the I/O.
     let mut flush = event(Kind::RqComplete, leg_dev(0), 0, 0, 0);
     flush.rwbs = "FF".into();
     seen.seen.trace.push(flush);
@@ -785,8 +791,9 @@ fn partial_is_not_partial_without_a_completed_piece() {
     assert!(verdict.reason.contains("other pieces"));
 }
 
-/// A bio of 64 pages, each a segment of its own, is cut by a disk that takes fewer
-/// (`bio_split_rw`); a guest that shows no limit may have had it whole.
+/// A bio of 64 pages, each a segment of its own, is split for a disk that takes
+/// fewer segments (`bio_split_rw`). If the guest shows no limit, the disk may
+/// have got it whole.
 #[rstest]
 #[case::cut(63, Outcome::Inconclusive)]
 #[case::whole(64, Outcome::Pass)]
@@ -796,7 +803,7 @@ fn a_disk_that_takes_few_segments_fails_a_part(#[case] most: u32, #[case] outcom
     case.legs.max_sectors_kb = None;
     let mut seen = observe(&case);
     fails_in_one_request(&mut seen);
-    // Of the other leg nothing is asked that its limit would tell of.
+    // The other leg is asked for nothing that its limit would matter for.
     for (leg, most) in [(0, most), (1, 1)] {
         seen.disks[leg].1.limits.max_segments = most;
     }
@@ -804,8 +811,8 @@ fn a_disk_that_takes_few_segments_fails_a_part(#[case] most: u32, #[case] outcom
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// A disk that moves 8 sectors at a time has written those before the bad one, which
-/// are 2176 to 2295 here, and 8 sectors further on leg 1.
+/// A disk that moves 8 sectors at a time has written the sectors before the bad
+/// one: 2176 to 2295 here, and 8 sectors further on leg 1.
 #[rstest]
 #[case::the_last_of_them(2288 + 8, Outcome::Pass)]
 #[case::the_first_of_them(2176 + 8, Outcome::Pass)]
@@ -815,7 +822,7 @@ fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outco
     let mut case = case(Op::Write, vec![fault(1, Op::Write)]);
     case.legs.max_transfer = Some(8);
     let mut seen = observe(&case);
-    // What else is in the piece's neighbourhood is none of it.
+    // Other entries near the piece do not count.
     let of_medium = |entry: &Entry| entry.layer == Layer::Medium;
     let before = |entry: &Entry| entry.member == Member::Leg(1) && entry.sector < BAD;
     seen.journal
@@ -828,8 +835,8 @@ fn a_write_that_a_disk_tore_was_done_in_part(#[case] reached: u64, #[case] outco
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// The page cache asks as often as it likes, and a leg must refuse the bad sector each
-/// time.
+/// The page cache asks as often as it likes, and a leg must refuse the bad
+/// sector each time.
 #[rstest]
 #[case::refused(0, 0, Times::Always, Outcome::Pass)]
 #[case::let_through(0, BAD, Times::Always, Outcome::Inconclusive)]
@@ -862,8 +869,8 @@ fn a_fault_that_lasts_lets_nothing_through(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// What device-mapper was given is the I/O, all of it and from its start; where events
-/// are missing nothing is said of that.
+/// The bios on the dm device must be the whole I/O, from its start. If events
+/// are missing, nothing is said of that.
 #[rstest]
 #[case::half(FROM, 256, 0, true)]
 #[case::not_from_the_start(FROM + 8, SECTORS - 8, 0, true)]
@@ -901,7 +908,7 @@ fn sound_requests_in_flight_together_pass() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// Each sector is of the request that it belongs to.
+/// Each sector must carry the number of the request that wrote it.
 #[test]
 fn what_another_request_wrote_is_noticed() {
     let case = merged();
@@ -925,8 +932,8 @@ fn what_another_request_wrote_is_noticed() {
     );
 }
 
-/// A later request's acknowledged data lie on no leg that counts: not sent at
-/// all, or sent to the failed leg only.
+/// A later request's acknowledged data lie on no leg that counts: they were
+/// never sent, or only to the failed leg.
 #[rstest]
 #[case::nowhere(&[0, 1])]
 #[case::on_the_failed_leg_only(&[0])]
@@ -974,7 +981,7 @@ fn an_acknowledged_write_that_is_lost_is_noticed(#[case] legs: &[u8]) {
     assert!(verdict.reason.contains("acknowledged"), "{verdict:#?}");
 }
 
-/// The log is told before the legs are.
+/// Puts a write of the log before the writes of the legs.
 fn write_log_first(seen: &mut Observation) {
     for entry in &mut seen.journal {
         entry.order += 1;
@@ -1004,8 +1011,9 @@ fn a_disk_log_is_written_before_the_legs() {
     assert_eq!(judge(&case, &seen).outcome, Outcome::Fail);
 }
 
-/// A region that the mirror could not recover is known to be dirty already
-/// (`dm_rh_inc` marks one that is clean). The recovery of region 2 failed here.
+/// A region that the mirror could not recover is already marked dirty
+/// (`dm_rh_inc` marks one that is clean), so the log need not be written first.
+/// The recovery of region 2 failed here.
 #[rstest]
 #[case::unrecovered(FROM, false)]
 #[case::recovered(FROM + 1024, true)]
@@ -1029,8 +1037,8 @@ fn a_log_need_not_be_told_of_a_dirty_region(#[case] sector: u64, #[case] told: b
     assert_eq!(early, told, "{verdict:#?}");
 }
 
-/// A region that a leg missed a write of (here the one with number 2) must not be
-/// called clean on the log's disk.
+/// A region in which a leg missed a write (region 2 here) must not be clean in
+/// the log.
 #[rstest]
 #[case::dirty(128, &[0, 1, 3], Outcome::Pass)]
 #[case::clean(128, &[0, 1, 2, 3], Outcome::Fail)]
@@ -1056,8 +1064,9 @@ fn a_disk_log_does_not_forget_a_failed_write(
     assert_eq!(named, outcome == Outcome::Fail, "{verdict:#?}");
 }
 
-/// The log of a mirror that was repaired is another table's, which has recovered what
-/// the first one missed; and nothing is known of one that is not at rest.
+/// The log of a mirror that was repaired belongs to another table, which has
+/// recovered what the first one missed. Nothing is known of a log that is not
+/// at rest.
 #[rstest]
 #[case::repaired(by(|seen| seen.repair = Some(halfway_case::observation::Repair {
     status: seen.status.clone().unwrap(), interventions: Vec::new(), io: seen.io.clone().unwrap() })))]
@@ -1082,7 +1091,8 @@ fn a_log_is_only_read_at_rest(#[case] tamper: Tamper) {
     assert!(!of_log(&seen));
 }
 
-/// A flush that comes before the data, to the other leg only, or not at all.
+/// Columns: which legs are flushed, and when: after the data, before them, only
+/// the other leg, or never.
 #[rstest]
 #[case::flushed(&[0, 1], 1000, Outcome::Pass)]
 #[case::failed_leg_does_not_count(&[0], 1000, Outcome::Pass)]

@@ -8,7 +8,7 @@ fn say(seen: &mut Observation, status: &str) {
     line.targets[0] = status.into();
 }
 
-/// What is wrong after a read that path 0 failed.
+/// Changes to a read that path 0 failed, and the witness that must notice each.
 #[rstest]
 #[case::errno(by(|seen| report(seen).result = Err(5)), Witness::Application)]
 #[case::shifted(
@@ -38,7 +38,8 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     is_noticed(&case, &tamper, witness);
 }
 
-/// What is wrong after a write that path 0 failed.
+/// Changes to a write that path 0 failed, and the witness that must notice
+/// each.
 #[rstest]
 #[case::lost(by(|seen| seen.media[0].spans = vec![span(0, 512, 0, FROM)]), Witness::Medium)]
 #[case::shifted(
@@ -53,8 +54,8 @@ fn what_is_wrong_with_a_write_is_noticed(#[case] tamper: Tamper, #[case] witness
     is_noticed(&case, &tamper, witness);
 }
 
-/// With every path failed an I/O waits, and is not an error before somebody
-/// gave up.
+/// When every path has failed an I/O waits. An error before somebody gave up is
+/// wrong.
 #[test]
 fn an_io_that_should_have_waited_is_noticed() {
     let faults = || vec![fault(0, Op::Read), fault(1, Op::Read)];
@@ -65,7 +66,8 @@ fn an_io_that_should_have_waited_is_noticed() {
     assert!(differences.any(|found| found.witness == Witness::Liveness));
 }
 
-/// A path that was never asked for the bad sector says nothing of failing over.
+/// If no path was asked for the bad sector, the case says nothing about failing
+/// over.
 #[test]
 fn a_fault_that_did_not_fire_proves_nothing() {
     let seen = observe(&multipath(Op::Read, false, vec![]));

@@ -3,7 +3,7 @@
 use super::*;
 use halfway_case::Paths;
 
-/// The same over two legs of two paths each, in bio mode.
+/// The same case over two legs of two paths each, in bio mode.
 fn nested(op: Op, faults: Vec<Fault>) -> Case {
     let mut case = case(op, faults);
     let Stack::Multipath(multipath) = super::multipath(op, false, Vec::new()).stack else {
@@ -38,7 +38,8 @@ fn a_sound_stack_passes(#[case] op: Op, #[case] disks: &[u8]) {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// What is wrong after a read that path 0 of leg 0 failed.
+/// Changes to a read that path 0 of leg 0 failed, and the witness that must
+/// notice each.
 #[rstest]
 #[case::other_leg(
     by(|seen| report(seen).content = vec![span(0, 512, 2, FROM + 8)]), Witness::Content)]
@@ -68,7 +69,8 @@ fn what_is_wrong_with_a_read_is_noticed(#[case] tamper: Tamper, #[case] witness:
     );
 }
 
-/// What is wrong after a write that path 0 of leg 1 failed.
+/// Changes to a write that path 0 of leg 1 failed, and the witness that must
+/// notice each.
 #[rstest]
 #[case::lost_on_a_leg(
     by(|seen| seen.media[1].spans = vec![span(0, 512, 2, FROM + 8)]), Witness::Medium)]

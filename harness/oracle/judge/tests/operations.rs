@@ -1,4 +1,5 @@
-//! Flushes and discards that fail, logs, recoveries, and what is told of it all.
+//! Flushes and discards that fail, logs, recoveries, and what the verdict says
+//! of them.
 
 use super::*;
 
@@ -37,8 +38,8 @@ fn a_sound_mirror_passes(#[case] op: Op) {
     );
 }
 
-/// The leg is not failed; the good one was not flushed; the fault did not fire;
-/// the guest did not see it.
+/// Changes to a failed flush: the leg does not count as failed; the good leg
+/// was not flushed; the fault did not fire; the guest did not see the failure.
 #[rstest]
 #[case::leg_not_failed(
     |seen: &mut Observation| {
@@ -172,7 +173,7 @@ fn a_failure_is_told_of(
     assert_eq!(verdict.outcome, outcome, "{verdict:?}");
 }
 
-/// A request that was to be held and was not proves nothing.
+/// If a request was to be held and was not, the case proves nothing.
 #[rstest]
 #[case::held(Some(Vec::new()), Outcome::Pass)]
 #[case::missed(None, Outcome::Inconclusive)]
@@ -190,7 +191,7 @@ fn a_request_that_is_held(#[case] meanwhile: Option<Vec<String>>, #[case] outcom
     assert_eq!(judge(&case, &seen).outcome, outcome);
 }
 
-/// A write to a mirror whose log cannot be written, and is to be kept.
+/// A write to a mirror whose log cannot be written and is to be kept.
 fn log_failed() -> (Case, Observation) {
     let mut case = case(Op::Write, Vec::new());
     if let Stack::Raid1(mirror) = &mut case.stack {
@@ -236,7 +237,8 @@ fn log_failed() -> (Case, Observation) {
     (case, seen)
 }
 
-/// What the guest saw end on the log's disk ended there, and so.
+/// Each end that the guest saw on the log's disk must have happened there, with
+/// the same result.
 #[rstest]
 #[case::as_it_was(0, 3, -5, "W", Outcome::Pass)]
 #[case::elsewhere(8, 3, -5, "W", Outcome::Fail)]
@@ -305,9 +307,9 @@ fn a_log_that_fails(
     assert!(verdict.reason.contains(words), "{}", verdict.reason);
 }
 
-/// A flush that never came back, and a mirror that calls both legs good: a suspension
-/// without flush tells what was held and forgotten from what is lost. Neither makes
-/// another verdict than a hang.
+/// A flush that never came back, on a mirror that shows both legs as good. A
+/// suspension without flush tells whether it was held and forgotten, or lost.
+/// The verdict is a hang either way.
 #[rstest]
 #[case::not_looked_at(None, "never came back")]
 #[case::tried_again(Some((Some("2 254:0 254:16 128/128 1 DA 1 core"), false)), ": held, and forgotten")]
@@ -332,7 +334,7 @@ fn what_is_held_and_forgotten_is_not_lost(
             false => IoState::Quiet { pending: 1 },
         },
     });
-    // As it is recorded, and read again.
+    // The observation must also survive being recorded and read again.
     let text = serde_json::to_string(&seen).expect("plain data");
     assert_eq!(text.contains("after_suspend"), after_suspend.is_some());
     let seen = serde_json::from_str(&text).expect("it reads itself");

@@ -1,5 +1,5 @@
-//! Requests whose end is the harness's to choose: held, let go in an order, met
-//! by a recovery, kept while the machine stands still.
+//! Requests whose end the harness chooses: held, released in an order, met by a
+//! recovery, or kept while the machine stands still.
 
 use super::*;
 
@@ -13,7 +13,8 @@ fn hold(sector: u64, place: u8) -> Hold {
     }
 }
 
-/// The guest must have seen them end as they were let go.
+/// The guest must have seen the requests end in the order in which they were
+/// released.
 #[rstest]
 #[case::as_they_came(1, Outcome::Pass)]
 #[case::the_other_way(0, Outcome::Inconclusive)]
@@ -26,7 +27,7 @@ fn requests_end_in_the_order_in_which_they_are_let_go(#[case] place: u8, #[case]
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// A driver that gave nothing up proves nothing.
+/// If the driver gave nothing up, the case proves nothing.
 #[rstest]
 #[case::told("nvme nvme0: I/O 5 (I/O Cmd) QID 1 timeout, aborting", Outcome::Pass)]
 #[case::patient(
@@ -50,7 +51,8 @@ fn a_request_that_is_given_up(#[case] text: &str, #[case] outcome: Outcome) {
     assert_eq!(judge(&case, &seen).outcome, outcome);
 }
 
-/// A read whose fault stops the machine so often, as it is seen without the fault.
+/// A read whose fault stops the machine `stops` times; the rest is observed as
+/// without the fault.
 fn stopped(stops: u32) -> (Case, Observation) {
     let mut case = case(Op::Read, Vec::new());
     let mut seen = observe(&case);
@@ -63,7 +65,7 @@ fn stopped(stops: u32) -> (Case, Observation) {
     (case, seen)
 }
 
-/// The failure that stopped the machine is no failure for the guest, and is
+/// A failure that stopped the machine is no failure for the guest, and is
 /// counted.
 #[rstest]
 #[case::as_asked(1, true, Outcome::Pass)]
@@ -83,8 +85,8 @@ fn a_machine_that_stops(#[case] stops: u32, #[case] failed: bool, #[case] outcom
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// A failure that QEMU did not ask for again, it told the guest of: what was done
-/// before it does not mend it.
+/// A failure after which QEMU did not repeat the request was reported to the
+/// guest. What was done before it does not mend it.
 #[test]
 fn a_failure_that_is_not_asked_for_again_is_the_guests() {
     let (case, mut seen) = stopped(1);
@@ -95,8 +97,9 @@ fn a_failure_that_is_not_asked_for_again_is_the_guests() {
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
 }
 
-/// What a mirror does with an I/O of one region while that is recovered: what the
-/// media did, in order, as (leg, command, whether it is the recovery's).
+/// What a mirror does with an I/O in a region while that is recovered. `done`
+/// is what the media did, in order: leg, command, whether it belongs to the
+/// recovery.
 fn race(op: Op, done: &[(u8, Command, bool)]) -> (Case, Observation) {
     let mut case = case(op, Vec::new());
     let mut seen = observe(&case);
@@ -198,7 +201,7 @@ fn a_read_of_a_region_in_recovery_is_one_of_the_good_leg(
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// A flush is not the write that it comes before.
+/// The flush before a write is not the write.
 #[test]
 fn a_write_meets_the_recovery_by_its_own_bio() {
     let done = [
@@ -217,7 +220,8 @@ fn a_write_meets_the_recovery_by_its_own_bio() {
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
 }
 
-/// Which of the recovery's two requests is held says until when a read is in time.
+/// Which of the recovery's two requests is held decides until when a read is in
+/// time.
 #[rstest]
 #[case::its_read(0, Outcome::Inconclusive)]
 #[case::its_write(1, Outcome::Pass)]
@@ -229,7 +233,7 @@ fn an_io_meets_the_request_that_is_held(#[case] leg: u8, #[case] outcome: Outcom
     assert_eq!(verdict.outcome, outcome, "{verdict:#?}");
 }
 
-/// A leg that counts as recovered and holds what it held before.
+/// A leg that counts as recovered but has its old content is named.
 #[test]
 fn a_leg_that_was_not_recovered_is_named() {
     let done = [(0, READ, false), (0, READ, true), (1, WRITE, true)];

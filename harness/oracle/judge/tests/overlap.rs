@@ -1,26 +1,26 @@
-//! Two reads that overlap, of which a leg fails what only the first one has, or what
-//! both have.
+//! Two reads that overlap. A leg fails a sector that only the first one has, or
+//! one that both have.
 
 use super::*;
 
-/// The sectors that both have.
+/// The range that both have: first sector, number of sectors.
 const SHARED: (u64, u64) = (2304, 100);
 
-/// What is changed in a sound observation.
+/// A change to a sound observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Nothing,
-    /// What the second one shares is not asked of the other leg again.
+    /// The other leg is not asked again for the shared part of the second read.
     RestOnly,
-    /// What the first one shares is not asked of the other leg again.
+    /// The other leg is not asked again for the shared part of the first read.
     FirstPartOnly,
-    /// The first one is asked of the other leg twice.
+    /// The other leg is asked for the first read twice.
     Twice,
-    /// A sector that both have comes from the bad leg, in the first one.
+    /// A shared sector comes from the bad leg, in the first read.
     FromBadLeg,
-    /// The second one comes from the bad leg.
+    /// The second read comes from the bad leg.
     SecondFromBadLeg,
-    /// In the second one a sector that both have comes from another leg than the rest.
+    /// In the second read a shared sector comes from another leg than the rest.
     SecondMixed,
 }
 
@@ -107,7 +107,7 @@ fn seen_of(case: &Case, change: Change) -> Observation {
     seen
 }
 
-/// A sector of the first one alone, and one of both.
+/// A sector of the first read alone, and one that both have.
 const FIRSTS: u64 = 2300;
 const BOTHS: u64 = 2350;
 

@@ -26,7 +26,8 @@ fn steps(case: &Case) -> Vec<Step> {
     steps
 }
 
-/// A soak on three paths in which one request failed and nothing went wrong.
+/// The observation of a soak on three paths in which one request failed and
+/// nothing went wrong.
 fn soaked(case: &Case) -> Observation {
     let steps = steps(case);
     let done = steps.iter().enumerate().map(|(index, step)| Done {
@@ -81,7 +82,7 @@ fn last(seen: &mut Observation) -> &mut Done {
     seen.soak.as_mut().unwrap().steps.last_mut().unwrap()
 }
 
-/// The report of a step that reads, and its number.
+/// Index and report of a step that reads.
 fn a_read(seen: &mut Observation) -> (usize, &mut halfway_protocol::io::IoReport) {
     let steps = &mut seen.soak.as_mut().unwrap().steps;
     let mut reports = steps.iter_mut().enumerate().filter_map(|(index, done)| {

@@ -1,4 +1,4 @@
-//! Legs on a target that tells how far it got.
+//! Legs on a SCSI target that reports how far it got.
 
 mod multipathd;
 
@@ -9,7 +9,7 @@ use halfway_scsi::linux::ATTEMPTS;
 use halfway_scsi::report::Failed;
 use halfway_scsi::{Reply, Report, Status};
 
-/// Sectors before the bad one.
+/// Number of sectors of the I/O before the bad one.
 const GOOD: u64 = BAD - FROM;
 
 fn with(report: &str, times: Times, mut case: Case) -> Case {
@@ -111,7 +111,7 @@ impl<'a> Leg<'a> {
     }
 }
 
-/// A sound observation of `case`, with the legs as they are seen here.
+/// A sound observation of `case`, with these legs.
 fn seen(case: &Case, legs: Vec<Leg<'_>>) -> Observation {
     let mut plain = case.clone();
     plain.legs.controller = Controller::VirtioBlk;
@@ -178,7 +178,7 @@ fn a_partial_completion_that_they_do_not_show_proves_nothing() {
     );
 }
 
-/// What failed of a request must end too, or it hangs.
+/// The failed rest of a request must end too, or the request hangs.
 #[test]
 fn a_rest_of_which_the_guest_sees_no_end_is_noticed() {
     let case = read("medium-error");
@@ -194,7 +194,7 @@ fn a_rest_of_which_the_guest_sees_no_end_is_noticed() {
     );
 }
 
-/// A request that the device was asked for twice must end twice.
+/// A range that the device was asked for in two requests must end twice.
 #[test]
 fn an_end_is_of_one_request() {
     let case = read("medium-error");
@@ -206,7 +206,7 @@ fn an_end_is_of_one_request() {
     assert!(verdict.differences.iter().any(unseen), "{verdict:#?}");
 }
 
-/// Of several requests the one that has the bad block shows how it was met.
+/// Of several requests the one with the bad block shows how the fault was met.
 #[rstest]
 #[case::in_part(&[(FROM, 128, 0), (2176, 124, 0), (BAD, 260, 61)], Outcome::Pass)]
 #[case::between_others(&[(2176, 124, 0), (FROM, 128, 0), (BAD, 260, 61)], Outcome::Pass)]
@@ -231,7 +231,7 @@ fn the_request_that_meets_the_fault_shows_it(
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, "");
 }
 
-/// As a kernel does that counts good blocks wrongly.
+/// A kernel that counts good blocks wrongly.
 #[rstest]
 #[case::the_bad_one_too(GOOD + 1)]
 #[case::up_to_a_page(GOOD + 4)]
@@ -315,7 +315,7 @@ fn the_driver_tries_as_often_as_it_may(#[case] times: u32, #[case] outcome: Outc
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, "");
 }
 
-/// The rest is asked for again and comes: device-mapper hears of nothing, and
+/// The rest is asked for again and succeeds: device-mapper sees nothing, but
 /// the partial completion must be seen all the same.
 #[rstest]
 #[case::shown(&[(FROM, GOOD), (BAD, SECTORS - GOOD)], Outcome::Pass)]
@@ -414,7 +414,7 @@ fn what_a_path_has_done_is_not_asked_for_again(
     is(&case, &seen(&case, vec![one, two]), outcome, says);
 }
 
-/// The disk's own error goes up from the first path as it is.
+/// The disk's own error goes up from the first path unchanged.
 #[rstest]
 #[case("medium-error", 61)]
 #[case("hardware-error", 121)]
@@ -437,7 +437,7 @@ fn an_error_of_the_disk_is_told_as_it_is(#[case] report: &str, #[case] errno: i3
     is(&case, &told, Outcome::Fail, "was answered with");
 }
 
-/// A disk that gives no answer is reset, and answers then, or is offline.
+/// A disk that gives no answer is reset; then it answers, or is offline.
 #[rstest]
 #[case::tried_again("no-answer", Times::Count(1), 0, 1, Outcome::Pass, "")]
 #[case::offline("no-answer-offline", Times::Always, 5, 1, Outcome::Pass, "")]
@@ -484,8 +484,8 @@ fn what_gives_no_answer_is_given_back(
     is(&case, &seen, outcome, says);
 }
 
-/// Of 4096-byte blocks those before the fault's own are done, wherever it lies in
-/// that.
+/// With 4096-byte blocks those before the block of the fault are done, wherever
+/// in its block the fault lies.
 #[rstest]
 #[case::its_block(GOOD / 8 * 8, Outcome::Pass, "248 of 512 sectors done before")]
 #[case::its_sector(GOOD, Outcome::Inconclusive, "the target did another part")]
@@ -504,8 +504,8 @@ fn a_fault_within_a_block_fails_the_block(
     is(&case, &seen(&case, vec![leg, other(&case)]), outcome, says);
 }
 
-/// Before the first block nothing is good: a short answer is one more command only
-/// where a block comes before the bad one.
+/// Before the first block nothing is good: a short answer causes one more
+/// command only if a block comes before the bad one.
 #[rstest]
 #[case::nothing_before_it(512, FROM, 1, Some(1))]
 #[case::a_sector(512, FROM + 1, 1, None)]

@@ -1,8 +1,9 @@
-//! Memory that the kernel is free to refuse: `EINVAL` and nothing else, or all the data.
+//! Memory that the kernel may refuse: the answer is `EINVAL` with no other
+//! effect, or all the data.
 
 use super::*;
 
-/// A mirror's read or write into memory that lies otherwise than its device asks.
+/// A read or write of a mirror with memory that its device does not accept.
 fn unaligned(op: Op) -> (Case, Observation) {
     let mut case = case(op, Vec::new());
     case.io.vector = Vector::Unaligned;
@@ -25,7 +26,7 @@ fn refuse(seen: &mut Observation) {
     seen.media = observe(&case(Op::Read, Vec::new())).media;
 }
 
-/// As 6.18 does it, and as all others do.
+/// 6.18 serves the I/O, all others refuse it.
 #[rstest]
 fn either_answer_is_right(
     #[values(Op::Read, Op::Write)] op: Op,
@@ -45,8 +46,8 @@ fn either_answer_is_right(
     }
 }
 
-/// A part of the data; an error that is none of memory's; a leg that is failed for
-/// it; a refusal of what a leg has done.
+/// Wrong in either case: a part of the data; another error than that of memory;
+/// a leg that fails because of it; a refusal of what a leg has done.
 #[rstest]
 #[case::a_part(|seen: &mut Observation| answer(seen, Ok(512)), "512 bytes")]
 #[case::another_error(|seen: &mut Observation| answer(seen, Err(5)), "os error 5")]

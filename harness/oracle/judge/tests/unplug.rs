@@ -3,8 +3,8 @@
 use super::*;
 use halfway_case::observation::{PluggedAgain, Unplugged};
 
-/// What is seen when leg 0 is unplugged while it has all of the I/O, and plugged
-/// again.
+/// The observation when leg 0 is unplugged while it has the whole I/O, and is
+/// plugged in again.
 fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
     let faults = vec![fault(0, op)];
     let mut case = match paths {
@@ -22,7 +22,7 @@ fn unplugged(op: Op, paths: bool) -> (Case, Observation) {
         meanwhile: Meanwhile::Unplug,
         place: 0,
     });
-    // The request was in one piece, and its medium did it.
+    // The request was in one piece, and its medium carried it out.
     seen.journal.retain(|entry| entry.sector < FROM + 128);
     let mut of_medium = seen.journal[0];
     of_medium.layer = Layer::Medium;
@@ -64,7 +64,7 @@ fn stamp(origin: Origin, generation: u32, sector: u64) -> What {
     }
 }
 
-/// Leg 0 serves what is read.
+/// Leg 0 serves reads.
 fn again(case: &Case, seen: &Observation) -> PluggedAgain {
     let what = match case.io.op {
         Op::Write => stamp(Origin::Writer(0), 1, FROM),
@@ -119,7 +119,8 @@ fn what_a_disk_takes_with_it_is_done_by_another(
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// Content that is sound but for a span's border is one: each span begins where it says.
+/// Sound content may be reported in several spans, if each begins where it
+/// says.
 #[rstest]
 fn what_is_read_again_may_come_in_spans(#[values(Op::Read, Op::Write)] op: Op) {
     let (case, mut seen) = unplugged(op, false);
@@ -138,7 +139,7 @@ fn what_is_read_again_may_come_in_spans(#[values(Op::Read, Op::Write)] op: Op) {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
-/// What its disk took with it the medium has done, though nobody was told.
+/// The medium carried out what the disk took with it, although nobody was told.
 #[test]
 fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
     let (case, mut seen) = unplugged(Op::Write, false);
@@ -148,7 +149,7 @@ fn a_write_that_was_given_up_lies_on_the_disk_all_the_same() {
     assert_eq!(verdict.differences[0].witness, Witness::Medium);
 }
 
-/// What it has not done need not lie there.
+/// What the medium did not carry out need not lie there.
 #[rstest]
 #[case::never_reached_it(|seen: &mut Observation| { seen.journal.pop(); })]
 #[case::failed(|seen: &mut Observation| last(seen).result = Some(-5))]
@@ -182,7 +183,7 @@ fn read_again(seen: &mut Observation) -> &mut OpReport {
     }
 }
 
-/// Another case than the one that was asked for was played.
+/// Another case was played than the one that was asked for.
 #[rstest]
 #[case::not_held(|seen: &mut Observation| seen.meanwhile = None)]
 #[case::not_given_up(|seen: &mut Observation| {
@@ -203,8 +204,8 @@ fn a_disk_that_was_not_unplugged_proves_nothing(
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
 }
 
-/// QEMU does not survive what it does to a stick with UAS that reads, which is no
-/// failure of the kernel; that it ended otherwise shows nothing.
+/// QEMU aborts when a UAS stick is unplugged during a read. That is no failure
+/// of the kernel; any other end of QEMU proves nothing.
 #[rstest]
 #[case::known(Controller::UsbUas, Op::Read, ABORT, Outcome::Finding)]
 #[case::write(Controller::UsbUas, Op::Write, ABORT, Outcome::Infrastructure)]

@@ -1,11 +1,12 @@
-//! Which failed writes leave a region out of sync in the status that is looked at.
+//! Which failed writes leave a region out of sync in the status that is judged.
 
 use super::*;
 use crate::units::Unit;
 use halfway_case::observation::Repair;
 
-/// A buffered write in pages, over a mirror of three legs with regions of a page, in which
-/// these legs have failed a page each: what the judge makes of that.
+/// The regions that the judge expects out of sync after a buffered write in
+/// pages. The mirror has three legs and regions of a page, and each given fault
+/// fails a page on its leg.
 fn unsynced(
     case: &Case,
     absorbed: &[Fault],
@@ -70,8 +71,8 @@ fn at(leg: u8, sector: u64) -> Fault {
     }
 }
 
-/// A mirror that was repaired goes on, and what a leg fails then is not in the status from
-/// before; a leg that had failed by then is.
+/// A mirror that was repaired goes on. A leg's failure after that is not in the
+/// status from before; a failure before that is.
 #[rstest]
 #[case::second_is_later(Some("ADA"), &[287])]
 #[case::both_before(Some("ADD"), &[287, 312])]
@@ -85,7 +86,7 @@ fn what_fails_after_the_repair_is_not_in_its_status(
     assert_eq!(lost, regions);
 }
 
-/// Of what a driver has repeated device-mapper has not heard.
+/// device-mapper did not see a failure that the driver's retry mended.
 #[test]
 fn a_failure_that_was_repeated_loses_no_sync() {
     let case = buffered(true, vec![at(0, 2300)]);
@@ -94,8 +95,9 @@ fn a_failure_that_was_repeated_loses_no_sync() {
     assert_eq!(unsynced(&case, &[], None, &failed), [256, 287]);
 }
 
-/// A page that two requests have a part of is written with the old half first, and a leg
-/// may have missed the second time: not so one that must have all.
+/// A page that two requests share is written twice, the first time with half of
+/// the old content. A leg may have missed the second write, unless it is one
+/// that must have everything.
 #[rstest]
 #[case::shared(4, true)]
 #[case::of_one_request(9, false)]

@@ -1,4 +1,5 @@
-//! A mirror's log on a disk of its own, when that fails (drivers/md/dm-log.c).
+//! A mirror's log on a disk of its own, when that disk fails
+//! (drivers/md/dm-log.c).
 
 use crate::model::{EIO, Expectation, Unknown};
 use halfway_case::{Case, Disk, During, Fault, Log, Raid1, Sync, Times};
@@ -43,13 +44,15 @@ fn faults(case: &Case) -> Vec<&Fault> {
     of.collect()
 }
 
-/// A log that cannot be written holds up all writes (`log_failure` in
-/// `do_writes`): `do_failures` holds them for an operator, or fails them where
-/// the log is to be kept. Without `handle_errors` nobody looks.
+/// A log that cannot be written blocks all writes (`log_failure` in
+/// `do_writes`): `do_failures` holds them for an operator, or fails them if the
+/// log is to be kept (`keep_log`). Without `handle_errors` the failure is
+/// ignored.
 ///
-/// One that failed when the table was resumed is only told of: with `nosync` a
-/// header that could not be read counts as one of no regions, all of which are
-/// in sync then, and `mirror_resume` does not care what its log says.
+/// A log that failed when the table was resumed only shows in the status line.
+/// With `nosync`, a header that could not be read counts as one of no regions,
+/// and all regions are in sync then. `mirror_resume` ignores the result of its
+/// log.
 pub fn expect(case: &Case, mirror: &Raid1, expected: Expectation) -> Expectation {
     if mirror.log != Log::Disk {
         return expected;

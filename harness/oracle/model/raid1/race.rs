@@ -1,18 +1,21 @@
-//! An I/O to a region that is being recovered, whose recovery the disks hold.
+//! An I/O to a region that is being recovered, while a disk holds the
+//! recovery's request.
 
 use crate::model::{Expectation, UnitExpectation, Unknown, whole};
 use crate::units::Unit;
 use halfway_case::{Case, Ending, Log, Meanwhile, Raid1, Sync};
 use halfway_protocol::io::{Op, Path};
 
-/// Sectors that kcopyd copies in one piece on every kernel (`SUB_JOB_SIZE` in
-/// drivers/md/dm-kcopyd.c, later a parameter that is larger).
+/// 512-byte sectors that kcopyd copies in one piece on every kernel
+/// (`SUB_JOB_SIZE` in drivers/md/dm-kcopyd.c; later kernels have a parameter,
+/// which is larger).
 const ONE_COPY: u32 = 128;
 
-/// Whether the model knows what comes of it.
+/// Whether the model knows the outcome of this race.
 ///
 /// # Errors
-/// It does not, and why.
+///
+/// If it does not, the reason.
 pub fn knows_race(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     if mirror.sync != Sync::Syncing {
         return Ok(());
@@ -53,10 +56,11 @@ pub fn knows_race(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
     Ok(())
 }
 
-/// A region that is not in sync is read from the default leg, and that does not
-/// wait (`do_reads`: `region_in_sync` is false, `get_default_mirror`). A write to
-/// one that is being recovered waits until it is (`do_writes`: `dm_rh_delay`),
-/// and then goes to all legs.
+/// A region that is not in sync is read from the default leg, and the read does
+/// not wait for the recovery (`do_reads`: `region_in_sync` is false, so it
+/// takes `get_default_mirror`). A write to a region that is being recovered
+/// waits until that is done (`do_writes`: `dm_rh_delay`); then it goes to all
+/// legs.
 pub fn expect(case: &Case, units: &[Unit]) -> Expectation {
     let legs = case.legs.count;
     let reads = case.io.op == Op::Read;
@@ -75,7 +79,8 @@ pub fn expect(case: &Case, units: &[Unit]) -> Expectation {
     }
 }
 
-/// Whether a range on the dm device is one that the recovery of a region copies.
+/// Whether a range on the dm device is one that the recovery of a region
+/// copies.
 pub fn is_copy(case: &Case, range: Unit) -> bool {
     (case.stack.raid1()).is_some_and(|mirror| {
         let region = u64::from(mirror.region_size);
@@ -85,7 +90,7 @@ pub fn is_copy(case: &Case, range: Unit) -> bool {
     })
 }
 
-/// What the recovery copies of the region that the I/O lies in.
+/// The range that the recovery copies of the region that the I/O lies in.
 pub fn copied(case: &Case) -> Unit {
     let region = (case.stack.raid1()).map_or(1, |mirror| u64::from(mirror.region_size));
     Unit {

@@ -1,7 +1,8 @@
-//! A mirror of which some regions could not be recovered.
+//! A mirror that could not recover some of its regions.
 //!
-//! Each region is tried once (`core_get_resync_work`). One that fails stays out
-//! of sync, and the leg that it failed on counts as failed (`recovery_complete`).
+//! The recovery tries each region once (`core_get_resync_work`). A region that
+//! fails stays out of sync, and the leg that it failed on counts as failed
+//! (`recovery_complete`).
 
 use super::{bytes, others};
 use crate::model::{
@@ -128,14 +129,16 @@ fn is_bad(bad: &std::collections::BTreeSet<u64>, mirror: &Raid1, unit: Unit) -> 
     bad.contains(&(unit.sector / u64::from(mirror.region_size)))
 }
 
-/// A region that is out of sync is read from the default leg alone, and if that
-/// has failed, not at all (`do_reads`). The default is leg 0 still: while the
-/// mirror is out of sync no other takes its place (`fail_mirror`). A write to
-/// such a region goes to the default leg where the log is kept, and else waits
-/// for an operator (`do_writes`).
+/// Reads: a region that is out of sync is read from the default leg alone, and
+/// the read fails if that leg has failed (`do_reads`). The default leg is still
+/// leg 0, since no other leg replaces it while the mirror is out of sync
+/// (`fail_mirror`).
 ///
-/// The other regions are read from a leg without an error (`choose_mirror`,
-/// which goes down from the default leg) and written to all.
+/// Writes: a write to such a region goes to the default leg if the log is kept
+/// (`keep_log`), else it waits for an operator (`do_writes`).
+///
+/// The other regions are read from a leg without an error (`choose_mirror` goes
+/// down from the default leg) and written to all legs.
 pub fn expect(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     let legs = case.legs.count;
     if !mirror.handle_errors {

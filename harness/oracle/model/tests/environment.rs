@@ -1,4 +1,5 @@
-//! What the guest's release and limits make of a case, and which disk has what.
+//! How the guest's release and limits change a case, and which disk has which
+//! content.
 
 use super::*;
 
@@ -13,11 +14,12 @@ fn a_release_is_its_first_two_numbers(#[case] text: &str, #[case] release: (u32,
     assert_eq!(Environment::release_of(text), release);
 }
 
-/// Whether the kernel must serve memory that begins 4 or 512 bytes into its page:
-/// before 6.0 where that is a logical block (`blkdev_dio_unaligned`), since then
-/// where `dma_alignment`, a mask, says so (`bdev_iter_is_aligned`). Other memory it
-/// may refuse, as most releases do, or serve whole, as 6.18 does: what is correct
-/// then goes by what it did.
+/// Whether the kernel must serve memory that begins 4 or 512 bytes into its
+/// page. Before 6.0 it must if that is a logical block
+/// (`blkdev_dio_unaligned`); since then `dma_alignment`, a mask, decides
+/// (`bdev_iter_is_aligned`). Other memory it may refuse, as most releases do,
+/// or serve whole, as 6.18 does; then the expectation follows what the kernel
+/// did.
 #[rstest]
 #[case::begins_with_a_page("contiguous", 512, (5, 10), Some(511), true)]
 #[case::page_by_page("pages", 4096, (6, 1), Some(4095), true)]
@@ -54,18 +56,20 @@ fn memory_is_aligned(
     let nothing = nothing_happens(2, 2);
     let served = expect(&case, &environment(false), &units);
     assert!(!served.refused && !served.fires.is_empty());
-    // Whether a bio was seen on its way down or not.
+    // Whether a bio was seen on its way down or not makes no difference.
     for units in [&units[..], &[]] {
         let refused = expect(&case, &environment(true), units);
         assert_eq!(refused.refused, !must_serve);
         assert_eq!(refused == nothing, !must_serve);
     }
-    // A buffered I/O copies, whatever the memory.
+    // A buffered I/O copies the data, so the memory's alignment does not
+    // matter.
     case.io.path = Path::Buffered;
     assert!(!expect(&case, &environment(true), &units).refused);
 }
 
-/// Of an I/O that the kernel refuses no leg hears (`EINVAL` in `__blkdev_direct_IO`).
+/// An I/O that the kernel refuses reaches no leg (`EINVAL` in
+/// `__blkdev_direct_IO`).
 fn nothing_happens(requests: usize, members: usize) -> Expectation {
     Expectation {
         answers: vec![vec![Err(22)]; requests],
@@ -97,8 +101,8 @@ fn of_refused_memory_no_path_beneath_a_mirror_hears() {
     );
 }
 
-/// A leg that takes 128 sectors at once does a part of what is longer
-/// (`bio_split_to_limits`), and nothing else of a bio that is not.
+/// A leg that takes 128 sectors at once completes a part of a longer bio
+/// (`bio_split_to_limits`). A shorter bio has no parts.
 #[rstest]
 #[case::fits("[io]; sectors=128; [[fault]]", false)]
 #[case::one_more("[io]; sectors=129; [[fault]]", true)]
@@ -136,8 +140,8 @@ fn a_path_leaves_a_part_complete(#[case] text: &str, #[case] partial: bool) {
     assert_eq!(expected(&paths).partial, partial);
 }
 
-/// 512 sectors, a page a segment, are 64 segments (`bio_split_rw`); what lies in one
-/// piece of memory is one.
+/// 512 sectors with a page in each segment are 64 segments (`bio_split_rw`).
+/// Contiguous memory is one segment.
 #[rstest]
 #[case::fits("[io]; vector='pages'; [[fault]]", Some(64), false)]
 #[case::does_not("[io]; vector='pages'; [[fault]]", Some(63), true)]
@@ -168,9 +172,9 @@ fn segments_leave_a_part_complete(
     assert_eq!(expect(&case, &environment, &units).partial, partial);
 }
 
-/// Whose content a disk shows at sector 10 of the device, and as which of its own
-/// sectors: a mirror taken as equal keeps the legs apart, a copied one and paths
-/// show one.
+/// Whose content a disk shows at sector 10 of the dm device, and with which
+/// sector number. Legs that were only declared in sync keep their own content;
+/// legs that were copied, and paths, all show the first leg's.
 #[rstest]
 #[case::own("[legs]; offset=[8, 64]", 1, (1, 74))]
 #[case::first("[legs]; offset=[8, 64]", 0, (0, 18))]
@@ -203,7 +207,7 @@ fn media_and_the_ways_to_them(
     assert_eq!(ways_to(&case, 1), ways);
 }
 
-/// `trigger_event` of a mirror is for errors that are handled.
+/// The mirror calls `trigger_event` only for errors that it handles.
 #[rstest]
 #[case::handled("[[fault]]", true)]
 #[case::unhandled("[stack]; handle_errors=false; [[fault]]", false)]

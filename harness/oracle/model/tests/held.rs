@@ -1,10 +1,11 @@
-//! Requests in flight together.
+//! Requests that are held in flight together.
 
 use super::*;
 
-/// Two requests of 256 sectors, and how the holds end them: the paths, the active
-/// group, and how often each request is asked of the paths. One that fails fails its
-/// path for both, but the other was there already.
+/// Two requests of 256 sectors and how their holds end. Columns: both endings;
+/// the paths' health; the active group; which paths each request is sent to. A
+/// request that fails makes its path fail for both, but the other request is on
+/// that path already.
 #[rstest]
 #[case::both_well("ok", "ok", "AA", Some(0), ["0", "0"])]
 #[case::first_fails("EIO", "ok", "FA", Some(1), ["01", "0"])]
@@ -35,8 +36,8 @@ fn two_requests_of_a_path(
     assert!(!expected.held && !expected.partial && !expected.loses_sync);
 }
 
-/// Two writes of a mirror, one of which a leg fails: the mirror holds that one for an
-/// operator (`hold_bio`), and its region is out of sync.
+/// Two writes of a mirror, one of which a leg fails: the mirror holds that one
+/// for an operator (`hold_bio`), and its region is out of sync.
 #[rstest]
 #[case::well("", "ok", "ok", "AA", (false, false), [1, 1])]
 #[case::first("", "EIO", "ok", "DA", (true, true), [2, 1])]
@@ -65,7 +66,7 @@ fn two_writes_of_a_mirror(
     assert_eq!((expected.fires.len(), expected.partial), (0, false));
 }
 
-/// A read over the end of a region is lost where one of its pieces is, whichever.
+/// A read across the end of a region fails if either of its two pieces fails.
 #[rstest]
 #[case::first("EIO", "ok")]
 #[case::second("ok", "EIO")]
@@ -75,7 +76,7 @@ fn a_read_in_two_pieces_is_lost_with_one(#[case] first: &str, #[case] second: &s
          then='{second}'"
     ));
     assert_eq!(expected(&case).answers, told("ok", 512));
-    // As if there were no second leg to take it.
+    // With one leg only, no second leg can take the read.
     case.legs.count = 1;
     case.legs.offset.truncate(1);
     let answers = |case: &Case| {
@@ -83,13 +84,14 @@ fn a_read_in_two_pieces_is_lost_with_one(#[case] first: &str, #[case] second: &s
         expect(case, &Environment::default(), &units).answers
     };
     assert_eq!(answers(&case), told("EIO", 512));
-    // Of two requests the one is lost that fails.
+    // Of two requests only the one that fails is lost.
     case.io.requests = 2;
     assert_eq!(answers(&case), told(&format!("{first} {second}"), 256));
 }
 
-/// Pieces of one request that its leg cut fail it together, and it is resubmitted
-/// whole, once; a request that was held is no fault's, so nothing need be partial.
+/// If pieces of one request that its leg split fail, they fail it together, and
+/// it is resubmitted whole, once. The failures come from holds, not from
+/// faults, so `partial` is not demanded.
 #[test]
 fn pieces_of_a_request_fail_it_once() {
     let case =
@@ -100,9 +102,9 @@ fn pieces_of_a_request_fail_it_once() {
     assert!(!expected.partial);
 }
 
-/// The table that is loaded again has forgotten what failed, and a suspension has
-/// changed nothing. In bio mode what fails goes to the path it would have gone to
-/// (`multipath_end_io_bio`).
+/// A table that is loaded anew has forgotten what failed; a suspension alone
+/// changes nothing. In bio mode a failed request goes to the next path all the
+/// same (`multipath_end_io_bio`).
 #[rstest]
 #[case::mirror("", "suspend", "RA", &[(1, 1), (1, 1)])]
 #[case::mirror_reloaded("", "reload", "AA", &[(1, 1), (1, 1)])]
@@ -123,8 +125,9 @@ fn what_is_done_meanwhile(
     assert!(!expected.loses_sync);
 }
 
-/// A disk that is gone fails whatever it is asked for (`SDEV_DEL` in
-/// `scsi_device_state_check`): without another path the operator reinstates it in vain.
+/// A disk that is gone fails all requests (`SDEV_DEL` in
+/// `scsi_device_state_check`). Without another path the operator reinstates it
+/// in vain.
 #[test]
 fn a_disk_that_is_gone_stays_gone() {
     let mut case = one(

@@ -1,5 +1,5 @@
-//! What the stacks do with flushes, discards and write-zeroes that fail, with logs
-//! and recoveries that do, and with what is in flight.
+//! What the stacks do when flushes, discards and write-zeroes fail, when logs
+//! and recoveries fail, and with requests in flight.
 
 mod environment;
 mod held;
@@ -22,7 +22,8 @@ fn case(stack: &str, io: &str, faults: &str) -> Case {
     scenario.expand().next().unwrap()
 }
 
-/// The only case of a scenario without its question; `; ` stands for a new line.
+/// The only case of a scenario given without its question; `; ` stands for a
+/// new line.
 fn one(text: &str) -> Case {
     let text = format!("question = \"?\"\n{}", text.replace("; ", "\n"));
     let scenario = Scenario::parse("test", &text).unwrap();
@@ -30,8 +31,8 @@ fn one(text: &str) -> Case {
     scenario.expand().next().unwrap()
 }
 
-/// The answers to requests of so many sectors, of which several may be right:
-/// `ok ok|EIO`.
+/// The correct answers to requests of so many sectors: a word for each request,
+/// with alternatives, as in `ok ok|EIO`.
 fn told(text: &str, sectors: u64) -> Vec<Vec<Answer>> {
     let answer = |word: &str| match word {
         "ok" => Ok(sectors * 512),
@@ -42,7 +43,7 @@ fn told(text: &str, sectors: u64) -> Vec<Vec<Answer>> {
         .collect()
 }
 
-/// Legs or paths by their digits: `02`; `-` has none.
+/// Legs or paths by their digits, as in `02`; `-` is none.
 fn legs(text: &str) -> Vec<u8> {
     let digits = text.bytes().filter(u8::is_ascii_digit);
     digits.map(|digit| digit - b'0').collect()
@@ -61,8 +62,9 @@ const FUA: &str = "op = \"write\"\ndsync = true";
 const PAGES: &str = "op = \"write\"\npath = \"buffered\"";
 const KEEP: &str = "keep_log = true";
 
-/// Whether the application hears of it and whether it waits; the legs; whether a
-/// region loses its sync; how often the legs are asked for the data.
+/// Columns: options; I/O; faults; whether the application gets an error, and
+/// whether the I/O waits; the legs' health; whether a region loses its sync;
+/// how often each leg is asked for the data.
 #[rstest]
 #[case::held("", FLUSH, ONE, (false, true), "DA", false, [1, 1])]
 #[case::kept(KEEP, FLUSH, ONE, (false, false), "DA", false, [1, 1])]
@@ -95,8 +97,8 @@ fn a_mirror_whose_legs_fail_flushes(
 const MQ: &str = "target = \"multipath\"";
 const BIO: &str = "target = \"multipath\"\nqueue_mode = \"bio\"";
 
-/// A flush of its own leaves the data where they are; one behind a bio takes
-/// the bio with it.
+/// A failed flush that is a request of its own does not touch the data. A flush
+/// behind a bio fails the whole bio with it.
 #[rstest]
 #[case::fsync(BIO, FLUSH, ONE, Ok(512 * 512), "FA", [1, 0])]
 #[case::fua_in_request_mode(MQ, FUA, ONE, Ok(512 * 512), "FA", [1, 0])]
@@ -117,7 +119,8 @@ fn multipath_whose_paths_fail_flushes(
     assert_eq!(expected.units[0].asked, asked.map(|times| (times, times)));
 }
 
-/// A mirror forgets a discard that fails; multipath sends it down another path.
+/// A mirror ignores a discard that fails; multipath resubmits it to another
+/// path.
 #[rstest]
 #[case("", "AA", &[1], [1, 1])]
 #[case("handle_errors = false", "AA", &[1], [1, 1])]
@@ -168,8 +171,8 @@ const LOG_FLUSH: &str = "[[fault]]\ndisk = \"log\"\nop = \"flush\"";
 const LOG_READ: &str = "[[fault]]\ndisk = \"log\"\nop = \"read\"\nduring = \"set-up\"";
 const WRITE: &str = "op = \"write\"";
 
-/// Whether the application hears of it and whether it waits; the log; how often
-/// each leg is written.
+/// Columns: options; the log's fault; whether the application gets an error,
+/// and whether the I/O waits; the log's health; how often each leg is written.
 #[rstest]
 #[case::held("", LOG_WRITE, (false, true), 'D', 1)]
 #[case::kept(KEEP, LOG_WRITE, (true, false), 'D', 0)]
@@ -202,8 +205,9 @@ const SYNCED: &str = "sync = \"synced\"\nkeep_log = true";
 const SOURCE: &str = "[[fault]]\nop = \"read\"\nduring = \"set-up\"\nat = \"first\"";
 const COPY: &str = "[[fault]]\nop = \"write\"\nleg = 1\nduring = \"set-up\"\nat = \"first\"";
 
-/// From the region that could not be recovered into the next one: the legs; how
-/// often leg 0 and leg 1 are asked for either.
+/// An I/O that reaches from the region that could not be recovered into the
+/// next one. Columns: fault; operation; answer; the legs' health; how often leg
+/// 0 and leg 1 are asked for each of the two parts.
 #[rstest]
 #[case::source_read(SOURCE, "op = \"read\"", Err(EIO), "SA", [[0, 0], [0, 1]])]
 #[case::copy_read(COPY, "op = \"read\"", Ok(512 * 512), "AS", [[1, 0], [1, 0]])]
@@ -254,8 +258,8 @@ fn what_is_not_known_of_logs_and_recoveries(
     assert!(knows(&case(stack, io, faults)).is_err());
 }
 
-/// What is done while the request is in flight; how often each path is asked;
-/// the paths; the active group.
+/// What is done while the request is in flight. Further columns: how often each
+/// path is asked; the paths' health; the active group.
 #[rstest]
 #[case::done("then = \"ok\"", [(1, 1), (0, 0)], "AA", Some(0))]
 #[case::failed("then = \"EIO\"", [(1, 1), (1, 1)], "FA", Some(1))]
@@ -294,8 +298,9 @@ fn a_mirror_with_a_read_in_flight(#[case] hold: &str, #[case] order: &[u8], #[ca
     assert_eq!(expected.health.concat(), health);
 }
 
-/// However its medium ends it, what an unplugged disk had is failed, once: how often
-/// each leg is asked, their health.
+/// The request that an unplugged disk had fails once, however its medium ends
+/// it. The columns after the leg: how often each leg is asked, and their
+/// health.
 #[rstest]
 #[case::read("", "op = \"read\"", 0, [(1, 1), (1, 1)], "RA", false)]
 #[case::write("keep_log = true", WRITE, 0, [(1, 1), (1, 1)], "DA", false)]
@@ -335,7 +340,8 @@ fn what_is_not_known_of_unplugged_disks(#[case] legs: &str, #[case] io: &str, #[
     assert!(knows(&case(&format!("{SCSI}\n{legs}"), io, &rest)).is_err());
 }
 
-/// QEMU's disk has a buffer of its own on USB, and is asked for more in pieces.
+/// QEMU's USB disk has a buffer of its own, and asks its medium for longer
+/// requests in pieces.
 #[rstest]
 #[case("virtio-scsi", 257, true)]
 #[case("pvscsi", 257, true)]
@@ -350,7 +356,8 @@ fn what_a_disk_takes_with_it(#[case] controller: &str, #[case] sectors: u64, #[c
     assert_eq!(knows(&case).is_ok(), known);
 }
 
-/// Each is as if it were alone; the leg that failed one of them has failed.
+/// Each request behaves as if it were alone; the leg that failed one of them
+/// has failed.
 #[rstest]
 #[case::none("ok", "ok", [(1, 0), (1, 0)], "AA")]
 #[case::first("EIO", "ok", [(1, 1), (1, 0)], "RA")]
@@ -376,7 +383,7 @@ fn two_reads_in_flight(
     assert_eq!(expected.health.concat(), health);
 }
 
-/// What one leg's fault has sent to the next is held there.
+/// A request that the fault of one leg has sent to the next leg is held there.
 #[rstest]
 #[case::mirror("", "ok", true, "RA")]
 #[case::mirror_lost("", "EIO", false, "RR")]
@@ -401,7 +408,8 @@ fn a_resubmission_in_flight(
     );
 }
 
-/// A read of a region in recovery does not wait, a write does and goes to all.
+/// A read of a region in recovery does not wait. A write waits, and goes to all
+/// legs.
 #[rstest]
 #[case::read("read", &[(1, 1), (0, 0)], Some(vec![0]))]
 #[case::write("write", &[(1, 1), (1, 1)], None)]
@@ -494,8 +502,8 @@ fn what_is_not_known_of_requests_in_flight(
     assert!(knows(&case(stack, io, hold)).is_err());
 }
 
-/// A fault shows something where a correct kernel asks its leg for the sector; what a
-/// driver takes back, too.
+/// A fault can fire only where a correct kernel asks its leg for the sector. A
+/// fault that the driver's retries absorb counts as one that fires.
 #[rstest]
 #[case::the_leg_that_is_read("[[fault]]", true)]
 #[case::the_other_leg("[[fault]]; leg = 1", false)]

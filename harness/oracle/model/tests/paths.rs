@@ -1,4 +1,4 @@
-//! Paths, one unit and several.
+//! Multipath: one unit, and several.
 
 use super::*;
 
@@ -9,9 +9,10 @@ fn paths(text: &str) -> Case {
     })
 }
 
-/// A unit that is alone: the paths that are asked in order; where that is no path
-/// twice; the active group. Groups are tried in their order, and in one the selector
-/// has the first path first (`choose_pgpath`).
+/// A unit that is alone. Columns: scenario; the paths that are asked, in order;
+/// the active group. The order is demanded only if no path is asked twice.
+/// Groups are tried in their order, and the selector of a group takes its first
+/// path first (`choose_pgpath`).
 #[rstest]
 #[case::healthy("", "0", Some(0))]
 #[case::failed("[[fault]]", "01", Some(1))]
@@ -60,8 +61,8 @@ fn a_unit_that_is_alone(#[case] text: &str, #[case] order: &str, #[case] group: 
     );
 }
 
-/// A path that was reinstated is asked again, and then the order of several is not
-/// demanded; of two faults of one path the first that is met answers.
+/// A path that was reinstated is asked again, and then no order is demanded. Of
+/// two faults of one path the one that is met first decides.
 #[test]
 fn a_path_is_asked_again() {
     let again = paths("[stack]; queue_if_no_path=true; [[fault]]; times=1; [[fault]]; leg=1");
@@ -74,8 +75,8 @@ fn a_path_is_asked_again() {
     assert_eq!(twice.health, ["F", "F"]);
 }
 
-/// The data go first and the flush behind them (`blk_insert_flush`): what is asked
-/// for data says nothing of the order of the flushes.
+/// The data go first and the flush behind them (`blk_insert_flush`). How often
+/// paths are asked for data says nothing about the order of the flushes.
 #[rstest]
 #[case::fsync("[io]; op='flush'; [[fault]]; op='flush'")]
 #[case::durable("[io]; op='write'; dsync=true; [[fault]]; op='flush'")]
@@ -91,9 +92,10 @@ fn a_flush_goes_from_path_to_path(#[case] text: &str) {
     assert_eq!(expected.health, ["F", "A"]);
 }
 
-/// Two requests of 256 sectors in flight: their answers; the paths; the fault that
-/// must have fired; what holds the data in the end: surely, or if it was answered
-/// well; the paths that may be asked. A group is used when all paths of those before
+/// Two requests of 256 sectors in flight. Columns: scenario; the answers; the
+/// paths' health; the fault that must have fired; the disks that hold the data
+/// in the end, certainly and only if the write was answered with success; the
+/// paths that may be asked. A group is used once all paths of the groups before
 /// it have failed (`choose_pgpath`).
 #[rstest]
 #[case::healthy("[io]; op='write'", "ok ok", "A A", &[], ("0", "-"), "0")]
@@ -144,9 +146,10 @@ fn two_requests_in_flight(
     );
 }
 
-/// The page cache asks a path as often as it likes. One write is lost with its page;
-/// of several, the one that waits for pages that another wrote hears of it
-/// (`file_check_and_advance_wb_err`), whichever that is.
+/// The page cache asks a path as often as it likes. A single write is lost with
+/// its page. Of several writes the one that waits for pages which another wrote
+/// gets the error (`file_check_and_advance_wb_err`), and that may be any of
+/// them.
 #[rstest]
 #[case::one(1, "EIO")]
 #[case::two(2, "ok|EIO ok|EIO")]
@@ -158,7 +161,7 @@ fn pages_that_no_path_takes(#[case] requests: u32, #[case] answers: &str) {
     assert_eq!(expected.units[0].asked, [(0, u32::MAX); 2]);
 }
 
-/// One path that fails page writes: the other has them all.
+/// One path fails page writes, and the other takes all pages.
 #[test]
 fn pages_that_one_path_takes() {
     let expected = expected(&paths("[io]; op='write'; path='buffered'; [[fault]]"));
@@ -173,9 +176,9 @@ fn pages_that_one_path_takes() {
     );
 }
 
-/// Four requests of 128 sectors, the second of which has the disk's own bad sector:
-/// nothing else is asked for of it, no path is to blame, and of a write the medium has
-/// what was answered well (`end_clone_bio`).
+/// Four requests of 128 sectors; the second meets the disk's own bad sector. It
+/// is not resubmitted, no path fails, and of a write the medium has what was
+/// answered with success (`end_clone_bio`).
 #[rstest]
 #[case::read("op='read'", "medium-error", "ok EIO ok|EIO ok|EIO", ("0", "-"))]
 #[case::written("op='write'", "medium-error", "ok EIO ok|EIO ok|EIO", ("-", "0"))]
@@ -192,7 +195,7 @@ fn an_error_of_the_disk_among_four_requests(
     let expected = expected(&paths(&text));
     let mut told = told(answers, 128);
     for answer in told.iter_mut().flatten() {
-        // ENODATA: `BLK_STS_MEDIUM`.
+        // 61 is `ENODATA`, for `BLK_STS_MEDIUM`.
         *answer = answer.map_err(|_| 61);
     }
     assert_eq!(expected.answers, told);

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Legs that are asked in order: `choose_mirror` goes down from the default, around
-/// the end; `fail_mirror` makes the first leg without an error the default, where
-/// errors are handled, so that the legs are asked upwards.
+/// Legs that are asked, in order. `choose_mirror` goes down from the default
+/// leg and wraps around. If errors are handled, `fail_mirror` makes the first
+/// leg without an error the default, so that the legs are asked upwards.
 #[rstest]
 #[case::healthy(true, 3, &[], &[0], true)]
 #[case::handled(true, 3, &[0], &[0, 1], true)]
@@ -52,7 +52,8 @@ fn legs_are_asked_in_order(
     assert!(!expected.held && !expected.loses_sync && !expected.partial);
 }
 
-/// The first rule that a leg's request meets answers it, and the leg is asked once.
+/// The first fault that a leg's request meets answers it, and the leg is asked
+/// once.
 #[test]
 fn of_two_faults_of_a_leg_one_fires() {
     let expected = expected(&one("[[fault]]; leg=1; at=1; [[fault]]; [[fault]]; at=9"));
@@ -61,9 +62,10 @@ fn of_two_faults_of_a_leg_one_fires() {
     assert_eq!(expected.answers, [[Err(5)]]);
 }
 
-/// Two requests of 256 sectors in flight, whose answers; the health of the legs; which
-/// fault must have fired; the legs from which either may have its data. While the
-/// other is in flight a leg may be asked or not, at most once.
+/// Two requests of 256 sectors in flight. Columns: faults; the answers; the
+/// legs' health; which fault must have fired; the legs from which each request
+/// may have its data. While the other request is in flight each leg is asked at
+/// most once.
 #[rstest]
 #[case::healthy("", "ok ok", &["A", "A"], &[], "01 01")]
 #[case::first_leg("[[fault]]", "ok ok", &["R", "A"], &[0], "01 1")]
@@ -108,7 +110,7 @@ fn two_requests_in_flight(
     assert!(!expected.held && !expected.loses_sync && !expected.refused && !expected.partial);
 }
 
-/// One request over the end of a region is failed with either of its pieces
+/// A request across the end of a region fails with either of its pieces
 /// (`dm_io_dec_pending` keeps the error).
 #[test]
 fn a_piece_that_is_lost_loses_the_request() {
@@ -118,9 +120,10 @@ fn a_piece_that_is_lost_loses_the_request() {
 
 const SOME: u64 = 512;
 
-/// What read(2) gives of the page cache: what lies before the first page that no leg
-/// has, or the error if that is the first page. Each page is read alone once the
-/// read-ahead has failed (`filemap_read_folio`), from a leg that has failed none.
+/// What read(2) returns through the page cache: the bytes before the first page
+/// that no leg has, or the error if that is the first page. Once the read-ahead
+/// has failed each page is read alone (`filemap_read_folio`), from a leg that
+/// has not failed.
 #[rstest]
 #[case::middle("sector=2048; sectors=512", &[(0, 256), (1, 256)], Ok(256 * SOME))]
 #[case::one_page_of_both("sector=2048; sectors=512", &[(0, 256), (1, 263)], Ok(256 * SOME))]
@@ -148,8 +151,9 @@ fn what_the_page_cache_gives(
     assert_eq!(expected(&case).answers, [[answer]]);
 }
 
-/// Errors that wear off, on both legs: read-ahead has had those of the first leg, or
-/// a page is lost. So it was on 6.12, where leg 1 failed the last page as well.
+/// Errors that wear off, on both legs. Either read-ahead has met those of the
+/// first leg, or a page is lost. This was seen on 6.12, where leg 1 failed the
+/// last page as well.
 #[rstest]
 #[case::one_page(&[(0, 511), (1, 511)], &[Ok(504 * SOME), Ok(512 * SOME)])]
 #[case::two(&[(0, 511), (1, 0)], &[Err(5), Ok(504 * SOME), Ok(512 * SOME)])]
@@ -163,9 +167,9 @@ fn what_wears_off_may_lose_a_page(#[case] faults: &[(u8, u64)], #[case] answers:
     assert_eq!(expected(&case).answers, [answers]);
 }
 
-/// The legs, and the fault that must have fired: leg 0 is read first, and the error
-/// of a read-ahead fails no leg (`REQ_RAHEAD` in `mirror_end_io`), but that of the
-/// page behind it does.
+/// Columns: fault; the legs' health; the fault that must have fired. Leg 0 is
+/// read first. The error of a read-ahead fails no leg (`REQ_RAHEAD` in
+/// `mirror_end_io`), but that of the page read after it does.
 #[rstest]
 #[case::healthy("", &["A", "A"], &[])]
 #[case::first("[[fault]]", &["R", "A"], &[0])]
@@ -201,8 +205,8 @@ fn what_the_page_cache_asks(
     assert_eq!((expected.log, expected.active_group), (None, None));
 }
 
-/// A page is read whole: a fault behind the end of the I/O, in its last page, loses
-/// that page; one in a page before or behind it loses nothing.
+/// A page is read whole. A fault behind the end of the I/O but in its last page
+/// loses that page; a fault in a page before or behind it loses nothing.
 #[rstest]
 #[case::in_the_last_page(2063, Ok(8 * SOME))]
 #[case::behind_it(2064, Ok(12 * SOME))]

@@ -6,15 +6,15 @@ use races::{copied, is_copy};
 const SOURCE: &str = "[[fault]]; op='read'; during='set-up'; at='first'";
 const COPY: &str = "[[fault]]; op='write'; leg=1; during='set-up'; at='first'";
 
-/// An I/O of 512 sectors that begins in region 1, which could not be recovered, and
-/// ends in region 2: the legs that either part of it is asked of, their state, and
-/// whether it waits.
+/// An I/O of 512 sectors that begins in region 1, which could not be recovered,
+/// and ends in region 2. Columns: operation; options; number of legs; fault;
+/// the legs that each part is asked of; their health; whether the I/O waits.
 ///
-/// A region out of sync is read from the default leg, and is written to that one
-/// where the log is kept (`do_writes`: `nosync`); else the write waits until the
-/// mirror is loaded anew, and is then written to the legs without an error. The other
-/// regions are read from a leg without an error, downwards from the default
-/// (`choose_mirror`), and written to all.
+/// A region that is out of sync is read from the default leg. A write to it
+/// goes to the default leg if the log is kept (`do_writes`: `nosync`); else it
+/// waits until the mirror is loaded anew, and then goes to the legs without an
+/// error. The other regions are read from a leg without an error, downwards
+/// from the default (`choose_mirror`), and written to all.
 #[rstest]
 #[case::source("read", "", 3, SOURCE, ["-", "2"], "SAA", false)]
 #[case::copy("read", "", 3, COPY, ["0", "0"], "ASA", false)]
@@ -89,7 +89,7 @@ fn a_read_of_what_no_leg_has(
     }
 }
 
-/// Of two requests the one in the region that was lost is.
+/// Of two requests only the one in the lost region fails.
 #[test]
 fn a_request_beside_the_region_that_was_lost() {
     let text = "[stack]; sync='synced'; [legs]; size=8192; [io]; sector=1792; requests=2";
@@ -97,7 +97,7 @@ fn a_request_beside_the_region_that_was_lost() {
     assert_eq!(expected.answers, told("EIO ok", 256));
 }
 
-/// A write that lies in a region in sync goes on, though another region is not.
+/// A write in a region in sync succeeds although another region is out of sync.
 #[test]
 fn a_write_beside_a_region_out_of_sync() {
     let text = "[stack]; sync='synced'; [legs]; size=8192; [io]; op='write'; sector=1024";
@@ -108,7 +108,8 @@ fn a_write_beside_a_region_out_of_sync() {
     assert_eq!(expected.units[0].asked, [(1, 1), (1, 1)]);
 }
 
-/// What the recovery copies is a region, whole (`recover`), and nothing else is.
+/// The recovery copies exactly one whole region (`recover`); no other range is
+/// taken for its copy.
 #[rstest]
 #[case::region(1024, 64, true)]
 #[case::next(1088, 64, true)]

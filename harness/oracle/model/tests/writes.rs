@@ -1,13 +1,15 @@
-//! Writes of a mirror, of which the legs may be asked in any order.
+//! Writes of a mirror, whose legs may be asked in any order.
 
 use super::*;
 
-/// What becomes of two writes of 256 sectors in flight: their answers, whether they
-/// wait, the legs, the media that hold all of it, and those of which one does.
+/// Two writes of 256 sectors in flight. Columns: options; faults; the answers;
+/// whether they wait; the legs' health; the media that must hold all of the
+/// data; the media of which one must.
 ///
-/// The first that fails takes the region out of sync (`dm_rh_mark_nosync`), after
-/// which a write to it goes to the default leg alone (`do_writes`): to one without
-/// an error where they are handled, and else to leg 0 still.
+/// The first write that fails takes its region out of sync
+/// (`dm_rh_mark_nosync`). After that a write to the region goes to the default
+/// leg alone (`do_writes`): one without an error if errors are handled, else
+/// still leg 0.
 #[rstest]
 #[case::healthy("", "", "ok ok", false, "A A", &[0, 1], &[])]
 #[case::held("", "[[fault]]", "ok ok", true, "D A", &[1], &[])]
@@ -50,9 +52,10 @@ fn two_requests_in_flight(
     assert_eq!(expected.health.join(" "), health);
     let fails = rest.contains("fault");
     assert_eq!(expected.loses_sync, fails);
-    // Which of several legs is failed first depends on timing.
+    // Which of several legs fails first depends on timing.
     assert_eq!(expected.fires, if fails { &[0][..] } else { &[] });
-    // Each leg once, and once more when an operator has the write done again.
+    // Each leg once, and once more when an operator makes the mirror try the
+    // write again.
     let asked = match (fails, held) {
         (false, _) => (1, 1),
         (true, again) => (0, 1 + u32::from(again)),
@@ -70,9 +73,9 @@ fn two_requests_in_flight(
 const ALL: Answer = Ok(512 * 512);
 const LOST: Answer = Err(5);
 
-/// One write, over the end of a region or through the page cache, that every leg
-/// fails: it is lost where all fail its one sector for ever. Else one piece may fail
-/// one leg, and the others then go to another.
+/// One write, across the end of a region or through the page cache, that every
+/// leg fails. It is surely lost if all legs fail the same sector for ever. Else
+/// one piece may fail on one leg, and the other pieces then go to another leg.
 #[rstest]
 #[case::sector("sector=2816", "[[fault]]; [[fault]]; leg=1", &[LOST])]
 #[case::apart("sector=2816", "[[fault]]; [[fault]]; leg=1; at=9", &[ALL, LOST])]
@@ -88,8 +91,8 @@ fn one_request_in_pieces(#[case] io: &str, #[case] faults: &str, #[case] answers
     assert!(!expected.held);
 }
 
-/// One bio goes to all legs at once (`do_write`), and the legs that failed it are
-/// known when it has come back; one that is held is written again.
+/// One bio goes to all legs at once (`do_write`), and which legs failed it is
+/// known once it has come back. A write that is held is written again.
 #[rstest]
 #[case::healthy("", "", ALL, false, "AA", &[0, 1], &[1, 1])]
 #[case::held("", "[[fault]]", ALL, true, "DA", &[1], &[1, 2])]
@@ -122,12 +125,12 @@ fn one_request(
     let unit = &expected.units[0];
     assert_eq!((unit.good.as_slice(), &unit.asked), (good, &asked));
     assert!(unit.one_of.is_empty());
-    // All faults are met: the legs are asked at once.
+    // All faults are met, since the legs are asked at once.
     assert_eq!(expected.fires, (0..case.faults.len()).collect::<Vec<_>>());
     assert_eq!(expected.loses_sync, !case.faults.is_empty());
 }
 
-/// Of two faults of a leg one fires, and `fsync` behind pages that a leg failed
+/// Of two faults of a leg one fires. `fsync` behind pages that a leg failed
 /// fails nothing more.
 #[test]
 fn faults_of_one_leg_fire_once() {
@@ -143,8 +146,9 @@ fn faults_of_one_leg_fire_once() {
     assert_eq!((pages.answers, pages.loses_sync), (vec![vec![ALL]], true));
 }
 
-/// A discard goes to all legs, is done on those that do not fail it, and nobody hears
-/// of the others (`write_callback`, `blkdev_issue_discard`).
+/// A discard goes to all legs and is done on those that do not fail it. The
+/// failures of the others are not reported (`write_callback`,
+/// `blkdev_issue_discard`).
 #[rstest]
 #[case::one("[[fault]]; leg=1", &[0], &[0])]
 #[case::both("[[fault]]; [[fault]]; leg=1", &[], &[0, 1])]

@@ -1,9 +1,9 @@
-//! A client of an NBD server, as small as one request at a time allows.
+//! A client for an NBD server, with one request at a time and nothing more.
 //!
-//! No crate serves: `nbd` has no FUA, no write-zeroes and no errno of a
-//! failure, and libnbd's bindings need a C library. The protocol is doc/proto.md
-//! of NetworkBlockDevice/nbd; we use its fixed newstyle handshake and simple
-//! replies, which carry the errno that we are after.
+//! No existing crate is suitable: `nbd` has no FUA, no write-zeroes and no
+//! errno of a failure, and libnbd's bindings need a C library. The protocol is
+//! doc/proto.md of NetworkBlockDevice/nbd. The client uses its fixed newstyle
+//! handshake and simple replies, which carry the errno that the target needs.
 
 pub mod protocol;
 mod wire;
@@ -17,43 +17,43 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a server may take for an answer before it counts as lost. Faults
-/// answer at once; a busy host may make an honest request take seconds.
+/// How long a server may take to answer before it counts as lost. Faults answer
+/// at once; on a busy host an honest request may take seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no connection to an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The socket.
+    /// The socket could not be connected, read or written.
     #[error("cannot talk to the NBD server at {}; is the storage daemon running?", .path.display())]
     Socket {
-        /// The server's socket.
+        /// Path of the server's socket.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// It is no NBD server, or one of a kind that we cannot use.
+    /// It is no NBD server, or one that lacks what this client needs.
     #[error("the server at {} does not speak NBD as we do: {why}", .path.display())]
     Protocol {
-        /// The server's socket.
+        /// Path of the server's socket.
         path: PathBuf,
-        /// What was wrong.
+        /// What was wrong, in words.
         why: String,
     },
-    /// It does not have the export.
+    /// The server does not have the export.
     #[error("the NBD server at {} has no export {export:?}: {why}", .path.display())]
     Export {
-        /// The server's socket.
+        /// Path of the server's socket.
         path: PathBuf,
-        /// What was asked for.
+        /// Name of the export that was asked for.
         export: String,
-        /// What it said.
+        /// The server's message.
         why: String,
     },
 }
 
-/// Ends a [`Client`]'s waiting from another thread.
+/// Interrupts a [`Client`] that waits, from another thread.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Mutex<Interrupted>>);
 
@@ -64,12 +64,12 @@ struct Interrupted {
 }
 
 impl Interrupt {
-    /// The request under way fails, and so do all others.
+    /// Makes the request under way fail, and all later ones.
     pub fn interrupt(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.for_good = true;
         if let Some(stream) = state.stream.take() {
-            // It may be closed already.
+            // The stream may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -84,8 +84,8 @@ impl Interrupt {
     }
 }
 
-/// A client of one export. A connection that breaks fails the request under
-/// way; the next one connects again.
+/// A client of one export. If the connection breaks, the request under way
+/// fails, and the next one connects again.
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
@@ -172,7 +172,7 @@ impl Storage for Client {
 impl Drop for Client {
     fn drop(&mut self) {
         if let Some(connection) = &mut self.connection {
-            // Politeness; the server may be gone.
+            // A polite goodbye; the server may be gone.
             let _ = connection.send(command::DISCONNECT, 0, 0, 0, &[]);
         }
     }
@@ -223,7 +223,8 @@ impl Connection {
         Ok((connection, size))
     }
 
-    /// Fixed newstyle, then `NBD_OPT_GO`.
+    /// The fixed newstyle handshake, then `NBD_OPT_GO`. Returns the size of the
+    /// export in bytes.
     fn handshake(&mut self, export: &str) -> Result<u64, Refused> {
         let magic = self.take::<16>()?;
         if protocol::u64_at(&magic, 0) != protocol::MAGIC
@@ -266,14 +267,14 @@ impl Connection {
                         false => text,
                     }));
                 }
-                // Of information that we did not ask for.
+                // Information that was not asked for.
                 _ => {}
             }
         }
         size.ok_or_else(|| Refused::Protocol("it does not tell the export's size".to_owned()))
     }
 
-    /// The errno, 0 for success.
+    /// Sends a request and returns the errno of its reply, 0 for success.
     fn request(
         &mut self,
         command: u16,
@@ -286,7 +287,7 @@ impl Connection {
         match command {
             // A server without a cache has nothing to flush.
             command::FLUSH if cannot(transmission::SEND_FLUSH) => return Ok(0),
-            // Trimming is advice.
+            // A trim is only advice.
             command::TRIM if cannot(transmission::SEND_TRIM) => return Ok(0),
             command::WRITE_ZEROES if cannot(transmission::SEND_WRITE_ZEROES) => {
                 return Ok(halfway_scsi::report::errno::ENOTSUP);
@@ -297,7 +298,8 @@ impl Connection {
             Payload::Out(data) => data,
             _ => &[][..],
         };
-        // FUA is a flag of the command or else a flush behind it.
+        // FUA is a flag of the command. If the server cannot do that, a flush
+        // follows the write.
         let by_flush = flags & flag::FUA != 0 && cannot(transmission::SEND_FUA);
         let flags = if by_flush { flags & !flag::FUA } else { flags };
         self.send(command, flags, offset, length, out)?;

@@ -1,11 +1,11 @@
-//! The bytes of the NBD protocol, as far as a client of ours speaks it. All
-//! integers are big-endian.
+//! The messages of the NBD protocol as bytes, as far as the client uses them.
+//! All integers are big-endian.
 
 use super::protocol::{
     OPTION_MAGIC, OPTION_REPLY_MAGIC, REPLY_MAGIC, REQUEST_MAGIC, u32_at, u64_at,
 };
 
-/// The longest option reply that is believed, in bytes.
+/// Longest option reply that the client accepts, in bytes.
 const LONGEST_REPLY: u32 = 64 * 1024;
 
 pub fn option_request(option: u32, data: &[u8]) -> Vec<u8> {
@@ -35,7 +35,7 @@ impl OptionReply {
     }
 }
 
-/// Size and transmission flags, where it is `NBD_INFO_EXPORT`.
+/// Size in bytes and transmission flags, if the data are an `NBD_INFO_EXPORT`.
 pub fn export_information(data: &[u8]) -> Option<(u64, u16)> {
     match data {
         [0, 0, rest @ ..] if rest.len() == 10 => {
@@ -56,7 +56,7 @@ pub fn request(command: u16, flags: u16, cookie: u64, offset: u64, length: u32) 
     out
 }
 
-/// errno and cookie of a simple reply.
+/// Errno and cookie of a simple reply.
 pub fn simple_reply(bytes: &[u8; 16]) -> Option<(u32, u64)> {
     (u32_at(bytes, 0) == REPLY_MAGIC).then(|| (u32_at(bytes, 4), u64_at(bytes, 8)))
 }

@@ -1,11 +1,11 @@
-//! Command descriptor blocks: bytes to a typed command.
+//! Command descriptor blocks: from bytes to a typed command.
 //!
-//! Pure: what a command means depends on its bytes alone. Whether its blocks
-//! exist is asked later. Layouts: SPC-4 clause 6, SBC-3 clause 5.
+//! Pure: the meaning of a command depends on its bytes alone. Whether its
+//! blocks exist is checked later. Layouts: SPC-4 clause 6, SBC-3 clause 5.
 
 use halfway_scsi::sense::Sense;
 
-/// Operation codes.
+/// Operation codes, the first byte of a CDB.
 #[allow(missing_docs, reason = "the standard's names")]
 pub mod opcode {
     pub const TEST_UNIT_READY: u8 = 0x00;
@@ -57,45 +57,45 @@ pub const CDB_BYTES: usize = 32;
 pub struct Extent {
     /// First logical block.
     pub lba: u64,
-    /// How many.
+    /// Number of logical blocks; 0 is possible.
     pub blocks: u32,
 }
 
-/// A page of the mode parameters.
+/// What a MODE SENSE asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeSense {
-    /// MODE SENSE (10), whose header is longer.
+    /// MODE SENSE (10), whose header is longer than that of MODE SENSE (6).
     pub ten: bool,
-    /// LLBAA: the block descriptor may be the long one.
+    /// LLBAA: whether the block descriptor may be the long one.
     pub long_lba: bool,
-    /// DBD: no block descriptor.
+    /// DBD: whether the block descriptor must be left out.
     pub no_descriptor: bool,
-    /// PAGE CONTROL.
+    /// PAGE CONTROL: current, changeable, default or saved values.
     pub control: u8,
-    /// PAGE CODE.
+    /// PAGE CODE: the page, or 3Fh for all.
     pub page: u8,
-    /// SUBPAGE CODE.
+    /// SUBPAGE CODE: the subpage, or FFh for all.
     pub subpage: u8,
 }
 
-/// Which operation codes are asked for.
+/// Which operation codes are to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcodes {
-    /// All.
+    /// All operation codes with their service actions.
     All,
-    /// One, with a service action where it must (`Some`) or must not (`None`)
-    /// have one.
+    /// One operation code. Its `service` must be `Some` if it has service
+    /// actions, and `None` if it has none.
     One {
-        /// Operation code.
+        /// The operation code that is asked for.
         opcode: u8,
-        /// Service action.
+        /// The service action that is asked for.
         service: Option<u16>,
-        /// A service action is ignored by commands that have none.
+        /// Whether a service action is ignored if the operation code has none.
         lenient: bool,
     },
 }
 
-/// A command that we know.
+/// A command that the target knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the standard's names")]
 pub enum Command {
@@ -105,7 +105,7 @@ pub enum Command {
         allocation: u32,
     },
     Inquiry {
-        /// The page, where vital product data are asked for.
+        /// The page, if vital product data are asked for.
         page: Option<u8>,
         allocation: u32,
     },
@@ -118,32 +118,32 @@ pub enum Command {
         allocation: u32,
     },
     ReportLuns {
-        /// SELECT REPORT.
+        /// SELECT REPORT: which logical units to list.
         select: u8,
         allocation: u32,
     },
     Read(Extent),
     Write {
         extent: Extent,
-        /// FUA: on the medium before it is answered.
+        /// FUA: the data must be on the medium before the answer.
         force: bool,
     },
     Verify(Extent),
     SynchronizeCache(Extent),
     Unmap {
-        /// PARAMETER LIST LENGTH.
+        /// PARAMETER LIST LENGTH: bytes of the parameter list.
         parameters: u16,
     },
     WriteSame {
         extent: Extent,
-        /// UNMAP: the blocks may be deallocated.
+        /// UNMAP: whether the blocks may be deallocated.
         unmap: bool,
-        /// NDOB: zeroes, and no data to say so.
+        /// NDOB: write zeros, without a block of data.
         no_data: bool,
     },
     ReportOpcodes {
         which: Opcodes,
-        /// RCTD: with command timeouts descriptors.
+        /// RCTD: whether to add the command timeouts descriptors.
         timeouts: bool,
         allocation: u32,
     },
@@ -151,7 +151,7 @@ pub enum Command {
         allocation: u32,
     },
     ReportTargetPortGroups {
-        /// PARAMETER DATA FORMAT 001b.
+        /// PARAMETER DATA FORMAT 001b: whether to use the extended header.
         extended: bool,
         allocation: u32,
     },
@@ -162,7 +162,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The blocks that it is about.
+    /// The blocks that the command is about, if it is about blocks.
     pub fn extent(&self) -> Option<Extent> {
         match *self {
             Command::Read(extent)
@@ -174,7 +174,8 @@ impl Command {
         }
     }
 
-    /// Bytes that it wants from the initiator, with blocks of that many bytes.
+    /// Bytes of data that the command takes from the initiator; `block` is the
+    /// block size in bytes.
     pub fn data_out(&self, block: u32) -> u64 {
         match *self {
             Command::Write { extent, .. } => u64::from(extent.blocks) * u64::from(block),
@@ -184,8 +185,9 @@ impl Command {
         }
     }
 
-    /// Bytes that it must have room for at the initiator, with blocks of that
-    /// many bytes. Parameter data need as much as there are, and no more.
+    /// Bytes that the initiator must have room for; `block` is the block size
+    /// in bytes. 0 for parameter data, whose length is known only after the
+    /// command was executed.
     pub fn data_in(&self, block: u32) -> u64 {
         match *self {
             Command::Read(extent) => u64::from(extent.blocks) * u64::from(block),
@@ -193,11 +195,12 @@ impl Command {
         }
     }
 
-    /// Reads a CDB.
+    /// Parses a CDB.
     ///
     /// # Errors
-    /// The sense data of an ILLEGAL REQUEST: an operation code or service
-    /// action that we do not have, or a field with a value that we refuse.
+    ///
+    /// The sense data of an ILLEGAL REQUEST: the target does not have the
+    /// operation code or service action, or refuses the value of a field.
     pub fn parse(cdb: &[u8; CDB_BYTES]) -> Result<Self, Sense> {
         use opcode::*;
         let u16_at = |at: usize| u16::from_be_bytes([cdb[at], cdb[at + 1]]);
@@ -224,7 +227,8 @@ impl Command {
             lba: u64_at(2),
             blocks: u32_at(10),
         };
-        // RDPROTECT, WRPROTECT, VRPROTECT: we have no protection information.
+        // RDPROTECT, WRPROTECT, VRPROTECT: the target has no protection
+        // information.
         let unprotected = || match cdb[1] >> 5 {
             0 => Ok(()),
             _ => Err(Sense::INVALID_FIELD_IN_CDB),
@@ -232,12 +236,12 @@ impl Command {
         let force = cdb[1] & 8 != 0;
         let verify = |extent| match cdb[1] & 6 {
             0 => Ok(Command::Verify(extent)),
-            // BYTCHK: to compare with data that would have to be sent.
+            // BYTCHK: a comparison would need data from the initiator.
             _ => Err(Sense::INVALID_FIELD_IN_CDB),
         };
 
         let length = length(cdb[0]).ok_or(Sense::INVALID_OPCODE)?;
-        // NACA: we do not have the auto contingent allegiance.
+        // NACA: the target has no auto contingent allegiance.
         if cdb[length - 1] & 4 != 0 {
             return Err(Sense::INVALID_FIELD_IN_CDB);
         }
@@ -355,7 +359,8 @@ impl Command {
     }
 }
 
-/// Bytes of a CDB with that operation code; `None` if we do not have it.
+/// Bytes of a CDB with that operation code; `None` if the target does not have
+/// it.
 pub fn length(opcode: u8) -> Option<usize> {
     use opcode::*;
     Some(match opcode {

@@ -1,4 +1,4 @@
-//! Carries a command out.
+//! Executes a command.
 
 use super::cdb::{Command, Extent, service};
 use super::transfer::{self, Search, Stop, Storage, StorageError};
@@ -8,34 +8,34 @@ use halfway_scsi::report::Failed;
 use halfway_scsi::sense::Sense;
 use halfway_scsi::{Reply, Report, Reports, Status};
 
-/// What the owner of a target may change while it serves.
+/// What the owner of a target may change while the target serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What each errno is reported as.
+    /// How each errno of the storage is reported.
     pub reports: Reports,
     /// How the first bad block is found.
     pub search: Search,
-    /// The HBA is lost as it reports a failure: that is the last that is heard of
-    /// it ([`Presence::Gone`](crate::Presence::Gone)).
+    /// Whether the HBA is lost once it has reported a failure: that is its last
+    /// answer ([`Presence::Gone`](crate::Presence::Gone)).
     pub then_gone: bool,
 }
 
-/// What a command is answered with.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// Status, response, or nothing.
+    /// Status, response, or no answer.
     pub reply: Reply,
-    /// Data for the initiator.
+    /// Data for the initiator, from the start of its buffer.
     pub data: Vec<u8>,
-    /// Bytes of the transfer that were moved; the residual is the rest of the
+    /// Bytes of the transfer that were done. The residual is the rest of the
     /// buffer.
     pub transferred: u64,
-    /// What to say for a residual instead, in bytes, of a buffer that is as
-    /// long as the transfer.
+    /// A false residual in bytes to report instead, if the buffer is as long as
+    /// the transfer.
     pub residual: Option<u32>,
-    /// Blocks moved, where the command moves blocks.
+    /// Number of blocks that were transferred, if the command transfers blocks.
     pub good: u32,
-    /// The errno of the storage, where it failed.
+    /// The errno of the storage; `None` if it did not fail.
     pub errno: Option<u32>,
 }
 
@@ -51,17 +51,17 @@ impl Completion {
         }
     }
 
-    /// Status GOOD.
+    /// Status GOOD, with no data.
     pub fn good() -> Self {
         Completion::of(Reply::Status(Status::Good, None))
     }
 
-    /// CHECK CONDITION.
+    /// Status CHECK CONDITION with these sense data.
     pub fn check(sense: Sense) -> Self {
         Completion::of(Reply::Status(Status::CheckCondition, Some(sense)))
     }
 
-    /// GOOD with parameter data, cut to the allocation length.
+    /// Status GOOD with parameter data, cut to the allocation length.
     pub fn parameters(mut data: Vec<u8>, allocation: u32) -> Self {
         data.truncate(allocation as usize);
         Completion {
@@ -72,11 +72,13 @@ impl Completion {
     }
 }
 
-/// Whether a command's blocks are there, and few enough for a transfer. To be
-/// asked before its data are fetched: what is refused here may be of any length.
+/// Checks that a command's blocks exist, and are few enough for one transfer.
+/// This must come before its data are fetched: what is refused here may be of
+/// any length.
 ///
 /// # Errors
-/// The sense data to refuse it with.
+///
+/// The sense data to refuse the command with.
 pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
     match command.extent() {
         Some(extent) => check(unit, command, extent),
@@ -84,8 +86,8 @@ pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
     }
 }
 
-/// Carries out a command that was [admitted](admit). `out` is what it takes
-/// from the initiator: [`Command::data_out`] bytes.
+/// Executes a command that was [admitted](admit). `out` is the data from the
+/// initiator: [`Command::data_out`] bytes.
 pub fn execute(
     unit: &Unit,
     storage: &mut impl Storage,
@@ -175,7 +177,7 @@ pub fn execute(
 fn check(unit: &Unit, command: &Command, extent: Extent) -> Result<(), Sense> {
     let beyond = extent.lba > unit.blocks
         || u64::from(extent.blocks) > unit.blocks - extent.lba
-        // Also of a command for no blocks the first must be there.
+        // The first block must exist even if the command is for no blocks.
         || (extent.lba == unit.blocks && extent.blocks == 0);
     let unlimited = matches!(command, Command::SynchronizeCache(_));
     let no_blocks = matches!(command, Command::WriteSame { .. }) && extent.blocks == 0;
@@ -201,7 +203,8 @@ fn capacity_16(unit: &Unit) -> Vec<u8> {
     out
 }
 
-/// REPORT LUNS: 0 all but the well-known, 1 the well-known, 2 all.
+/// REPORT LUNS: 0 lists all units but the well-known ones, 1 the well-known
+/// ones, 2 all.
 fn luns(select: u8) -> Result<Vec<u8>, Sense> {
     match select {
         0 | 2 => Ok(vec![0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -210,7 +213,7 @@ fn luns(select: u8) -> Result<Vec<u8>, Sense> {
     }
 }
 
-/// PERSISTENT RESERVE IN: nobody has registered, and nobody can.
+/// PERSISTENT RESERVE IN: there are no registrations, and there cannot be any.
 fn reservations(service: u8) -> Vec<u8> {
     match service {
         service::REPORT_CAPABILITIES => vec![0, 8, 0, 0x80, 0, 0, 0, 0],
@@ -218,7 +221,7 @@ fn reservations(service: u8) -> Vec<u8> {
     }
 }
 
-/// What commands that move blocks need.
+/// What commands that transfer blocks need.
 struct Blocks<'a, S> {
     unit: &'a Unit,
     storage: &'a mut S,
@@ -259,7 +262,7 @@ impl<S: Storage> Blocks<'_, S> {
         self.answer(extent, result)
     }
 
-    /// `data` is the block to write, or empty for zeroes.
+    /// WRITE SAME. `data` is the block to write, or empty for zeros.
     fn write_same(&mut self, extent: Extent, unmap: bool, data: &[u8]) -> Completion {
         let block = self.unit.block();
         if data.iter().all(|byte| *byte == 0) {
@@ -268,13 +271,13 @@ impl<S: Storage> Blocks<'_, S> {
             return self.whole(extent, data.len(), done);
         }
         let mut answer = self.write(extent, &data.repeat(extent.blocks as usize), false);
-        // The transfer is the one block, whatever became of it on the medium.
+        // The transfer is the one block, whatever happened on the medium.
         answer.transferred = data.len() as u64;
         answer.residual = None;
         answer
     }
 
-    /// UNMAP parameter list: SBC-3, table 90.
+    /// UNMAP with its parameter list (SBC-3, table 90).
     fn unmap(&mut self, list: &[u8]) -> Completion {
         if list.is_empty() {
             return Completion::good();
@@ -317,7 +320,7 @@ impl<S: Storage> Blocks<'_, S> {
         }
     }
 
-    /// The answer of a command that the storage does as a whole or not at all.
+    /// The result of a command that the storage does as a whole or not at all.
     fn whole(&self, extent: Extent, transfer: usize, done: Result<(), StorageError>) -> Completion {
         let stop = done.map_err(|error| match error {
             StorageError::Refused(errno) => Stop::Whole { errno },

@@ -12,13 +12,13 @@ const REVISION: &[u8; 4] = b"0001";
 /// SAM-5, SPC-4 and SBC-3, no version claimed.
 const VERSIONS: [u16; 3] = [0x00a0, 0x0460, 0x04c0];
 
-/// Supported pages.
+/// The vital product data pages that the unit has.
 pub const PAGES: [u8; 6] = [0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2];
 
-/// Blocks that one UNMAP may release: they fit NBD's 32 bits of bytes with
-/// either block size.
+/// Most blocks of one UNMAP: with either block size their bytes fit NBD's 32
+/// bits.
 pub const MAX_UNMAP_BLOCKS: u32 = 1 << 19;
-/// Ranges that one UNMAP may name.
+/// Most ranges of one UNMAP.
 pub const MAX_UNMAP_RANGES: u32 = 64;
 
 /// Standard INQUIRY data.
@@ -39,7 +39,7 @@ pub fn standard(unit: &Unit) -> Vec<u8> {
     out
 }
 
-/// Standard INQUIRY data of a logical unit that there is not.
+/// Standard INQUIRY data of a logical unit that does not exist.
 pub fn absent() -> Vec<u8> {
     let mut out = vec![0; 36];
     out[0] = 0x7f; // no unit there, and none can be
@@ -52,7 +52,8 @@ pub fn absent() -> Vec<u8> {
 /// A page of vital product data.
 ///
 /// # Errors
-/// There is no such page.
+///
+/// INVALID FIELD IN CDB if the unit has no such page.
 pub fn vital(unit: &Unit, page: u8) -> Result<Vec<u8>, Sense> {
     let body = match page {
         0x00 => PAGES.to_vec(),
@@ -65,7 +66,8 @@ pub fn vital(unit: &Unit, page: u8) -> Result<Vec<u8>, Sense> {
             body
         }
         0xb2 => {
-            // LBPU and LBPWS; zeroes are read after (LBPRZ); thin.
+            // LBPU and LBPWS; blocks read as zeros afterwards (LBPRZ); thin
+            // provisioning.
             vec![0, 1 << 7 | 1 << 6 | 1 << 2, 2, 0]
         }
         _ => return Err(Sense::INVALID_FIELD_IN_CDB),
@@ -76,21 +78,22 @@ pub fn vital(unit: &Unit, page: u8) -> Result<Vec<u8>, Sense> {
     Ok(out)
 }
 
-/// Device identification: whose the unit is, its name, and the port.
+/// Device identification page: the unit's world-wide name, its vendor's name
+/// for it, and the port.
 fn identification(unit: &Unit) -> Vec<u8> {
     let mut out = Vec::new();
     let mut add = |codes: u8, kind: u8, body: &[u8]| {
         out.extend([codes, kind, 0, body.len() as u8]);
         out.extend(body);
     };
-    // NAA, locally assigned: 0x3 and 60 bits.
+    // NAA, locally assigned: the digit 3 and 60 bits.
     let naa = 3 << 60 | fingerprint(&unit.identity.name) >> 4;
     add(1, 3, &naa.to_be_bytes());
-    // T10 vendor identification. Its length has one byte.
+    // T10 vendor identification. Its length is a byte.
     let name = unit.identity.name.as_bytes();
     let name = &name[..name.len().min(64)];
     add(2, 1, &[&VENDOR[..], name].concat());
-    // Of the port: its relative identifier, its group.
+    // The designators of the port: its relative identifier and its group.
     add(1, 1 << 4 | 4, &ports::number(unit.identity.port));
     add(1, 1 << 4 | 5, &ports::number(ports::GROUP));
     out
@@ -103,7 +106,7 @@ fn fingerprint(name: &str) -> u64 {
     })
 }
 
-/// Block limits.
+/// The block limits page.
 fn limits(unit: &Unit) -> Vec<u8> {
     let mut page = [0; 64];
     page[4] = 1; // WSNZ: WRITE SAME of no blocks is refused

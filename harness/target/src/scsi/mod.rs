@@ -1,10 +1,11 @@
 //! The logical unit: commands in, answers out. No sockets, no guest memory.
 //!
-//! * [`cdb`]: bytes to a typed [`cdb::Command`].
-//! * [`unit`]: what the logical unit is: names, ports, block size.
-//! * [`execute`]: carries a command out.
-//! * [`transfer`]: finds the first bad block of one that fails.
-//! * [`inquiry`], [`mode`], [`supported`], [`ports`]: what it says of itself.
+//! - [`cdb`]: from bytes to a typed [`cdb::Command`].
+//! - [`unit`]: what the logical unit is: names, ports, block size.
+//! - [`execute`]: executes a command.
+//! - [`transfer`]: finds the first bad block of a command that fails.
+//! - [`inquiry`], [`mode`], [`supported`], [`ports`]: what the unit says of
+//!   itself.
 
 pub mod cdb;
 pub mod execute;

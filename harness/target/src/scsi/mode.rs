@@ -8,14 +8,15 @@ const CACHING: u8 = 0x08;
 const CONTROL: u8 = 0x0a;
 const ALL: u8 = 0x3f;
 
-/// PAGE CONTROL: which values of the parameters.
+/// Values of PAGE CONTROL: which values of the parameters are asked for.
 const CHANGEABLE: u8 = 1;
 const SAVED: u8 = 3;
 
 /// The mode parameters that were asked for.
 ///
 /// # Errors
-/// There is no such page, or saved values are asked for.
+///
+/// Sense data if the unit has no such page, or if saved values are asked for.
 pub fn sense(unit: &Unit, what: &ModeSense) -> Result<Vec<u8>, Sense> {
     if what.control == SAVED {
         return Err(Sense::NO_SAVED_PARAMETERS);
@@ -28,7 +29,7 @@ pub fn sense(unit: &Unit, what: &ModeSense) -> Result<Vec<u8>, Sense> {
     for page in [caching(), control(unit)] {
         if what.page == ALL || what.page == page[0] {
             pages.extend_from_slice(&page[..2]);
-            // Nothing can be changed.
+            // No parameter can be changed.
             pages.extend(page[2..].iter().map(|byte| match what.control {
                 CHANGEABLE => 0,
                 _ => *byte,
@@ -72,7 +73,8 @@ fn block_descriptor(unit: &Unit, long: bool) -> Vec<u8> {
     out
 }
 
-/// WCE: what was written may still be lost until the cache is synchronised.
+/// The caching page. WCE: what was written may be lost until the cache is
+/// synchronised.
 fn caching() -> Vec<u8> {
     let mut page = vec![0; 20];
     page[..3].copy_from_slice(&[CACHING, 18, 1 << 2]);

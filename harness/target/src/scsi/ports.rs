@@ -1,11 +1,11 @@
-//! The ports of a unit, as asymmetric access tells of them (SPC-4 clause 6.33).
+//! The ports of a unit, as asymmetric access reports them (SPC-4 clause 6.33).
 
 use super::unit::Unit;
 
-/// The one target port group that all ports are in.
+/// The only target port group; all ports are in it.
 pub const GROUP: u16 = 1;
 
-/// A port or a group as a designator carries it.
+/// The number of a port or a group in the form of a designator.
 pub fn number(id: u16) -> [u8; 4] {
     u32::from(id).to_be_bytes()
 }
@@ -17,7 +17,7 @@ pub fn groups(unit: &Unit, extended: bool) -> Vec<u8> {
     if extended {
         body.extend([1 << 4, 0, 0, 0]); // format; no implicit transition time
     }
-    // State 0, active/optimized; only that one is supported (AO_SUP).
+    // State 0 is active/optimized. Only that one is supported (AO_SUP).
     body.extend([0, 1]);
     body.extend(GROUP.to_be_bytes());
     body.extend([0, 0, 0, ports as u8]);

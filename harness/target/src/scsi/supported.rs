@@ -4,8 +4,8 @@
 use super::cdb::{self, Opcodes, opcode, service};
 use halfway_scsi::sense::Sense;
 
-/// A command that we have: its operation code, its service action, and which
-/// bits of its CDB we look at.
+/// A command that the target has: its operation code, its service action, and
+/// which bits of its CDB it reads.
 struct Supported {
     opcode: u8,
     service: Option<u8>,
@@ -65,14 +65,15 @@ const SUPPORTED: &[Supported] = &[
     plain(opcode::VERIFY_12, b"\xaf\xe6\xff\xff\xff\xff\xff\xff\xff\xff\0\x04"),
 ];
 
-/// A command timeouts descriptor that names none.
+/// A command timeouts descriptor without any timeout.
 const NO_TIMEOUTS: [u8; 12] = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Parameter data of REPORT SUPPORTED OPERATION CODES.
 ///
 /// # Errors
-/// A service action was given where there is none, or left out where it is
-/// needed.
+///
+/// Sense data if a service action was given and there is none, or if it was
+/// left out and there are some.
 pub fn opcodes(which: Opcodes, timeouts: bool) -> Result<Vec<u8>, Sense> {
     match which {
         Opcodes::All => Ok(all(timeouts)),
@@ -138,8 +139,8 @@ mod tests {
     use super::*;
     use crate::scsi::cdb::{CDB_BYTES, Command};
 
-    /// The parser is asked about every operation code with every service
-    /// action, and the table must agree.
+    /// The parser is tried with every operation code and every service action,
+    /// and the table must agree with it.
     #[test]
     fn what_is_supported_is_what_is_parsed() {
         for opcode in 0..=u8::MAX {

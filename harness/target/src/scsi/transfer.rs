@@ -1,32 +1,32 @@
-//! Moving blocks, and finding the first that cannot be moved.
+//! Transfers blocks, and finds the first that cannot be transferred.
 
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// Why the storage behind the unit did not do something.
+/// Why the storage behind the unit did not carry something out.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// It refused, with an errno.
+    /// The storage refused it, with this errno.
     #[error("the storage answered errno {0}")]
     Refused(u32),
-    /// It is out of reach: nothing is known of the command.
+    /// The storage is out of reach; nothing is known of the request.
     #[error("the storage is out of reach: {0}")]
     Lost(#[from] io::Error),
 }
 
 /// The bytes behind a logical unit.
 pub trait Storage {
-    /// Its size in bytes.
+    /// Size of the storage in bytes.
     fn size(&self) -> u64;
-    /// Reads from `offset`.
+    /// Fills `data` from byte `offset` on.
     fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), StorageError>;
-    /// Writes to `offset`; `force`: onto stable storage.
+    /// Writes at byte `offset`; with `force`, onto stable storage.
     fn write(&mut self, offset: u64, data: &[u8], force: bool) -> Result<(), StorageError>;
-    /// Writes zeroes; `deallocate`: the space may be given back.
+    /// Writes zeros; with `deallocate`, the space may be released.
     fn zero(&mut self, offset: u64, bytes: u32, deallocate: bool) -> Result<(), StorageError>;
-    /// Gives space back.
+    /// Releases the space of this range, if the storage can.
     fn trim(&mut self, offset: u64, bytes: u32) -> Result<(), StorageError>;
-    /// Brings all that was written onto stable storage.
+    /// Brings everything that was written onto stable storage.
     fn flush(&mut self) -> Result<(), StorageError>;
 }
 
@@ -34,40 +34,41 @@ pub trait Storage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Search {
-    /// By halves: exact where a bad block stays bad, and fast.
+    /// By halves: fast, and exact if a bad block stays bad.
     #[default]
     Bisect,
-    /// Block by block: exact also where a rule wears off, since each block is
+    /// Block by block: exact even if a rule wears off, since each block is
     /// touched once.
     Stepwise,
 }
 
-/// A transfer that did not go through.
+/// A transfer that was not completed.
 #[derive(Debug)]
 pub enum Stop {
-    /// Block `good` failed; all before it were moved, nothing behind it was
-    /// touched.
+    /// Block `good` failed. All blocks before it were transferred, and nothing
+    /// behind it was touched.
     Bad {
-        /// Good blocks.
+        /// Number of good blocks, which is the index of the bad one.
         good: u32,
-        /// What the storage said.
+        /// The errno of the storage for that block.
         errno: u32,
     },
-    /// The whole was refused, nothing was moved, and it was not asked where.
+    /// The whole transfer was refused, nothing was transferred, and the place
+    /// does not matter.
     Whole {
-        /// What the storage said.
+        /// The errno of the storage.
         errno: u32,
     },
     /// The storage is out of reach.
     Lost(io::Error),
 }
 
-/// Moves `blocks` blocks with `step`, which is given a first block and a count
-/// and does all of them or none. `locate` says of an errno whether the first
-/// bad block matters.
+/// Transfers `blocks` blocks with `step`, which gets a first block and a count,
+/// and does all of them or none. `locate` says for an errno whether the first
+/// bad block must be found.
 ///
 /// blkdebug refuses a request before it forwards any of it, so a `step` that
-/// fails has moved nothing.
+/// fails has transferred nothing.
 pub fn run(
     blocks: u32,
     search: Search,
@@ -97,7 +98,7 @@ pub fn run(
                 if good == 0 && !locate(errno) {
                     return Err(Stop::Whole { errno });
                 }
-                // The blocks before `good` are moved; [good, bad) fails.
+                // The blocks before `good` are transferred; [good, bad) fails.
                 let mut bad = blocks;
                 while bad - good > 1 {
                     let middle = good + (bad - good) / 2;
@@ -106,7 +107,8 @@ pub fn run(
                         Some(_) => bad = middle,
                     }
                 }
-                // Alone it shows its own errno, or that its rule wore off.
+                // Alone, the block shows its own errno, or that its rule has
+                // worn off.
                 match attempt(good, 1)? {
                     Some(errno) => return Err(Stop::Bad { good, errno }),
                     None => good += 1,
@@ -122,7 +124,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Blocks moved, in order, with what fails: block and times (`None`: always).
+    /// The blocks transferred, in order. `bad` are blocks that fail, and how
+    /// often (`None`: always).
     fn moved(
         blocks: u32,
         search: Search,

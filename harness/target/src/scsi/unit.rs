@@ -3,19 +3,19 @@
 use halfway_scsi::sense::Format;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a logical block.
+/// Size of a logical block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u32)]
 pub enum BlockSize {
-    /// 512 bytes.
+    /// 512 bytes, as most disks have.
     #[default]
     B512 = 512,
-    /// 4096 bytes.
+    /// 4096 bytes, as 4Kn disks have.
     B4096 = 4096,
 }
 
 impl BlockSize {
-    /// In bytes.
+    /// The size in bytes.
     pub fn bytes(self) -> u32 {
         self as u32
     }
@@ -24,17 +24,18 @@ impl BlockSize {
 /// What a logical unit says of itself on one of its ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// UNIT SERIAL NUMBER (VPD page 80h), such as `leg0`: ASCII. The guest's
+    /// UNIT SERIAL NUMBER (VPD page 80h), such as `leg0`, in ASCII. The guest's
     /// agent finds the disk by it.
     pub serial: String,
-    /// What its world-wide name (VPD page 83h) is made of. Units of the same
-    /// name are one unit on several paths, to multipath-tools and to everybody.
+    /// The name that the world-wide name (VPD page 83h) is computed from. Units
+    /// of the same name are one unit on several paths, for multipath-tools and
+    /// everyone else.
     pub name: String,
-    /// Logical block length.
+    /// Size of a logical block.
     pub block: BlockSize,
-    /// Relative identifier of the port that this is, from 1.
+    /// Relative identifier of this port, from 1.
     pub port: u16,
-    /// How many ports the unit has.
+    /// Number of ports that the unit has.
     pub ports: u16,
 }
 
@@ -55,14 +56,14 @@ impl Identity {
 /// A logical unit as its commands see it.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    /// Who it is.
+    /// The unit's names, port and block size.
     pub identity: Identity,
-    /// How many logical blocks it has, at least one.
+    /// Number of logical blocks, at least one.
     pub blocks: u64,
 }
 
-/// The longest transfer of one command, in bytes: what NBD servers take at
-/// most unless they say otherwise (doc/proto.md, "Block size constraints").
+/// Longest transfer of one command in bytes: the most that NBD servers take
+/// unless they say otherwise (doc/proto.md, "Block size constraints").
 pub const MAX_TRANSFER: u32 = 32 << 20;
 
 impl Unit {
@@ -71,13 +72,13 @@ impl Unit {
         self.identity.block.bytes()
     }
 
-    /// Blocks that one command may transfer.
+    /// Most blocks that one command may transfer.
     pub fn max_blocks(&self) -> u32 {
         MAX_TRANSFER / self.block()
     }
 
-    /// D_SENSE: how sense data come. The fixed format has no room for blocks
-    /// beyond 32 bits, so larger units use descriptors.
+    /// D_SENSE: the format of sense data. The fixed format has no room for
+    /// block numbers beyond 32 bits, so larger units use descriptors.
     pub fn sense_format(&self) -> Format {
         match self.blocks > 1 << 32 {
             true => Format::Descriptor,

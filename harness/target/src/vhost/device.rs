@@ -1,4 +1,4 @@
-//! The rings of an HBA.
+//! The rings of an HBA, and the requests in them.
 
 use super::Memory;
 use super::request::{self, Control, Verdict};
@@ -23,13 +23,14 @@ use vmm_sys_util::event::{
     EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier,
 };
 
-/// Queues before those of commands: control and events.
+/// Number of queues before those of commands: control and events.
 const FIRST_REQUEST_QUEUE: u16 = 2;
-/// Queues that a guest may use: one for each of its processors, at most.
+/// Most queues that a guest may use: those two, and up to eight of commands,
+/// one for each processor.
 const QUEUES: u16 = FIRST_REQUEST_QUEUE + 8;
-/// Event number of [`Device::wake`]; the numbers up to `QUEUES` are taken.
+/// Event number of [`Device::wake`]; the numbers below it belong to the queues.
 pub const WAKE: u16 = QUEUES + 1;
-/// Entries of a ring, at most.
+/// Most entries of a ring.
 const RING: usize = 1024;
 
 type Chain = DescriptorChain<GuestMemoryLoadGuard<Memory>>;
@@ -37,33 +38,33 @@ type Chain = DescriptorChain<GuestMemoryLoadGuard<Memory>>;
 /// Whether an HBA answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Presence {
-    /// It does.
+    /// It answers its requests.
     #[default]
     Here,
-    /// It takes no request from its rings; they wait there until it is back.
+    /// It takes no request from its rings. They wait there until it is back.
     Silent,
     /// It answers everything with BAD TARGET.
     Gone,
 }
 
-/// What the owner changes while the device serves.
+/// What the owner may change while the device serves.
 #[derive(Clone, Debug, Default)]
 pub struct Setting {
-    /// Of failures.
+    /// How failures are found and reported.
     pub policy: Policy,
-    /// Of the HBA itself.
+    /// Whether the HBA answers.
     pub presence: Presence,
 }
 
 /// The device behind a vhost-user socket.
 ///
-/// Locks: `inner` is held while requests are carried out, their storage I/O
-/// included; a ring's own lock only for a moment within. Whoever stops a ring
-/// waits for `inner`, so that no request of it is half done afterwards.
+/// Locks: `inner` is held while requests are executed, including their storage
+/// I/O; a ring's own lock is held only for moments within that. Whoever stops a
+/// ring waits for `inner`, so no request of it is half done afterwards.
 pub struct Device<S> {
     inner: Mutex<Inner<S>>,
     setting: Mutex<Setting>,
-    /// Requests in `inner.held`, without its lock.
+    /// Number of requests in `inner.held`, readable without its lock.
     unanswered: AtomicUsize,
     wake: (EventConsumer, EventNotifier),
 }
@@ -74,7 +75,7 @@ struct Inner<S> {
     held: Vec<Held>,
 }
 
-/// A request that is not answered.
+/// A request that is kept without an answer.
 struct Held {
     tag: u64,
     queue: usize,
@@ -83,7 +84,7 @@ struct Held {
 }
 
 impl<S: Storage> Device<S> {
-    /// A device that serves.
+    /// A device that serves requests with `worker`.
     pub fn new(worker: Worker<S>) -> io::Result<Self> {
         let flags = EventFlag::NONBLOCK | EventFlag::CLOEXEC;
         Ok(Device {
@@ -98,29 +99,30 @@ impl<S: Storage> Device<S> {
         })
     }
 
-    /// Becomes readable when the setting has changed.
+    /// An event that becomes readable when the setting has changed.
     pub fn wake(&self) -> &EventConsumer {
         &self.wake.0
     }
 
-    /// Changes the setting: it holds for every command that begins after this.
+    /// Changes the setting. The change applies to every command that begins
+    /// afterwards.
     pub fn set(&self, change: impl FnOnce(&mut Setting)) {
         change(&mut locked(&self.setting));
-        // The counter of an eventfd cannot overflow by ones.
+        // Adding 1 to an eventfd's counter cannot overflow it.
         let _ = self.wake.1.notify();
     }
 
-    /// How many requests wait for an answer that does not come. Never waits.
+    /// How many requests are kept without an answer. This never blocks.
     pub fn unanswered(&self) -> usize {
         self.unanswered.load(Ordering::SeqCst)
     }
 
-    /// The setting.
+    /// The setting that applies now.
     pub fn setting(&self) -> Setting {
         locked(&self.setting).clone()
     }
 
-    /// The frontend is gone, its memory and requests with it.
+    /// The frontend is gone, and with it its memory and its requests.
     pub fn disconnected(&self) {
         let mut inner = locked(&self.inner);
         inner.held.clear();
@@ -128,22 +130,23 @@ impl<S: Storage> Device<S> {
         inner.memory = None;
     }
 
-    /// Serves a ring until it is empty, stopped, or the HBA falls silent.
+    /// Serves a ring until it is empty or stopped, or the HBA falls silent.
     fn serve(&self, inner: &mut Inner<S>, queue: u16, vring: &Ring) {
         let Some(memory) = inner.memory.clone() else {
             return;
         };
-        // The guest kicks for every request: a ring that asks it not to while it
-        // is being emptied must look again after it has asked for kicks, and
-        // costs the guest a request where it looks wrongly.
+        // Kicks stay enabled, so the guest kicks for every request. Suppressing
+        // them while a ring is emptied would mean to look at the ring again
+        // after enabling them, and a look at the wrong moment would lose a
+        // request.
         while let Some(chain) = self.next(vring, &memory) {
             self.carry_out(inner, &memory, queue, vring, chain);
         }
     }
 
-    /// The next request, if the ring runs and has one, and the HBA answers. What
-    /// a stopped ring's memory is used for now, nobody knows; one that stops
-    /// while we are here waits for us before its memory is.
+    /// The next request, if the ring runs and has one, and the HBA answers. A
+    /// stopped ring's memory may be used for anything by now; a ring that is
+    /// being stopped waits for this function before its memory is reused.
     fn next(&self, vring: &Ring, memory: &GuestMemoryAtomic<Memory>) -> Option<Chain> {
         if self.setting().presence == Presence::Silent || !runs(vring) {
             return None;
@@ -197,12 +200,12 @@ fn runs(vring: &Ring) -> bool {
 }
 
 fn put_back(vring: &Ring, head: u16, bytes: u32) {
-    // Both fail only where the guest has taken the ring away.
+    // Both fail only if the guest has taken the ring away.
     let _ = vring.add_used(head, bytes);
     let _ = vring.signal_used_queue();
 }
 
-/// Carries out a control request: bytes written.
+/// Executes a control request and returns the number of bytes written.
 fn control<S>(inner: &mut Inner<S>, memory: &Memory, chain: Chain) -> u32 {
     let Some((control, writer)) = Control::parse(memory, chain) else {
         return 0;
@@ -230,7 +233,7 @@ fn control<S>(inner: &mut Inner<S>, memory: &Memory, chain: Chain) -> u32 {
     control.answer(writer, verdict)
 }
 
-/// Gives requests back that were kept.
+/// Gives back requests that were kept.
 fn release<S>(inner: &mut Inner<S>, with: Response, which: impl Fn(&Held) -> bool) {
     for held in inner.held.extract_if(.., |held| which(held)) {
         let head = held.chain.head_index();
@@ -251,9 +254,9 @@ impl<S: Storage + Send> VhostUserBackend for Device<S> {
         RING
     }
 
-    /// QEMU offers `VIRTIO_SCSI_F_CHANGE` to the guest without asking us, and
-    /// would be refused if we did not have it. Without protocol features it
-    /// believes that we can take no memory.
+    /// QEMU offers `VIRTIO_SCSI_F_CHANGE` to the guest without asking the
+    /// device, and refuses a device without it. Without protocol features QEMU
+    /// assumes that the device can take no memory.
     fn features(&self) -> u64 {
         1 << VIRTIO_F_VERSION_1
             | 1 << VIRTIO_RING_F_INDIRECT_DESC
@@ -277,8 +280,8 @@ impl<S: Storage + Send> VhostUserBackend for Device<S> {
         new_event_consumer_and_notifier(EventFlag::NONBLOCK | EventFlag::CLOEXEC).ok()
     }
 
-    /// Waits for the request under way, and gives back what is kept: the ring
-    /// may start again elsewhere, and nobody would know of it there.
+    /// Waits for the request under way, and gives back the kept ones: the ring
+    /// may be started again elsewhere, where nobody knows of them.
     fn stop_vring(&self, queue: u32) -> io::Result<()> {
         let mut inner = locked(&self.inner);
         release(&mut inner, Response::Reset, |held| {
@@ -292,7 +295,8 @@ impl<S: Storage + Send> VhostUserBackend for Device<S> {
         let mut inner = locked(&self.inner);
         let wanted = match event {
             WAKE => {
-                // It may have been read already: waking twice costs nothing.
+                // The event may have been read already; waking twice does no
+                // harm.
                 let _ = self.wake.0.consume();
                 0..QUEUES
             }

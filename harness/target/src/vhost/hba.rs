@@ -39,8 +39,8 @@ struct Shared {
 }
 
 impl Hba {
-    /// Listens on `socket` and serves whoever connects, one after the other.
-    /// `interrupt` is that of the worker's storage.
+    /// Listens on `socket` and serves one connection after the other.
+    /// `interrupt` interrupts the worker's storage.
     pub fn start(
         name: &str,
         socket: &Path,
@@ -68,34 +68,34 @@ impl Hba {
         Ok(hba)
     }
 
-    /// Changes what failures are reported as, and how they are looked for.
+    /// Changes how failures are found and reported.
     pub fn set_policy(&self, policy: Policy) {
         self.shared.device.set(|setting| setting.policy = policy);
     }
 
-    /// Silences the HBA, takes it away, or brings it back.
+    /// Silences the HBA, removes it, or brings it back.
     pub fn set_presence(&self, presence: Presence) {
         self.shared
             .device
             .set(|setting| setting.presence = presence);
     }
 
-    /// What holds now.
+    /// The setting that applies now.
     pub fn setting(&self) -> Setting {
         self.shared.device.setting()
     }
 
     /// Closes QEMU's connection, as if this process had died. The socket stays:
-    /// a QEMU that was told to (`reconnect=`, in versions that can) and a new
-    /// one may connect again.
+    /// a new QEMU may connect, and so may the old one if it was told to
+    /// (`reconnect=`, in versions that have it).
     pub fn disconnect(&self) {
         if let Some(connection) = &*locked(&self.shared.connection) {
             connection.shutdown();
         }
     }
 
-    /// How many requests wait for an answer that does not come. Never waits for the
-    /// one under way.
+    /// How many requests are kept without an answer. This does not wait for the
+    /// request under way.
     pub fn unanswered(&self) -> usize {
         self.shared.device.unanswered()
     }
@@ -105,7 +105,7 @@ impl Hba {
         locked(&self.shared.connection).is_some()
     }
 
-    /// What should not have happened, for people to read.
+    /// Messages for people about what should not have happened.
     pub fn trouble(&self) -> Vec<String> {
         locked(&self.shared.trouble).clone()
     }
@@ -114,13 +114,13 @@ impl Hba {
 impl Drop for Hba {
     fn drop(&mut self) {
         self.shared.ending.store(true, Ordering::SeqCst);
-        // A request that waits for its storage would keep the thread.
+        // A request that waits for its storage would block the thread.
         self.interrupt.interrupt();
-        // The counter of an eventfd cannot overflow by ones.
+        // Adding 1 to an eventfd's counter cannot overflow it.
         let _ = self.shared.end.1.notify();
         self.disconnect();
         if let Some(thread) = self.thread.take() {
-            // It panicked: there is nothing left to end.
+            // If the thread panicked, there is nothing left to end.
             let _ = thread.join();
         }
         // The directory may be gone already.
@@ -138,7 +138,7 @@ impl Shared {
     }
 
     fn serve_one(&self, name: &str, listener: &mut Listener) -> Result<(), String> {
-        // `accept` itself cannot be ended.
+        // `accept` itself cannot be interrupted.
         self.wait_for_connection(listener)
             .map_err(|error| format!("{name}: cannot wait for QEMU: {error}"))?;
         if self.ending.load(Ordering::SeqCst) {
@@ -156,7 +156,8 @@ impl Shared {
         }
         daemon.start(listener).map_err(failed)?;
         *locked(&self.connection) = daemon.shutdown_handle();
-        // It may have been told to end before there was a connection to close.
+        // The HBA may have been told to end before there was a connection to
+        // close.
         if self.ending.load(Ordering::SeqCst) {
             daemon.request_shutdown();
         }

@@ -1,6 +1,6 @@
 //! Requests as they lie in the guest's descriptors (Virtual I/O Device 1.1,
 //! clause 5.6.6; include/uapi/linux/virtio_scsi.h). The guest may lay them out
-//! as it likes, and may lie.
+//! as it likes, and its lengths may be wrong.
 
 use super::Memory;
 use crate::scsi::cdb::CDB_BYTES;
@@ -10,27 +10,27 @@ use std::io::{Read, Write};
 use std::ops::Deref;
 use virtio_queue::{DescriptorChain, Reader, Writer};
 
-/// `struct virtio_scsi_cmd_req` with a CDB of the default size.
+/// Bytes of a `struct virtio_scsi_cmd_req` with a CDB of the default size.
 const HEADER_BYTES: usize = 19 + CDB_BYTES;
-/// `VIRTIO_SCSI_SENSE_DEFAULT_SIZE`.
+/// Bytes of sense data in a response (`VIRTIO_SCSI_SENSE_DEFAULT_SIZE`).
 const SENSE_BYTES: usize = 96;
-/// `struct virtio_scsi_cmd_resp`.
+/// Bytes of a `struct virtio_scsi_cmd_resp`.
 pub const RESPONSE_BYTES: usize = 12 + SENSE_BYTES;
 
-/// Whom a request is for.
+/// The addressee of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// Target 0, logical unit 0: the one that there is.
+    /// Target 0, logical unit 0: the only one that exists.
     Unit,
-    /// Target 0, another logical unit.
+    /// Target 0, another logical unit, which does not exist.
     AbsentUnit,
-    /// Another target.
+    /// Another target, which does not exist.
     Nobody,
 }
 
 impl Address {
-    /// `lun` of a request: 1, the target, and a logical unit in one of the two
-    /// single-level formats.
+    /// Parses the `lun` of a request: 1, the target, and a logical unit in one
+    /// of the two single-level formats.
     pub fn parse(lun: &[u8; 8]) -> Self {
         match lun {
             [1, 0, 0 | 0x40, 0, ..] => Address::Unit,
@@ -40,17 +40,17 @@ impl Address {
     }
 }
 
-/// A command on its way.
+/// A command in the guest's memory, not yet answered.
 pub struct Request<'a> {
-    /// Whom it is for.
+    /// The addressee of the command.
     pub address: Address,
-    /// What the guest calls it.
+    /// The guest's number for the command.
     pub tag: u64,
-    /// The command.
+    /// The command descriptor block.
     pub cdb: [u8; CDB_BYTES],
-    /// Bytes of data that the guest offers.
+    /// Bytes of data that the guest offers to write.
     pub out_len: usize,
-    /// Bytes of data that it has room for.
+    /// Bytes of data that the guest has room for.
     pub in_len: usize,
     out: Reader<'a>,
     response: Writer<'a>,
@@ -58,8 +58,9 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// `None` where it is too broken to answer: memory that there is not, or
-    /// no room for a header or a response.
+    /// Parses a request. `None` if it is too broken to be answered: it points
+    /// to memory that does not exist, or has no room for a header or a
+    /// response.
     pub fn parse<M>(memory: &'a Memory, chain: DescriptorChain<M>) -> Option<Self>
     where
         M: Deref<Target = Memory> + Clone,
@@ -71,7 +72,7 @@ impl<'a> Request<'a> {
         let data_in = response.split_at(RESPONSE_BYTES).ok()?;
         let (lun, rest) = header.split_first_chunk::<8>()?;
         let (tag, rest) = rest.split_first_chunk::<8>()?;
-        // task_attr, prio and crn: all tasks are alike to us.
+        // task_attr, prio and crn are ignored: all tasks are treated alike.
         let cdb = rest[3..].try_into().ok()?;
         Some(Request {
             address: Address::parse(lun),
@@ -85,7 +86,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The first `bytes` of what the guest offers; `None` if it offers less.
+    /// The first `bytes` of the guest's data; `None` if it offers less.
     pub fn data_out(&mut self, bytes: usize) -> Option<Vec<u8>> {
         if bytes > self.out_len {
             return None;
@@ -95,8 +96,9 @@ impl<'a> Request<'a> {
         Some(data)
     }
 
-    /// Writes the answer: bytes written, or `None` if `data` do not fit. The
-    /// data come first, so that a guest that polls finds them.
+    /// Writes the answer. Returns the number of bytes written, or `None` if
+    /// `data` do not fit. The data are written before the response, so that a
+    /// guest that polls the response finds them.
     pub fn answer(
         mut self,
         reply: Reply,
@@ -115,7 +117,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `struct virtio_scsi_cmd_resp`.
+/// The bytes of a `struct virtio_scsi_cmd_resp`.
 fn response(reply: Reply, residual: u32, format: Format) -> [u8; RESPONSE_BYTES] {
     let mut out = [0; RESPONSE_BYTES];
     out[4..8].copy_from_slice(&residual.to_le_bytes());
@@ -132,7 +134,7 @@ fn response(reply: Reply, residual: u32, format: Format) -> [u8; RESPONSE_BYTES]
     out
 }
 
-/// Gives a request that was kept back its answer: bytes written.
+/// Answers a request that was kept. Returns the number of bytes written.
 pub fn give_back<M>(memory: &Memory, chain: DescriptorChain<M>, with: Response) -> u32
 where
     M: Deref<Target = Memory> + Clone,
@@ -143,28 +145,29 @@ where
         .unwrap_or(0)
 }
 
-/// What comes on the control queue.
+/// A request on the control queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Abort the task of that tag.
+    /// Abort the task with this tag.
     AbortTask(u64),
-    /// Abort or clear all tasks.
+    /// Abort or clear all tasks of the unit.
     AbortAll,
     /// Reset the logical unit or the nexus.
     Reset,
-    /// Is the task of that tag there? Is any (`None`)?
+    /// Asks whether the task with this tag is there, or any task (`None`).
     Query(Option<u64>),
-    /// For a target that there is not.
+    /// A request for a target that does not exist.
     BadTarget,
-    /// For a logical unit that there is not.
+    /// A request for a logical unit that does not exist.
     BadUnit,
-    /// A function that we do not have.
+    /// A function that the device does not have.
     Unsupported,
-    /// Asynchronous notifications: we have none.
+    /// A request about asynchronous notifications, of which there are none.
     Notifications,
 }
 
-/// `VIRTIO_SCSI_T_*` and `VIRTIO_SCSI_T_TMF_*`.
+/// `VIRTIO_SCSI_T_*` and `VIRTIO_SCSI_T_TMF_*`: types of control requests and
+/// task management functions.
 mod kind {
     pub const TMF: u32 = 0;
     pub const AN_QUERY: u32 = 1;
@@ -178,7 +181,7 @@ mod kind {
     pub const QUERY_TASK_SET: u32 = 7;
 }
 
-/// What a control request is answered with (`VIRTIO_SCSI_S_*`).
+/// The answer to a control request (`VIRTIO_SCSI_S_*`).
 #[allow(missing_docs, reason = "the standard's names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -191,8 +194,9 @@ pub enum Verdict {
 }
 
 impl Control {
-    /// `struct virtio_scsi_ctrl_tmf_req` or `virtio_scsi_ctrl_an_req`, and
-    /// where its answer goes. `None` where it is too broken to answer.
+    /// Parses a `struct virtio_scsi_ctrl_tmf_req` or `virtio_scsi_ctrl_an_req`,
+    /// and finds the place of its answer. `None` if the request is too broken
+    /// to be answered.
     pub fn parse<M>(memory: &Memory, chain: DescriptorChain<M>) -> Option<(Self, Writer<'_>)>
     where
         M: Deref<Target = Memory> + Clone,
@@ -228,7 +232,7 @@ impl Control {
         Some((control, writer))
     }
 
-    /// Writes the answer: bytes written.
+    /// Writes the answer and returns the number of bytes written.
     pub fn answer(self, mut writer: Writer<'_>, verdict: Verdict) -> u32 {
         let written = match self {
             // `struct virtio_scsi_ctrl_an_resp`: no event, complete.

@@ -9,13 +9,13 @@ use vm_memory::GuestMemoryAtomic;
 
 type Shared = GuestMemoryAtomic<Memory>;
 
-/// A ring that signals at once whoever is named to be signalled.
+/// A ring that signals a new call descriptor as soon as it is set.
 ///
-/// QEMU starts the rings of vhost-user-scsi with a call that nobody listens to,
-/// and names the guest's only afterwards (`vhost_scsi_common_start` in
-/// hw/scsi/vhost-scsi-common.c), without waiting for us to know. A request of
-/// the guest's may be faster than that message: its completion goes to the
-/// first one, and the guest would wait for ever.
+/// QEMU starts the rings of vhost-user-scsi with a call descriptor that nobody
+/// reads, and sets the guest's only afterwards (`vhost_scsi_common_start` in
+/// hw/scsi/vhost-scsi-common.c), without waiting for an acknowledgement. A
+/// request of the guest may arrive before that message. Then its completion is
+/// signalled on the first descriptor, and the guest would wait for ever.
 #[derive(Clone)]
 pub struct Ring(VringRwLock<Shared>);
 
@@ -30,7 +30,7 @@ impl<'a> VringStateMutGuard<'a, Shared> for Ring {
 impl Vring<Shared> for Ring {
     fn set_call(&self, file: Option<File>) {
         self.0.set_call(file);
-        // It fails only where the frontend is gone.
+        // This fails only if the frontend is gone.
         let _ = self.0.signal_used_queue();
     }
 

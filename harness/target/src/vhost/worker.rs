@@ -1,4 +1,4 @@
-//! Carries a guest's requests out, one at a time.
+//! Executes a guest's requests, one at a time.
 
 use super::Memory;
 use super::request::{Address, Request};
@@ -16,27 +16,28 @@ use virtio_queue::DescriptorChain;
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It is answered, with that many bytes.
+    /// It is answered, with that many bytes written.
     Used(u32),
-    /// The same, and the HBA is gone from now on.
+    /// It is answered, with that many bytes written, and the HBA is gone from
+    /// now on.
     Last(u32),
-    /// It is kept back; this is its tag.
+    /// It is kept without an answer; this is its tag.
     Held(u64),
 }
 
-/// The logical unit, its storage, and who is told.
+/// The logical unit, its storage, and the journal of its commands.
 pub struct Worker<S> {
-    /// The unit.
+    /// The logical unit that the requests are for.
     pub unit: Unit,
-    /// Its bytes.
+    /// The bytes behind the unit.
     pub storage: S,
     /// Where commands are recorded.
     pub journal: Journal,
 }
 
 impl<S: Storage> Worker<S> {
-    /// Carries out the request in `chain`; `gone`: as a target that is not
-    /// there any more.
+    /// Executes the request in `chain`. With `gone` it answers as if the target
+    /// did not exist.
     pub fn serve<M>(
         &mut self,
         memory: &Memory,
@@ -52,7 +53,8 @@ impl<S: Storage> Worker<S> {
             return Done::Used(0);
         };
         let answer = match request.address {
-            // A guest looks for hundreds of targets; that tells nothing.
+            // A guest scans hundreds of targets, so these commands are not
+            // recorded.
             Address::Nobody => {
                 let reply = Reply::Response(Response::BadTarget);
                 let used = request.answer(reply, 0, &[], self.unit.sense_format());
@@ -62,7 +64,7 @@ impl<S: Storage> Worker<S> {
             Address::AbsentUnit => absent(&request.cdb),
             Address::Unit => self.carry_out(&mut request, policy),
         };
-        // More parameter data than there is room for.
+        // There are more parameter data than room for them.
         let answer = match answer.data.len() > request.in_len {
             true => refused(Response::Overrun),
             false => answer,
@@ -114,8 +116,8 @@ fn refused(response: Response) -> Completion {
     }
 }
 
-/// What a logical unit that there is not still answers (SPC-4, clause 4.6.4.1
-/// and SAM-5, clause 5.11).
+/// The answer of a logical unit that does not exist (SPC-4, clause 4.6.4.1 and
+/// SAM-5, clause 5.11).
 fn absent(cdb: &[u8; CDB_BYTES]) -> Completion {
     match Command::parse(cdb) {
         Ok(Command::Inquiry {

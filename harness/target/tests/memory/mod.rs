@@ -5,14 +5,15 @@ use std::sync::LazyLock;
 
 pub struct Bytes {
     pub data: Vec<u8>,
-    /// Where the unit begins, so that far blocks need no memory.
+    /// Offset in bytes at which `data` begins, so that blocks far behind need
+    /// no memory.
     pub base: u64,
-    /// Offsets of bytes that fail, and with which errno.
+    /// Bytes that fail, as (offset, errno).
     pub bad: Vec<(u64, u32)>,
 }
 
 impl Bytes {
-    /// Every byte tells where it is.
+    /// A storage in which each byte's value depends on its place.
     pub fn new(bytes: usize) -> Self {
         Bytes {
             data: PATTERN[..bytes].to_vec(),
@@ -35,7 +36,7 @@ impl Bytes {
     }
 }
 
-/// Made once: thousands of tests want it.
+/// Made once, since thousands of tests need it.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| (0..64 * 4096).map(pattern).collect());
 
 pub fn pattern(at: usize) -> u8 {

@@ -1,4 +1,4 @@
-//! What may go wrong with a multipathd that tends the paths.
+//! What may go wrong with a multipathd that maintains the paths.
 
 use super::*;
 use halfway_case::NoPathRetry;
@@ -24,7 +24,7 @@ fn tended(retry: NoPathRetry, faults: Vec<Fault>) -> Case {
     case
 }
 
-/// A path whose HBA is lost when it has done a part.
+/// A path whose HBA is lost after it has done a part.
 fn lost(case: &Case, leg: u8) -> Leg<'_> {
     let report = "short-good+bad-target";
     let mut lost = Leg::new(case, leg);
@@ -35,7 +35,7 @@ fn lost(case: &Case, leg: u8) -> Leg<'_> {
     lost
 }
 
-/// A read that goes well over the other path.
+/// A read that succeeds over the other path.
 fn over_the_other(case: &Case) -> Observation {
     let mut seen = seen(case, vec![lost(case, 0), other(case)]);
     seen.table = Some("1 queue_if_no_path 0 2 1 ...".to_owned());
@@ -43,7 +43,7 @@ fn over_the_other(case: &Case) -> Observation {
     seen
 }
 
-/// A read that fails after so long, since both paths are lost.
+/// A read that fails after `millis`, since both paths are lost.
 fn given_up(case: &Case, millis: u64) -> Observation {
     let mut seen = seen(case, vec![lost(case, 0), lost(case, 1)]);
     seen.table = Some("0 0 2 1 ...".to_owned());
@@ -81,7 +81,7 @@ fn a_path_that_is_not_reinstated_is_noticed() {
     );
 }
 
-/// A path that failed was told of, though it has been reinstated since.
+/// Each path that failed was reported, even if it has been reinstated since.
 #[rstest]
 #[case::told(true, 0, Outcome::Pass)]
 #[case::not_told(true, 1, Outcome::Fail)]
@@ -134,7 +134,7 @@ fn an_io_that_fails_too_early_is_noticed() {
     is(&case, &given_up(&case, 4000), Outcome::Pass, "");
     let early = "before 5 checks";
     is(&case, &given_up(&case, 3900), Outcome::Fail, early);
-    // It is told to fail at once, and waits.
+    // The map is to fail at once, but the I/O waits.
     let case = tended(NoPathRetry::Fail, faults());
     let waits = "a correct kernel completes it";
     is(&case, &given_up(&case, 1500), Outcome::Fail, waits);

@@ -1,4 +1,4 @@
-//! Requests that are held, and I/O that meets a recovery.
+//! Requests that are held, and I/O that races a recovery.
 
 use super::beside;
 use rstest::rstest;
@@ -12,7 +12,7 @@ const SELECTOR: &str = "depends on its selector";
 const ONE_LEG: &str = "a mirror reads from one leg at a time";
 const RECOVERS: &str = "recovers what it has lost";
 
-/// What can be held so that the order of all that ends is ours.
+/// What can be held so that the harness decides the order of all completions.
 #[rstest]
 #[case::log_fails(
     "[stack]; log='disk'; [io]; op='write'; [[fault]]; disk='log'; [[hold]]",
@@ -93,8 +93,8 @@ const SAME: &str = "two holds are of one request to the leg";
 const ALONG: &str = "a request is held, and others fail";
 const ELSEWHERE: &str = "the leg that is to hold the request is not asked";
 
-/// Pieces of one request, of 64 KiB each (`max_sectors_kb`), and requests that a
-/// fault has sent to another leg or path.
+/// Pieces of one request, of 64 KiB each (`max_sectors_kb`), and requests that
+/// a fault has sent to another leg or path.
 #[rstest]
 #[case::last_of_a_piece(
     "[legs]; max_sectors_kb=64; [[hold]]; at=0; [[hold]]; at=127",
@@ -172,7 +172,7 @@ const SEVERAL_FAIL: &str = "several requests are held, and others fail";
 const AT_ONCE: &str = "on the first leg or path";
 const TWO: &str = "[[hold]]; at=0; [[hold]]; at=300";
 
-/// Two requests, or two regions of one, each held.
+/// Two requests, or two regions of one request, each of them held.
 #[rstest]
 #[case::one(
     "[io]; requests=2; [[hold]]",

@@ -1,5 +1,5 @@
-//! What the model refuses, and what is known just beside it: each row takes away
-//! one thing that the refusal is made of.
+//! What the model refuses, and what it knows just beside it: the second case of
+//! each row leaves out the one thing that the first is refused for.
 
 mod held;
 mod multipath;
@@ -11,7 +11,7 @@ mod soak;
 
 use super::{Case, knows, one};
 
-/// The model refuses the first with that reason, and knows the second.
+/// The model refuses the first case with that reason, and knows the second.
 fn beside(refused: &str, known: &str, why: &str) {
     refuses(&one(refused), why);
     let known = one(known);

@@ -1,4 +1,4 @@
-//! Paths.
+//! Multipath cases that the model refuses.
 
 use super::beside;
 use rstest::rstest;
@@ -15,8 +15,9 @@ const WHICH_FLUSHES: &str = "which path of a group is told to flush";
 const JOINED: &str = "a flush fails behind writes in several pieces";
 const MEGASAS: &str = "this controller takes less than the I/O at once";
 
-/// Where it is known which request meets which fault: what `choose_pgpath` takes is
-/// known of groups of one, and one bio of at most 1280 sectors is one request.
+/// Cases in which it is certain which request meets which fault.
+/// `choose_pgpath` is predictable for groups of one path, and one bio of at
+/// most 1280 sectors is one request.
 #[rstest]
 #[case::two_faults(
     "[[fault]]; times=1; [[fault]]; at=9",
@@ -83,8 +84,8 @@ const READ_AHEAD: &str = "depends on the read-ahead";
 const WHICH_PATH: &str = "gets the bad sector of an I/O of several pieces";
 const TARGET: &str = "[legs]; controller='target'; [io]; requests=4; [[fault]]";
 
-/// Of several pieces a disk's own error is known where the device tells how far it
-/// got, and it is the first path's.
+/// With several pieces a disk's own error is known only if the device tells how
+/// far it got, and the error is on the first path.
 #[rstest]
 #[case::not_told(
     "[legs]; controller='nvme'; [io]; requests=4; [[fault]]",

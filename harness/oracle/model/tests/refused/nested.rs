@@ -1,4 +1,4 @@
-//! Mirrors of multipaths.
+//! Mirrors of multipaths that the model refuses.
 
 use super::beside;
 use rstest::rstest;
@@ -100,8 +100,8 @@ fn what_the_two_make_of_it(#[case] refused: &str, #[case] known: &str, #[case] w
     beside(&nested(refused), &nested(known), why);
 }
 
-/// `do_region` counts on a page a segment: of memory that is otherwise it makes
-/// bios of its own.
+/// `do_region` assumes a page for each segment. Memory of another layout makes
+/// it build more bios.
 #[rstest]
 #[case::odd(
     "[io]; op='write'; vector='odd'; [[fault]]",
@@ -165,7 +165,7 @@ fn requests_that_overlap() {
     );
 }
 
-/// What either knows for itself is asked, too.
+/// The models of the mirror and of the multipath are asked as well.
 #[rstest]
 #[case::of_the_paths(
     "[[fault]]; times=1; [[fault]]; at=9",

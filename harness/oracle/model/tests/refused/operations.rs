@@ -9,8 +9,8 @@ const NOT_FLUSHED: &str = "a flush is to fail and nothing is flushed";
 const SENT_NONE: &str = "the stack sends none to its legs";
 const NO_LEG: &str = "an operation that reaches no leg";
 
-/// What a leg is given up for first is not in the case (`write_callback`); a flush
-/// is sent for `fsync` and `O_DSYNC` only; dm-raid1 takes no write-zeroes
+/// Which failure a leg fails for first is not in the case (`write_callback`). A
+/// flush is sent only for `fsync` and `O_DSYNC`. dm-raid1 takes no write-zeroes
 /// (`mirror_ctr`).
 #[rstest]
 #[case::flush_and_write(
@@ -81,7 +81,8 @@ fn only_faults_of_the_io_can_be_made_to_miss(#[case] known: &str) {
     beside(&refused, known, "only faults of the I/O");
 }
 
-/// QEMU answers `EINVAL` with INVALID FIELD where Linux is told (`scsi_sense_from_errno`).
+/// QEMU answers `EINVAL` with INVALID FIELD, which changes what Linux sends
+/// from then on (`scsi_sense_from_errno`).
 #[rstest]
 fn an_error_that_changes_the_disk(
     #[values("virtio-scsi", "pvscsi", "megasas", "mptsas1068")] controller: &str,
@@ -97,8 +98,9 @@ fn an_error_that_changes_the_disk(
 const KEPT: &str = "QEMU does not stop while a request is held";
 const STOPS: &str = "[legs]; on_error='stop'; [[fault]]; times=1";
 
-/// QEMU stops once for requests that fail together (`vm_stop` of a machine that is
-/// stopped does nothing), and a fault that lasts is met whenever it goes on.
+/// QEMU stops once for requests that fail together (`vm_stop` does nothing to a
+/// machine that is stopped), and a fault that lasts is met again whenever the
+/// machine goes on.
 #[rstest]
 #[case::held("[legs]; on_error='stop'; [[fault]]; times=1; [[hold]]", STOPS, KEPT)]
 #[case::set_up(

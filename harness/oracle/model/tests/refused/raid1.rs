@@ -8,9 +8,9 @@ const JOINED: &str = "a flush fails behind writes in several pieces";
 const HOW_OFTEN: &str = "a disk log has the legs flushed as well";
 const FIRST: &str = "depends on which piece fails first";
 
-/// A leg joins the flushes of writes in flight (`blk_kick_flush`); a log on a disk
-/// has the legs flushed (`disk_flush`); and with no leg left `do_failures` holds
-/// what failed before that, and fails the rest.
+/// A leg joins the flushes of writes in flight (`blk_kick_flush`). A log on a
+/// disk flushes the legs (`disk_flush`). When no leg is left, `do_failures` has
+/// held the writes that failed before, and fails the rest.
 #[rstest]
 #[case::two_requests(
     "[io]; op='write'; dsync=true; requests=2; [[fault]]; op='flush'",
@@ -100,8 +100,8 @@ const FIRST_WRITTEN: &str = "the log is asked when a region is first written";
 const NOT_READ: &str = "the log is not read for an I/O";
 const WORKER: &str = "the mirror's worker asks the log too";
 
-/// The log is written for the first write to a region (`dm_rh_inc`, `dm_rh_flush`),
-/// and read when the table is resumed (`disk_resume`).
+/// The log is written at the first write to a region (`dm_rh_inc`,
+/// `dm_rh_flush`), and read when the table is resumed (`disk_resume`).
 #[rstest]
 #[case::twice(
     "log='disk'; [io]; op='write'; [[fault]]; disk='log'; op='write'; [[fault]]; disk='log'; op='flush'",

@@ -1,4 +1,4 @@
-//! Faults that the target of our own reports.
+//! Faults that the project's own SCSI target reports.
 
 use super::beside;
 use rstest::rstest;
@@ -7,7 +7,7 @@ const SEVERAL_WAYS: &str = "reports its faults in several ways";
 const WEARS_OFF: &str = "a fault of the target wears off";
 const GONE: &str = "an HBA that is gone, or a disk that is offline";
 
-/// On legs of the target.
+/// The scenario with legs on the SCSI target.
 fn target(text: &str) -> String {
     match text.strip_prefix("[legs]; ") {
         Some(more) => format!("[legs]; controller='target'; {more}"),
@@ -15,8 +15,9 @@ fn target(text: &str) -> String {
     }
 }
 
-/// How many commands the kernel makes of an I/O decides how many answers it gets:
-/// one, where it is one direct request of what the HBA takes (126 segments).
+/// How many answers an I/O gets depends on how many commands the kernel makes
+/// of it: one, if it is one direct request of what the HBA takes (126
+/// segments).
 #[rstest]
 #[case::two_ways(
     "[[fault]]; [[fault]]; at=9; report='bad-target'",
@@ -92,7 +93,8 @@ fn answers_that_commands_share(#[case] refused: &str, #[case] known: &str, #[cas
     beside(&target(refused), &target(known), why);
 }
 
-/// Nothing is reported, so that nothing is counted by commands.
+/// Other controllers report nothing, so their faults count requests, not
+/// commands.
 #[test]
 fn other_controllers_count_requests() {
     let text = "[io]; requests=2; [[fault]]; times=1";

@@ -1,4 +1,4 @@
-//! Soaks.
+//! Soaks that the model refuses.
 
 use super::beside;
 use rstest::rstest;
@@ -6,8 +6,8 @@ use rstest::rstest;
 const MIRROR: &str = "[legs]; size=65536; [soak]; count=9";
 const PATHS: &str = "[stack]; target='multipath'; [soak]; count=9";
 
-/// A soak forgets which leg missed a write where the mirror does, and loads tables
-/// that a log on a disk knows nothing of.
+/// A soak loads tables anew, and with its table a mirror forgets which leg
+/// missed a write. A log on a disk knows nothing of those tables.
 #[rstest]
 #[case::nested(
     "[stack]; paths=2; [legs]; size=65536; [soak]; count=9",
