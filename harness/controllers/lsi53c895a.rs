@@ -15,7 +15,11 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: // A narrow bus has eight addresses, one of them the adapter's own.
-    Limits::with_room_for(7),
+    Limits {
+        // As measured.
+        segments: 96,
+        ..Limits::with_room_for(7)
+    },
     failure_handling: FailureHandling {
         // A read that fails before any of its data have moved is never ended, and the driver
         // finds out by its timeout: `lsi_command_complete` in hw/scsi/lsi53c895a.c does not
@@ -30,5 +34,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "in 128 KiB; falls silent",
 };

@@ -38,6 +38,11 @@ pub struct Profile {
     /// Whether the guest's driver keeps what it once read, so that it would not notice
     /// that the harness has other content for the next case.
     pub keeps_reads: bool,
+    /// Whether the guest's driver asks its disks to write zeros; of the others the kernel
+    /// writes zeros as it writes anything else (`blkdev_issue_zeroout` in block/blk-lib.c).
+    pub takes_write_zeroes: bool,
+    /// Whether its disks take discards, or why a case cannot ask for one.
+    pub discards: Result<(), &'static str>,
     /// What scenarios/README.md says of it beside this.
     pub note: &'static str,
 }
@@ -107,6 +112,9 @@ pub struct Limits {
     /// Sectors of a request that its driver takes at most, where that is less than what
     /// the kernel makes of an I/O by itself.
     pub request_sectors: Option<u64>,
+    /// Segments of memory of a request that its driver takes at least, whatever the
+    /// kernel (`max_segments` in sysfs).
+    pub segments: u64,
 }
 
 impl Limits {
@@ -117,6 +125,9 @@ impl Limits {
     /// whose legs are that large can run every case that is not for large ones.
     pub const LEG_SECTORS: u64 = 1 << 22;
 
+    /// Segments that each controller takes which says nothing else.
+    pub const SEGMENTS: u64 = 126;
+
     /// A controller that sets no bound itself.
     pub(crate) const fn with_room_for(disks: u8) -> Limits {
         Limits {
@@ -124,6 +135,7 @@ impl Limits {
             leg_sectors: Limits::LEG_SECTORS,
             capacity: |wanted| wanted,
             request_sectors: None,
+            segments: Limits::SEGMENTS,
         }
     }
 }

@@ -91,6 +91,10 @@ pub const FORGOTTEN: &str =
 pub const KEPT_IN_THE_LIST: &str =
     "QEMU lets the disk go and does not tell this controller's driver, which keeps it in its list";
 
+/// Why a disk that says nothing of discards gets none.
+pub const NO_DISCARDS: &str = "the kernel discards nothing on the disks of this controller, and \
+                               tells the application so (EOPNOTSUPP)";
+
 /// The `-device` argument of a `scsi-hd` with that address; `more` begins with a comma.
 pub fn hd(disk: &Disk<'_>, bus: &str, target: u32, more: &str) -> String {
     format!(

@@ -19,6 +19,9 @@ pub const NO_TIMEOUT: &str =
 /// Nothing of the block layer's hides what is in flight.
 pub const QUIET: Duration = Duration::from_millis(250);
 
+/// Segments of its requests, as measured: QEMU's queues have two entries more.
+pub const SEGMENTS: u64 = 254;
+
 /// Merging in QEMU would fail neighbours together; a legacy interface has no use.
 pub fn disk(disk: &Disk<'_>) -> Vec<String> {
     vec![format!(
@@ -41,7 +44,10 @@ pub const PROFILE: Profile = Profile {
     modules: &["virtio_blk"],
     parameters: &[],
     own_module: None,
-    limits: Limits::with_room_for(Limits::DISKS),
+    limits: Limits {
+        segments: SEGMENTS,
+        ..Limits::with_room_for(Limits::DISKS)
+    },
     failure_handling: FailureHandling {
         exact: true,
         // `virtblk_done` completes, whatever the status.
@@ -54,5 +60,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: true,
     quiet: QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "the only one whose journal has what the driver was answered",
 };
