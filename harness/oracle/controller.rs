@@ -74,7 +74,7 @@ pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
 /// the first of the leg that the request meets (`rule_check` in QEMU's block/blkdebug.c),
 /// and of a disk that moves some sectors at a time the first that it comes to
 /// (`bdrv_aligned_preadv` in block/io.c goes from piece to piece).
-pub fn met<'a>(case: &'a Case, op: Op, leg: u8, range: Unit) -> Option<&'a Fault> {
+pub fn met(case: &Case, op: Op, leg: u8, range: Unit) -> Option<&Fault> {
     let step = match (op, case.legs.max_transfer) {
         (Op::Read | Op::Write, Some(step)) => u64::from(step).max(1),
         _ => u64::MAX,

@@ -284,7 +284,7 @@ mod tests {
     #[case::no_hang(
         "6.18.15",
         Outcome::Hang,
-        "1 read request(s) never came back",
+        "1 read request(s) never came back, even after a repair",
         UNALIGNED,
         None
     )]
