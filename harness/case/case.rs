@@ -110,11 +110,13 @@ impl Case {
     }
 
     /// The operation as which the I/O reaches the legs. dm-raid1 takes no
-    /// write-zeroes (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), so the
-    /// kernel writes zeros instead (`blkdev_issue_zeroout`).
+    /// write-zeroes (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), nor do
+    /// some disks, so the kernel writes zeros instead (`blkdev_issue_zeroout`).
     pub fn op_on_legs(&self) -> Op {
+        let taken = self.legs.controller.profile().takes_write_zeroes;
         match (self.io.op, &self.stack) {
             (Op::Flush, _) | (Op::WriteZeroes, Stack::Raid1(_)) => Op::Write,
+            (Op::WriteZeroes, Stack::Multipath(_)) if !taken => Op::Write,
             (op, _) => op,
         }
     }

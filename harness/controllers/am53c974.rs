@@ -29,5 +29,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Err(scsi::NO_DISCARDS),
     note: "in 128 KiB; falls silent",
 };

@@ -36,7 +36,9 @@ pub const PROFILE: Profile = Profile {
         disks: 2,
         leg_sectors: SECTORS,
         capacity: |_| SECTORS,
-        request_sectors: None,
+        // As measured.
+        request_sectors: Some(64),
+        segments: Limits::SEGMENTS,
     },
     failure_handling: FailureHandling {
         // `bad_flp_intr` gives up after more than `max_errors.abort` errors: 3
@@ -55,5 +57,8 @@ pub const PROFILE: Profile = Profile {
     quiet: scsi::QUIET,
     keeps_reads: // The driver caches a track (`floppy_track_buffer` in drivers/block/floppy.c).
     true,
+    takes_write_zeroes: // drivers/block/floppy.c sets no limit of them.
+    false,
+    discards: Err(scsi::NO_DISCARDS),
     note: "2 legs of 5760 sectors; sector by sector; lies about reads; a machine for each case",
 };

@@ -14,8 +14,12 @@ pub const PROFILE: Profile = Profile {
     modules: &["sym53c8xx", "sd_mod"],
     parameters: &[],
     own_module: None,
-    limits: // A narrow bus has eight addresses, and the adapter has one of them.
-    Limits::with_room_for(7),
+    limits: // A narrow bus has eight addresses, one of them the adapter's own.
+    Limits {
+        // As measured.
+        segments: 96,
+        ..Limits::with_room_for(7)
+    },
     failure_handling: FailureHandling {
         // If a read fails before any of its data have moved, it never ends, and
         // the driver only notices by its timeout. `lsi_command_complete` in
@@ -31,5 +35,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "in 128 KiB; falls silent",
 };

@@ -17,6 +17,8 @@ pub const PROFILE: Profile = Profile {
     limits: Limits {
         // `max_sectors` of its SCSI host, as measured.
         request_sectors: Some(256),
+        // As measured.
+        segments: 80,
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {
@@ -35,5 +37,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "dm cuts at 128 KiB",
 };

@@ -31,5 +31,8 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: // Measured on 6.1.
+    false,
+    discards: Ok(()),
     note: "",
 };

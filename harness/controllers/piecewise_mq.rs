@@ -15,7 +15,10 @@ pub const PROFILE: Profile = Profile {
     modules: &["virtio_blk", "halfway_leg"],
     parameters: &["halfway_leg.flavour=mq"],
     own_module: Some(MODULE),
-    limits: Limits::with_room_for(Limits::DISKS),
+    limits: Limits {
+        segments: virtio_blk::SEGMENTS,
+        ..Limits::with_room_for(Limits::DISKS)
+    },
     failure_handling: FAILURE_HANDLING,
     attempts_beneath_multipath: (1, 1),
     errnos: Errnos::Unmeasured,
@@ -24,5 +27,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: true,
     quiet: virtio_blk::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: false,
+    discards: Err("our own driver only reads, writes and flushes"),
     note: "the same, takes requests",
 };

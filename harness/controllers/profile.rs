@@ -41,6 +41,11 @@ pub struct Profile {
     /// Whether the guest's driver caches what it has read, so that it would not
     /// see new content that the harness puts there for the next case.
     pub keeps_reads: bool,
+    /// Whether the guest's driver asks its disks to write zeros; of the others the kernel
+    /// writes zeros as it writes anything else (`blkdev_issue_zeroout` in block/blk-lib.c).
+    pub takes_write_zeroes: bool,
+    /// Whether its disks take discards, or why a case cannot ask for one.
+    pub discards: Result<(), &'static str>,
     /// A note about the controller for scenarios/README.md.
     pub note: &'static str,
 }
@@ -113,6 +118,9 @@ pub struct Limits {
     /// 512-byte sectors of the largest request that its driver takes; `None` if
     /// that is no less than what the kernel makes of an I/O anyway.
     pub request_sectors: Option<u64>,
+    /// Segments of memory of a request that its driver takes at least, whatever the
+    /// kernel (`max_segments` in sysfs).
+    pub segments: u64,
 }
 
 impl Limits {
@@ -124,6 +132,9 @@ impl Limits {
     /// larger ones.
     pub const LEG_SECTORS: u64 = 1 << 22;
 
+    /// Segments that each controller takes which says nothing else.
+    pub const SEGMENTS: u64 = 126;
+
     /// A controller with room for so many disks and no other bound.
     pub(crate) const fn with_room_for(disks: u8) -> Limits {
         Limits {
@@ -131,6 +142,7 @@ impl Limits {
             leg_sectors: Limits::LEG_SECTORS,
             capacity: |wanted| wanted,
             request_sectors: None,
+            segments: Limits::SEGMENTS,
         }
     }
 }

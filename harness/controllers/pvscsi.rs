@@ -30,5 +30,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "",
 };

@@ -95,6 +95,10 @@ pub const FORGOTTEN: &str =
 pub const KEPT_IN_THE_LIST: &str =
     "QEMU lets the disk go and does not tell this controller's driver, which keeps it in its list";
 
+/// Why a disk that says nothing of discards gets none.
+pub const NO_DISCARDS: &str = "the kernel discards nothing on the disks of this controller, and \
+                               tells the application so (EOPNOTSUPP)";
+
 /// The `-device` argument of a `scsi-hd` at that address. `more` is appended,
 /// and begins with a comma if not empty.
 pub fn hd(disk: &Disk<'_>, bus: &str, target: u32, more: &str) -> String {

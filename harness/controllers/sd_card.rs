@@ -26,6 +26,8 @@ pub const PROFILE: Profile = Profile {
     limits: Limits {
         // QEMU refuses other sizes (`sd_realize` in hw/sd/sd.c).
         capacity: u64::next_power_of_two,
+        // As measured.
+        request_sectors: Some(1024),
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {
@@ -44,5 +46,8 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: // Measured on 6.1.
+    false,
+    discards: Err("QEMU's SD card erases by writing, and not zeros"),
     note: "sector by sector; lies",
 };

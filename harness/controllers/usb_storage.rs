@@ -48,5 +48,8 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: // `slave_configure` in drivers/usb/storage/scsiglue.c (`no_write_same`).
+    false,
+    discards: Err(scsi::NO_DISCARDS),
     note: "in 128 KiB",
 };

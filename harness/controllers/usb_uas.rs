@@ -16,7 +16,11 @@ pub const PROFILE: Profile = Profile {
     parameters: &[NO_SETTLING],
     own_module: None,
     limits: // Eight ports, of which QEMU keeps one for a hub.
-    Limits::with_room_for(7),
+    Limits {
+        // As measured.
+        request_sectors: Some(1024),
+        ..Limits::with_room_for(7)
+    },
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
@@ -39,5 +43,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "in 128 KiB",
 };

@@ -22,6 +22,9 @@ pub const NO_TIMEOUT: &str =
 /// wait is enough.
 pub const QUIET: Duration = Duration::from_millis(250);
 
+/// Segments of its requests, as measured: QEMU's queues have two entries more.
+pub const SEGMENTS: u64 = 254;
+
 /// The `-device` argument of a disk. Merging in QEMU would make neighbouring
 /// requests fail together, so it is off, and the legacy interface is not
 /// needed.
@@ -46,7 +49,10 @@ pub const PROFILE: Profile = Profile {
     modules: &["virtio_blk"],
     parameters: &[],
     own_module: None,
-    limits: Limits::with_room_for(Limits::DISKS),
+    limits: Limits {
+        segments: SEGMENTS,
+        ..Limits::with_room_for(Limits::DISKS)
+    },
     failure_handling: FailureHandling {
         exact: true,
         // `virtblk_done` completes a request whatever its status, without a
@@ -60,5 +66,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: true,
     quiet: QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "the only one whose journal has what the driver was answered",
 };

@@ -2,6 +2,7 @@
 
 use crate::profile::{Errnos, HotUnplug, Limits, Profile, Qemu};
 use crate::scsi;
+use crate::virtio_blk;
 
 pub const PROFILE: Profile = Profile {
     qemu: Qemu {
@@ -14,7 +15,10 @@ pub const PROFILE: Profile = Profile {
     modules: &["virtio_scsi", "sd_mod"],
     parameters: &[],
     own_module: None,
-    limits: Limits::with_room_for(Limits::DISKS),
+    limits: Limits {
+        segments: virtio_blk::SEGMENTS,
+        ..Limits::with_room_for(Limits::DISKS)
+    },
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: Errnos::Measured(scsi::SENSE),
@@ -27,5 +31,7 @@ pub const PROFILE: Profile = Profile {
     traces_answers: false,
     quiet: scsi::QUIET,
     keeps_reads: false,
+    takes_write_zeroes: true,
+    discards: Ok(()),
     note: "",
 };

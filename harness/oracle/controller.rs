@@ -6,6 +6,7 @@
 //! this file applies it to a case. Scenarios that need more than is known are
 //! refused. What the project's own SCSI target reports is in [`halfway_scsi`].
 
+use super::units::Unit;
 use halfway_case::Case;
 use halfway_case::{Controller, Fault, OnError, Times};
 use halfway_controllers::{ErrnoMeaning, FailureHandling};
@@ -41,9 +42,25 @@ pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
              depends on how the kernel merges them",
         );
     }
+    if (0..case.legs.count).any(|leg| shares_attempts(case, leg)) {
+        return Err(
+            "a leg has several faults that wear off, and its driver tries again; which of them an \
+             attempt meets depends on how the kernel cuts the I/O",
+        );
+    }
     let profile = case.legs.controller.profile();
     let mut special = (case.faults.iter()).filter_map(|fault| profile.errno(fault.errno));
     special.try_for_each(|errno| errno.meaning.map(drop))
+}
+
+/// Whether several faults of a leg count the attempts of its driver.
+fn shares_attempts(case: &Case, leg: u8) -> bool {
+    let counts = |fault: &&Fault| fault.leg == leg && fault.times != Times::Always;
+    let counting = || case.faults.iter().filter(counts);
+    counting().any(|fault| {
+        let others = counting().filter(|other| other.op == fault.op);
+        others.count() > 1 && fault.report.is_none() && asked(case, fault).1 > 1
+    })
 }
 
 /// How often the driver sends a request that `fault` fails each time, before
@@ -54,6 +71,21 @@ pub fn asked(case: &Case, fault: &Fault) -> (u32, u32) {
         Some(ErrnoMeaning { attempts, .. }) => (attempts, attempts),
         None => failure_handling(case).attempts,
     }
+}
+
+/// The fault that a request of `range` to a leg is answered with while all of them last:
+/// the first of the leg that the request meets (`rule_check` in QEMU's block/blkdebug.c),
+/// and of a disk that moves some sectors at a time the first that it comes to
+/// (`bdrv_aligned_preadv` in block/io.c goes from piece to piece).
+pub fn met(case: &Case, op: Op, leg: u8, range: Unit) -> Option<&Fault> {
+    let step = match (op, case.legs.max_transfer) {
+        (Op::Read | Op::Write, Some(step)) => u64::from(step).max(1),
+        _ => u64::MAX,
+    };
+    let meets = |fault: &&Fault| fault.leg == leg && fault.meets(op, range.sector, range.sectors);
+    let piece = |fault: &&Fault| fault.sector.saturating_sub(range.sector) / step;
+    // Of equals the first.
+    case.faults.iter().filter(meets).min_by_key(piece)
 }
 
 /// How often the driver sends a request that `fault` fails each time, before
@@ -190,6 +222,27 @@ mod tests {
         assert_eq!(asked(&case, fault), times);
         assert_eq!(target_error(&case, fault), of_disk);
         assert!(knows_controller(&case).is_ok());
+    }
+
+    /// The number of the fault that answers a read of 64 sectors of leg 0 from the I/O's
+    /// first one on, of a disk that moves so many at a time.
+    #[rstest]
+    #[case::first_in_the_list("", "at=50; [[fault]]; at=3", Some(0))]
+    #[case::first_piece("max_transfer=32", "at=50; [[fault]]; at=3", Some(1))]
+    #[case::in_one_piece("max_transfer=51", "at=50; [[fault]]; at=3", Some(0))]
+    #[case::other_leg("", "leg=1; [[fault]]; at=3", Some(1))]
+    #[case::other_op("", "op='write'; [[fault]]; at=3", Some(1))]
+    #[case::behind("", "at=64; [[fault]]; leg=1", None)]
+    fn which_fault_answers(#[case] legs: &str, #[case] faults: &str, #[case] which: Option<usize>) {
+        let text = format!("question = '?'; [legs]; {legs}; [[fault]]; {faults}");
+        let scenario = Scenario::parse("test", &text.replace("; ", "\n")).unwrap();
+        let case = scenario.expand().next().unwrap();
+        let range = Unit {
+            sector: case.io.sector,
+            sectors: 64,
+        };
+        let met = met(&case, Op::Read, 0, range);
+        assert_eq!(met, which.map(|index| &case.faults[index]));
     }
 
     /// On the first two controllers `EINVAL` changes the disk; NVMe retries it

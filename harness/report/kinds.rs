@@ -230,6 +230,129 @@ mod tests {
         assert_eq!(Kind::of(&verdict).reason, expected);
     }
 
+    /// What cases of each finding said, and what their neighbours might.
+    #[rstest]
+    #[case::forgotten(
+        "6.1.0",
+        Outcome::Hang,
+        "1 write or flush request(s) never came back: held, and forgotten",
+        LINEAR_FLUSH,
+        Some("dm-raid1: a failed flush")
+    )]
+    #[case::lost(
+        "6.1.0",
+        Outcome::Hang,
+        "1 write or flush request(s) never came back: lost",
+        LINEAR_FLUSH,
+        None
+    )]
+    #[case::mended(
+        "6.12.118",
+        Outcome::Hang,
+        "1 write or flush request(s) never came back: held, and forgotten",
+        LINEAR_FLUSH,
+        None
+    )]
+    #[case::shown_good(
+        "5.10.0",
+        Outcome::Fail,
+        "status: leg 1 is A, correct is D",
+        LINEAR_FLUSH,
+        Some("dm-raid1: a failed flush")
+    )]
+    #[case::died(
+        "6.18.15",
+        Outcome::Crash,
+        "BUG: unable to handle kernel paging request in bio_add_page",
+        UNALIGNED,
+        Some("6.18: unaligned memory")
+    )]
+    #[case::died_elsewhere(
+        "6.18.15",
+        Outcome::Crash,
+        "BUG: unable to handle kernel paging request in dm_get_md",
+        UNALIGNED,
+        None
+    )]
+    #[case::goes_on_for_ever(
+        "6.18.15",
+        Outcome::Hang,
+        "the guest no longer answers, and its kernel said nothing of it",
+        UNALIGNED,
+        Some("6.18: unaligned memory")
+    )]
+    #[case::no_hang(
+        "6.18.15",
+        Outcome::Hang,
+        "1 read request(s) never came back, even after a repair",
+        UNALIGNED,
+        None
+    )]
+    #[case::other_kernel(
+        "7.3.4",
+        Outcome::Hang,
+        "the guest no longer answers, and its kernel said nothing of it",
+        UNALIGNED,
+        None
+    )]
+    #[case::good_leg(
+        "6.18.15",
+        Outcome::Fail,
+        "status: leg 0 is R, correct is A",
+        UNALIGNED,
+        Some("6.18: unaligned memory")
+    )]
+    #[case::refused_in_part(
+        "6.18.15",
+        Outcome::Fail,
+        "request 0 was answered with Invalid argument (os error 22), correct is 4096 bytes",
+        "[stack]\ntarget = \"multipath\"\nqueue_mode = \"mq\"\n[io]\nvector = \"unaligned\"\n",
+        Some("6.18: unaligned memory")
+    )]
+    #[case::wrong_data(
+        "6.18.15",
+        Outcome::Fail,
+        "content: sector 8 holds sector 9 of leg 0",
+        UNALIGNED,
+        None
+    )]
+    #[case::warns(
+        "5.10.0",
+        Outcome::Fail,
+        "WARNING in blk_rq_set_mixed_merge",
+        "queue_mode = \"bio\"\n",
+        Some("blk-merge: read-ahead")
+    )]
+    #[case::warns_elsewhere(
+        "5.10.0",
+        Outcome::Fail,
+        "WARNING in blk_rq_map_sg",
+        "queue_mode = \"bio\"\n",
+        None
+    )]
+    fn findings_are_told_from_their_neighbours(
+        #[case] release: &str,
+        #[case] outcome: Outcome,
+        #[case] reason: &str,
+        #[case] case: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let verdict = Verdict::bare(outcome, reason);
+        let findings = Finding::all();
+        let found = findings
+            .iter()
+            .find(|finding| finding.is(release, case, &verdict));
+        let title = found.map(|finding| finding.title.as_str());
+        match (title, expected) {
+            (Some(title), Some(start)) => assert!(title.starts_with(start), "{title}"),
+            other => assert_eq!(other, (None, None)),
+        }
+    }
+
+    const LINEAR_FLUSH: &str = "[stack]\ntarget = \"raid1\"\nlinear = 64\nhandle_errors = true\n\
+                                keep_log = false\n[io]\nop = \"flush\"\n";
+    const UNALIGNED: &str = "[stack]\ntarget = \"raid1\"\n[io]\nvector = \"unaligned\"\n";
+
     #[rstest]
     #[case::it("6.18.15", "[io]\nop = \"flush\"\n", Outcome::Hang, "held by it", true)]
     #[case::another_kernel("6.1.0", "[io]\nop = \"flush\"\n", Outcome::Hang, "held by it", false)]

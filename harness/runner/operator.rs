@@ -84,6 +84,10 @@ pub async fn act(
 /// How long a suspension may take that waits for nothing.
 const PROD: Duration = Duration::from_secs(10);
 
+/// How long a mirror that goes on may leave its legs alone: above it a thousand segments
+/// may have a flush each, and the guest be slow.
+const GONE_ON: Duration = Duration::from_secs(3);
+
 /// Of an I/O that did not come back while the mirror called every leg good: whether the
 /// mirror still has it, and only forgot why. What it holds a suspension without flush
 /// gives back; for what is lost that waits in vain. No repair: it is for the story.
@@ -108,7 +112,7 @@ pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
     let gone_on = async {
         station.guest.call_within(suspend, patience).await?;
         station.guest.call_within(resume, patience).await?;
-        let quiet = case.legs.controller.profile().quiet;
+        let quiet = case.legs.controller.profile().quiet.max(GONE_ON);
         let io = station.guest.io_wait(PROD, Some(quiet)).await?;
         Ok::<_, CallError>((station.guest.status(NAME).await?, io))
     };

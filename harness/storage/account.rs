@@ -101,7 +101,7 @@ impl Account {
     /// `refusal` tells the error of a refused one where the log does not.
     pub fn take(
         &mut self,
-        refusal: impl Fn(&Entry) -> Option<i32>,
+        refusal: impl FnMut(&Entry) -> Option<i32>,
     ) -> Result<Vec<Entry>, TraceError> {
         match self {
             Account::Virtio(log) => log.take(),

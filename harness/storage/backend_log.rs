@@ -233,7 +233,7 @@ impl BackendLog {
     /// submission. `refusal` tells the error of one that blkdebug refused.
     pub fn take(
         &mut self,
-        refusal: impl Fn(&Entry) -> Option<i32>,
+        mut refusal: impl FnMut(&Entry) -> Option<i32>,
     ) -> Result<Vec<Entry>, TraceError> {
         if let Some(error) = &self.trouble {
             return Err(error.clone());

@@ -88,7 +88,8 @@ impl Behaviour {
 }
 
 /// The rules that `faults` put on leg `leg`, in their order: where several
-/// would fire, blkdebug takes the last.
+/// would fire, blkdebug takes the first (`rule_check` in QEMU's block/blkdebug.c goes
+/// through what `add_rule` and `process_rule` have turned round, one after the other).
 ///
 /// A fault's sector is one of the dm device; on the disk it lies
 /// [`Legs::offset`] further on.
@@ -249,17 +250,12 @@ impl Arming {
         self.member
     }
 
-    /// The result of a request that the armed faults refused: the last fault
-    /// that covers it decides. `None` where none does.
-    pub fn refusal(&self, entry: &Entry) -> Option<i32> {
-        let rules = &self.armed.as_ref()?.rules;
-        let covers = |rule: &&Rule| {
-            Command::from(rule.op) == entry.command
-                && u64::try_from(rule.sector).is_ok_and(|sector| {
-                    (entry.sector..entry.sector.saturating_add(entry.sectors)).contains(&sector)
-                })
-        };
-        rules.iter().rev().find(covers).map(|rule| -rule.errno)
+    /// What the armed faults answer, from the time on at which they were armed.
+    pub fn refusals(&self) -> Refusals {
+        Refusals {
+            member: self.member,
+            left: self.armed.clone().unwrap_or_default(),
+        }
     }
 
     /// Sees to it that the disk behaves so. Does nothing where it does already
@@ -282,6 +278,41 @@ impl Arming {
         self.generation += 1;
         self.armed = Some(behaviour);
         Ok(())
+    }
+}
+
+/// What a disk's faults answer to requests that they refused, one after the other.
+#[derive(Debug)]
+pub struct Refusals {
+    member: Member,
+    /// What has not worn off.
+    left: Behaviour,
+}
+
+impl Refusals {
+    /// Which disk.
+    pub fn member(&self) -> Member {
+        self.member
+    }
+
+    /// The result of the next request that was refused: the first fault decides that a
+    /// piece of it meets, of its pieces the first that meets one
+    /// (`bdrv_aligned_preadv` in QEMU's block/io.c). `None` where none does.
+    pub fn of(&mut self, entry: &Entry) -> Option<i32> {
+        let moved = u64::from(self.left.max_transfer.unwrap_or(u32::MAX)).max(1);
+        let piece = |rule: &Rule| {
+            let sector = u64::try_from(rule.sector).ok()?;
+            let step = sector.checked_sub(entry.sector)?;
+            let meets = Command::from(rule.op) == entry.command && step < entry.sectors;
+            (meets && rule.times != Times::Count(0)).then_some(step / moved)
+        };
+        let rules = self.left.rules.iter_mut();
+        let met = rules.filter_map(|rule| Some((piece(rule)?, rule)));
+        let (_, rule) = met.min_by_key(|(piece, _)| *piece)?;
+        if let Times::Count(left) = &mut rule.times {
+            *left -= 1;
+        }
+        Some(-rule.errno)
     }
 }
 
@@ -477,6 +508,58 @@ mod tests {
         ];
         now(arming.arm(&qmp, faults(rules))).unwrap();
         insta::assert_json_snapshot!(*qmp.told.borrow());
+    }
+
+    /// A request of 16 sectors from 2296, on a disk that moves so many at a time: its
+    /// answers, until the faults have worn off.
+    #[rstest]
+    #[case::in_the_list(None, &[(2303, 0, 12), (2297, 0, 5)], &[12, 12])]
+    #[case::worn_off(None, &[(2303, 2, 12), (2297, 1, 5)], &[12, 12, 5])]
+    #[case::before_one_that_lasts(None, &[(2303, 1, 12), (2297, 0, 5)], &[12, 5])]
+    #[case::first_piece(Some(4), &[(2303, 0, 12), (2297, 0, 5)], &[5, 5])]
+    #[case::in_one_piece(Some(8), &[(2303, 0, 12), (2297, 0, 5)], &[12, 12])]
+    #[case::elsewhere(None, &[(2295, 0, 12), (2312, 0, 12), (2311, 0, 5)], &[5])]
+    fn the_first_fault_that_is_met_answers(
+        #[case] max_transfer: Option<u32>,
+        #[case] faults: &[(i64, u32, i32)],
+        #[case] answers: &[i32],
+    ) {
+        let rules = faults.iter().map(|&(sector, times, errno)| Rule {
+            op: Op::Write,
+            sector,
+            times: match times {
+                0 => Times::Always,
+                times => Times::Count(times),
+            },
+            errno,
+        });
+        let lasts = faults.iter().any(|(_, times, _)| *times == 0);
+        let mut arming = Arming::new(Member::Leg(0));
+        let behaviour = Behaviour {
+            rules: rules.collect(),
+            max_transfer,
+        };
+        now(arming.arm(&Monitor::new(9), behaviour)).unwrap();
+        let mut refusals = arming.refusals();
+        let entry = Entry {
+            order: 0,
+            member: Member::Leg(0),
+            layer: halfway_case::observation::Layer::Device,
+            command: Command::Write,
+            sector: 2296,
+            sectors: 16,
+            result: None,
+            target_reply: None,
+        };
+        let found: Vec<_> = answers.iter().map(|_| refusals.of(&entry)).collect();
+        let expected: Vec<_> = answers.iter().map(|errno| Some(-errno)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(refusals.of(&entry).is_some(), lasts);
+        let read = Entry {
+            command: Command::Read,
+            ..entry
+        };
+        assert_eq!(refusals.of(&read), None);
     }
 
     #[test]

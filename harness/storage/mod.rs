@@ -609,10 +609,12 @@ impl Storage {
         if let Some(violation) = locked(&self.violations).first() {
             return Err(violation.clone().into());
         }
+        let mut refusals: Vec<_> = self.arming.iter().map(Arming::refusals).collect();
         let refusal = |entry: &Entry| {
-            let arming = self.arming.iter();
-            let mut of_member = arming.filter(|arming| arming.member() == entry.member);
-            of_member.find_map(|arming| arming.refusal(entry))
+            let mut of_member = refusals
+                .iter_mut()
+                .filter(|one| one.member() == entry.member);
+            of_member.find_map(|one| one.of(entry))
         };
         let mut entries = match &self.front {
             Front::Emulated { trace, .. } => locked(trace).log.take(refusal)?,

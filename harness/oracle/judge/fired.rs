@@ -1,6 +1,7 @@
 //! Did the fault fire as the case asks? If not, nothing was tested.
 
 use super::{Scene, contract, hold, journal, multipathd, other_faults, progress, stop};
+use crate::units::Unit;
 use crate::{controller, model};
 use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_case::{Fault, OnError, Times};
@@ -54,19 +55,21 @@ fn absorbs(scene: &Scene<'_>) -> bool {
     scene.absorbed.iter().any(met)
 }
 
-/// Whether the leg need not meet this fault: a leg or path that has failed at
-/// one bad sector need not be asked for another.
+/// A leg or path that has failed at one bad sector need not be asked for another, but for
+/// read-ahead, which meets both.
 fn is_spared(scene: &Scene<'_>, fault: &Fault) -> bool {
-    let answers = |fault: &Fault| {
-        let of_fault = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
-        of_fault.map(|entry| entry.result).collect::<Vec<_>>()
-    };
-    let failed = |result: &Option<i32>| result.is_some_and(|result| result != 0);
-    let mut others = scene.case.faults.iter().filter(|other| {
+    let other = |other: &&Fault| {
         let same = (other.leg, other.op) == (fault.leg, fault.op);
         same && other.sector != fault.sector && fault.op != Op::Flush
-    });
-    answers(fault).is_empty() && others.any(|other| answers(other).iter().any(failed))
+    };
+    let others = || scene.case.faults.iter().filter(other);
+    let of_others = |entry: &Entry| others().any(|other| hits(entry, other));
+    let ahead = controller::is_ahead(scene.case, fault);
+    let mut asked = scene.asked(fault.leg).filter(|entry| hits(entry, fault));
+    let was_asked = asked.any(|entry| !(ahead && of_others(&entry)));
+    let failed = |entry: &Entry| entry.result.is_some_and(|result| result != 0);
+    let mut all = scene.asked(fault.leg);
+    !was_asked && all.any(|entry| failed(&entry) && of_others(&entry))
 }
 
 /// A fault that wears off beneath device-mapper must have been met all the same
@@ -93,7 +96,9 @@ fn not_met(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
 /// its own (the block layer may have merged it). What else is seen then belongs
 /// to another case.
 pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
-    if !scene.case.holds.is_empty() && scene.seen.meanwhile.is_none() {
+    // Of an I/O that the kernel refuses there is nothing to hold.
+    let expects_holds = !scene.case.holds.is_empty() && !scene.expected.refused;
+    if expects_holds && scene.seen.meanwhile.is_none() {
         return hold::inconclusive_hold(scene);
     }
     let faults = scene
@@ -184,7 +189,17 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
             "{what} did not fire: the leg's journal shows no error there, or not the first time"
         ));
     };
-    let attempts = controller::asked_at_least(scene.case, fault);
+    // Another fault may have answered the request.
+    let answering = |entry: &Entry| {
+        let range = Unit {
+            sector: entry.sector,
+            sectors: entry.sectors,
+        };
+        controller::met(scene.case, fault.op, fault.leg, range).unwrap_or(fault)
+    };
+    let attempts = asked.iter().map(answering);
+    let attempts = attempts.map(|fault| controller::asked_at_least(scene.case, fault));
+    let attempts = attempts.min().unwrap_or(1);
     let failures = asked.iter().filter(is_failed).count();
     if failures < attempts as usize {
         return Some(format!(

@@ -313,10 +313,17 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
         };
         let covers = |part: Unit| part.sector <= unit.sector && unit.end() <= part.end();
         let done = |one: &Request| one.done().any(covers);
-        if let Some((path, first)) = all().find(|(_, one)| done(one)) {
+        // What lies there may be a unit of the request that overlaps.
+        let is_of_another = |range: Unit| {
+            let mut others = scene.expected.units.iter().map(|other| other.unit);
+            scene.case.io.overlap > 0
+                && others.any(|other| other != unit && other.lies_in(range) && other.meets(unit))
+        };
+        let did = |(_, one): &(i32, &Request)| done(one) && !is_of_another(one.range);
+        if let Some((path, first)) = all().find(did) {
             let is_again = |range: Unit| match scene.case.io.overlap {
                 0 => unit.meets(range),
-                _ => unit.lies_in(range),
+                _ => unit.lies_in(range) && !is_of_another(range),
             };
             let (other, again) = all()
                 .find(|(_, one)| one.first.order > first.first.order && is_again(one.range))?;

@@ -7,6 +7,7 @@ use crate::units::{self, Unit};
 use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_case::{Fault, Times};
+use halfway_protocol::io::Path;
 
 /// A request that the device model reported as done although its medium refused
 /// a part of it.
@@ -41,9 +42,9 @@ fn range(entry: &Entry) -> Unit {
     }
 }
 
-/// Whether a completion of range `done` may be the answer to `asked`. If
-/// requests overlap, it is only if what `done` contains of `asked` are the
-/// sectors that fail.
+/// Whether a completion of that range may be the answer to what was asked of the
+/// medium: of requests that overlap, as those for a page that was read ahead before,
+/// only if the sectors that it has of that are those that fail.
 fn answers(scene: &Scene<'_>, leg: u8, done: Unit, asked: &Entry) -> bool {
     let bad = |fault: &Fault| {
         fault.leg == leg
@@ -51,8 +52,8 @@ fn answers(scene: &Scene<'_>, leg: u8, done: Unit, asked: &Entry) -> bool {
             && done.covers(fault.sector)
             && range(asked).covers(fault.sector)
     };
-    match scene.case.io.overlap {
-        0 => range(asked).meets(done),
+    match (scene.case.io.overlap, scene.case.io.path) {
+        (0, Path::Direct) => range(asked).meets(done),
         _ => scene.case.faults.iter().any(bad),
     }
 }
@@ -161,7 +162,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                 .iter()
                 .filter(|entry| range(entry).covers(sector))
                 .count() as u32;
-            let always = scene.case.faults.iter().find(|fault| {
+            let always = scene.case.faults.iter().any(|fault| {
                 fault.leg == leg
                     && fault.sector == sector
                     && Command::from(fault.op) == wanted
@@ -169,14 +170,14 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
             });
             let again = most.saturating_mul(handling.attempts.1);
             let given_up = given_up::asked_again(scene, leg, sector);
-            let (from, to) = match (always.filter(|_| count > 0), given_up) {
-                (Some(fault), _) => {
-                    let (fewest, most_often) = controller::asked(scene.case, fault);
-                    let fewest = fewest.min(controller::asked_at_least(scene.case, fault));
+            let (from, to) = match (always && count > 0, given_up) {
+                (true, _) => {
+                    let covering = entries.iter().filter(|entry| range(entry).covers(sector));
+                    let (fewest, most_often) = attempts(scene, leg, covering);
                     (least.max(1) * fewest, most.saturating_mul(most_often))
                 }
-                (None, Some(asked)) => asked,
-                (None, None) => match () {
+                (false, Some(asked)) => asked,
+                (false, None) => match () {
                     () if is_troubled(sector) => (0, again),
                     () if handling.reads_ahead => (least, u32::MAX),
                     () if handling.disturbs && !troubled.is_empty() => (least, again),
@@ -215,6 +216,39 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
         }
     }
     None
+}
+
+/// How often the driver asks for what these requests of a leg are, of which each meets a
+/// fault: least and most. Other faults of the leg may be what they meet, of which its
+/// errno tells the driver something else.
+fn attempts<'a>(
+    scene: &Scene<'_>,
+    leg: u8,
+    requests: impl Iterator<Item = &'a &'a Entry>,
+) -> (u32, u32) {
+    let op = scene.case.op_on_legs();
+    let mut all = Vec::new();
+    for request in requests {
+        let request = range(request);
+        let faults = scene.case.faults.iter().chain(scene.absorbed);
+        let meets =
+            |fault: &&Fault| fault.leg == leg && fault.meets(op, request.sector, request.sectors);
+        let known: Vec<&Fault> = faults.filter(meets).collect();
+        match known.iter().all(|fault| fault.times == Times::Always) {
+            true => all.extend(controller::met(scene.case, op, leg, request)),
+            false => all.extend(known),
+        }
+    }
+    let bounds = all.into_iter().map(|fault| {
+        let (fewest, most) = controller::asked(scene.case, fault);
+        (
+            fewest.min(controller::asked_at_least(scene.case, fault)),
+            most,
+        )
+    });
+    bounds
+        .reduce(|(a, b), (fewest, most)| (a.min(fewest), b.max(most)))
+        .unwrap_or((1, 1))
 }
 
 /// What the driver was told must be what happened on the medium.

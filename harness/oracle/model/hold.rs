@@ -64,7 +64,13 @@ pub fn knows_holds(
             "requests are held, and the log or the recovery fails",
         ));
     }
-    if case.io.path != Path::Direct || case.io.dsync || case.linear.is_some() {
+    // Of pieces that the queue of a multipath in request mode makes, one alone meets the
+    // fault that is to send it to the path that holds it.
+    let requests =
+        (case.stack.multipath()).is_some_and(|paths| paths.queue_mode.is_request_based());
+    let sent_on = requests && !case.faults.is_empty();
+    let cut = super::may_be_cut(case) && (sent_on || case.meanwhile() == Meanwhile::Unplug);
+    if case.io.path != Path::Direct || case.io.dsync || case.linear.is_some() || cut {
         return Err(Unknown(
             "a request of an I/O in pieces of unknown number is held; which of the others pass it \
              depends on timing",

@@ -36,6 +36,9 @@ pub const EIO: i32 = 5;
 pub const EINVAL: i32 = 22;
 /// How many bios on the legs the guest's tracepoints are sure to keep.
 const TRACED: u64 = 1 << 14;
+/// Sectors that a request has at most where its driver sets no bound
+/// (`BLK_DEF_MAX_SECTORS` up to 6.18, 1280 KiB).
+const REQUEST_SECTORS: u64 = 2560;
 /// `ENOTSUP`: an operation that the medium does not support.
 const ENOTSUP: i32 = 95;
 /// 512-byte sectors in a page, the unit of the page cache.
@@ -254,6 +257,36 @@ fn on_target(case: &Case, units: &[Unit]) -> Expectation {
     }
 }
 
+/// Whether a request of the I/O may be of more segments of memory than a leg takes at once,
+/// and be cut by its queue, or that of device-mapper's requests above it
+/// (`bio_split_io_at` in block/blk-merge.c). In 7.2 and 7.3 each page is one, also of memory
+/// that is contiguous, since `iov_iter_extract_bvecs` in lib/iov_iter.c joins the pages of
+/// one folio alone; up to 6.18 `bio_iov_iter_get_pages` joined all neighbours.
+fn may_exceed_segments(case: &Case) -> bool {
+    let page = PAGE_SECTORS * SECTOR as u64;
+    let pages = |sectors: u64| {
+        let (_, segments) = case.io.vector.segments(sectors, case.legs.block());
+        let pages = segments.iter().map(|segment| {
+            (u64::from(segment.page_offset) + u64::from(segment.bytes)).div_ceil(page)
+        });
+        pages.sum::<u64>()
+    };
+    let most = case.legs.controller.profile().limits.segments;
+    let moves = matches!(case.op_on_legs(), Op::Read | Op::Write);
+    let mut parts = case.io.parts().into_iter();
+    moves && parts.any(|(_, sectors)| pages(sectors) > most)
+}
+
+/// The same, or of more sectors. (A mirror is told how many, and cuts its units so:
+/// `max_io_len` in drivers/md/dm.c.)
+fn may_be_cut(case: &Case) -> bool {
+    let limits = &case.legs.controller.profile().limits;
+    let most = limits.request_sectors.unwrap_or(REQUEST_SECTORS);
+    let moves = matches!(case.op_on_legs(), Op::Read | Op::Write);
+    let mut parts = case.io.parts().into_iter();
+    moves && parts.any(|(_, sectors)| sectors > most) || may_exceed_segments(case)
+}
+
 /// Whether the only fault lies in a unit with more segments than a leg takes at
 /// once. The block layer splits such a unit (`bio_split_rw` in
 /// block/blk-merge.c), so that another piece of it succeeds.
@@ -445,12 +478,16 @@ fn knows_operations(case: &Case) -> Result<(), Unknown> {
             "a flush is to fail and nothing is flushed: set `op = \"flush\"`, or write with `dsync`",
         ));
     }
+    if case.io.op == Op::Discard {
+        case.legs.controller.profile().discards.map_err(Unknown)?;
+    }
     let on_legs = case.op_on_legs();
     for op in [Op::Discard, Op::WriteZeroes] {
         if has(op) && on_legs != op {
             return Err(Unknown(
                 "a discard or write-zeroes is to fail, and the stack sends none to its legs; \
-                 dm-raid1 has the kernel write zeros instead, whose faults are those of a write",
+                 dm-raid1, and disks that take no write-zeroes, have the kernel write zeros \
+                 instead, whose faults are those of a write",
             ));
         }
     }
@@ -465,6 +502,21 @@ fn knows_operations(case: &Case) -> Result<(), Unknown> {
         ));
     }
     Ok(())
+}
+
+/// Of each leg that is asked for `range` the fault that answers, by their indices: of
+/// several that are met one does.
+fn answering(case: &Case, op: Op, range: Unit, asked: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    for leg in asked {
+        let met = controller::met(case, op, *leg, range);
+        let index = indices(case, |fault| {
+            met.is_some_and(|met| std::ptr::eq(met, fault))
+        })
+        .next();
+        found.extend(index.filter(|index| !found.contains(index)));
+    }
+    found
 }
 
 /// Legs with a fault of this operation in `range`.

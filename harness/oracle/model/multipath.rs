@@ -17,8 +17,9 @@
 //! application.
 
 use super::{
-    EIO, Expectation, UnitExpectation, Unknown, ends_with_fsync, fault_meets, indices, is_piece,
-    legs_always, legs_with, multipathd, splits, whole, whole_answers, without_flush_faults,
+    EIO, Expectation, UnitExpectation, Unknown, answering, ends_with_fsync, fault_meets, indices,
+    is_piece, legs_always, legs_with, may_be_cut, multipathd, splits, whole, whole_answers,
+    without_flush_faults,
 };
 use crate::controller;
 use crate::units::{self, Unit};
@@ -31,10 +32,15 @@ use halfway_protocol::io::{Op, Path};
 /// (`BLK_DEF_MAX_SECTORS`, 1280 KiB).
 const ONE_PIECE: u64 = 1280;
 
+/// 512-byte sectors that every device model asks its medium for at once (`SCSI_DMA_BUF_SIZE` in
+/// QEMU's hw/scsi/scsi-disk.c).
+const AT_ONCE: u64 = 256;
+
 pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown> {
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_piece = case.io.path == Path::Direct
-        && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_PIECE);
+        && matches!(pieces.as_slice(), [piece] if piece.sectors <= ONE_PIECE)
+        && !may_be_cut(case);
     let worn_off = |path: u8| {
         let mut of_path = case.faults.iter().filter(move |fault| fault.leg == path);
         let wears_off = of_path.clone().any(|fault| fault.times != Times::Always);
@@ -65,6 +71,21 @@ pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown
         return Err(Unknown(
             "this controller takes less than the I/O at once, and the error is the disk's own; which \
              pieces of the I/O share it depends on how the kernel cuts them",
+        ));
+    }
+    let whole_request = one_piece && case.legs.max_sectors_kb.is_none();
+    if !(whole_request && case.io.sectors <= AT_ONCE)
+        && (0..case.legs.count).any(|path| {
+            let of_path = case.faults.iter().filter(|fault| fault.leg == path);
+            let mut errors = of_path.map(|fault| controller::target_error(case, fault));
+            let first = errors.next();
+            errors.any(|error| Some(error) != first)
+        })
+    {
+        return Err(Unknown(
+            "a path has errors of its own and of the disk itself; which of them a request meets \
+             depends on how the kernel and the device model cut it: ask for one direct request of \
+             at most 256 sectors",
         ));
     }
     if one_piece {
@@ -299,13 +320,11 @@ pub(super) fn go_on(
             .filter(|asked| usize::from(**asked) == path);
         let before = before.count() as u32;
         course.asked.push(path as u8);
-        let failing = case.faults.iter().find(|fault| {
-            let lasts = match fault.times {
+        let failing =
+            controller::met(case, op, path as u8, unit).filter(|fault| match fault.times {
                 Times::Always => true,
                 Times::Count(times) => before < times,
-            };
-            lasts && fault_meets(fault, op, path as u8, unit)
-        });
+            });
         let Some(fault) = failing else {
             course.answered = true;
             return course;
@@ -327,12 +346,8 @@ fn group_of(multipath: &Multipath, path: u8) -> u8 {
 /// paths fail.
 fn one_unit(case: &Case, multipath: &Multipath, unit: Unit, op: Op) -> Expectation {
     let course = course(case, multipath, unit, op);
-    let mut fires: Vec<usize> = indices(case, |fault| {
-        course.asked.contains(&fault.leg) && fault_meets(fault, op, fault.leg, unit)
-    })
-    .collect();
-    // Of several faults on one path the one that is met first decides.
-    fires.dedup_by_key(|index| case.faults[*index].leg);
+    let mut fires = answering(case, op, unit, &course.asked);
+    fires.sort_unstable();
     let times = |path: u8| course.asked.iter().filter(|asked| **asked == path).count() as u32;
     let mut answers = whole_answers(case);
     if !course.answered {

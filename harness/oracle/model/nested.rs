@@ -9,11 +9,15 @@
 //! fail towards the mirror, and the mirror says how often it asks which leg.
 
 use super::multipath::{self, Course};
-use super::{Expectation, PAGE_SECTORS, UnitExpectation, Unknown, fault_meets, raid1, splits};
+use super::{
+    Expectation, PAGE_SECTORS, UnitExpectation, Unknown, may_exceed_segments, raid1, splits,
+};
 use crate::controller;
 use crate::units::{self, Unit};
 use halfway_case::observation::Intervention;
-use halfway_case::{Case, Disk, Fault, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector};
+use halfway_case::{
+    Case, Disk, Fault, Log, PathGrouping, Paths, Raid1, Stack, Sync, Times, Vector,
+};
 use halfway_protocol::io::{Op, Path};
 
 pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Unknown> {
@@ -46,8 +50,16 @@ pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Un
     let fails = !case.faults.is_empty();
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_piece = pieces.len() == 1 && case.io.path == Path::Direct;
+    if fails && paths.multipath.queue_mode.is_request_based() && may_exceed_segments(case) {
+        return Err(Unknown(
+            "the queue of a mirror's multipath cuts the mirror's bio, and a path fails; which of \
+             the pieces go to another one is not worked out: ask for less at once, or take \
+             `queue_mode = \"bio\"`",
+        ));
+    }
     let grouped = paths.multipath.path_grouping != PathGrouping::Failover;
-    if fails && grouped && (!one_piece || mirror.sync == Sync::Synced) {
+    let went_on = mirror.sync == Sync::Synced || mirror.log == Log::Disk;
+    if fails && grouped && (!one_piece || went_on) {
         return Err(Unknown(
             "which path of a group gets the bad sector depends on what its selector chose before",
         ));
@@ -178,9 +190,8 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
         .map(|inner| multipath::course(inner, multipath, unit, op))
         .collect();
     let met = |leg: u8| {
-        let disks = case.disk(leg, 0)..case.disk(leg + 1, 0);
-        let mut faults = case.faults.iter().filter(|f| disks.contains(&f.leg));
-        faults.find(|fault| fault_meets(fault, op, fault.leg, unit))
+        let mut disks = case.disk(leg, 0)..case.disk(leg + 1, 0);
+        disks.find_map(|disk| controller::met(case, op, disk, unit))
     };
     let lost: Vec<(u8, &Fault)> = (0..)
         .zip(&first)
@@ -194,6 +205,10 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
     let mut beneath = Vec::new();
     let mut in_turn: Vec<Vec<u8>> = Vec::new();
     let mut waits = false;
+    let size = paths.multipath.path_grouping.size();
+    // A disk log has the legs flushed as the mirror is started (`mirror_flush`), or they are
+    // synchronised, and the selector of a group goes on with each request.
+    let in_turn_since = size > 1 && (mirror.log == Log::Disk || mirror.sync != Sync::Nosync);
     let of_mirror = expected.units.first();
     for (leg, inner) in (0..).zip(&inner) {
         let times = of_mirror.map_or(0, |unit| unit.asked[usize::from(leg)].1);
@@ -204,7 +219,10 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
         waits |= course.held;
         for path in 0..paths.count {
             let times = course.asked.iter().filter(|one| **one == path).count() as u32;
-            asked.push((times, times));
+            asked.push(match in_turn_since && path < size {
+                true => (0, course.asked.len() as u32),
+                false => (times, times),
+            });
             beneath.push(if course.failed[usize::from(path)] {
                 "F"
             } else {
@@ -217,13 +235,13 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
                 .collect(),
         );
     }
-    let was_asked = |disk: u8| asked[usize::from(disk)].1 > 0;
-    let mut fires: Vec<usize> = super::indices(case, |fault| {
-        was_asked(fault.leg) && fault_meets(fault, op, fault.leg, unit)
-    })
-    .collect();
-    // Of several faults on one path the one that is met first decides.
-    fires.dedup_by_key(|index| case.faults[*index].leg);
+    let was_asked: Vec<u8> = (0u8..)
+        .zip(&asked)
+        .filter(|(_, (_, most))| *most > 0)
+        .map(|(disk, _)| disk)
+        .collect();
+    let mut fires = super::answering(case, op, unit, &was_asked);
+    fires.sort_unstable();
     let units = expected.units.into_iter().map(|of_mirror| UnitExpectation {
         // A path that was reinstated is asked twice, so there is no order of
         // paths that are asked once each.
@@ -233,7 +251,7 @@ fn one_unit(case: &Case, mirror: &Raid1, paths: &Paths, unit: Unit) -> Expectati
                 legs.flat_map(|leg| in_turn[usize::from(leg)].clone())
                     .collect()
             })
-            .filter(|_| !waits),
+            .filter(|_| !waits && !in_turn_since),
         good: media(case, &of_mirror.good),
         one_of: media(case, &of_mirror.one_of),
         asked: asked.clone(),
@@ -380,6 +398,17 @@ mod tests {
             Err(EIO)
         };
         assert_eq!(expected.answers, [vec![answer]]);
+    }
+
+    /// Which path of a group is next is known while nothing went over them before.
+    #[rstest]
+    #[case::first("path_grouping = \"multibus\"", [(1, 1), (0, 0)])]
+    #[case::flushed("path_grouping = \"multibus\"\nlog = \"disk\"", [(0, 1), (0, 1)])]
+    #[case::copied("path_grouping = \"pairs\"\nsync = \"synced\"\n[legs]\nsize = 8192", [(0, 1), (0, 1)])]
+    #[case::alone("path_grouping = \"failover\"\nlog = \"disk\"", [(1, 1), (0, 0)])]
+    fn a_group_goes_on_with_what_was_flushed(#[case] stack: &str, #[case] asked: [(u32, u32); 2]) {
+        let expected = expected(&case(stack, "write", &[]));
+        assert_eq!(expected.units[0].asked, [asked, asked].concat());
     }
 
     /// Columns: options; faulty disks; how often each disk is asked for the

@@ -19,9 +19,9 @@ pub mod race;
 mod recovery;
 
 use super::{
-    EIO, Expectation, PAGE_SECTORS, UnitExpectation, Unknown, bytes, ends_with_fsync, fault_meets,
-    indices, is_piece, legs_always, legs_with, others, rounded, splits, unrecovered, whole,
-    whole_answers, without_flush_faults,
+    EIO, Expectation, PAGE_SECTORS, UnitExpectation, Unknown, answering, bytes, ends_with_fsync,
+    fault_meets, indices, is_piece, legs_always, legs_with, others, rounded, splits, unrecovered,
+    whole, whole_answers, without_flush_faults,
 };
 use crate::units::{self, Unit};
 use halfway_case::{Case, Fault, Log, Raid1, Sync, Times};
@@ -238,12 +238,8 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         };
         for &leg in asked_faulty {
             health[usize::from(leg)] = "R";
-            fires.extend(indices(case, |fault| {
-                fault_meets(fault, Op::Read, leg, unit)
-            }));
         }
-        // Of several faults on one leg the one that is met first decides.
-        fires.dedup_by_key(|index| case.faults[*index].leg);
+        fires = answering(case, Op::Read, unit, asked_faulty);
         if !found {
             answers = vec![vec![Err(EIO)]; answers.len()];
         }

@@ -210,3 +210,26 @@ fn an_error_of_the_disk_among_four_requests(
     assert_eq!((expected.fires, expected.held), (vec![0], false));
     assert!(!expected.partial && !expected.loses_sync && !expected.refused);
 }
+
+/// Zeros are written as anything else to a disk that does not take write-zeroes, and meet
+/// its faults of writes.
+#[rstest]
+#[case::taken("virtio-scsi", Op::WriteZeroes, "A", true)]
+#[case::by_uas("usb-uas", Op::WriteZeroes, "A", true)]
+#[case::not_taken("piix3-ide", Op::Write, "F", false)]
+#[case::by_usb_storage("usb-storage", Op::Write, "F", false)]
+fn zeros_for_disks_that_take_none(
+    #[case] controller: &str,
+    #[case] op: Op,
+    #[case] health: &str,
+    #[case] refused: bool,
+) {
+    let zeros = format!("[legs]; controller='{controller}'; [io]; op='write-zeroes'");
+    assert_eq!(paths(&zeros).op_on_legs(), op);
+    let fails = paths(&format!("{zeros}; [[fault]]; op='write'"));
+    assert_eq!(knows(&fails).is_err(), refused);
+    if !refused {
+        let expected = expected(&fails);
+        assert_eq!((expected.health[0], expected.fires.len()), (health, 1));
+    }
+}

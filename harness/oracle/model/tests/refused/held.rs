@@ -30,6 +30,21 @@ const RECOVERS: &str = "recovers what it has lost";
     "[stack]; region_size=4096; [[hold]]",
     UNKNOWN_NUMBER
 )]
+#[case::cut_by_its_segments(
+    "[stack]; target='multipath'; [io]; sectors=2033; [[fault]]; [[hold]]; leg=1",
+    "[stack]; target='multipath'; [io]; sectors=2032; [[fault]]; [[hold]]; leg=1",
+    UNKNOWN_NUMBER
+)]
+#[case::cut_by_its_path_alone(
+    "[stack]; target='multipath'; [io]; sectors=2033; [[fault]]; [[hold]]; leg=1",
+    "[stack]; target='multipath'; queue_mode='bio'; [io]; sectors=2033; [[fault]]; [[hold]]; leg=1",
+    UNKNOWN_NUMBER
+)]
+#[case::cut_and_unplugged(
+    "[legs]; controller='pvscsi'; [io]; sectors=1009; [[hold]]; meanwhile='unplug'",
+    "[legs]; controller='pvscsi'; [io]; sectors=1008; [[hold]]; meanwhile='unplug'",
+    UNKNOWN_NUMBER
+)]
 #[case::given_up_and_failed(
     "[legs]; controller='nvme'; [[hold]]; then='EIO'; meanwhile='timeout'",
     "[legs]; controller='nvme'; [[hold]]; meanwhile='timeout'",

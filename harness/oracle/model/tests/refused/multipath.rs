@@ -13,6 +13,8 @@ fn paths(text: &str) -> String {
 const WHICH_FAULT: &str = "a path has several faults of which one wears off";
 const WHICH_FLUSHES: &str = "which path of a group is told to flush";
 const JOINED: &str = "a flush fails behind writes in several pieces";
+const UNLIKE: &str = "a path has errors of its own and of the disk itself";
+const HOW_OFTEN: &str = "how often they wait for an operator";
 const MEGASAS: &str = "this controller takes less than the I/O at once";
 
 /// Cases in which it is certain which request meets which fault.
@@ -23,6 +25,26 @@ const MEGASAS: &str = "this controller takes less than the I/O at once";
     "[[fault]]; times=1; [[fault]]; at=9",
     "[[fault]]; times=1; [[fault]]; leg=1; at=9",
     WHICH_FAULT
+)]
+#[case::of_path_and_disk(
+    "[legs]; controller='virtio-scsi'; [io]; sectors=257; [[fault]]; [[fault]]; at=9; errno='ENOMEM'",
+    "[legs]; controller='virtio-scsi'; [io]; sectors=256; [[fault]]; [[fault]]; at=9; errno='ENOMEM'",
+    UNLIKE
+)]
+#[case::of_the_disk(
+    "[legs]; controller='pvscsi'; [io]; sectors=257; [[fault]]; errno='ENOSPC'; [[fault]]; at=9; errno='ENOMEM'",
+    "[legs]; controller='pvscsi'; [io]; sectors=257; [[fault]]; errno='ENOMEM'; [[fault]]; at=9; errno='ENOMEM'",
+    UNLIKE
+)]
+#[case::cut_by_the_disk(
+    "[stack]; queue_if_no_path=true; [legs]; controller='ahci'; [io]; sectors=257; [[fault]]; [[fault]]; leg=1",
+    "[stack]; queue_if_no_path=true; [legs]; controller='ahci'; [io]; sectors=256; [[fault]]; [[fault]]; leg=1",
+    HOW_OFTEN
+)]
+#[case::cut_by_its_segments(
+    "[stack]; queue_if_no_path=true; [legs]; controller='pvscsi'; [io]; sectors=1009; [[fault]]; [[fault]]; leg=1",
+    "[stack]; queue_if_no_path=true; [legs]; controller='pvscsi'; [io]; sectors=1008; [[fault]]; [[fault]]; leg=1",
+    HOW_OFTEN
 )]
 #[case::second_wears_off(
     "[[fault]]; leg=1; [[fault]]; leg=1; at=9; times=1",

@@ -17,6 +17,7 @@ const RECOVERED: &str = "a mirror is recovered over multipaths";
 const GROUP: &str = "which path of a group gets the bad sector";
 const IN_FLIGHT: &str = "while others of its requests are in flight";
 const WAITS: &str = "a multipath without a path waits, and then the mirror does";
+const CUT: &str = "the queue of a mirror's multipath cuts the mirror's bio";
 const DM_IO: &str = "dm-io makes several bios";
 
 #[rstest]
@@ -40,6 +41,21 @@ const DM_IO: &str = "dm-io makes several bios";
     "[stack]; path_grouping='multibus'; [io]; requests=2; [[fault]]",
     "[stack]; path_grouping='multibus'; [io]; requests=1; [[fault]]",
     GROUP
+)]
+#[case::grouped_and_flushed(
+    "[stack]; path_grouping='multibus'; log='disk'; [[fault]]",
+    "[stack]; path_grouping='multibus'; log='core'; [[fault]]",
+    GROUP
+)]
+#[case::cut(
+    "[stack]; queue_mode='mq'; [legs]; controller='target'; [io]; sectors=1009; [[fault]]",
+    "[stack]; queue_mode='mq'; [legs]; controller='target'; [io]; sectors=1008; [[fault]]",
+    CUT
+)]
+#[case::cut_beneath(
+    "[stack]; queue_mode='mq'; [legs]; controller='target'; [io]; sectors=1009; [[fault]]",
+    "[stack]; queue_mode='bio'; [legs]; controller='target'; [io]; sectors=1009; [[fault]]",
+    CUT
 )]
 #[case::grouped_pages(
     "[stack]; path_grouping='multibus'; [io]; path='buffered'; [[fault]]",

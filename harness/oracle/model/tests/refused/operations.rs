@@ -7,6 +7,7 @@ use rstest::rstest;
 const AT_ONCE: &str = "flushes and other requests fail in one case";
 const NOT_FLUSHED: &str = "a flush is to fail and nothing is flushed";
 const SENT_NONE: &str = "the stack sends none to its legs";
+const NO_DISCARDS: &str = "the kernel discards nothing on the disks of this controller";
 const NO_LEG: &str = "an operation that reaches no leg";
 
 /// Which failure a leg fails for first is not in the case (`write_callback`). A
@@ -27,6 +28,11 @@ const NO_LEG: &str = "an operation that reaches no leg";
     "[io]; op='write'; [[fault]]; op='flush'",
     "[io]; op='write'; dsync=true; [[fault]]; op='flush'",
     NOT_FLUSHED
+)]
+#[case::no_discards(
+    "[legs]; controller='usb-storage'; [io]; op='discard'",
+    "[legs]; controller='usb-uas'; [io]; op='discard'",
+    NO_DISCARDS
 )]
 #[case::buffered_read(
     "[io]; op='read'; path='buffered'; [[fault]]; op='flush'",

@@ -4,6 +4,7 @@ use super::{beside, refuses};
 use crate::model::{knows, tests::one};
 use rstest::rstest;
 
+const ATTEMPTS: &str = "which of them an attempt meets depends on how the kernel cuts the I/O";
 const JOINED: &str = "a flush fails behind writes in several pieces";
 const HOW_OFTEN: &str = "a disk log has the legs flushed as well";
 const FIRST: &str = "depends on which piece fails first";
@@ -12,6 +13,21 @@ const FIRST: &str = "depends on which piece fails first";
 /// disk flushes the legs (`disk_flush`). When no leg is left, `do_failures` has
 /// held the writes that failed before, and fails the rest.
 #[rstest]
+#[case::attempts_that_two_count(
+    "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9; times=6",
+    "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; leg=1; at=9; times=6",
+    ATTEMPTS
+)]
+#[case::one_attempt(
+    "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9; times=6",
+    "[legs]; controller='virtio-blk'; [[fault]]; times=1; [[fault]]; at=9; times=6",
+    ATTEMPTS
+)]
+#[case::lasting(
+    "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9; times=6",
+    "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9",
+    ATTEMPTS
+)]
 #[case::two_requests(
     "[io]; op='write'; dsync=true; requests=2; [[fault]]; op='flush'",
     "[io]; op='write'; dsync=true; [[fault]]; op='flush'",
