@@ -272,6 +272,11 @@ async fn prepare(
         station.arm(&case.legs, faults, &log).await?;
         created
     } else {
+        if case.has_log_disk() {
+            // It is read and written as the table is loaded, when what failed it for the
+            // case before must be gone.
+            station.arm(&case.legs, &[], &[]).await?;
+        }
         // The legs are left alone until the I/O.
         let beneath = create_beneath(station, case);
         let created = create(station);
