@@ -118,6 +118,11 @@ pub(super) async fn prepare(
         station.arm(&case.legs, faults, &log).await?;
         created
     } else {
+        if case.has_log_disk() {
+            // The log is read and written as the table is loaded. The faults of the case
+            // before, which may lie on it, must be gone by then.
+            station.arm(&case.legs, &[], &[]).await?;
+        }
         // The legs are left alone until the I/O.
         let beneath = create_beneath(station, case);
         let created = create(station);

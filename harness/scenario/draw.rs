@@ -328,7 +328,8 @@ impl Draw {
         // In a few seconds a file system may meet no failure.
         let seconds = filesystem.is_none() && self.one_in(2);
         Soak {
-            count: (!seconds).then(|| Sweep::of(self.0.u32(1..200))),
+            // Of fewer I/Os none may meet a fault.
+            count: (!seconds).then(|| Sweep::of(self.0.u32(20..200))),
             seconds: seconds.then(|| Sweep::of(self.0.u32(2..6))),
             filesystem,
             round: self.key(2, |draw| draw.0.u32(0..1000)),

@@ -222,3 +222,25 @@ fn a_page_is_read_whole(#[case] sector: u64, #[case] answer: Answer) {
     let health = if answer == Ok(8 * SOME) { "AR" } else { "A" };
     assert_eq!(expected.health, [health, health]);
 }
+
+/// The last page of a device that is no whole number of pages is read block by block: it is
+/// lost where every leg fails the same block, and of different ones it depends on timing.
+#[rstest]
+#[case::same_block(131_071, (7, 7), &[Ok(512 * 2)])]
+#[case::same_page(131_071, (3, 7), &[Ok(512 * 2), Ok(512 * 9)])]
+#[case::whole_pages(131_072, (3, 7), &[Ok(512 * 2)])]
+fn a_page_that_is_read_block_by_block(
+    #[case] sectors: u64,
+    #[case] faults: (u64, u64),
+    #[case] answers: &[Answer],
+) {
+    let mut case = one(&format!(
+        "[io]; path='buffered'; sector=131062; sectors=9; [[fault]]; at={}; [[fault]]; leg=1; at={}",
+        faults.0, faults.1
+    ));
+    case.legs.sectors = sectors;
+    let mut found = expected(&case).answers.remove(0);
+    found.sort_unstable_by_key(|answer| answer.unwrap_or(0));
+    found.dedup();
+    assert_eq!(found, answers);
+}
