@@ -184,10 +184,10 @@ impl From<WatchBios> for Watch {
 /// `halfway run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Skip the cases of which nobody knows what a correct kernel does, instead of
@@ -235,7 +235,7 @@ pub struct ExploreArgs {
     /// said]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Machines side by side
@@ -262,7 +262,7 @@ pub enum RecordCases {
 /// `halfway list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
     /// The cases themselves, a JSON object a line
@@ -273,7 +273,7 @@ pub struct ListArgs {
 /// `halfway explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
 }
@@ -281,7 +281,7 @@ pub struct ExplainArgs {
 /// `halfway doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
 }
@@ -295,7 +295,7 @@ pub struct ShellArgs {
     /// The first case whose id matches this regular expression
     #[arg(long, value_name = "REGEX")]
     pub filter: Option<Regex>,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Seed of every sector's content
@@ -391,7 +391,7 @@ pub struct ControlsBuildArgs {
 /// `halfway controls run`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlsRunArgs {
-    /// What to build.
+    /// The controls to build, and the kernel they are built for.
     #[command(flatten)]
     pub build: ControlsBuildArgs,
     /// Scenario files, or directories of them
@@ -431,7 +431,7 @@ pub struct ControlsRunArgs {
 /// `halfway audit`.
 #[derive(Clone, Debug, Args)]
 pub struct AuditArgs {
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Seed of every sector's content

@@ -1,5 +1,5 @@
-//! What cases run on: the kernel, the initramfs, QEMU and its acceleration, all
-//! made or found before the first machine is started.
+//! What cases run on: the kernel, the initramfs, QEMU and its acceleration. All of it is
+//! found or built before the first machine starts.
 
 use super::args::{self, GuestArgs};
 use super::{CliError, Context, output};
@@ -31,74 +31,74 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::task::LocalSet;
 
-/// Environment variable that names the QEMU binary.
+/// The environment variable that names the QEMU binary.
 pub const QEMU_VARIABLE: &str = "HALFWAY_QEMU";
 
-/// What cases run on.
+/// Everything that machines need to run cases.
 pub struct Guest {
-    /// What each machine boots, but for the drivers of its controller.
+    /// What each machine boots. The drivers of its disk controller are added later.
     pub boot: Boot,
-    /// The drivers of controllers and stacks.
+    /// The initramfs images with the drivers of controllers and stacks.
     pub images: Images,
-    /// Where the machines' private directories lie.
+    /// The directory that holds the machines' private directories.
     pub workshop: Rc<Workshop>,
-    /// For the record.
+    /// The kernel, as the record describes it.
     pub kernel: Kernel,
-    /// For the record.
+    /// QEMU, as the record describes it.
     pub qemu: manifest::Qemu,
-    /// For the record.
+    /// The acceleration, as the record describes it.
     pub acceleration: Acceleration,
-    /// What the user should know.
+    /// Notes that the user should read before the run.
     pub notes: Vec<String>,
 }
 
-/// There is nothing to run cases on.
+/// Why no guest could be prepared.
 #[derive(Debug, Error, Diagnostic)]
 pub enum GuestError {
-    /// No such kernel.
+    /// No kernel matches what the user asked for.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The kernel cannot be had.
+    /// The kernel could not be fetched or read.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// The kernel lacks a driver.
+    /// The kernel lacks a driver that the cases need.
     #[error(transparent)]
     Module(#[from] ModuleError),
-    /// No such control.
+    /// There is no control of that name.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The control's module cannot be built.
+    /// The control's module could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The control's module is not used.
+    /// The guest does not load the control's module, so it would test nothing.
     #[error("no guest loads {module}: {control} would show nothing")]
     NotLoaded {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// Its module.
+        /// The name of its kernel module.
         module: String,
     },
-    /// The initramfs cannot be made.
+    /// The initramfs could not be built.
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
-    /// No cache directory.
+    /// There is no usable cache directory.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// No tools for a shell.
+    /// The programs for a shell session were not found on this host.
     #[error(transparent)]
     Shell(#[from] ShellError),
-    /// No programs for a guest.
+    /// Programs that the guest needs could not be fetched.
     #[error(transparent)]
     Userland(#[from] UserlandError),
-    /// QEMU, or its storage daemon, does not work.
+    /// QEMU or its storage daemon does not work.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Qemu(#[from] QemuError),
-    /// The private directory cannot be made.
+    /// The machines' private directories could not be made.
     #[error("failed to make a private directory below {}", std::env::temp_dir().display())]
     #[diagnostic(help("TMPDIR names another place; it must be writable and have a short path"))]
     Workshop(#[source] io::Error),
-    /// Something of ours broke.
+    /// A task of Halfway itself panicked.
     #[error("the kernel's preparation broke off")]
     Broken,
 }
@@ -127,8 +127,8 @@ impl From<GuestError> for CliError {
     }
 }
 
-/// Finds or makes all that machines need which serve what `needs` was made of;
-/// `shell` puts a person's tools into the initramfs.
+/// Finds or builds all that machines need for the cases that `needs` was made of. With
+/// `shell`, the initramfs also gets the programs for an interactive session.
 pub async fn prepare(
     args: &GuestArgs,
     ctx: &Context,
@@ -179,13 +179,14 @@ pub async fn prepare(
     };
     let multipathd = match needs.with_multipathd.is_empty() {
         true => Ok(Vec::new()),
-        // Cases of other kinds go on without.
+        // The cases that do not need these programs can still run.
         false => match programs("multipath", &cache, ctx).await {
             Err(GuestError::Userland(error)) => Err(error.to_string()),
             other => Ok(other?),
         },
     };
-    // ext4 and XFS ask for it by an alias, which is modprobe's business.
+    // ext4 and XFS request crc32c by an alias. Only modprobe resolves aliases, so it is
+    // added here.
     if kernel.modules.select(&[CRC32C]).is_ok() && !needs.with_files.is_empty() {
         filesystems.insert(0, CRC32C);
     }
@@ -303,10 +304,10 @@ pub async fn prepare(
     })
 }
 
-/// What is called crc32c among the kernel's modules.
+/// The kernel module that provides the crc32c algorithm.
 const CRC32C: &str = "crc32c_generic";
 
-/// The programs of the set with that name.
+/// Fetches the programs of the set with that name.
 async fn programs(
     set: &'static str,
     cache: &Cache,
@@ -334,12 +335,12 @@ async fn decide(
         .await
 }
 
-/// The QEMU binary that is used.
+/// The QEMU binary to use.
 pub fn qemu_binary() -> PathBuf {
     std::env::var_os(QEMU_VARIABLE).map_or_else(|| "qemu-system-x86_64".into(), PathBuf::from)
 }
 
-/// The kernel that `args` name, fetched if need be.
+/// Resolves the kernel that `args` name. Fetches it if necessary.
 pub async fn kernel(
     args: &GuestArgs,
     cache: &Cache,
@@ -352,8 +353,8 @@ pub async fn kernel(
     fetch(spec, cache, ctx).await
 }
 
-/// Resolves a kernel beside the event loop, so that Ctrl-C is heard meanwhile,
-/// and says what takes time.
+/// Resolves a kernel on a thread of its own, so that Ctrl-C is still handled, and reports
+/// each stage that takes time.
 pub async fn fetch(
     spec: KernelSpec,
     cache: &Cache,
@@ -369,7 +370,8 @@ pub async fn fetch(
     Ok(resolved.await.map_err(|_| GuestError::Broken)??)
 }
 
-/// Builds a control's module beside the event loop, unless it is in the cache.
+/// Builds a control's module on a thread of its own, so that Ctrl-C is still handled. A
+/// module in the cache is not built again.
 pub async fn broken_module(
     control: &Control,
     kernel: &halfway_builder::Kernel,
@@ -383,9 +385,9 @@ pub async fn broken_module(
     Ok(built(build, kernel, cache, ctx).await??)
 }
 
-/// Builds the modules of ours that controllers need, and puts them among those of
-/// the kernel. What cannot be built comes back with the reason: cases that need
-/// it are skipped.
+/// Builds the modules of our own that controllers need, and adds them to the kernel's
+/// modules. Returns what could not be built with the reason: cases that need it are
+/// skipped.
 async fn build_own_modules(
     needs: &Needs,
     kernel: &mut halfway_builder::Kernel,
@@ -407,8 +409,8 @@ async fn build_own_modules(
     Ok(unbuilt)
 }
 
-/// Runs a build beside the event loop, so that Ctrl-C is heard meanwhile, and
-/// says what takes time.
+/// Runs a build on a thread of its own, so that Ctrl-C is still handled, and reports each
+/// stage that takes time.
 async fn built<T: Send + 'static>(
     build: impl FnOnce(&halfway_builder::Kernel, &Cache, &mut Progress<'_>) -> T + Send + 'static,
     kernel: &halfway_builder::Kernel,
@@ -425,7 +427,7 @@ async fn built<T: Send + 'static>(
     built.await.map_err(|_| GuestError::Broken)
 }
 
-/// Says the stages: on one line of a terminal, or a line each.
+/// Prints the stages: on one line that changes if stderr is a terminal, else a line each.
 struct Teller {
     bar: ProgressBar,
     plain: bool,
@@ -453,7 +455,8 @@ impl Teller {
 
     fn tell(&mut self, stage: &Stage) {
         self.bar.set_message(stage.to_string());
-        // A download speaks of every percent; its first word is enough.
+        // A download reports every percent. Where lines cannot be replaced, only its
+        // start is printed.
         let line = match stage {
             Stage::Download { what, .. } => format!("fetching {what}"),
             other => other.to_string(),

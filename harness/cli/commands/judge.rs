@@ -1,4 +1,4 @@
-//! `halfway judge`: judges what was once observed, by today's judge.
+//! `halfway judge`: judges recorded observations again, with the judge of this version.
 
 use crate::cli::args::JudgeArgs;
 use crate::cli::{CliError, Context, Exit, exit, output};
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A recorded case that cannot be judged.
+/// Why a recorded case cannot be judged.
 #[derive(Debug, Error, Diagnostic)]
 enum JudgeError {
     #[error("failed to read the recorded case {}", path.display())]
@@ -27,10 +27,10 @@ enum JudgeError {
     Unobserved { path: PathBuf },
 }
 
-/// Judges recorded cases and exits as a run of them would.
+/// Judges recorded cases. Exits as a run of these cases would.
 ///
 /// # Errors
-/// A file cannot be read as a recorded case.
+/// A file is not a readable recorded case.
 pub fn execute(args: &JudgeArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     for path in &args.files {
