@@ -9,26 +9,26 @@ use halfway_case::{Outcome, Verdict};
 use owo_colors::{OwoColorize, Style};
 use std::fmt::Write;
 
-/// Width of the first column, which says what kind of line it is: the longest
-/// outcome fits.
+/// The width of the first column, which says what kind of line it is. The longest outcome
+/// name fits.
 const LABEL: usize = 14;
 
-/// A line: its kind, right-aligned, and its text.
+/// A line: its label, right-aligned, and its text.
 pub fn labelled(label: &str, style: Style, text: &str) -> String {
     format!("{:>LABEL$}  {text}", label.style(style))
 }
 
-/// A line that says what is going on.
+/// A line that says what the program is doing.
 pub fn info(label: &str, text: &str) -> String {
     labelled(label, Style::new().cyan(), text)
 }
 
-/// A line that a person should not overlook.
+/// A line that a person must not overlook.
 pub fn warning(label: &str, text: &str) -> String {
     labelled(label, Style::new().yellow().bold(), text)
 }
 
-/// Continues the line above.
+/// A line that continues the one above.
 pub fn more(label: &str, text: &str) -> String {
     format!(
         "{:LABEL$}  {} {text}",
@@ -48,8 +48,8 @@ pub fn style(outcome: Outcome) -> Style {
     }
 }
 
-/// A case and its verdict's reason; ends with the file that tells more, if
-/// there is one.
+/// A case and its verdict's reason. Ends with the path of the case's story, if there is
+/// one.
 pub fn case(id: &str, verdict: &Verdict, story: Option<&str>) -> String {
     let mut text = format!("{}: {}", id.bold(), text::line(&verdict.reason));
     if let Some(story) = story {
@@ -58,7 +58,7 @@ pub fn case(id: &str, verdict: &Verdict, story: Option<&str>) -> String {
     text
 }
 
-/// What a verdict rests on, a line each witness.
+/// What a verdict rests on, one line for each witness.
 pub fn evidence(evidence: &Evidence) -> Vec<String> {
     let joined = |items: &[String]| text::line(&items.join("; ")).into_owned();
     [
