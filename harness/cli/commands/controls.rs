@@ -210,8 +210,8 @@ struct Work<'a> {
     killers: BTreeSet<String>,
 }
 
-/// The guest that a control runs on, and its cases. The cases most likely to catch it
-/// come first.
+/// The guest that a control runs on, and its cases. Cases of the scenario that the
+/// control names first come first, so that it is caught soon.
 struct Ready {
     guest: Guest,
     guest_args: GuestArgs,
