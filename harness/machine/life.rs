@@ -178,7 +178,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// QEMU's monitor.
+    /// The connection to QEMU's monitor.
     pub fn qmp(&self) -> &Qmp {
         &self.parts.qmp
     }

@@ -1,7 +1,7 @@
 //! The wording of each line: pure functions from data to text.
 //!
-//! Lines carry ANSI colours; the stream that they are written to
-//! (`anstream`) takes them out where they are not wanted.
+//! Lines have ANSI colours. The stream that they are written to (`anstream`) removes
+//! these if they are not wanted.
 
 use crate::results::text;
 use halfway_case::verdict::Evidence;
@@ -73,7 +73,7 @@ pub fn evidence(evidence: &Evidence) -> Vec<String> {
     .collect()
 }
 
-/// Milliseconds as a person says them: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 0 min`.
+/// A duration as a person says it: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 0 min`.
 pub fn duration(millis: u64) -> String {
     let seconds = (millis + 500) / 1000;
     match seconds {
@@ -84,7 +84,7 @@ pub fn duration(millis: u64) -> String {
     }
 }
 
-/// Cases a second.
+/// The rate in cases per second.
 pub fn rate(cases: u64, millis: u64) -> String {
     match millis {
         0 => "-".to_owned(),
@@ -92,7 +92,7 @@ pub fn rate(cases: u64, millis: u64) -> String {
     }
 }
 
-/// `1 case`, `2 cases`.
+/// A number with its noun: `1 case`, `2 cases`.
 pub fn count(number: u64, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),

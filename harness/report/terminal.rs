@@ -25,7 +25,7 @@ pub enum Verbosity {
     Normal,
     /// Also every case, with what its verdict rests on.
     Cases,
-    /// Everything.
+    /// The same as [`Verbosity::Cases`], and every other event.
     All,
 }
 

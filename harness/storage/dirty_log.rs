@@ -5,9 +5,9 @@
 use super::medium::{Medium, OutOfRange};
 use halfway_case::observation::DirtyLog;
 
-/// `MIRROR_MAGIC`.
+/// `MIRROR_MAGIC`: the number that a log begins with.
 const MAGIC: u32 = 0x4D69_5272;
-/// `MIRROR_DISK_VERSION`.
+/// `MIRROR_DISK_VERSION`: the version of the header that the kernel writes.
 const VERSION: u32 = 2;
 /// `LOG_OFFSET`: where the bits begin, in bytes.
 const BITS: u64 = 1024;

@@ -1,6 +1,6 @@
 //! Parses one line of QEMU's trace log into the event's name and its fields.
 
-/// QEMU writes an event in another way than we know.
+/// A line of QEMU's trace log is not in the expected format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot read a line of QEMU's trace log: {0:?}; this version of QEMU may write it otherwise"

@@ -25,7 +25,7 @@ pub const EVENTS: [&str; 6] = [
 /// Why the trace log cannot be turned into a journal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TraceError {
-    /// QEMU writes an event in another way than we know.
+    /// A line of the log is not in the expected format.
     #[error(transparent)]
     Line(#[from] Unreadable),
     /// A request is from a device model whose backend was never identified.

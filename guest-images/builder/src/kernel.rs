@@ -53,7 +53,7 @@ pub enum KernelError {
     Archive {
         /// The name of the kernel.
         name: String,
-        /// The error.
+        /// Why the archive could not deliver it.
         source: ArchiveError,
     },
     /// The packages lack a part of the kernel.

@@ -18,7 +18,7 @@ pub enum Stage {
         /// The version and the reason.
         why: String,
     },
-    /// Fetching packages.
+    /// Fetching packages from the archive.
     Download {
         /// The packages and their version, such as "6.1.0-56-cloud-amd64 (6.1.192-2)".
         what: String,

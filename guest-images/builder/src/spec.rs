@@ -35,7 +35,7 @@ pub enum SpecError {
         name: String,
         /// The closest name, if one is close.
         hint: Option<String>,
-        /// All names.
+        /// The names of all kernels in the catalogue.
         names: Vec<String>,
     },
     /// There is nothing at this path.

@@ -59,7 +59,7 @@ pub enum UserlandError {
     Archive {
         /// The name of the set.
         name: String,
-        /// The error.
+        /// Why the archive could not deliver them.
         source: ArchiveError,
     },
     /// A program or library is in none of the packages.

@@ -71,7 +71,7 @@ pub struct IoOp {
 pub struct IoRequest {
     /// The name of the dm device (in `/dev/mapper`), or the serial number of a disk.
     pub device: String,
-    /// The operation.
+    /// The operation that all its requests do.
     pub op: Op,
     /// Whether it goes through the page cache.
     pub path: Path,

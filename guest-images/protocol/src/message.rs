@@ -98,7 +98,7 @@ pub enum Request {
     DmCreate {
         /// The name of the device in `/dev/mapper`.
         name: String,
-        /// Its table.
+        /// The lines of its table.
         table: Vec<Target>,
     },
     /// Find a dm device that something else in the guest has created. Answer:
@@ -373,8 +373,8 @@ mod tests {
     use crate::io::{IoOp, Memory, Op, Path, Segment};
     use rstest::rstest;
 
-    /// The tag lies inside of the request, which serde cannot do for every
-    /// shape of a variant, and says so only when it is written.
+    /// The tag is a field of the request itself. serde cannot write that for every shape
+    /// of a variant, and reports it only at run time.
     #[rstest]
     #[case::unit(Request::Disks)]
     #[case::another(Request::KernelLog)]

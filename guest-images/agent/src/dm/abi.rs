@@ -36,19 +36,19 @@ pub const NOFLUSH: u32 = 1 << 11;
 /// The commands that the agent uses (`DM_*_CMD`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `DM_DEV_CREATE`.
+    /// `DM_DEV_CREATE`: creates a device without a table.
     Create = 3,
-    /// `DM_DEV_REMOVE`.
+    /// `DM_DEV_REMOVE`: removes a device.
     Remove = 4,
     /// `DM_DEV_SUSPEND`: suspends the device, or resumes it without [`SUSPEND`].
     Suspend = 6,
-    /// `DM_DEV_STATUS`.
+    /// `DM_DEV_STATUS`: looks up a device.
     DeviceStatus = 7,
-    /// `DM_TABLE_LOAD`.
+    /// `DM_TABLE_LOAD`: loads a table into the inactive slot.
     Load = 9,
-    /// `DM_TABLE_STATUS`.
+    /// `DM_TABLE_STATUS`: reads the status or the table of each target.
     TableStatus = 12,
-    /// `DM_TARGET_MSG`.
+    /// `DM_TARGET_MSG`: sends a message to a target.
     Message = 14,
 }
 

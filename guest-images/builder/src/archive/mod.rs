@@ -80,7 +80,7 @@ pub enum ArchiveError {
         /// The description that was given.
         origin: String,
     },
-    /// apt failed.
+    /// apt failed, for instance because there is no network.
     #[error("cannot {doing}: apt-get says: {message}")]
     Client {
         /// What was being done.

@@ -41,7 +41,7 @@ pub enum BuildError {
     Inputs {
         /// The name of the control.
         control: String,
-        /// The error.
+        /// Why they could not be fetched.
         source: InputsError,
     },
     /// The host has another compiler than the kernel's, and that could not be fetched.
@@ -51,7 +51,7 @@ pub enum BuildError {
         control: String,
         /// The release of the kernel.
         kernel: String,
-        /// The error.
+        /// Why it could not be fetched or run.
         source: Box<RootError>,
     },
     /// The kernel's configuration does not name a compiler.
@@ -62,7 +62,7 @@ pub enum BuildError {
     Stock {
         /// The name of the control.
         control: String,
-        /// The error.
+        /// What is wrong with the kernel's module.
         source: ModuleError,
     },
     /// In this kernel the driver is built in, not a module.

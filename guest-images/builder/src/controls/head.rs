@@ -97,7 +97,7 @@ pub enum HeadError {
     /// The word is not a symptom.
     #[error("`{word}` is no symptom; there are {}", Symptom::ALL.map(|one| one.to_string()).join(", "))]
     Symptom {
-        /// The word.
+        /// The word that the head has instead.
         word: String,
     },
     /// The file's path does not lie in the kernel's source.
