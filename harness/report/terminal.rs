@@ -25,7 +25,7 @@ pub enum Verbosity {
     Normal,
     /// Also every case, with what its verdict rests on.
     Cases,
-    /// The same as [`Verbosity::Cases`], and every other event.
+    /// Also QEMU's command lines, kernel versions, and the start of each case.
     All,
 }
 
