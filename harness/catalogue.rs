@@ -1,5 +1,5 @@
-//! The catalogue of scenarios: its tables in scenarios/README.md, and whether what it
-//! asks can be answered.
+//! Tests of the scenario catalogue: its tables in scenarios/README.md are current, and
+//! its questions can be answered.
 
 use crate::results::Record;
 use halfway_case::{Case, Controller, Stack};
@@ -17,8 +17,8 @@ fn loaded(path: &Path) -> Vec<Scenario> {
     load(&[path.to_owned()]).expect("a valid catalogue")
 }
 
-/// The text of scenarios/README.md with what lies between the marks of `test` replaced by
-/// `current`; panics if that is not what is there, unless it is to be updated.
+/// Compares the table of `test` in scenarios/README.md with `current`, and panics if they
+/// differ. If [`UPDATE`] is set, writes `current` there instead.
 fn keep_current(test: &str, current: &str) {
     let path = catalogue().join("README.md");
     let readme = fs::read_to_string(&path).expect("the README is there");
@@ -34,10 +34,11 @@ fn keep_current(test: &str, current: &str) {
     }
 }
 
-/// Set to a record, it has the tests write the README's tables.
+/// The environment variable that makes the tests write the README's tables. Its value is
+/// a run record.
 const UPDATE: &str = "UPDATE_CATALOGUE";
 
-/// What comes before, between and after the marks of `test` in a text.
+/// The text before, between and after the marks of `test`.
 fn between_marks<'a>(text: &'a str, test: &str) -> (&'a str, &'a str, &'a str) {
     let begin = format!("<!-- made by {test} -->\n");
     let start = text.find(&begin).expect("the table has a beginning") + begin.len();
@@ -54,7 +55,7 @@ fn the_controllers_in_the_readme_are_current() {
     let mut table = "| controller | guest modules | asked before dm hears of `EIO` | notes |\n\
                      |---|---|---|---|\n"
         .to_owned();
-    // The target has a chapter of its own.
+    // The SCSI target has a chapter of its own.
     for controller in Controller::ALL
         .iter()
         .filter(|one| **one != Controller::Target)
@@ -78,9 +79,9 @@ fn the_controllers_in_the_readme_are_current() {
     keep_current("the_controllers_in_the_readme_are_current", &table);
 }
 
-/// The list in the README is made of the files. Its last column is measured:
-/// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that record
-/// of a run, and leaves the others as they are.
+/// The list in the README is made from the scenario files. Its last column is measured:
+/// `UPDATE_CATALOGUE=RECORD` writes the list anew, with the times of that run record, and
+/// keeps the times of scenarios that the record does not have.
 #[test]
 fn the_list_in_the_readme_is_current() {
     const TEST: &str = "the_list_in_the_readme_is_current";
@@ -131,8 +132,8 @@ fn the_catalogue_asks_different_questions() {
     );
 }
 
-/// Each question of the catalogue has an answer, whichever of its cases is
-/// asked, and each case shows something.
+/// The model knows what a correct kernel does in every case of the catalogue, and every
+/// case shows something.
 #[test]
 fn the_model_knows_every_case_of_the_catalogue() {
     for scenario in loaded(&catalogue()) {
@@ -147,7 +148,8 @@ fn the_model_knows_every_case_of_the_catalogue() {
     }
 }
 
-/// Also where nobody would build it so: that is where nobody has looked.
+/// Every combination counts, even those that nobody would build: these are the ones that
+/// nobody has tested.
 #[test]
 fn each_stack_meets_each_controller_in_a_sampled_run() {
     let stack = |case: &Case| match (&case.stack, case.stack.nested(), case.linear) {
@@ -181,7 +183,8 @@ fn each_stack_meets_each_controller_in_a_sampled_run() {
         let controllers = Controller::emulated().chain(ours);
         controllers.flat_map(move |one| [Op::Read, Op::Write].map(|op| (stack, one, op)))
     });
-    // A floppy controller has two drives, and requests need a driver of requests.
+    // A floppy controller has only two drives, and request-based multipath needs
+    // request-based drivers.
     let impossible = [
         ("mirror of multipaths", Controller::Floppy),
         ("multipath of requests", Controller::PiecewiseBio),

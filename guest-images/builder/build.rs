@@ -1,15 +1,16 @@
 //! Builds the guest agent, statically linked, so that it can be embedded.
 //!
-//! The agent is another program for another machine: it gets its own cargo,
-//! target directory, profile and flags. `HALFWAY_AGENT` names a ready binary
+//! The agent is a program for another machine, so it is built by a cargo of its own, with
+//! its own target directory, profile and flags. `HALFWAY_AGENT` names a ready binary
 //! instead.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
-/// Guests are x86-64 whatever the host is. A dynamic agent would need the
-/// host's libraries in the guest; the musl target is often not installed.
+/// Guests are always x86-64, whatever the host is. The agent is static, because a dynamic
+/// one would need the host's libraries in the guest. It is built for glibc, because the
+/// musl target is often not installed.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "-C target-feature=+crt-static";
 
@@ -52,8 +53,8 @@ fn build() -> PathBuf {
         .args(["build", "--locked", "--package", "halfway-agent"])
         .args(["--profile", "agent", "--target", TARGET, "--target-dir"])
         .arg(&target);
-    // What is meant for the outer build (flags, clippy's and coverage's
-    // wrappers, this package's own variables) is not meant for the agent.
+    // Settings for the outer build must not reach the agent's: flags, the wrappers of
+    // clippy and of coverage, and this package's own variables.
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_the_outer_build) {
             cargo.env_remove(name);

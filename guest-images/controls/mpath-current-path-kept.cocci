@@ -3,10 +3,10 @@
 // file: drivers/md/dm-mpath.c
 // scenarios: multipath/failover-once, multipath/failover-read, multipath
 // kills: misjudged, hang, wrong I/O
-// equivalent: the current path is used without a new choice only while
+// equivalent: the current path is used without choosing again only while
 //   MPATHF_QUEUE_IO is set, that is until a hardware handler has initialised
-//   the path group. No path of the catalogue has a handler; then the first
-//   choice clears the flag, and every request chooses anew, among the paths
+//   the path group. No path of the catalogue has a handler. So the first choice
+//   clears the flag, and every later request chooses again, among the paths
 //   that have not failed.
 
 @@

@@ -7,10 +7,10 @@
 // kills: crash, wrong data, hang, wrong answer
 // inspired-by: linux-kernel, February 2009, "A suggestion to preserve bio
 //   vector"
-// equivalent: the retry goes to the leg that dm-io is told, whatever the bio
-//   says. Its bio_endio reads the device for throttling and for
-//   BIO_TRACE_COMPLETION only, and the first is not in use, the second not set
-//   on a clone.
+// equivalent: the retry goes to the leg that dm-io gets as a parameter; the bio's
+//   device does not matter for it. The bio's bio_endio reads the device only for
+//   throttling, which is not in use, and for BIO_TRACE_COMPLETION, which is not
+//   set on a clone.
 
 @@
 @@

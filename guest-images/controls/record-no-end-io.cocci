@@ -8,9 +8,9 @@
 // inspired-by: commit 1b17159e52bb, "dm bio record: save/restore bi_end_io
 //   and bi_integrity"
 // equivalent: only a leg that puts its own handler into a bio (software
-//   integrity, inline encryption in software) leaves another one behind, and
-//   whoever does so puts the former one back before it calls it. No leg of the
-//   catalogue does either.
+//   integrity, inline encryption in software) could leave another one there.
+//   Such code restores the former handler before it calls it. And no leg of the
+//   catalogue has such code.
 
 @@
 @@

@@ -5,10 +5,10 @@
 //   raid1/read-three-legs, raid1/read-twice, raid1/read-buffered, raid1/read-merged,
 //   raid1/read-all-legs-fail, raid1/read-queue-depth
 // kills: crash, wrong data, hang, wrong answer
-// equivalent: the mirror does not submit the restored bio again. It has
-//   dm-io make bios of its own, and ends the restored one with a single
-//   bio_endio. That looks at the count only under BIO_CHAIN, which the
-//   restored flags, recorded before any split, do not have.
+// equivalent: the mirror does not submit the restored bio again. dm-io makes
+//   bios of its own, and the mirror ends the restored bio with a single
+//   bio_endio. That looks at the count only if BIO_CHAIN is set. The restored
+//   flags were recorded before any split, so it is not set.
 
 @@
 @@

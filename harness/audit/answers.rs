@@ -8,47 +8,47 @@ use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
-/// What was seen of one I/O.
+/// What was seen of one I/O on the audited driver.
 #[derive(Clone, Debug)]
 pub struct Sight {
-    /// Read or write.
+    /// The operation of the I/O: read or write.
     pub op: Op,
-    /// The driver's device.
+    /// The device number of the driver's device.
     pub dev: Dev,
-    /// The disks beneath it; none beneath a disk.
+    /// The disks beneath the device. Empty if the device is itself a disk.
     pub beneath: Vec<Dev>,
-    /// What became of the I/O.
+    /// How the I/O ended for the application.
     pub io: IoState,
-    /// The guest's account.
+    /// What the guest's tracepoints and kprobes recorded.
     pub seen: Seen,
 }
 
-/// An answer, and what it rests on.
+/// An answer with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// A few words.
+    /// The answer, in a few words.
     pub answer: String,
-    /// What was observed, a line each.
+    /// The observations that the answer rests on, a line each.
     pub evidence: Vec<String>,
 }
 
-/// The four questions of the audit.
+/// The answers to the four questions of the audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
-    /// Is the vector of a failed bio what it was?
+    /// Does a failed bio still have its original vector?
     pub vector: Cell,
-    /// Does its iterator tell how far it came?
+    /// Does the iterator of a failed bio tell how far it came?
     pub iterator: Cell,
-    /// Is a part of a request ever completed for itself?
+    /// Does the driver ever complete a part of a request by itself?
     pub partial: Cell,
-    /// Does the class of the error survive?
+    /// Does the class of the error reach the submitter unchanged?
     pub class: Cell,
 }
 
-/// What is said where no bio failed.
+/// The answer where no bio failed.
 const NOT_SHOWN: &str = "not shown";
 
-/// Lines of evidence for an answer.
+/// How many lines of evidence an answer keeps.
 const LINES: usize = 6;
 
 /// Why what was seen answers nothing.
@@ -252,8 +252,8 @@ fn cell(answer: &str, evidence: Vec<String>) -> Cell {
     }
 }
 
-/// Name of a `blk_status_t` (include/linux/blk_types.h); the numbers above
-/// `BLK_STS_AGAIN` have moved between releases.
+/// The name of a `blk_status_t` (include/linux/blk_types.h). Numbers above
+/// `BLK_STS_AGAIN` have no name here: they changed between releases.
 fn status_name(status: u8) -> String {
     const NAMES: [&str; 13] = [
         "OK",
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(found.iterator.answer, expected);
     }
 
-    /// The mirror's own bio ended well: nothing of it is shown.
+    /// The mirror's own bio ended well, so it shows nothing of a failed bio.
     #[test]
     fn what_did_not_fail_is_not_shown() {
         let found = answers(&sight(TOP, &[LEG], mirror(None).trace)).unwrap();

@@ -1,4 +1,4 @@
-//! One I/O that fails in its middle, on a device of each driver.
+//! Does one I/O that fails in its middle on a device of each driver.
 
 use super::Row;
 use super::answers::{Answers, Sight, Unanswered, answers};
@@ -20,35 +20,35 @@ use halfway_protocol::trace::Dev;
 use std::io;
 use std::time::Duration;
 
-/// Name of the device that is made.
+/// The name of the audited dm device.
 const NAME: &str = "halfway-audit";
 
-/// Name of the device beneath it, where it has one.
+/// The name of the dm device beneath it, if the recipe has one.
 const POOL_NAME: &str = "halfway-pool";
 
-/// Sectors at the beginning of a leg that are made zeros.
+/// How many sectors at the beginning of a leg are zeroed.
 const ZEROED: u64 = 512;
 
-/// `max_sectors_kb` of legs that cut what reaches them.
+/// The `max_sectors_kb` of legs that split what reaches them, in KiB.
 const SPLIT_KIB: u32 = 64;
 
 const PAGE: u32 = 4096;
 
 /// What the audit runs on.
 pub struct Site<'a> {
-    /// What machines boot.
+    /// What the machines boot.
     pub boot: &'a Boot,
-    /// Where their private directories lie.
+    /// The directory that holds the machines' private directories.
     pub workshop: &'a Workshop,
-    /// How long a guest may keep us waiting.
+    /// How long to wait for an answer of the guest.
     pub patience: Duration,
     /// How long an I/O may take.
     pub deadline: Duration,
-    /// Seed of all content.
+    /// The seed of all content.
     pub seed: u64,
 }
 
-/// What the controllers' machines need.
+/// What the machines for the controllers' drivers need.
 pub fn needs_of_controllers() -> Needs {
     Needs {
         controllers: Controller::emulated().collect(),
@@ -56,7 +56,7 @@ pub fn needs_of_controllers() -> Needs {
     }
 }
 
-/// What the stacked drivers' machine needs.
+/// What the machine for the stacked drivers needs.
 pub fn needs_of_stacks() -> Needs {
     let modules = RECIPES.iter().flat_map(|recipe| recipe.modules);
     Needs {
@@ -66,7 +66,7 @@ pub fn needs_of_stacks() -> Needs {
     }
 }
 
-/// What is examined on one machine.
+/// What is audited on one machine.
 #[derive(Clone, Copy)]
 enum Subject {
     Disk(Controller),
@@ -151,7 +151,8 @@ pub async fn controllers(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&
     rows
 }
 
-/// Examines stacked drivers, and names those that are left out.
+/// Audits the stacked drivers, and adds a row for each driver that is left out. `say`
+/// gets each row as it is made.
 pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
     let lacking = |recipe: &Recipe| {
         let mut modules = recipe.modules.iter();
@@ -180,7 +181,7 @@ pub async fn stacks(site: &Site<'_>, images: &Images, say: &mut dyn FnMut(&Row))
     rows
 }
 
-/// Why there is no driver, without this host's directories: the table is read
+/// Why a driver is missing, without directories of this host: the table is read
 /// elsewhere.
 fn told_anywhere(why: &Lack) -> String {
     let why = why.to_string();
@@ -193,7 +194,7 @@ fn refused(subject: Subject, why: &str, say: &mut dyn FnMut(&Row)) -> Vec<Row> {
     rows.into()
 }
 
-/// Examines subjects on machines of one controller: a new one whenever the last
+/// Audits subjects on machines of one controller. Starts a new machine whenever the last
 /// one is no longer sound.
 async fn on_machine(
     site: &Site<'_>,
@@ -270,8 +271,8 @@ async fn start(
         spare: None,
         shell: false,
     };
-    /// A boot under emulation may stall, or not find its timer, on a busy host
-    /// often: a row is dearer than a boot.
+    /// How often a boot is tried. On a busy host an emulated boot often stalls, or does
+    /// not find its timer. A lost row costs more than another boot.
     const BOOTS: usize = 5;
     let mut boots = 1;
     loop {
@@ -284,12 +285,14 @@ async fn start(
     }
 }
 
-/// A floppy controller has two drives.
+/// How many legs a machine gets. Two at most on most controllers, because a floppy
+/// controller has two drives.
 fn legs_of(controller: Controller) -> u8 {
     if controller == BENEATH { LEGS } else { 2 }
 }
 
-/// Makes the device, fails its disks, does the I/O, and takes all down again.
+/// Makes the device, arms its disks' faults, does the I/O, and takes everything down
+/// again.
 async fn examined(
     station: &mut Station,
     subject: Subject,
@@ -446,8 +449,8 @@ async fn device(
     }
 }
 
-/// Makes the legs cut what is longer than that, or gives them their own limit
-/// back.
+/// Limits the requests of the legs to `kib` KiB, so that they split longer ones. `None`
+/// restores the legs' own limit.
 async fn limit(station: &Station, count: u8, kib: Option<u32>) -> Result<(), CallError> {
     for leg in 0..count {
         station.limit(leg, kib).await?;
@@ -455,7 +458,8 @@ async fn limit(station: &Station, count: u8, kib: Option<u32>) -> Result<(), Cal
     Ok(())
 }
 
-/// Pages that do not touch one another: a vector with an entry for each.
+/// An I/O on pages that are not adjacent in memory, so that each is an entry of its own
+/// in the vector.
 fn request(device: String, op: Op, seed: u64, (sector, sectors): (u64, u64)) -> IoRequest {
     let pages = sectors as u32 * 512 / PAGE;
     let page = Segment {

@@ -1,9 +1,8 @@
-//! The audit that was too much work in 2009: what each driver leaves in a bio
-//! that it failed.
+//! What each driver leaves in a bio that it failed. In 2009 this audit was too much work.
 //!
 //! * [`subject`]: the drivers, and how a device of each is made.
-//! * [`examine`]: one I/O that fails in its middle, on each of them.
-//! * [`answers`]: from what was seen to the answers, with their evidence; pure.
+//! * [`examine`]: one I/O that fails in its middle, on each driver.
+//! * [`answers`]: turns what was seen into answers with their evidence; pure.
 //! * [`table`]: the answers as Markdown and HTML; pure.
 
 pub mod answers;
@@ -15,26 +14,26 @@ use answers::Answers;
 use halfway_protocol::io::Op;
 use serde::{Deserialize, Serialize};
 
-/// The whole audit of one kernel.
+/// The audit of one kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// `uname -r` of the guest.
+    /// The release of the guest's kernel, as `uname -r` prints it.
     pub release: String,
-    /// What QEMU says of its version.
+    /// The version that QEMU reports.
     pub qemu: String,
-    /// One for each driver and operation.
+    /// One row for each driver and operation.
     pub rows: Vec<Row>,
 }
 
-/// One driver under one operation.
+/// One driver and one operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Name of the driver, as of its controller or its target.
+    /// The name of the driver, as its controller or its target is called.
     pub subject: String,
     /// What failed beneath it.
     pub beneath: String,
-    /// The operation.
+    /// The operation of the I/O.
     pub op: Op,
-    /// What it did, or why that is not known.
+    /// What the driver did, or why that is not known.
     pub result: Result<Answers, String>,
 }

@@ -1,62 +1,63 @@
-//! The drivers that are audited, and how a device of each is made.
+//! The audited drivers, and how a device of each is made.
 
 use halfway_case::Controller;
 
-/// Sectors of every device.
+/// The size of every device, in sectors.
 pub const SECTORS: u64 = 16384;
 
-/// First sector and length of the I/O.
+/// The first sector of the I/O and its length in sectors.
 pub const IO: (u64, u64) = (2048, 512);
 
-/// What stacked drivers lie on: its failures are medium errors, a class that can
-/// be told from the I/O error that a driver makes up.
+/// The controller beneath stacked drivers. It reports a medium error, a class that
+/// differs from the I/O error that a driver makes up by itself.
 pub const BENEATH: Controller = Controller::Nvme;
 
-/// Legs of a stack.
+/// How many legs the machine for the stacked drivers has.
 pub const LEGS: u8 = 6;
 
-/// A device-mapper target over legs that fail.
+/// How to make a device of one device-mapper target on legs that fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
-    /// The driver.
+    /// The name of the driver, as the table shows it.
     pub name: &'static str,
-    /// Its modules, without those that they depend on.
+    /// The kernel modules to load. modules.dep adds those that they depend on.
     pub modules: &'static [&'static str],
-    /// Target type.
+    /// The target type of the dm table.
     pub kind: &'static str,
-    /// The target's parameters; `{SERIAL}` stands for a disk.
+    /// The target's parameters. `{SERIAL}` stands for the disk with that serial number,
+    /// such as `{leg0}`.
     pub params: &'static str,
-    /// Legs that fail, and the sector of each: in the middle of what the I/O
-    /// asks of it.
+    /// The legs that fail, and the sector at which each fails. It lies in the middle of
+    /// what the I/O asks of the leg.
     pub faults: (&'static [u8], u64),
-    /// Whether the legs cut what reaches them: a request that device-mapper
-    /// has cloned may not be.
+    /// Whether the legs split what reaches them. Request-based device-mapper clones a
+    /// request, and a clone must not be split.
     pub split: bool,
-    /// Legs that begin with zeros, as metadata that is to be made must: all
-    /// others name themselves in every sector.
+    /// The legs that begin with zeros, as a target needs that makes new metadata. All
+    /// other legs have their own name in every sector.
     pub zeroed: &'static [u8],
-    /// Whether the I/O's sectors are written before anything fails: what was
-    /// never written is not read from a leg.
+    /// Whether the I/O's sectors are written before any fault is armed. Some targets do
+    /// not read from a leg what was never written.
     pub written: bool,
-    /// The device that the target lies on, where that is not a leg.
+    /// The dm device beneath the target, if it does not lie directly on legs.
     pub pool: Option<Pool>,
 }
 
-/// A dm device beneath the one that is audited.
+/// A dm device beneath the audited one.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Target type.
+    /// The target type of its dm table.
     pub kind: &'static str,
-    /// The target's parameters.
+    /// Its target's parameters.
     pub params: &'static str,
-    /// What is sent to it before it is used.
+    /// The message that is sent to its target before it is used.
     pub message: &'static str,
 }
 
-/// Stands for the number of the [`Pool`] in a target's parameters.
+/// The placeholder in a target's parameters for the device number of the [`Pool`].
 pub const POOL: &str = "{pool}";
 
-/// What most recipes are.
+/// The values that most recipes share.
 const PLAIN: Recipe = Recipe {
     name: "",
     modules: &["dm_mod"],
@@ -69,14 +70,16 @@ const PLAIN: Recipe = Recipe {
     pool: None,
 };
 
-/// The middle of the I/O, where sectors keep their numbers.
+/// The middle sector of the I/O, for targets that map a sector to the same number.
 const MIDDLE: u64 = IO.0 + IO.1 / 2;
 
-/// The targets. Those of md are driven by dm-raid, which is the same code
-/// (drivers/md/raid1.c, raid10.c, raid5.c), each leg with a leg for its metadata:
-/// without, 6.1 refuses raid10 ("unsupported raid10 layout"), and once a leg has
-/// failed all writes wait for a superblock that is never written
-/// (`MD_SB_CHANGE_PENDING` in `md_write_start`, drivers/md/md.c).
+/// The audited targets. The drivers of md are used through dm-raid, which runs the same
+/// code (drivers/md/raid1.c, raid10.c, raid5.c).
+///
+/// Each data leg of dm-raid has a metadata leg. Without metadata, 6.1 refuses raid10
+/// ("unsupported raid10 layout"). And once a leg has failed, all writes would wait for a
+/// superblock that is never written (`MD_SB_CHANGE_PENDING` in `md_write_start`,
+/// drivers/md/md.c).
 pub const RECIPES: [Recipe; 17] = [
     Recipe {
         name: "dm-linear",
@@ -85,7 +88,7 @@ pub const RECIPES: [Recipe; 17] = [
         params: "{leg0} 0",
         ..PLAIN
     },
-    // The I/O is two chunks on each leg, from half its sector on.
+    // On each leg the I/O is two chunks, from half its sector on.
     Recipe {
         name: "dm-stripe",
         modules: &["dm_mod"],
@@ -168,10 +171,11 @@ pub const RECIPES: [Recipe; 17] = [
         faults: (&[0, 1], MIDDLE),
         ..PLAIN
     },
-    // Two legs of three hold data: half the sector.
+    // Two legs of the three hold data, so the I/O is at half its sector on each.
     Recipe {
         name: "md raid5 (dm-raid)",
-        // libcrc32c asks for it when it is loaded, and does not depend on it.
+        // libcrc32c requests this module by name when it is loaded, so modules.dep does
+        // not list it.
         modules: &["crc32c_generic", "dm_raid", "raid456"],
         kind: "raid",
         params: "raid5_ls 4 128 nosync region_size 1024 3 {leg3} {leg0} {leg4} {leg1} {leg5} {leg2}",
@@ -183,7 +187,7 @@ pub const RECIPES: [Recipe; 17] = [
         modules: &["dm_thin_pool", "crc32c_generic"],
         kind: "thin",
         params: "{pool} 0",
-        // The pool hands out its blocks in the order in which they are written.
+        // The pool assigns its blocks in the order in which they are first written.
         faults: (&[0], IO.1 / 2),
         zeroed: &[1],
         written: true,
@@ -210,8 +214,7 @@ pub const RECIPES: [Recipe; 17] = [
         zeroed: &[1],
         ..PLAIN
     },
-    // With its metadata elsewhere and without a journal the data keep their
-    // sectors.
+    // With the metadata elsewhere and no journal, data keep their sector numbers.
     Recipe {
         name: "dm-integrity",
         modules: &["dm_integrity", "crc32c_generic"],
@@ -223,14 +226,14 @@ pub const RECIPES: [Recipe; 17] = [
     },
 ];
 
-/// Why there is no recipe for a driver.
+/// Why drivers whose device is served by a program in the guest have no recipe.
 const SERVED: &str = "not audited: its device is served by a program in the guest, and the \
                       audit's agent has none";
-/// See [`SERVED`].
+/// Why drivers without a disk beneath them have no recipe.
 const NO_LEG: &str = "not audited: it has no disk beneath it that could fail, only errors that \
                       it makes up itself";
 
-/// Drivers that are not audited, and why.
+/// Drivers that are not audited, with the reason.
 pub const LEFT_OUT: [(&str, &str); 5] = [
     (
         "loop",
@@ -262,10 +265,10 @@ mod tests {
                     recipe.name
                 );
             }
-            // A redundant target fails only with all that it has.
+            // A redundant target fails an I/O only when all its legs fail.
             let used = (0..LEGS).filter(|leg| recipe.params.contains(&format!("{{leg{leg}}}")));
             let redundant = recipe.kind == "mirror" || recipe.kind == "raid";
-            // Each leg of md has another one for its metadata.
+            // Each data leg of dm-raid has a metadata leg.
             let each = if recipe.kind == "raid" { 2 } else { 1 };
             assert!(
                 !redundant || used.count() == each * legs.len(),

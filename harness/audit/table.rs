@@ -1,11 +1,11 @@
-//! The answers, as Markdown and as HTML, with the evidence of each.
+//! The answers as Markdown and as HTML, with the evidence of each.
 
 use super::answers::{Answers, Cell};
 use super::{Audit, Row};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
-/// The questions, in the order of the columns.
+/// The questions, in the order of the table's columns.
 const QUESTIONS: [&str; 4] = [
     "vector preserved",
     "iterator",
@@ -29,7 +29,7 @@ fn op(row: &Row) -> &'static str {
     }
 }
 
-/// How it is made, for whoever reads it.
+/// How the audit is done, for the reader of the table.
 fn preface(audit: &Audit) -> String {
     format!(
         "What each driver leaves in a bio that it failed: a direct I/O of 512 sectors into 64 \
@@ -38,7 +38,7 @@ fn preface(audit: &Audit) -> String {
     )
 }
 
-/// As Markdown: the table, and below it the evidence, row by row.
+/// The audit as Markdown: the table, and below it the evidence for each row.
 pub fn markdown(audit: &Audit) -> String {
     let mut out = String::from("# The audit\n\n<!-- made by `halfway audit` -->\n\n");
     // Writing to a string cannot fail.
@@ -67,12 +67,12 @@ pub fn markdown(audit: &Audit) -> String {
     out
 }
 
-/// What would end a cell of a Markdown table.
+/// Replaces the characters that would end a cell of a Markdown table.
 fn plain(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
-/// As a page of its own: the evidence opens below each answer.
+/// The audit as an HTML page. The evidence for an answer unfolds below it.
 pub fn html(audit: &Audit) -> String {
     let mut out = String::from(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>The audit</title>\n\

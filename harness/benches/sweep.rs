@@ -1,12 +1,13 @@
-//! How fast a sweep is, and whether it stays so: boot, first verdict, cases a
-//! second by thousands, memory of harness and QEMU at the start and at the end.
+//! Measures the speed of a long sweep, and whether it stays the same: time to boot, time
+//! to the first verdict, cases per second for each thousand cases, and the memory of
+//! harness and QEMU at the start and at the end.
 //!
 //! ```text
 //! cargo bench --bench sweep -- [CASES] [KERNEL]
 //! ```
 //!
-//! Figures, not a test: hosts are noisy. `taskset -c 0` in front of it gives
-//! the figures for one core.
+//! It prints figures and tests nothing, because hosts are noisy. Put `taskset -c 0` in
+//! front of it to measure on one core.
 
 use halfway::lab::{Event, Stamped};
 use halfway::scenario::Scenario;
@@ -38,7 +39,7 @@ fn measure(count: usize, kernel: Option<String>) {
     let all: Vec<_> = scenario.expand().collect();
     let cases: Vec<_> = (0..count)
         .map(|index| {
-            // Each pass over the sweep has names of its own.
+            // Each pass over the sweep needs case ids of its own.
             let mut case = all[index % all.len()].clone();
             case.id = format!("{}#{}", case.id, index / all.len());
             case
@@ -114,7 +115,7 @@ impl TargetReply {
     }
 }
 
-/// Resident memory of this process and of its children.
+/// The resident memory of this process and of its children.
 fn memory() -> String {
     let resident = |pid: &str| -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

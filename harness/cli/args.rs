@@ -12,15 +12,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "halfway", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What holds for every command.
+    /// The options that every command has.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command to execute.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What holds for every command.
+/// The options that every command has.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Say only what did not pass, and the result
@@ -34,7 +34,7 @@ pub struct Global {
     pub no_color: bool,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run cases and judge what the kernel does
@@ -72,7 +72,7 @@ pub enum Command {
     },
 }
 
-/// Which cases.
+/// The options that select cases.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SelectArgs {
     /// Scenario files, recorded case files, or directories of them
@@ -92,7 +92,7 @@ pub struct SelectArgs {
     pub tags: Vec<String>,
 }
 
-/// On what the cases run.
+/// The options that select the kernel and how it is executed.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GuestArgs {
     /// A kernel by name (see `halfway kernels`), `host`, a vmlinuz or vmlinux,
@@ -103,8 +103,8 @@ pub struct GuestArgs {
     /// modules.dep
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
-    /// With one of its modules broken on purpose (see `halfway controls list`), or
-    /// patched by a .cocci file of your own, a cure for instance
+    /// Break one of its modules on purpose (see `halfway controls list`), or patch one
+    /// with a .cocci file of your own, such as a fix
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "modules")]
     pub control: Option<String>,
     /// How guest code is executed
@@ -113,7 +113,7 @@ pub struct GuestArgs {
 }
 
 impl GuestArgs {
-    /// These options as arguments, so that another command runs on the same.
+    /// The same options as arguments, so that another command uses the same kernel.
     pub fn to_arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         if let Some(kernel) = &self.kernel {
@@ -155,12 +155,12 @@ pub enum WatchBios {
     Off,
     /// In every case, which takes longer
     On,
-    /// When a case that the kernel failed is run once more, to see it
+    /// When a case that the kernel failed is run again
     Failures,
 }
 
 impl WatchBios {
-    /// These options as arguments, as [`GuestArgs::to_arguments`].
+    /// The same option as arguments, like [`GuestArgs::to_arguments`].
     pub fn to_arguments(self) -> Vec<String> {
         match self.to_possible_value() {
             Some(value) if self != WatchBios::Off => {
@@ -181,17 +181,17 @@ impl From<WatchBios> for Watch {
     }
 }
 
-/// `halfway run`.
+/// The options of `halfway run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
-    /// Skip the cases of which nobody knows what a correct kernel does, instead of
-    /// refusing them all: they are counted, and recorded with the reason
+    /// Skip cases whose correct result is not known, instead of refusing the whole run:
+    /// they are counted, and recorded with the reason
     #[arg(long)]
     pub skip_unknown: bool,
     /// Machines side by side
@@ -217,7 +217,7 @@ pub struct RunArgs {
     /// How long one I/O may take before it counts as hung
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub timeout: NonZeroU32,
-    /// Look at every bio, whether a driver changes its vector
+    /// Check for every bio whether a driver changes its vector
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub watch: WatchBios,
     /// Which cases get files of their own in the record
@@ -225,7 +225,7 @@ pub struct RunArgs {
     pub record: RecordCases,
 }
 
-/// `halfway explore`.
+/// The options of `halfway explore`.
 #[derive(Clone, Debug, Args)]
 pub struct ExploreArgs {
     /// How many cases of those that can show something
@@ -235,7 +235,7 @@ pub struct ExploreArgs {
     /// said]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Machines side by side
@@ -259,10 +259,10 @@ pub enum RecordCases {
     All,
 }
 
-/// `halfway list`.
+/// The options of `halfway list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
     /// The cases themselves, a JSON object a line
@@ -270,23 +270,23 @@ pub struct ListArgs {
     pub json: bool,
 }
 
-/// `halfway explain`.
+/// The options of `halfway explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// Which cases.
+    /// The options that select the cases.
     #[command(flatten)]
     pub select: SelectArgs,
 }
 
-/// `halfway doctor`.
+/// The options of `halfway doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
 }
 
-/// `halfway shell`.
+/// The options of `halfway shell`.
 #[derive(Clone, Debug, Args)]
 pub struct ShellArgs {
     /// A scenario file or a recorded case file; of several cases the first
@@ -295,7 +295,7 @@ pub struct ShellArgs {
     /// The first case whose id matches this regular expression
     #[arg(long, value_name = "REGEX")]
     pub filter: Option<Regex>,
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Seed of every sector's content
@@ -306,7 +306,7 @@ pub struct ShellArgs {
     pub timeout: NonZeroU32,
 }
 
-/// `halfway show`.
+/// The options of `halfway show`.
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
     /// A recorded run: its path, its name, or `latest`
@@ -317,7 +317,7 @@ pub struct ShowArgs {
     pub results: PathBuf,
 }
 
-/// `halfway judge`.
+/// The options of `halfway judge`.
 #[derive(Clone, Debug, Args)]
 pub struct JudgeArgs {
     /// Recorded cases: cases/<id>.json of a run record
@@ -325,7 +325,7 @@ pub struct JudgeArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// `halfway decode`.
+/// The options of `halfway decode`.
 #[derive(Clone, Debug, Args)]
 pub struct DecodeArgs {
     /// Texts: console logs, mails, bug reports, directories of them, or `-` for
@@ -337,10 +337,10 @@ pub struct DecodeArgs {
     pub json: bool,
 }
 
-/// `halfway kernels`.
+/// The options of `halfway kernels`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelsArgs {
-    /// What to do with them; without it they are listed.
+    /// What to do. Without an action the kernels are listed.
     #[command(subcommand)]
     pub action: Option<KernelsAction>,
 }
@@ -358,10 +358,10 @@ pub enum KernelsAction {
     },
 }
 
-/// `halfway controls`.
+/// The options of `halfway controls`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlsArgs {
-    /// What to do with them; without it they are listed.
+    /// What to do. Without an action the controls are listed.
     #[command(subcommand)]
     pub action: Option<ControlsAction>,
 }
@@ -377,7 +377,7 @@ pub enum ControlsAction {
     Run(ControlsRunArgs),
 }
 
-/// `halfway controls build`.
+/// The options of `halfway controls build`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlsBuildArgs {
     /// Their names [default: all]
@@ -388,10 +388,10 @@ pub struct ControlsBuildArgs {
     pub kernel: Option<String>,
 }
 
-/// `halfway controls run`.
+/// The options of `halfway controls run`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlsRunArgs {
-    /// What to build.
+    /// The controls to build, and the kernel they are built for.
     #[command(flatten)]
     pub build: ControlsBuildArgs,
     /// Scenario files, or directories of them
@@ -416,7 +416,7 @@ pub struct ControlsRunArgs {
     /// How long one I/O may take before it counts as hung
     #[arg(long, value_name = "SECONDS", default_value = "15")]
     pub timeout: NonZeroU32,
-    /// Look at every bio, whether a driver changes its vector
+    /// Check for every bio whether a driver changes its vector
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub watch: WatchBios,
     /// Keep the score as controls.md and controls.json in this directory: rows of
@@ -428,10 +428,10 @@ pub struct ControlsRunArgs {
     pub results: PathBuf,
 }
 
-/// `halfway audit`.
+/// The options of `halfway audit`.
 #[derive(Clone, Debug, Args)]
 pub struct AuditArgs {
-    /// On what.
+    /// The options that select the kernel and how it is executed.
     #[command(flatten)]
     pub guest: GuestArgs,
     /// Seed of every sector's content
@@ -442,7 +442,7 @@ pub struct AuditArgs {
     pub results: PathBuf,
 }
 
-/// `halfway schema`.
+/// The options of `halfway schema`.
 #[derive(Clone, Debug, Args)]
 pub struct SchemaArgs {}
 

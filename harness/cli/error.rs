@@ -1,4 +1,4 @@
-//! An error as a command ends with it: what to say, and how to exit.
+//! An error that ends a command, with its exit code.
 
 use super::Exit;
 use crate::results::RecordError;
@@ -8,14 +8,15 @@ use miette::{Diagnostic, Report};
 /// What ended a command early.
 #[derive(Debug)]
 pub struct CliError {
-    /// How the program exits.
+    /// The exit code of the program.
     pub exit: Exit,
-    /// What is said.
+    /// The message for the user.
     pub report: Report,
 }
 
 impl CliError {
-    /// The user asked for something that cannot be.
+    /// An error of the user: the command line or a scenario asks for something
+    /// impossible.
     pub fn usage(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         CliError {
             exit: Exit::Usage,
@@ -23,7 +24,7 @@ impl CliError {
         }
     }
 
-    /// The host, QEMU or halfway failed.
+    /// An error of the host, QEMU or Halfway itself.
     pub fn infrastructure(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         CliError {
             exit: Exit::Infrastructure,
@@ -43,7 +44,7 @@ impl From<RecordError> for CliError {
     }
 }
 
-/// Scenario files that cannot be used, all that is wrong with them.
+/// Scenario files that cannot be used, with everything that is wrong in them.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("nothing was started: {} scenario file(s) cannot be used", errors.len())]
 struct BadScenarios {

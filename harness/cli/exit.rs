@@ -1,10 +1,10 @@
-//! The exit codes: what a script, a CI system and `git bisect run` go by.
+//! The exit codes, for scripts, CI systems and `git bisect run`.
 
 use crate::results::Tally;
 use halfway_case::Outcome;
 use std::process::ExitCode;
 
-/// The exit codes as the help says them.
+/// The table of exit codes in the help text.
 pub const EXIT_CODES: &str = "\
 Exit codes:
     0  every case that was run passed, and at least one did; skipped cases and
@@ -21,22 +21,22 @@ Where several apply: 1, then 3, then 125.
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All pass.
+    /// Every case that was run passed.
     Pass,
-    /// The kernel failed.
+    /// The kernel failed a case.
     Kernel,
-    /// The user asked for something that cannot be.
+    /// The user asked for something impossible.
     Usage,
     /// The host or the harness failed, or the run was interrupted.
     Infrastructure,
-    /// Nothing could be judged.
+    /// Nothing was shown: a case was inconclusive, or none passed.
     Unjudged,
-    /// As the guest's shell ended.
+    /// The exit status of the guest's shell.
     Shell(u8),
 }
 
 impl Exit {
-    /// The exit status.
+    /// The numeric exit status.
     pub fn code(self) -> u8 {
         match self {
             Exit::Pass => 0,

@@ -1,5 +1,5 @@
-//! Takes the events of a run to the record and then to the terminal, and stops
-//! the run when it must not go on.
+//! Passes the events of a run first to the record and then to the terminal, and stops the
+//! run when it must not go on.
 
 use crate::report::Terminal;
 use crate::results::{RecordError, Recorder};
@@ -8,12 +8,12 @@ use std::io::Write;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
-/// Follows a run until its events end. Sets `stop` when the record cannot be
-/// written or when `max_failures` cases have failed in one way or another; the
-/// runner then ends the run in order.
+/// Follows a run until its events end. Sets `stop` when the record cannot be written, or
+/// when `max_failures` cases have neither passed nor been skipped. The runner then
+/// finishes its cases in flight and ends.
 ///
 /// # Errors
-/// The record could not be written. All events up to then are in it.
+/// The record could not be written. It holds all events up to that point.
 pub async fn follow<W: Write>(
     mut events: UnboundedReceiver<Stamped>,
     recorder: &mut Recorder,
@@ -67,7 +67,8 @@ mod tests {
     use anstream::StripStream;
     use tokio::sync::mpsc::unbounded_channel;
 
-    /// Follows the canned run; a runner would end it when asked to stop.
+    /// Follows the canned run. Nothing reacts to the request to stop here; a runner
+    /// would.
     fn followed(
         recorder: &mut Recorder,
         max: Option<u64>,

@@ -1,5 +1,5 @@
-//! What cases run on, from the options and with a progress bar; the work is
-//! [`provision`]'s.
+//! What cases run on: the kernel, the initramfs, QEMU and its acceleration. All of it is
+//! found or built before the first machine starts.
 
 use super::args::{self, GuestArgs};
 use super::{CliError, Context, output};
@@ -22,7 +22,7 @@ use thiserror::Error;
 /// The options name nothing to run cases on.
 #[derive(Debug, Error, Diagnostic)]
 pub enum GuestError {
-    /// No such kernel.
+    /// No kernel matches what the user asked for.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// No such control.
@@ -69,8 +69,8 @@ impl From<GuestError> for CliError {
     }
 }
 
-/// Finds or makes all that machines need which serve what `needs` was made of;
-/// `shell` puts a person's tools into the initramfs.
+/// Finds or builds all that machines need for the cases that `needs` was made of. With
+/// `shell`, the initramfs also gets the programs for an interactive session.
 pub async fn prepare(
     args: &GuestArgs,
     ctx: &Context,
@@ -133,7 +133,7 @@ fn teller(ctx: &Context) -> Listener {
     Box::new(move |stage| teller.tell(stage))
 }
 
-/// Says the stages: on one line of a terminal, or a line each.
+/// Prints the stages: on one line that changes if stderr is a terminal, else a line each.
 struct Teller {
     bar: ProgressBar,
     plain: bool,
@@ -161,7 +161,8 @@ impl Teller {
 
     fn tell(&mut self, stage: &Stage) {
         self.bar.set_message(stage.to_string());
-        // A download speaks of every percent; its first word is enough.
+        // A download reports every percent. Where lines cannot be replaced, only its
+        // start is printed.
         let line = match stage {
             Stage::Download { what, .. } => format!("fetching {what}"),
             other => other.to_string(),

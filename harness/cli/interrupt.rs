@@ -1,19 +1,18 @@
 //! Ctrl-C, and the other signals that ask a program to end.
 //!
-//! The first one stops the run once the cases in flight are torn down. The
-//! second one drops the run where it stands, which ends its machines. The third
-//! one ends the process; the kernel then ends the machines, which have a
-//! parent-death signal.
+//! The first signal stops the run after the cases in flight have been torn down. The
+//! second drops the run where it stands, which ends its machines. The third ends the
+//! process; its machines have a parent-death signal, so the kernel ends them.
 
 use super::Exit;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Listens for signals for as long as the process lives.
+/// Listens for signals until the process ends.
 #[derive(Debug)]
 pub struct Interrupt {
-    /// Becomes true when the run is to stop. Others may stop it too.
+    /// Becomes true when the run must stop. Other parts of the program may set it too.
     pub stop: watch::Sender<bool>,
     now: watch::Receiver<bool>,
 }
@@ -22,7 +21,7 @@ impl Interrupt {
     /// Starts to listen, in the current tokio runtime.
     ///
     /// # Errors
-    /// A signal handler cannot be installed.
+    /// A signal handler could not be installed.
     pub fn listen() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -47,16 +46,16 @@ impl Interrupt {
         Ok(Interrupt { stop, now })
     }
 
-    /// Comes back when the run is to stop: before it has begun, that is all
-    /// there is to do.
+    /// Waits until the run must stop. Used before the run has begun, when there is
+    /// nothing to tear down.
     pub async fn asked(&self) {
-        // The sender is our own, so there is no error.
+        // This struct owns the sender, so the wait cannot fail.
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Comes back when the run is to end where it stands.
+    /// Waits until the run must end where it stands.
     pub async fn now(&mut self) {
-        // An error means that nobody can ask for it any more.
+        // An error means that the sender is gone, so nobody can ask for it any more.
         if self.now.wait_for(|now| *now).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,14 +1,14 @@
-//! The command line: what can be asked for, and what the program answers with.
+//! The command line: the options, the commands, and what the program prints.
 //!
-//! * `args`: the options, for `clap`.
-//! * `exit`: the exit codes.
-//! * `error`: an error with its exit code; `CliError`.
-//! * `select`: from paths and options to cases.
-//! * `follow`: takes a run's events to the record and to the terminal.
-//! * `guest`: from options to what the cases run on.
-//! * `interrupt`: what Ctrl-C does to a run.
-//! * `output`: standard output.
-//! * `commands`: what each command does, a file each.
+//! * [`args`]: the options, for `clap`.
+//! * [`exit`]: the exit codes.
+//! * [`error`]: an error with its exit code; [`CliError`].
+//! * [`select`]: turns paths and options into cases.
+//! * [`follow`]: passes a run's events to the record and to the terminal.
+//! * [`guest`]: turns options into what the cases run on.
+//! * [`interrupt`]: what Ctrl-C does to a run.
+//! * [`output`]: standard output.
+//! * [`commands`]: the commands, a file each.
 
 mod args;
 mod commands;
@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What holds for every command.
+/// What every command gets.
 #[derive(Clone, Debug)]
 struct Context {
     /// How much is said.
@@ -64,16 +64,16 @@ struct Context {
 }
 
 impl Context {
-    /// From the command line and its raw arguments. Settles for the whole
-    /// process whether colours are used.
+    /// Made from the parsed command line and its raw arguments. Also decides, for the
+    /// whole process, whether colours are used.
     pub fn new(cli: &Cli, arguments: impl IntoIterator<Item = OsString>) -> Self {
         if cli.global.no_color {
             anstream::ColorChoice::Never.write_global();
         }
         let color =
             anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-        // Unwrapped, so that a path or a command can be copied whole.
-        // Fails only if it was done before, and then it is right already.
+        // Long lines are not wrapped, so that a path or a command can be copied whole.
+        // Setting the hook fails only if it is set already, and then it is this one.
         let _ = miette::set_hook(Box::new(move |_| {
             Box::new(
                 miette::MietteHandlerOpts::new()

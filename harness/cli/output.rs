@@ -1,5 +1,5 @@
-//! Standard output: what a command prints; and standard error: what it says while it
-//! works.
+//! Standard output, for what a command prints, and standard error, for what it says while
+//! it works.
 
 use super::CliError;
 use miette::Diagnostic;
@@ -12,11 +12,11 @@ use thiserror::Error;
 #[error("failed to write to standard output")]
 struct OutputError(#[source] io::Error);
 
-/// Lets `body` write to standard output, in colours where they are wanted. That
-/// the reader went away (`halfway list | head`) is not an error.
+/// Lets `body` write to standard output, in colours where they are wanted. It is no error
+/// if the reader has gone away (`halfway list | head`).
 ///
 /// # Errors
-/// What was written did not arrive for another reason, such as a full disk.
+/// The output was not written for another reason, such as a full disk.
 pub fn write(body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
     let mut out = BufWriter::new(anstream::stdout());
     match body(&mut out).and_then(|()| out.flush()) {
@@ -27,8 +27,8 @@ pub fn write(body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), 
     }
 }
 
-/// Says a line on standard error. That nobody listens (`halfway list 2>&1 | head`) is
-/// no error: the exit code says what there is to say.
+/// Prints a line on standard error. It is no error if nobody reads it (`halfway list 2>&1
+/// | head`): the exit code has the result.
 pub fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }

@@ -1,5 +1,5 @@
-//! From paths and options to cases. The one place where the command line meets
-//! the scenario engine.
+//! Turns paths and options into cases. Only here does the command line meet the scenario
+//! engine.
 
 use super::CliError;
 use super::args::SelectArgs;
@@ -13,31 +13,31 @@ use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
-/// Scenarios, and which of their cases are meant. The cases themselves are
-/// made when they are asked for, one after the other.
+/// Scenarios, and which of their cases are selected. A case is made only when it is asked
+/// for.
 #[derive(Debug)]
 pub struct Choice {
     scenarios: Vec<Scenario>,
     thinning: Thinning,
     filter: Option<Regex>,
-    /// How many cases are chosen.
+    /// The number of selected cases.
     pub cases: u64,
-    /// How many there would be without a sample.
+    /// The number of cases that there would be without a sample.
     pub whole: u64,
 }
 
-/// Which cases of all that match.
+/// How the matching cases are reduced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Thinning {
-    /// Every one.
+    /// Every matching case.
     Full,
-    /// That many of each scenario, as it chooses them itself.
+    /// That many cases of each scenario; the scenario chooses which.
     Shares(Vec<usize>),
-    /// That many of those that match, from all over.
+    /// That many of the matching cases, spread evenly over all of them.
     Spread(u64),
 }
 
-/// A choice of cases that cannot be.
+/// Why a selection is not possible.
 #[derive(Debug, Error, Diagnostic)]
 enum SelectError {
     #[error("none of {} in {} is chosen", count(*found, "case"), count(*scenarios as u64, "scenario"))]
@@ -68,7 +68,7 @@ enum SelectError {
     Filter(#[source] regex::Error),
 }
 
-/// Cases of one scenario that cannot be judged, for one reason.
+/// Cases of one scenario that cannot be judged, all for the same reason.
 #[derive(Debug, Error, Diagnostic)]
 #[error("{scenario}: {} of {of}, such as {first}: {why}", count(*cases, "case"))]
 struct Unknown {
@@ -83,7 +83,7 @@ impl Choice {
     /// The cases that the user asked for: at least one.
     ///
     /// # Errors
-    /// A scenario is bad, or no case is left.
+    /// A scenario is invalid, or no case is selected.
     pub fn new(args: &SelectArgs) -> Result<Self, CliError> {
         let mut scenarios = halfway_scenario::load(&args.paths)?;
         let found = total(&scenarios);
@@ -101,10 +101,11 @@ impl Choice {
         }
     }
 
-    /// The cases of a recorded run, from what the record itself holds.
+    /// The cases of a recorded run, made from what the record holds.
     ///
     /// # Errors
-    /// This program makes other cases of it than the one that recorded it.
+    /// This version of Halfway makes other cases from the record than the version that
+    /// wrote it.
     pub fn recorded(manifest: &Manifest) -> Result<Self, CliError> {
         let files = manifest.scenarios.iter();
         let scenarios: Vec<_> = files
@@ -130,7 +131,7 @@ impl Choice {
     }
 
     fn of(mut scenarios: Vec<Scenario>, selection: &Selection, filter: Option<Regex>) -> Self {
-        // A file may be named twice, by itself and by its directory.
+        // The user may name a file twice: by itself and by its directory.
         let mut seen = HashSet::new();
         scenarios.retain(|scenario| seen.insert((scenario.name.clone(), scenario.text.clone())));
         let thinning = match (selection.sample, &filter) {
@@ -139,7 +140,7 @@ impl Choice {
                 Thinning::Shares(shares(sizes, number))
             }
             (Some(number), Some(_)) => Thinning::Spread(number),
-            // Whoever asks for certain cases wants them all.
+            // A user who filters for certain cases wants all of them.
             (None, Some(_)) => Thinning::Full,
             (None, None) if selection.full => Thinning::Full,
             (None, None) => Thinning::Shares(scenarios.iter().map(|one| one.sample).collect()),
@@ -178,7 +179,7 @@ impl Choice {
         Expansion(cases.collect())
     }
 
-    /// The scenario files, for a record.
+    /// The scenario files, as the record keeps them.
     pub fn files(&self) -> Vec<ScenarioFile> {
         let scenarios = self.scenarios.iter();
         scenarios
@@ -268,7 +269,7 @@ fn total(scenarios: &[Scenario]) -> u64 {
         .sum()
 }
 
-/// A selection of all cases of scenarios that lie in no file.
+/// Selects all cases of scenarios that are not in a file.
 pub const ALL: Selection = Selection {
     paths: Vec::new(),
     full: true,
@@ -277,7 +278,7 @@ pub const ALL: Selection = Selection {
     tags: Vec::new(),
 };
 
-/// The options as the record keeps them.
+/// The selection options, as the record keeps them.
 pub fn selection(args: &SelectArgs) -> Selection {
     let paths = args.paths.iter();
     Selection {
@@ -291,9 +292,9 @@ pub fn selection(args: &SelectArgs) -> Selection {
     }
 }
 
-/// Shares out `number` cases among scenarios, of which their samples and sizes
-/// are given: as equally as their samples allow, since a scenario whose cases take
-/// long has a small one, and beyond those as equally as their sizes allow.
+/// Shares out `number` cases among scenarios, given each scenario's sample and size. Up
+/// to their samples the scenarios get equal numbers; a scenario whose cases take long has
+/// a small sample. What is left is shared equally as far as the sizes allow.
 fn shares(scenarios: impl Iterator<Item = (usize, usize)>, number: u64) -> Vec<usize> {
     let sizes: Vec<_> = scenarios
         .map(|(sample, count)| (sample.min(count), count))
@@ -315,10 +316,10 @@ fn shares(scenarios: impl Iterator<Item = (usize, usize)>, number: u64) -> Vec<u
     shares
 }
 
-/// Whether the element at `index` is one of `number` out of `whole`: one from
-/// each of as many equal stretches, at a place that differs from stretch to
-/// stretch. With equal steps instead, a step that is a multiple of an axis's
-/// length would never leave one of its values.
+/// Whether the element at `index` is one of the `number` chosen out of `whole`. The range
+/// is cut into `number` equal stretches, and one element is taken from each, at a place
+/// that differs between stretches. Equal steps would not do: a step that is a multiple of
+/// an axis's length would always hit the same value of that axis.
 fn is_chosen(index: u64, number: u64, whole: u64) -> bool {
     if number >= whole {
         return true;
@@ -364,7 +365,7 @@ mod tests {
         Choice::of(scenarios.collect(), &selection, None)
     }
 
-    /// Nothing flushes in a read.
+    /// A read has no flush, so this fault cannot fire.
     #[test]
     fn what_cannot_be_judged_is_named_by_file_case_and_reason() {
         let known = "question = \"?\"\n[[fault]]\nleg = 0\nat = [0, 8]\n";

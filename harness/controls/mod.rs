@@ -1,10 +1,10 @@
-//! Does Halfway notice? Judges the catalogue by kernels that are broken on
-//! purpose.
+//! Measures whether Halfway notices a broken kernel: runs the catalogue on kernels that
+//! are broken on purpose.
 //!
 //! * [`symptom`]: the class of a verdict.
-//! * [`trial`]: from a run's events to what became of a control.
-//! * [`score`]: the table, and what it comes to.
-//! * [`sheet`]: the table as it is kept, row by row.
+//! * [`trial`]: turns a run's events into the fate of a control.
+//! * [`score`]: the table of all controls, and its result.
+//! * [`sheet`]: the table as it is kept in a file, updated row by row.
 
 pub mod score;
 pub mod sheet;

@@ -1,5 +1,5 @@
-//! The score of the catalogue: a row for each control, as a Markdown table that
-//! is a plain one too.
+//! The score of the catalogue: a row for each control, as a Markdown table that can also
+//! be read as plain text.
 
 use super::trial::{Fate, Kill};
 use crate::report::lines::duration;
@@ -7,36 +7,37 @@ use halfway_builder::controls::Control;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// What became of one control.
+/// The result of one control.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// The control's name.
+    /// The name of the control.
     pub control: String,
-    /// Its module.
+    /// The name of the kernel module that it breaks.
     pub module: String,
-    /// Its fate.
+    /// What became of the control.
     pub fate: Fate,
-    /// Cases that were judged.
+    /// How many cases were judged.
     pub cases: u64,
     /// How long its run took, in milliseconds.
     pub millis: u64,
 }
 
-/// What the rows come to.
+/// The result of all rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Score {
     /// Every control was caught for the right reason, or is equivalent, and
     /// every rebuilt stock module passes.
     Whole,
-    /// Some control was not caught rightly, or a stock module was blamed.
+    /// Some control was not caught, or for a wrong reason; or a rebuilt stock module
+    /// failed a case.
     Short,
-    /// Something could not be tried.
+    /// Some control could not be tried.
     Broken,
-    /// Something was not reached, or there is nothing.
+    /// Some control has no case that reaches it, or there are no rows.
     Open,
 }
 
-/// What the rows come to: the worst of them.
+/// The result of all rows: that of the worst row.
 pub fn score(rows: &[Row]) -> Score {
     let any = |wanted: fn(&Fate) -> bool| rows.iter().any(|row| wanted(&row.fate));
     if any(is_short) {
@@ -58,17 +59,17 @@ fn is_short(fate: &Fate) -> bool {
 }
 
 impl Row {
-    /// Whether it is of a module that was rebuilt as it is.
+    /// Whether the row is of a module that was rebuilt without a change.
     pub fn is_unmutated(&self) -> bool {
         self.control == Control::unmutated_name(&self.module)
     }
 
-    /// Rebuilt modules first, then by name.
+    /// The sort key: rebuilt modules first, then by name.
     pub fn order(&self) -> (bool, String) {
         (!self.is_unmutated(), self.control.clone())
     }
 
-    /// The fate in a few words.
+    /// The fate, in a few words.
     pub fn verdict(&self) -> String {
         match &self.fate {
             Fate::Killed { by, .. } => words(by),
@@ -86,7 +87,7 @@ impl Row {
         }
     }
 
-    /// The case that showed it, empty where none did.
+    /// The case that caught the control. Empty if none did.
     pub fn case(&self) -> &str {
         match &self.fate {
             Fate::Killed { by, .. }
@@ -124,7 +125,7 @@ fn words(kill: &Kill) -> String {
     symptoms.join(", ")
 }
 
-/// The rows as a table, and a line of what they come to.
+/// The rows as a table, and a line with their result.
 pub fn table(rows: &[Row]) -> String {
     let head = ["control", "verdict", "killed by", "cases", "time"].map(str::to_owned);
     let mut lines = vec![head];

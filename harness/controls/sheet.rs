@@ -1,4 +1,4 @@
-//! The score as it is kept: a row for each control, renewed by every run of it.
+//! The score as it is kept in a file. Each run of a control replaces its row.
 
 use super::score::{self, Row};
 use serde::{Deserialize, Serialize};
@@ -9,49 +9,49 @@ use std::path::{Path, PathBuf};
 /// The score on one kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
-    /// What the kernel's files are from, as in
-    /// "6.1.0-56-cloud-amd64 (6.1.192-2)".
+    /// The release and package version of the kernel, such as "6.1.0-56-cloud-amd64
+    /// (6.1.192-2)".
     pub kernel: String,
-    /// Rebuilt modules first, then by name.
+    /// The rows: rebuilt modules first, then by name.
     pub rows: Vec<Row>,
 }
 
-/// A kept score cannot be used.
+/// Why a kept score cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SheetError {
-    /// It is not what it should be.
+    /// The file cannot be parsed as a score.
     #[error("{} is no score: {source}", path.display())]
     Form {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// Its rows say nothing of this kernel.
+    /// The score is of another kernel.
     #[error("{} is the score on {found}, not on {wanted}", path.display())]
     OtherKernel {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Its kernel.
+        /// The kernel that the file names.
         found: String,
-        /// The one that is run now.
+        /// The kernel that is run now.
         wanted: String,
     },
-    /// A file that cannot be read or written.
+    /// The file could not be read or written.
     #[error("failed to access {}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl Sheet {
-    /// What `directory` has of this kernel; nothing where there is no file.
+    /// Reads the score on this kernel from `directory`. Empty if there is no file.
     ///
     /// # Errors
-    /// The file is no score, or one on another kernel.
+    /// The file is not a score, or is the score of another kernel.
     pub fn open(directory: &Path, kernel: &str) -> Result<Self, SheetError> {
         let path = directory.join("controls.json");
         let text = match fs::read_to_string(&path) {
@@ -75,14 +75,14 @@ impl Sheet {
         }
     }
 
-    /// Takes a control's newest row in the place of the one before.
+    /// Replaces a control's row by a newer one, or adds it.
     pub fn renew(&mut self, row: &Row) {
         self.rows.retain(|old| old.control != row.control);
         self.rows.push(row.clone());
         self.rows.sort_by_key(Row::order);
     }
 
-    /// Drops the rows of controls that there no longer are.
+    /// Drops the rows of controls that no longer exist.
     pub fn keep_only(&mut self, names: &[String]) {
         self.rows.retain(|row| names.contains(&row.control));
     }
@@ -90,7 +90,7 @@ impl Sheet {
     /// Writes `controls.json` and `controls.md`.
     ///
     /// # Errors
-    /// They cannot be written.
+    /// They could not be written.
     pub fn write(&self, directory: &Path) -> Result<(), SheetError> {
         let json = serde_json::to_string_pretty(self).expect("a score is plain data") + "\n";
         for (name, text) in [("controls.json", json), ("controls.md", self.markdown())] {
@@ -100,7 +100,7 @@ impl Sheet {
         Ok(())
     }
 
-    /// As Markdown.
+    /// The score as Markdown.
     pub fn markdown(&self) -> String {
         format!(
             "# The score\n\n<!-- made by `halfway controls run --score results` -->\n\n\

@@ -1,12 +1,11 @@
-//! The class of a verdict: what gave the kernel away.
+//! The class of a verdict: which kind of witness noticed the broken kernel.
 
 use halfway_builder::controls::Symptom;
 use halfway_case::verdict::Witness;
 use halfway_case::{Outcome, Verdict};
 use std::collections::BTreeSet;
 
-/// All that a verdict shows of a broken kernel; empty for one that does not
-/// blame the kernel.
+/// All symptoms that a verdict shows. Empty if the verdict does not blame the kernel.
 pub fn symptoms(verdict: &Verdict) -> BTreeSet<Symptom> {
     match verdict.outcome {
         Outcome::Crash => BTreeSet::from([Symptom::Crash]),
@@ -28,7 +27,7 @@ fn symptom(witness: Witness) -> Symptom {
     match witness {
         Witness::Application => Symptom::WrongAnswer,
         Witness::Content | Witness::Guards | Witness::Medium => Symptom::WrongData,
-        // QEMU complains of requests that no driver may make.
+        // QEMU complains of requests that no correct driver makes.
         Witness::Journal | Witness::Trace | Witness::Qemu | Witness::Contract => Symptom::WrongIo,
         Witness::Status => Symptom::Misjudged,
         Witness::KernelLog => Symptom::Crash,

@@ -1,4 +1,4 @@
-//! One control against the catalogue: from a run's events to its fate.
+//! Runs one control against the catalogue: turns a run's events into its fate.
 
 use super::symptom::symptoms;
 use crate::runner::Event;
@@ -8,16 +8,16 @@ use halfway_case::Outcome;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// A case that blames the kernel.
+/// A case that noticed the broken kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
-    /// The case's id.
+    /// The id of the case.
     pub case: String,
-    /// What it saw.
+    /// The symptoms that its verdict shows.
     pub symptoms: BTreeSet<Symptom>,
     /// How long the case took, in milliseconds.
     pub millis: u64,
-    /// From the start of the run to its verdict, in milliseconds.
+    /// The time from the start of the run to the verdict, in milliseconds.
     pub at_ms: u64,
 }
 
@@ -25,32 +25,33 @@ pub struct Kill {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// Caught, for the right reason.
+    /// Caught by a symptom that the control file names.
     Killed {
-        /// The case that did it in the shortest time.
+        /// The case that took the shortest time.
         by: Kill,
-        /// All cases that did.
+        /// How many cases caught it.
         kills: u64,
     },
-    /// Caught, but not with a symptom that the fault has.
+    /// Caught, but only by symptoms that the control file does not name.
     KilledOtherwise(Kill),
-    /// Nothing noticed it.
+    /// No case caught it.
     Survived,
-    /// Argued to be equivalent, and nothing tells it from the stock module.
+    /// The control file says that the change is equivalent, and no case caught it.
     Equivalent,
-    /// Argued to be equivalent, and yet caught.
+    /// The control file says that the change is equivalent, and yet a case caught it.
     NotEquivalent(Kill),
-    /// The rebuilt stock module: all passes.
+    /// A rebuilt stock module that passed all cases.
     Sound,
-    /// The rebuilt stock module is blamed: no kill of its mutants counts.
+    /// A rebuilt stock module that failed a case. So no kill of the module's mutants
+    /// counts.
     Unsound(Kill),
-    /// Nothing that was run can show it.
+    /// No case that was run can show the change.
     NotReached(String),
-    /// It could not be tried: neither killed nor survived.
+    /// The control could not be tried, so it is neither killed nor survived.
     Failed(String),
 }
 
-/// Follows the run of one control.
+/// Follows the run of one control, event by event.
 #[derive(Debug)]
 pub struct Trial {
     control: Control,
@@ -63,7 +64,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Before the run.
+    /// Starts before the run.
     pub fn new(control: &Control) -> Self {
         Trial {
             control: control.clone(),
@@ -76,8 +77,8 @@ impl Trial {
         }
     }
 
-    /// Hears an event. True once the control's fate is settled, whatever else
-    /// is run.
+    /// Takes an event. Returns true once the fate is settled, whatever the other cases
+    /// will show.
     pub fn hear(&mut self, stamped: &Stamped) -> bool {
         if let Event::CaseFinished {
             id,
@@ -89,7 +90,7 @@ impl Trial {
         {
             match verdict.outcome {
                 Outcome::Pass => self.passed += 1,
-                // A finding is about a device model.
+                // A finding concerns a device model, not the kernel.
                 Outcome::Skipped | Outcome::Finding => {}
                 Outcome::Inconclusive | Outcome::Infrastructure => {
                     self.doubts += 1;
@@ -108,7 +109,7 @@ impl Trial {
     }
 
     fn blame(&mut self, kill: Kill) {
-        // Whatever is seen of a module that should do nothing wrong counts.
+        // These modules should behave correctly, so any symptom counts against them.
         let anything = self.control.is_unmutated() || self.control.equivalent.is_some();
         if !anything && kill.symptoms.is_disjoint(&self.control.kills) {
             self.otherwise.get_or_insert(kill);
@@ -124,13 +125,13 @@ impl Trial {
         }
     }
 
-    /// Cases that were judged so far.
+    /// How many cases were judged so far.
     pub fn judged(&self) -> u64 {
         let otherwise = u64::from(self.otherwise.is_some());
         self.passed + self.kills + self.doubts + otherwise
     }
 
-    /// After the run; `trouble` is why it did not go to its end.
+    /// The fate after the run. `trouble` is why the run did not finish, if so.
     pub fn fate(self, trouble: Option<String>) -> Fate {
         let harmless = self.control.is_unmutated() || self.control.equivalent.is_some();
         if let Some(by) = self.best {

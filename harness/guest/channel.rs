@@ -1,4 +1,4 @@
-//! Frames on a machine's port for a session.
+//! Sends and receives a session's frames on a machine's port.
 
 use halfway_protocol::session::{Frame, Frames, Message};
 use std::io;
@@ -9,14 +9,14 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 /// The host's end of a session.
 #[derive(Debug)]
 pub struct Channel {
-    /// What comes from the guest.
+    /// The frames from the guest.
     pub reader: Reader,
-    /// What goes to it.
+    /// The frames to the guest.
     pub writer: Writer,
 }
 
 impl Channel {
-    /// On the stream of [`Booted::shell`](super::boot::Booted::shell).
+    /// Uses the stream of [`crate::runner::Station::shell`].
     pub fn new(stream: UnixStream) -> Self {
         let (read, write) = stream.into_split();
         Channel {
@@ -29,7 +29,7 @@ impl Channel {
     }
 }
 
-/// What comes from the guest.
+/// Reads the frames from the guest.
 #[derive(Debug)]
 pub struct Reader {
     stream: OwnedReadHalf,
@@ -37,11 +37,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next frame; `None`: QEMU is gone. Nothing is lost where the future is
-    /// dropped.
+    /// The next frame, or `None` if QEMU has ended. Cancel safe: no data are lost if the
+    /// future is dropped.
     ///
     /// # Errors
-    /// Something else is talking.
+    /// The bytes are not frames of a session.
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
         let mut chunk = [0; 16 << 10];
         loop {
@@ -56,7 +56,7 @@ impl Reader {
     }
 }
 
-/// What goes to the guest.
+/// Writes the frames to the guest.
 #[derive(Debug)]
 pub struct Writer(OwnedWriteHalf);
 
@@ -64,7 +64,7 @@ impl Writer {
     /// Sends a frame.
     ///
     /// # Errors
-    /// QEMU is gone.
+    /// QEMU has ended.
     pub async fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.0.write_all(&frame.encode()).await
     }
@@ -72,7 +72,7 @@ impl Writer {
     /// Sends a message.
     ///
     /// # Errors
-    /// QEMU is gone.
+    /// QEMU has ended.
     pub async fn say(&mut self, message: Message) -> io::Result<()> {
         self.send(&Frame::Message(message)).await
     }

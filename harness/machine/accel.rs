@@ -1,26 +1,26 @@
-//! KVM or TCG, by trial.
+//! Chooses KVM or TCG, by a trial.
 //!
-//! `/dev/kvm` proves nothing: on nested or restricted hosts it opens, makes a
-//! VM, and then spins for ever in the guest's first instructions. So KVM counts
-//! as usable when a guest of ours has said hello under it, and the answer is
-//! remembered for this host, this QEMU and this kernel image.
+//! That `/dev/kvm` opens proves nothing. On nested or restricted hosts it makes a VM,
+//! which then spins forever in the guest's first instructions. So KVM counts as usable
+//! only when a guest has said hello under it. The answer is remembered for this host,
+//! this QEMU and this kernel image.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a trial boot under KVM may take. A guest is up within a second
-/// there; one that is not will never be.
+/// How long a trial boot under KVM may take. Where KVM works, a guest is up within a
+/// second.
 pub const TRIAL: Duration = Duration::from_secs(8);
 
-/// What runs the guest's code.
+/// What executes the guest's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accel {
-    /// The host's processor.
+    /// The host's processor, by KVM.
     Kvm,
-    /// QEMU's translator.
+    /// QEMU's translator, TCG.
     Tcg,
 }
 
@@ -33,26 +33,26 @@ impl fmt::Display for Accel {
     }
 }
 
-/// What the user asks for.
+/// The acceleration that the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccelChoice {
-    /// KVM where it works.
+    /// KVM if it works, else TCG.
     #[default]
     Auto,
-    /// This one, come what may.
+    /// This one, whether or not it works.
     Only(Accel),
 }
 
-/// What is known without a trial.
+/// What can be said without a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Decided, with the reason where it is a fallback.
+    /// The decision. If it is a fallback to TCG, with the reason.
     Decided(Accel, Option<String>),
-    /// `/dev/kvm` opens: only a trial can tell.
+    /// `/dev/kvm` opens, so only a trial can tell whether KVM works.
     NeedsTrial,
 }
 
-/// The remembered answers, in a file of the user's cache.
+/// The remembered answers, kept in a file of the user's cache.
 #[derive(Debug)]
 pub struct Memory {
     file: PathBuf,
@@ -61,13 +61,13 @@ pub struct Memory {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Answers {
-    /// Key -> why KVM does not work, or nothing where it does.
+    /// For each key: why KVM does not work, or `None` if it works.
     kvm: std::collections::BTreeMap<String, Option<String>>,
 }
 
 impl Memory {
-    /// `directory` is the user's cache; `qemu_version` and `image` (a digest)
-    /// are part of what an answer holds for, as is the host's kernel.
+    /// Opens the answers in `directory`, the user's cache. An answer holds for one host
+    /// kernel, one boot of the host, one `qemu_version` and one `image` (a digest).
     pub fn open(directory: &Path, qemu_version: &str, image: &str) -> Self {
         let host = rustix::system::uname();
         let key = format!(
@@ -81,7 +81,7 @@ impl Memory {
         }
     }
 
-    /// What is known for `choice`.
+    /// What can be said about `choice` without a trial.
     pub fn known(&self, choice: AccelChoice) -> Known {
         if let AccelChoice::Only(accel) = choice {
             return Known::Decided(accel, None);
@@ -101,8 +101,8 @@ impl Memory {
         }
     }
 
-    /// Remembers the outcome of a trial: `None` where KVM works, else why not.
-    /// A cache that cannot be written costs the next run a trial, no more.
+    /// Remembers the result of a trial: `None` if KVM works, else why not. If the cache
+    /// cannot be written, the next run does the trial again.
     pub fn remember(&self, why_not: Option<String>) {
         let mut answers = self.answers();
         answers.kvm.insert(self.key.clone(), why_not);
@@ -125,7 +125,8 @@ impl Memory {
     }
 }
 
-/// KVM may start to work with the host's next boot.
+/// The id of the host's boot. It is a part of the key, since KVM may work after the next
+/// boot.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .unwrap_or_default()

@@ -1,18 +1,18 @@
-//! The rate of the host's time stamp counter.
+//! Measures the rate of the host's time stamp counter (TSC).
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How long the counter is watched: the rate is then right within a few parts
-/// in ten thousand, and a guest needs no more.
+/// How long the counter is watched. The rate is then right within a few parts in ten
+/// thousand, which is enough for a guest.
 const WATCH: Duration = Duration::from_millis(20);
 
-/// The rate in kHz; `None` on a host without such a counter.
+/// The rate in kHz. `None` on a host without such a counter.
 ///
-/// An emulated guest reads the host's counter (`cpu_get_tsc` in QEMU), but has
-/// no reliable way to measure its rate: on a busy host the calibration against
-/// the emulated PIT fails, and the kernel falls back to counting ticks. So the
-/// guest is told (`tsc_early_khz`, Documentation/admin-guide/kernel-parameters).
+/// An emulated guest reads the host's counter (`cpu_get_tsc` in QEMU) but has no reliable
+/// way to measure its rate. On a busy host the calibration against the emulated PIT
+/// fails, and the kernel falls back to counting ticks. So the guest is told the rate
+/// (`tsc_early_khz`, Documentation/admin-guide/kernel-parameters).
 pub fn tsc_khz() -> Option<u32> {
     static RATE: OnceLock<Option<u32>> = OnceLock::new();
     *RATE.get_or_init(measure)
@@ -21,8 +21,8 @@ pub fn tsc_khz() -> Option<u32> {
 #[cfg(target_arch = "x86_64")]
 fn measure() -> Option<u32> {
     use std::arch::x86_64::_rdtsc;
-    // SAFETY: every x86-64 processor has the instruction, and Linux does not
-    // forbid it to programs.
+    // SAFETY: every x86-64 processor has the instruction, and Linux allows programs to
+    // use it.
     let read = || unsafe { _rdtsc() };
     let (from, began) = (read(), Instant::now());
     std::thread::sleep(WATCH);

@@ -1,66 +1,66 @@
-//! The QEMU command line.
+//! Builds the QEMU command line.
 
 use super::Accel;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Megabytes of guest memory: what dm-raid1 on stock kernels needs, and no
+/// The memory of a guest, in MiB. Stock kernels with dm-raid1 need this much. It is not
 /// more, since several machines may run side by side.
 pub const MEMORY_MIB: u32 = 224;
 
-/// The same for guests with file systems and the programs for them: their root,
-/// which is memory, has a hundred megabytes of programs and libraries.
+/// The memory of a guest with file systems and their programs, in MiB. Its root file
+/// system is in memory and holds a hundred megabytes of programs and libraries.
 pub const MEMORY_WITH_FILES_MIB: u32 = 448;
 
 /// What a machine boots.
 #[derive(Clone, Debug)]
 pub struct Boot {
-    /// The QEMU binary.
+    /// The path of the QEMU binary.
     pub qemu: PathBuf,
     /// A vmlinux with a PVH note (fastest), or a bzImage.
     pub image: PathBuf,
-    /// The initramfs that holds the agent.
+    /// The path of the initramfs, which holds the agent.
     pub initrd: PathBuf,
-    /// How to run guest code.
+    /// How guest code is executed.
     pub accel: Accel,
-    /// Whether the kernel reports its whole boot on the console: slower, for
-    /// looking at a boot that failed.
+    /// Whether the kernel prints its whole boot on the console. This is slower, and meant
+    /// for looking at a boot that failed.
     pub verbose: bool,
-    /// Rate of the time stamp counter that an emulated guest is told, in kHz.
+    /// The rate of the time stamp counter that an emulated guest is told, in kHz.
     pub tsc_khz: Option<u32>,
-    /// Megabytes of guest memory.
+    /// The memory of the guest, in MiB.
     pub memory_mib: u32,
-    /// Processors. A guest that has but one is spared ACPI.
+    /// The number of processors. With only one, ACPI is turned off.
     pub processors: u8,
-    /// More kernel parameters, from the user.
+    /// More kernel parameters, given by the user.
     pub append: Vec<String>,
 }
 
-/// Devices of QEMU that every machine has.
+/// The QEMU devices that every machine has.
 pub const DEVICES: [&str; 3] = ["isa-serial", "virtio-serial-pci", "virtserialport"];
 
-/// Names of a machine's sockets and pipes within its private directory.
+/// The names of a machine's sockets and pipes in its private directory.
 pub mod file {
-    /// Socket that QEMU's monitor connects to.
+    /// The socket that QEMU's monitor connects to.
     pub const QMP: &str = "qmp";
-    /// Socket that the storage daemon's monitor connects to.
+    /// The socket that the storage daemon's monitor connects to.
     pub const DAEMON_QMP: &str = "daemon-qmp";
-    /// Socket that the agent's virtio-serial port connects to.
+    /// The socket that the agent's virtio-serial port connects to.
     pub const AGENT: &str = "agent";
-    /// Socket of the interactive shell's virtio-serial port.
+    /// The socket that the shell's virtio-serial port connects to.
     pub const SHELL: &str = "shell";
-    /// Pipe of the guest's serial console.
+    /// The pipe of the guest's serial console.
     pub const CONSOLE: &str = "console";
 }
 
-/// Kernel parameters.
+/// The kernel parameters.
 ///
-/// The boot is what a case waits for first, so everything that costs time and
-/// tells us nothing is off: crypto self-tests, ACPI (disks are found through
-/// PCI; only a second processor is not found without it), address randomisation, MSI (5.10 and 6.1 warn about it without ACPI).
-/// Normal grace periods of RCU would make each
-/// removal of a dm device wait for several timer ticks. A kernel that
-/// oopses or panics ends QEMU at once (`panic=-1` with `-no-reboot`).
+/// The first case waits for the boot. So everything is off that takes time and tells
+/// nothing: crypto self-tests, ACPI, and address randomisation. Disks are found through
+/// PCI; only a second processor needs ACPI. MSI is off because 5.10 and 6.1 warn about it
+/// without ACPI. RCU grace periods are expedited: normal ones would make each removal of
+/// a dm device wait for several timer ticks. A kernel that oopses or panics ends QEMU at
+/// once (`panic=-1` with `-no-reboot`).
 fn parameters(boot: &Boot) -> String {
     let mut words = vec![
         "console=ttyS0",
@@ -85,7 +85,7 @@ fn parameters(boot: &Boot) -> String {
     words.join(" ")
 }
 
-/// All arguments of QEMU. `disks` are those of the legs and of their journal;
+/// All arguments of QEMU. `disks` are the arguments for the legs and for their journal.
 /// `shell` adds a port for an interactive shell.
 pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -> Vec<OsString> {
     let path = |name: &str| directory.join(name).display().to_string();
@@ -107,13 +107,13 @@ pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -
     add(&["-machine", "q35,usb=off,smbus=off,sata=off,vmport=off"]);
     match boot.accel {
         Accel::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-        // Without cmpxchg16b: QEMU 7.2 computes its flags from those of an
-        // operation before it (`helper_cmpxchg16b_unlocked` in
-        // target/i386/tcg/mem_helper.c), and an interrupt that then comes
-        // returns with a part of a pointer as EFLAGS. Linux 6.12 dies of a
-        // double fault in `kmem_cache_alloc`.
-        // One vCPU needs one translation thread, and a larger translation
-        // buffer only costs memory.
+        // cmpxchg16b is off because of a bug in QEMU 7.2: it computes the flags from
+        // those of an earlier operation (`helper_cmpxchg16b_unlocked` in
+        // target/i386/tcg/mem_helper.c). If an interrupt then arrives, it returns with a
+        // part of a pointer as EFLAGS. Linux 6.12 dies of a double fault in
+        // `kmem_cache_alloc`.
+        // One vCPU needs only one translation thread, and a larger translation buffer
+        // would only take memory.
         Accel::Tcg => add(&[
             "-accel",
             "tcg,thread=single,tb-size=128",
@@ -164,10 +164,10 @@ pub fn arguments(boot: &Boot, directory: &Path, disks: &[String], shell: bool) -
     args
 }
 
-/// Name of the virtio-serial port of the interactive shell.
+/// The name of the virtio-serial port of the interactive shell.
 pub const SHELL_PORT: &str = "halfway.shell.0";
 
-/// A command line that can be pasted into a shell.
+/// The words of a command line, quoted so that it can be pasted into a shell.
 pub fn shown(program: &Path, args: &[OsString]) -> Vec<String> {
     std::iter::once(program.display().to_string())
         .chain(args.iter().map(|arg| arg.to_string_lossy().into_owned()))

@@ -1,5 +1,5 @@
-//! The storage daemon of a machine: QEMU's block layer in a process of its own,
-//! for legs whose front is not QEMU.
+//! The storage daemon of a machine: QEMU's block layer in a process of its own. It is
+//! used for legs that are attached to the SCSI target instead of QEMU.
 
 use super::file;
 use super::life::{self, StartError};
@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 
 const NAME: &str = "qemu-storage-daemon";
 
-/// The storage daemon that belongs to a QEMU: the one beside it, or the one
-/// that the system finds.
+/// The path of the storage daemon that belongs to a QEMU: the one in the same directory,
+/// or else the one in `PATH`.
 pub fn program(qemu: &Path) -> PathBuf {
     let beside = qemu.parent().map(|directory| directory.join(NAME));
     match beside.filter(|path| path.is_absolute() && path.exists()) {
@@ -23,8 +23,8 @@ pub fn program(qemu: &Path) -> PathBuf {
     }
 }
 
-/// A running storage daemon. It ends when this is dropped, and with the
-/// harness, however that ends.
+/// A running storage daemon. It ends when this is dropped, and also when the harness ends
+/// in any way.
 pub struct Daemon {
     _process: Child,
     qmp: Qmp,
@@ -33,8 +33,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it in `directory`, the machine's own. `args` are its nodes and
-    /// exports, which are there once this returns.
+    /// Starts the daemon in `directory`, the machine's private directory. `args` define
+    /// its nodes and exports. They exist when this returns.
     pub async fn start(
         program: &Path,
         directory: &Path,
@@ -46,7 +46,8 @@ impl Daemon {
             source,
         })?;
         let mut command = Command::new(program);
-        // It does them in their order: it comes to us when all is done.
+        // The daemon executes its options in order. The monitor is last, so it connects
+        // when all else is done.
         command
             .args(args)
             .arg("--chardev")
@@ -75,7 +76,7 @@ impl Daemon {
         })
     }
 
-    /// Its monitor.
+    /// The daemon's monitor.
     pub fn qmp(&self) -> &Qmp {
         &self.qmp
     }

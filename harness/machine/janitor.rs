@@ -1,20 +1,20 @@
-//! What cleans up when the harness itself is killed.
+//! Cleans up when the harness itself is killed.
 //!
-//! All private directories of a harness lie below one directory of its own. A
-//! second process, `halfway janitor DIR`, waits at a pipe whose other end only
-//! the harness holds: when the pipe closes, however the harness ended, the
-//! directory is removed. QEMU needs no janitor: it has a parent-death signal.
+//! All private directories of a harness lie in one directory. A second process, `halfway
+//! janitor DIR`, reads from a pipe whose other end only the harness holds. When the pipe
+//! closes, however the harness ended, the janitor removes the directory. QEMU needs no
+//! janitor, because it has a parent-death signal.
 
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Name of the hidden subcommand.
+/// The name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "janitor";
 
-/// The directory of all private directories of this harness (mode 0700). It is
-/// gone when this is dropped, and also when the harness never gets that far.
+/// The directory of all private directories of this harness (mode 0700). It is removed
+/// when this is dropped. If the harness is killed before that, the janitor removes it.
 #[derive(Debug)]
 pub struct Workshop {
     path: PathBuf,
@@ -22,11 +22,11 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// Makes the directory below the system's temporary directory, and starts
-    /// the janitor from `program` (this program), where one is given. Without
-    /// it (in tests of the library) the directory goes with a normal end only.
+    /// Makes the directory in the system's temporary directory. Starts the janitor from
+    /// `program` (this program), if given. Without it, as in tests of the library, the
+    /// directory is removed only at a normal end.
     pub fn open(program: Option<&Path>) -> io::Result<Self> {
-        // Short: a unix socket's path ends at 107 bytes.
+        // A short path, because the path of a unix socket has at most 107 bytes.
         let path = tempfile::Builder::new()
             .prefix("halfway-")
             .permissions(std::fs::Permissions::from_mode(0o700))
@@ -68,7 +68,7 @@ impl Drop for Workshop {
     }
 }
 
-/// The janitor's own main: waits for the end of standard input, then removes
+/// The main function of the janitor: waits for the end of standard input, then removes
 /// `directory`. Refuses a directory that is not a workshop.
 pub fn wait_and_sweep(directory: &Path) -> io::Result<()> {
     let ours = directory

@@ -1,4 +1,4 @@
-//! The life of a machine.
+//! The states of a machine, from its start to its end.
 
 use super::command::{self, Boot, file};
 use super::pipe::Listener;
@@ -18,41 +18,41 @@ const START: Duration = Duration::from_secs(20);
 /// Why QEMU could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The binary is not there or cannot be run.
+    /// The binary does not exist or cannot be executed.
     #[error("failed to run {program}: is QEMU installed? (`ci/setup` installs it)", program = .program.display())]
     Run {
-        /// The binary.
+        /// The path of the binary.
         program: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The private directory, a socket or a pipe could not be made.
     #[error("failed to prepare {}", .path.display())]
     Prepare {
-        /// What was being made.
+        /// The path that could not be made.
         path: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// QEMU, or its storage daemon, ended at once.
+    /// QEMU, or its storage daemon, ended before its monitor answered.
     #[error("{who} ended before its monitor answered ({status}): {stderr}")]
     Ended {
-        /// Which of them.
+        /// The name of the program.
         who: &'static str,
-        /// Its exit status.
+        /// Its exit status, in words.
         status: String,
-        /// What it said.
+        /// What it printed on stderr.
         stderr: String,
     },
-    /// Its monitor failed.
+    /// The handshake with the monitor failed.
     #[error(transparent)]
     Monitor(#[from] GreetError),
-    /// Nothing came from it.
+    /// QEMU, or its storage daemon, did not connect to its monitor's socket in time.
     #[error("{who}'s monitor did not answer within {} s of its start: {stderr}", START.as_secs())]
     Late {
-        /// Which of them.
+        /// The name of the program.
         who: &'static str,
-        /// What it said.
+        /// What it printed on stderr.
         stderr: String,
     },
 }
@@ -67,7 +67,7 @@ struct Parts {
     started: Instant,
 }
 
-/// A machine whose guest has not yet said hello.
+/// A machine whose guest has not said hello yet.
 pub struct Booting {
     parts: Parts,
     agent: UnixStream,
@@ -75,10 +75,11 @@ pub struct Booting {
 }
 
 impl Booting {
-    /// Starts QEMU in `directory` (private to this machine, and gone with it).
+    /// Starts QEMU in `directory`, which belongs to this machine alone and is removed
+    /// with it.
     ///
-    /// `disks` are the arguments of the legs; `shell` asks for a port for an
-    /// interactive shell.
+    /// `disks` are the arguments for the legs. `shell` asks for a port for an interactive
+    /// shell.
     pub async fn start(
         boot: &Boot,
         directory: TempDir,
@@ -142,8 +143,8 @@ impl Booting {
         })
     }
 
-    /// What to watch while it boots: the stream that the agent will say hello
-    /// on, the guest's console, and QEMU's end.
+    /// What to watch during the boot: the stream on which the agent says hello, the
+    /// guest's console, and the end of QEMU.
     pub fn watch(
         &mut self,
     ) -> (
@@ -156,17 +157,17 @@ impl Booting {
         (&mut self.agent, &mut self.parts.console, ended)
     }
 
-    /// Time since QEMU was started.
+    /// The time since QEMU was started.
     pub fn elapsed(&self) -> Duration {
         self.parts.started.elapsed()
     }
 
-    /// The guest has said hello: the machine serves.
+    /// Call this when the guest has said hello: the machine can serve cases.
     pub fn up(self) -> (Machine, UnixStream, Option<UnixStream>) {
         (Machine { parts: self.parts }, self.agent, self.shell)
     }
 
-    /// Gives the boot up.
+    /// Ends a machine that has not booted.
     pub async fn end(self) -> Wreck {
         Machine { parts: self.parts }.end().await
     }
@@ -178,17 +179,17 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// QEMU's monitor.
+    /// The connection to QEMU's monitor.
     pub fn qmp(&self) -> &Qmp {
         &self.parts.qmp
     }
 
-    /// The guest's console.
+    /// What the guest prints on its console.
     pub fn console(&self) -> &Listener {
         &self.parts.console
     }
 
-    /// QEMU's stderr.
+    /// What QEMU prints on stderr.
     pub fn stderr(&self) -> &Listener {
         &self.parts.stderr
     }
@@ -198,7 +199,7 @@ impl Machine {
         self.parts.child.id().unwrap_or(0)
     }
 
-    /// How QEMU ended, if it has.
+    /// The exit status of QEMU, if it has ended.
     pub fn try_ended(&mut self) -> Option<String> {
         self.parts
             .child
@@ -208,7 +209,7 @@ impl Machine {
             .map(|status| describe(Some(status)))
     }
 
-    /// Waits at most `patience` for QEMU to end by itself.
+    /// Waits up to `patience` for QEMU to end by itself.
     pub async fn ended_within(&mut self, patience: Duration) -> Option<String> {
         let status = tokio::time::timeout(patience, self.parts.child.wait())
             .await
@@ -216,17 +217,17 @@ impl Machine {
         Some(describe(status.ok()))
     }
 
-    /// Kills QEMU in mid-work: a stuck monitor cannot be asked to quit.
+    /// Kills QEMU at once. It is not asked to quit, because its monitor may be stuck.
     pub fn kill(&mut self) {
         process::kill_group(self.pid());
     }
 
-    /// Ends the machine and keeps what it said.
+    /// Ends the machine, and keeps what it printed.
     pub async fn end(mut self) -> Wreck {
         let status = self.try_ended();
         self.kill();
         let _ = self.parts.child.wait().await;
-        // What was written before the end is read before the pipes are closed.
+        // Read what was written before the end, before the pipes are closed.
         tokio::task::yield_now().await;
         Wreck {
             console: self.parts.console.since(0),
@@ -236,8 +237,8 @@ impl Machine {
     }
 }
 
-/// Waits until a process that was just started has connected to us, as `met`
-/// says; `directory` is where the sockets are.
+/// Waits until a process that was just started has connected, as `met` checks.
+/// `directory` holds the sockets.
 pub(super) async fn meet<T>(
     who: &'static str,
     child: &mut Child,
@@ -249,7 +250,7 @@ pub(super) async fn meet<T>(
     tokio::select! {
         met = met => met.map_err(|source| StartError::Prepare { path: directory.to_owned(), source }),
         status = child.wait() => {
-            // Its last words may still be on their way to us.
+            // Its last messages may not have arrived yet.
             tokio::time::sleep(Duration::from_millis(50)).await;
             Err(StartError::Ended { who, status: describe(status.ok()), stderr: said() })
         }
@@ -257,14 +258,14 @@ pub(super) async fn meet<T>(
     }
 }
 
-/// What is left of a machine.
+/// What is left of a machine after its end.
 #[derive(Clone, Debug)]
 pub struct Wreck {
-    /// The guest's console, or its end where it is long.
+    /// What the guest printed on its console. If that is long, only the end of it.
     pub console: String,
-    /// QEMU's stderr.
+    /// What QEMU printed on stderr.
     pub stderr: String,
-    /// How QEMU ended, where it did so before it was killed.
+    /// The exit status of QEMU, if it ended before it was killed.
     pub status: Option<String>,
 }
 

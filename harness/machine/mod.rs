@@ -1,20 +1,19 @@
-//! One QEMU and everything that dies with it.
+//! A machine: one QEMU, and everything that ends with it.
 //!
-//! A machine is a type with states: [`Booting`] until the guest agent has said
-//! hello (which the `guest` module waits for), [`Machine`] while it serves
-//! cases, [`Wreck`] when it is gone. Each state has only the operations that
-//! make sense in it.
+//! Each state of a machine is a type: [`Booting`] until the guest agent has said hello
+//! (the `guest` module waits for that), [`Machine`] while it serves cases, [`Wreck`]
+//! after its end. Each type has only the operations that make sense in its state.
 //!
-//! * [`command`]: the one place where a QEMU command line is built.
-//! * `qemu`: what a QEMU says of itself, before a machine is made of it.
-//! * `daemon`: the storage daemon, for legs that have one.
-//! * `accel`: KVM or TCG, by trial.
-//! * `clock`: the rate of the time stamp counter, for emulated guests.
-//! * `process`: child processes that never outlive the harness.
-//! * `janitor`: what cleans up when the harness itself is killed.
-//! * `pipe`: what the guest's console and QEMU's stderr say, from the first
-//!   byte on.
-//! * `qmp`: QMP with a watchdog.
+//! * [`command`]: builds the QEMU command line; nothing else does.
+//! * [`qemu`]: asks a QEMU binary for its version and devices before a machine is
+//!   started.
+//! * [`daemon`]: the storage daemon, for legs that need one.
+//! * [`accel`]: chooses KVM or TCG, by a trial.
+//! * [`clock`]: the rate of the time stamp counter, for emulated guests.
+//! * [`process`]: child processes that never outlive the harness.
+//! * [`janitor`]: cleans up when the harness itself is killed.
+//! * [`pipe`]: reads the guest's console and QEMU's stderr, from the first byte on.
+//! * [`qmp`]: QMP with a watchdog.
 
 pub(crate) mod accel;
 pub(crate) mod clock;

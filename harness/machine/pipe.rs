@@ -1,8 +1,8 @@
-//! What a pipe has said, from its first byte on.
+//! Reads a pipe all the time, from its first byte on.
 //!
-//! The guest's console and QEMU's stderr are read all the time, so that
-//! neither ever blocks. The beginning and the end are kept in memory, all of it
-//! goes to a file while there is room.
+//! The guest's console and QEMU's stderr are read all the time, so that their writers
+//! never block. The most recent text is kept in memory; all of it goes to a file up to a
+//! limit.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -13,11 +13,11 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Bytes that are kept of the most recent text.
+/// How many bytes of the most recent text are kept in memory.
 const KEPT: usize = 256 * 1024;
 
-/// Bytes that a file may take: a guest in a loop of messages must not fill the
-/// host's disk.
+/// How many bytes a file may take. A guest that prints messages in a loop must not fill
+/// the host's disk.
 const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct Heard {
     dropped: u64,
 }
 
-/// A reader of a pipe that never stops listening until it is dropped.
+/// Reads a pipe until it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     heard: Rc<RefCell<Heard>>,
@@ -37,16 +37,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Makes a FIFO at `path` and listens to it; what is heard also goes to
-    /// `path` with `.log` appended. QEMU opens the FIFO like a file.
+    /// Makes a FIFO at `path` and reads it. What is read also goes to a file of that name
+    /// with `.log` appended. QEMU opens the FIFO like a file.
     pub fn at(path: &Path) -> io::Result<Self> {
         rustix::fs::mkfifoat(
             rustix::fs::CWD,
             path,
             rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
         )?;
-        // Open for both: there is no end of file before QEMU has come, and
-        // none between two writers.
+        // Open it for reading and writing: then it reports no end of file before QEMU has
+        // opened it, or between two writers.
         let receiver = pipe::OpenOptions::new()
             .read_write(true)
             .open_receiver(path)?;
@@ -54,7 +54,7 @@ impl Listener {
         Ok(Self::to(receiver, Some(file)))
     }
 
-    /// Listens to any stream.
+    /// Reads any stream.
     pub fn to(mut from: impl AsyncRead + Unpin + 'static, mut file: Option<std::fs::File>) -> Self {
         let heard = Rc::new(RefCell::new(Heard::default()));
         let (tell, length) = watch::channel(0u64);
@@ -94,20 +94,20 @@ impl Listener {
         }
     }
 
-    /// Bytes heard so far: a mark for [`Listener::since`].
+    /// How many bytes were read so far: a mark for [`Listener::since`].
     pub fn mark(&self) -> u64 {
         let heard = self.heard.borrow();
         heard.dropped + heard.text.len() as u64
     }
 
-    /// What was heard since `mark`, or the most recent part of it.
+    /// What was read since `mark`, or the most recent part of it.
     pub fn since(&self, mark: u64) -> String {
         let heard = self.heard.borrow();
         let from = mark.saturating_sub(heard.dropped) as usize;
         String::from_utf8_lossy(heard.text.get(from..).unwrap_or_default()).into_owned()
     }
 
-    /// Waits until something more is heard.
+    /// Waits until more is read.
     pub async fn more(&mut self) {
         if self.length.changed().await.is_err() {
             std::future::pending::<()>().await;

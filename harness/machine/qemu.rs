@@ -1,8 +1,7 @@
-//! What a QEMU says of itself, before a machine is made of it: its version and its
-//! devices.
+//! Asks a QEMU binary for its version and its devices, before a machine is started.
 //!
-//! A program that fails, that a signal ends, that says nothing or never ends has not
-//! answered: that is an error of its own, and not "it has no such device".
+//! A program that fails, is ended by a signal, prints nothing or never ends has not
+//! answered. That is an error of its own: it does not mean "no such device".
 
 use super::{command, process};
 use halfway_builder::ProgramError;
@@ -15,91 +14,92 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long it may take to say something of itself: a tenth of a second is usual.
+/// How long QEMU may take to answer. A tenth of a second is usual.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// `blockdev-reopen`, with which faults are armed, is in QEMU since then (it was
-/// `x-blockdev-reopen` until 6.1: docs/about/removed-features.rst).
+/// The oldest usable release. Faults are armed with `blockdev-reopen`, which QEMU has
+/// since this release. Before, it was `x-blockdev-reopen`
+/// (docs/about/removed-features.rst).
 const OLDEST: Number = Number(6, 1);
 
-/// The releases with which whole catalogues were run.
+/// The releases that whole catalogues were run with.
 const RUN_WITH: [Number; 2] = [Number(7, 2), Number(10, 0)];
 
-/// What a QEMU calls itself.
+/// How the version text of QEMU begins.
 const EMULATOR: &str = "QEMU emulator version ";
 
-/// What its storage daemon calls itself.
+/// How the version text of the storage daemon begins.
 const DAEMON: &str = "qemu-storage-daemon version ";
 
-/// A QEMU that cannot be used.
+/// Why a QEMU cannot be used.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum QemuError {
-    /// It does not run, or not to a good end.
+    /// The program could not be run, or it failed.
     #[error("{} does not work: {why}", binary.display())]
     #[diagnostic(help(
         "`ci/setup` installs QEMU; HALFWAY_QEMU names another binary. A QEMU that fails with \
          `-device help` may have the modules of another build"
     ))]
     Program {
-        /// What was run.
+        /// The path of the binary.
         binary: PathBuf,
-        /// What became of it.
+        /// How it failed.
         why: ProgramError,
     },
-    /// It did not end.
+    /// The program did not end in time.
     #[error("{} does not work: `{line}` has not ended after {} s", binary.display(), after.as_secs())]
     #[diagnostic(help("HALFWAY_QEMU names another binary"))]
     Late {
-        /// What was run.
+        /// The path of the binary.
         binary: PathBuf,
-        /// The command line.
+        /// The command line that was run.
         line: String,
         /// How long it was waited for.
         after: Duration,
     },
-    /// It is another program.
+    /// The program is something else.
     #[error("{} is not {wanted}: its `--version` says {said:?}", binary.display())]
     #[diagnostic(help("HALFWAY_QEMU is to name a qemu-system-x86_64"))]
     Foreign {
-        /// What was run.
+        /// The path of the binary.
         binary: PathBuf,
-        /// What it should be.
+        /// The name of the program that it should be.
         wanted: &'static str,
-        /// The first line of what it said.
+        /// The first line that it printed.
         said: String,
     },
-    /// It cannot do what is asked of it.
+    /// The release of QEMU is too old.
     #[error(
         "{version} is too old: faults are armed with `blockdev-reopen`, which QEMU has since {OLDEST}"
     )]
     #[diagnostic(help("HALFWAY_QEMU names another binary"))]
     Old {
-        /// What it calls itself.
+        /// The version that it reports.
         version: String,
     },
-    /// No machine can be made of it.
+    /// QEMU lacks a device that every machine needs.
     #[error("{version} has no {device}, which every machine needs")]
     #[diagnostic(help("HALFWAY_QEMU names another binary"))]
     Lacks {
-        /// What it calls itself.
+        /// The version that it reports.
         version: String,
-        /// The device.
+        /// The name of the device.
         device: &'static str,
     },
-    /// It names no device.
+    /// QEMU's list of devices is empty.
     #[error("{} does not work: `{line}` names no device, and says {said:?}", binary.display())]
     #[diagnostic(help("HALFWAY_QEMU names another binary"))]
     NoDevices {
-        /// What was run.
+        /// The path of the binary.
         binary: PathBuf,
-        /// The command line.
+        /// The command line that was run.
         line: String,
-        /// The first line of what it said.
+        /// The first line that it printed.
         said: String,
     },
 }
 
-/// A release of QEMU.
+/// The number of a QEMU release: major and minor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Number(u32, u32);
 
@@ -109,7 +109,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// A version of QEMU, or of its storage daemon.
+/// The version of QEMU, or of its storage daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     number: Number,
@@ -126,7 +126,7 @@ impl Version {
         Some(Version { number, text })
     }
 
-    /// What a user should know before anything is run on it.
+    /// What the user should know before anything is run on this version.
     pub fn warning(&self) -> Option<String> {
         let number = self.number;
         if RUN_WITH.contains(&number) {
@@ -139,7 +139,7 @@ impl Version {
         ))
     }
 
-    /// Whether both are of one release.
+    /// Whether both are of the same release.
     pub fn belongs_to(&self, other: &Version) -> bool {
         self.number == other.number
     }
@@ -151,18 +151,18 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a QEMU is.
+/// A usable QEMU: its binary, its version and its devices.
 #[derive(Clone, Debug)]
 pub struct Qemu {
-    /// The binary.
+    /// The path of the binary.
     pub binary: PathBuf,
-    /// Its version.
+    /// The version that it reports.
     pub version: Version,
     devices: HashSet<String>,
 }
 
 impl Qemu {
-    /// Asks `binary` what it is.
+    /// Asks `binary` for its version and devices.
     ///
     /// # Errors
     /// It does not work, is not QEMU, or is too old.
@@ -202,17 +202,17 @@ impl Qemu {
         }
     }
 
-    /// The first of these devices that it does not have.
+    /// The first of these devices that this QEMU does not have.
     pub fn lacks(&self, devices: &[&'static str]) -> Option<&'static str> {
         let mut devices = devices.iter().copied();
         devices.find(|device| !self.devices.contains(*device))
     }
 }
 
-/// What the storage daemon calls itself; nothing where there is none.
+/// The version of the storage daemon. `None` if there is none.
 ///
 /// # Errors
-/// There is one, and it does not work.
+/// There is a storage daemon, but it does not work.
 pub async fn daemon_version(program: &Path) -> Result<Option<Version>, QemuError> {
     match version(program, DAEMON, "QEMU's storage daemon", PATIENCE).await {
         Err(QemuError::Program { why, .. }) if why.is_missing() => Ok(None),
@@ -235,7 +235,8 @@ async fn version(
     })
 }
 
-/// The name in a line such as `name "virtio-blk-pci", bus PCI, alias "virtio-blk"`.
+/// The device name in a line such as `name "virtio-blk-pci", bus PCI, alias
+/// "virtio-blk"`.
 fn device(line: &str) -> Option<String> {
     let (name, _) = line.strip_prefix("name \"")?.split_once('"')?;
     Some(name.to_owned())
@@ -274,8 +275,8 @@ async fn output(
     }
 }
 
-/// A process group that is killed when nobody waits for it any more, be it that it
-/// took too long or that the user interrupts.
+/// A process group that is killed on drop: when it took too long, or when the user
+/// interrupts.
 struct Group(Option<u32>);
 
 impl Drop for Group {
@@ -309,7 +310,7 @@ mod tests {
         for name in isa-serial virtio-serial-pci virtserialport nvme
         do echo "name \"$name\", bus PCI, desc \"x\""; done"#;
 
-    /// Asks a script that answers each question in its own way.
+    /// Asks a shell script that gives these two answers.
     async fn ask(version: &str, devices: &str) -> Result<Qemu, QemuError> {
         let directory = tempfile::tempdir().unwrap();
         let binary = directory.path().join("qemu");
@@ -318,7 +319,8 @@ mod tests {
         std::fs::write(&binary, script).unwrap();
         std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).unwrap();
         loop {
-            // Another test of this process may have forked while the file was open.
+            // While the file was open for writing, another test of this process may have
+            // forked. Then the script is busy.
             match Qemu::ask_within(&binary, Duration::from_secs(2)).await {
                 Err(QemuError::Program {
                     why: ProgramError::NotRun { why, .. },
@@ -387,7 +389,7 @@ mod tests {
     async fn a_hang_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
         let pid = directory.path().join("pid");
-        // The group has a second process, which has the pipes too.
+        // The group has a second process, which holds the same pipes open.
         let devices = format!("sleep 1000 & echo $! > {}; wait", pid.display());
         ask(DEBIAN, &devices).await.unwrap_err();
         let pid = std::fs::read_to_string(&pid).unwrap();

@@ -1,5 +1,5 @@
-//! QMP with a watchdog: QEMU hangs in its monitor while a request is held, and
-//! a harness must not hang with it.
+//! QMP with a watchdog. QEMU's monitor hangs while a request is held, and the harness
+//! must not hang with it.
 
 use crate::storage;
 use futures_util::StreamExt;
@@ -13,17 +13,17 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long a monitor command may take before QEMU counts as stuck. Commands
-/// take milliseconds; a busy host may make that seconds.
+/// How long a monitor command may take before QEMU counts as stuck. Commands take
+/// milliseconds, and perhaps seconds on a busy host.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Why the monitor could not be greeted.
+/// Why the handshake with the monitor failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GreetError {
-    /// The handshake failed.
+    /// QEMU sent something unexpected, or closed the connection.
     #[error("failed to greet QEMU's monitor")]
     Handshake(#[source] std::io::Error),
-    /// No answer in time.
+    /// QEMU did not answer in time.
     #[error("QEMU's monitor did not greet in {} s", PATIENCE.as_secs())]
     Stuck,
 }
@@ -34,14 +34,14 @@ type Writer = QmpStreamTokio<WriteHalf<UnixStream>>;
 pub struct Qmp {
     service: QapiService<Writer>,
     events: JoinHandle<()>,
-    /// How often the machine has stopped.
+    /// How many times the machine has stopped.
     stops: watch::Receiver<u32>,
-    /// The devices that are gone, by id, in order.
+    /// The ids of the devices that were unplugged, in order.
     deleted: watch::Receiver<Vec<String>>,
 }
 
 impl Qmp {
-    /// Greets the monitor behind `stream`.
+    /// Does the handshake with the monitor behind `stream`.
     pub async fn greet(stream: UnixStream) -> Result<Self, GreetError> {
         let negotiate = async {
             let negotiation = QmpStreamTokio::<ReadHalf<UnixStream>>::open(stream).await?;
@@ -76,13 +76,13 @@ impl Qmp {
 }
 
 impl Qmp {
-    /// How often the machine has stopped, now and whenever that changes. Not how
-    /// often a disk has failed: those events QEMU limits in their rate.
+    /// How many times the machine has stopped: the current number and each change. Stops
+    /// are counted, not the events of disk errors, because QEMU limits the rate of those.
     pub fn stops(&self) -> watch::Receiver<u32> {
         self.stops.clone()
     }
 
-    /// The ids of the devices that were unplugged, now and whenever one more is.
+    /// The ids of the devices that were unplugged: the current list and each change.
     pub fn deleted(&self) -> watch::Receiver<Vec<String>> {
         self.deleted.clone()
     }

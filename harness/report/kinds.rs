@@ -1,5 +1,5 @@
-//! Verdicts that are no pass by their kind: what differs between two cases of one
-//! kind are numbers. Kinds that are written up as findings are known.
+//! Groups verdicts that are no pass by kind. Two cases are of one kind if their reasons
+//! differ only in numbers. Kinds that are written up as findings are marked as known.
 
 use super::lines;
 use crate::results::{CASES, Record, RecordError, Tally, text};
@@ -12,24 +12,25 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// The findings that a verdict can be recognised by.
+/// The known findings, and the patterns that recognise their verdicts.
 const FINDINGS: &str = include_str!("../../results/findings/known.toml");
 
-/// A finding of results/findings.md, and how its verdicts are recognised.
+/// A finding of results/findings.md, and the patterns that recognise its verdicts.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Finding {
-    /// Its heading.
+    /// Its heading in results/findings.md.
     title: String,
-    /// What the verdict is.
+    /// The outcome of its verdicts.
     outcome: Outcome,
-    /// A regular expression that the verdict's reason, or one of its differences,
-    /// must meet.
+    /// A regular expression. The verdict's reason, or one of its differences, must match
+    /// it.
     says: String,
-    /// Regular expressions that lines of the case's file must meet, each one.
+    /// Regular expressions. Each must match some line of the case's file.
     #[serde(default)]
     case: Vec<String>,
-    /// A regular expression on the kernel's release; any if left out.
+    /// A regular expression that the kernel's release must match. Any release if left
+    /// out.
     #[serde(default)]
     release: String,
 }
@@ -40,7 +41,7 @@ impl Finding {
         struct File {
             finding: Vec<Finding>,
         }
-        // A test reads it.
+        // A test checks that the file parses, so an error here means no known findings.
         toml::from_str(FINDINGS).map_or_else(|_| Vec::new(), |file: File| file.finding)
     }
 
@@ -64,10 +65,10 @@ impl Finding {
 /// What verdicts of one kind have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
-    /// The finding that it is, if it is known.
+    /// The title of the finding, if the kind is a known one.
     known: Option<String>,
     outcome: Outcome,
-    /// The reason, a number being any.
+    /// The reason, with every number replaced by a placeholder.
     reason: String,
 }
 
@@ -90,16 +91,16 @@ impl Kind {
 /// The cases of a record that neither passed nor were skipped, by kind.
 #[derive(Debug)]
 pub struct Kinds {
-    /// Ids of each kind with their texts.
+    /// For each kind, the ids of its cases with their full reasons.
     kinds: BTreeMap<Kind, Vec<(String, String)>>,
-    /// Where the files of the cases lie.
+    /// The directory that holds the files of the cases.
     cases: PathBuf,
-    /// Options that repeat one, beside its file.
+    /// The options that, with a case's file, repeat that case.
     repeat: Vec<String>,
 }
 
 impl Kinds {
-    /// Those of a record in which each case has a file of its own.
+    /// Groups the cases of a record. Each case must have files of its own there.
     ///
     /// # Errors
     /// The record cannot be read.
@@ -132,7 +133,7 @@ impl Kinds {
                 .get(&id)
                 .map_or_else(String::new, |text| (*text).clone());
             let release = &manifest.kernel.release;
-            // With every key, also those that are what they are by default.
+            // A file with every key, including those that have their default value.
             let whole = record.path().join(CASES).join(format!("{id}.toml"));
             let whole = fs::read_to_string(whole).unwrap_or_default();
             let known = (findings.iter()).find(|finding| finding.is(release, &whole, &verdict));
@@ -153,7 +154,7 @@ impl Kinds {
         })
     }
 
-    /// A tally without the cases of known kinds.
+    /// The tally without the cases of known kinds.
     pub fn without_known(&self, mut tally: Tally) -> Tally {
         for (kind, cases) in self.kinds.iter().filter(|(kind, _)| kind.known.is_some()) {
             tally[kind.outcome] -= cases.len() as u64;
@@ -161,8 +162,8 @@ impl Kinds {
         tally
     }
 
-    /// A paragraph for each kind: how often, its smallest case, and the command that
-    /// repeats it; then a line for each that is known.
+    /// A paragraph for each unknown kind: how many cases, the smallest of them, and the
+    /// command that repeats it. Then one line for each known kind.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         for (kind, cases) in &self.kinds {

@@ -1,7 +1,7 @@
 //! The wording of each line: pure functions from data to text.
 //!
-//! Lines carry ANSI colours; the stream that they are written to
-//! (`anstream`) takes them out where they are not wanted.
+//! Lines have ANSI colours. The stream that they are written to (`anstream`) removes
+//! these if they are not wanted.
 
 use crate::results::text;
 use halfway_case::verdict::Evidence;
@@ -9,26 +9,26 @@ use halfway_case::{Outcome, Verdict};
 use owo_colors::{OwoColorize, Style};
 use std::fmt::Write;
 
-/// Width of the first column, which says what kind of line it is: the longest
-/// outcome fits.
+/// The width of the first column, which says what kind of line it is. The longest outcome
+/// name fits.
 const LABEL: usize = 14;
 
-/// A line: its kind, right-aligned, and its text.
+/// A line: its label, right-aligned, and its text.
 pub fn labelled(label: &str, style: Style, text: &str) -> String {
     format!("{:>LABEL$}  {text}", label.style(style))
 }
 
-/// A line that says what is going on.
+/// A line that says what the program is doing.
 pub fn info(label: &str, text: &str) -> String {
     labelled(label, Style::new().cyan(), text)
 }
 
-/// A line that a person should not overlook.
+/// A line that a person must not overlook.
 pub fn warning(label: &str, text: &str) -> String {
     labelled(label, Style::new().yellow().bold(), text)
 }
 
-/// Continues the line above.
+/// A line that continues the one above.
 pub fn more(label: &str, text: &str) -> String {
     format!(
         "{:LABEL$}  {} {text}",
@@ -48,8 +48,8 @@ pub fn style(outcome: Outcome) -> Style {
     }
 }
 
-/// A case and its verdict's reason; ends with the file that tells more, if
-/// there is one.
+/// A case and its verdict's reason. Ends with the path of the case's story, if there is
+/// one.
 pub fn case(id: &str, verdict: &Verdict, story: Option<&str>) -> String {
     let mut text = format!("{}: {}", id.bold(), text::line(&verdict.reason));
     if let Some(story) = story {
@@ -58,7 +58,7 @@ pub fn case(id: &str, verdict: &Verdict, story: Option<&str>) -> String {
     text
 }
 
-/// What a verdict rests on, a line each witness.
+/// What a verdict rests on, one line for each witness.
 pub fn evidence(evidence: &Evidence) -> Vec<String> {
     let joined = |items: &[String]| text::line(&items.join("; ")).into_owned();
     [
@@ -73,7 +73,7 @@ pub fn evidence(evidence: &Evidence) -> Vec<String> {
     .collect()
 }
 
-/// Milliseconds as a person says them: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 0 min`.
+/// A duration as a person says it: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 0 min`.
 pub fn duration(millis: u64) -> String {
     let seconds = (millis + 500) / 1000;
     match seconds {
@@ -84,7 +84,7 @@ pub fn duration(millis: u64) -> String {
     }
 }
 
-/// Cases a second.
+/// The rate in cases per second.
 pub fn rate(cases: u64, millis: u64) -> String {
     match millis {
         0 => "-".to_owned(),
@@ -92,7 +92,7 @@ pub fn rate(cases: u64, millis: u64) -> String {
     }
 }
 
-/// `1 case`, `2 cases`.
+/// A number with its noun: `1 case`, `2 cases`.
 pub fn count(number: u64, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),

@@ -1,8 +1,8 @@
-//! What a person sees of a run: a consumer of events, like the record.
+//! What a person sees of a run. Like the record, it consumes the run's events.
 //!
 //! * [`terminal`]: live progress and plain lines; [`Terminal`].
 //! * [`lines`]: the wording of each line.
-//! * [`table`]: the summary at the end, also of a run that was recorded.
+//! * [`table`]: the summary at the end, also of a recorded run.
 //! * [`kinds`]: what did not pass, by kind; [`Kinds`].
 
 pub mod kinds;

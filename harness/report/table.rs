@@ -1,4 +1,4 @@
-//! The summary of a run: a row for each scenario, then what it comes to.
+//! The summary of a run: a row for each scenario, then the totals.
 
 use super::lines::{self, count, duration, rate};
 use crate::results::Summary;
@@ -6,7 +6,7 @@ use crate::results::summary::Row;
 use halfway_case::Outcome;
 use owo_colors::{OwoColorize, Style};
 
-/// The table, a line each; empty where no case has a verdict.
+/// The rows of the table, one string for each line. Empty if no case has a verdict.
 pub fn rows(summary: &Summary) -> Vec<String> {
     if summary.rows().is_empty() {
         return Vec::new();
@@ -58,8 +58,8 @@ fn row(row: &Row) -> Vec<Cell> {
     cells
 }
 
-/// The first column to the left, numbers to the right. Padding stays outside
-/// of the style, since colour codes have no width.
+/// Aligns the first column left and the numbers right. Padding is added outside of the
+/// style, because colour codes have no width.
 fn align(row: &[Cell], widths: &[usize]) -> String {
     let cells = row.iter().zip(widths).enumerate();
     let cells: Vec<_> = cells
@@ -74,7 +74,7 @@ fn align(row: &[Cell], widths: &[usize]) -> String {
     cells.join("  ")
 }
 
-/// What the run comes to, in one line.
+/// The totals of the run, in one line.
 pub fn totals(summary: &Summary) -> String {
     let tally = summary.tally();
     let style = match tally.troubles() {
@@ -101,7 +101,7 @@ pub fn totals(summary: &Summary) -> String {
     text
 }
 
-/// What must be said of a run besides its totals, the most important last.
+/// What the user must know besides the totals, the most important remark last.
 pub fn remarks(summary: &Summary, resume: Option<&str>) -> Vec<String> {
     let mut remarks = Vec::new();
     if summary.unreadable() > 0 {
@@ -125,7 +125,7 @@ pub fn remarks(summary: &Summary, resume: Option<&str>) -> Vec<String> {
     remarks
 }
 
-/// Says that not all cases were meant, if that is so.
+/// Says that only a sample of the cases was run, if so.
 pub fn sampled(cases: u64, whole: u64) -> Option<String> {
     let whole_cases = count(whole, "case");
     (cases < whole).then(|| format!("sampled {cases} of {whole_cases}; --full runs them all"))

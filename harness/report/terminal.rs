@@ -1,8 +1,7 @@
-//! Events as a person sees them: a live line where there is a terminal, plain
-//! lines where there is none.
+//! Shows events to a person: with a live line on a terminal, else as plain lines.
 //!
-//! Plain output depends on the events alone, their times included, never on
-//! the clock: a record shows later what the run showed.
+//! Plain output depends only on the events and the times in them, never on the clock. So
+//! a record can later be shown exactly as the run was.
 
 use super::{lines, table};
 use crate::results::{Summary, text};
@@ -16,54 +15,56 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How much is said.
+/// How much is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Cases that did not pass, and the last lines.
+    /// Only cases that did not pass, and the last lines.
     Quiet,
     /// Also machines, notes, progress and the table.
     #[default]
     Normal,
     /// Also every case, with what its verdict rests on.
     Cases,
-    /// Everything.
+    /// Also QEMU's command lines, kernel versions, and the start of each case.
     All,
 }
 
-/// What a [`Terminal`] needs to know.
+/// The settings of a [`Terminal`].
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// How much is said.
+    /// How much is printed.
     pub verbosity: Verbosity,
     /// Draw a live line on stderr.
     pub live: bool,
-    /// The run's record: failures name a file in it.
+    /// The directory of the run's record. Failures then name a file in it.
     pub record: Option<PathBuf>,
-    /// Said when the run starts.
+    /// The seed, which is printed when the run starts.
     pub seed: Option<u64>,
 }
 
-/// Plain progress is said when that long passed since the last time, in
-/// milliseconds, ...
+/// Plain progress is printed when this many milliseconds have passed since the last time,
+/// ...
 const PROGRESS_MS: u64 = 10_000;
-/// ... or when that part of the cases was done since, whichever comes first,
-/// though not within a second.
+/// ... or when one part in this many of the cases was done since then, whichever comes
+/// first, but at most once a second.
 const PROGRESS_PARTS: u64 = 10;
 const PROGRESS_PAUSE_MS: u64 = 1_000;
 
-/// Shows events. Errors in writing to `out` are ignored: the record is the
-/// account of a run, and a closed pipe must not end it.
+/// Shows events. Errors in writing to `out` are ignored: the record is the account of a
+/// run, and a closed pipe must not end it.
 #[derive(Debug)]
 pub struct Terminal<W: Write> {
     out: W,
     options: Options,
     summary: Summary,
     bar: Option<ProgressBar>,
-    /// Cases that were done when this part of the run started, and the time.
+    /// When this part of the run started: the number of cases done, and the time in
+    /// milliseconds.
     part: (u64, u64),
-    /// Cases and time of the last progress line.
+    /// At the last progress line: the number of cases done, and the time in milliseconds.
     told: (u64, u64),
-    /// Why cases were not tried: one line for each reason is enough.
+    /// The reasons for cases not tried that were printed already. One line for each
+    /// reason is enough.
     untried: HashSet<String>,
     recording: bool,
     closed: bool,
@@ -71,7 +72,7 @@ pub struct Terminal<W: Write> {
 }
 
 impl<W: Write> Terminal<W> {
-    /// Shows a run; `before` is what was already done of it, where it is
+    /// Starts to show a run. `before` is what earlier parts of the run did, if it is
     /// resumed.
     pub fn new(out: W, options: Options, before: Summary) -> Self {
         let live = options.live && options.verbosity > Verbosity::Quiet;
@@ -89,7 +90,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// All events up to now, added up.
+    /// The sum of all events so far.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -161,38 +162,38 @@ impl<W: Write> Terminal<W> {
                 machine,
                 ..
             } => self.case(id, verdict, *machine > 0),
-            // A record may go on after its end, where the run was resumed.
+            // In a record, the run may go on after this event, because it was resumed.
             Event::RunFinished { .. } if self.replayed => {}
             Event::RunFinished { .. } => self.close(),
         }
         self.progress();
     }
 
-    /// For a record that is shown after the run: without its progress.
+    /// For showing a record after the run: prints no progress.
     pub fn of_record(mut self) -> Self {
         self.replayed = true;
         self
     }
 
-    /// Takes note of a line of a record that could not be read.
+    /// Notes that a line of a record could not be read.
     pub fn unreadable(&mut self) {
         self.summary.add_unreadable();
     }
 
-    /// The record can no longer be written, so no line may point to a file
-    /// that was to be made from now on.
+    /// Notes that the record can no longer be written. From now on no line may name a
+    /// file that would have been written to it.
     pub fn record_failed(&mut self, error: &impl std::fmt::Display) {
         self.recording = false;
         self.remark(&format!("{error}: the run is stopped"));
     }
 
-    /// Says something that is not an event, such as that a key was pressed.
+    /// Prints something that is not an event, such as that a key was pressed.
     pub fn remark(&mut self, text: &str) {
         self.say(Verbosity::Quiet, || lines::warning("note", text));
     }
 
-    /// Says what the run came to. Happens by itself with the last event; for a
-    /// run that ends without one it must be called.
+    /// Prints the result of the run. The last event does this by itself; call this for a
+    /// run that ends without it.
     pub fn close(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;
@@ -271,7 +272,7 @@ impl<W: Write> Terminal<W> {
             lines::labelled(&outcome.to_string(), lines::style(outcome), &text)
         });
         if self.options.verbosity >= Verbosity::Cases {
-            // The first difference is the reason, which has been said.
+            // The first difference is the verdict's reason, which was printed above.
             for difference in verdict.differences.iter().skip(1) {
                 let witness = difference.witness.to_string();
                 self.write(&lines::more(&witness, &text::line(&difference.text)));
@@ -362,7 +363,7 @@ fn path_words(path: &Path) -> String {
 fn new_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = "{spinner} {pos}/{len} [{wide_bar}] {msg}, {rate}, {eta} left, {prefix}";
-    // Without colours: `indicatif` has its own idea of when they are wanted.
+    // No colours in the template: `indicatif` decides about colours by rules of its own.
     if let Ok(style) = ProgressStyle::with_template(template) {
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = write!(out, "{:.1} cases/s", state.per_sec());

@@ -1,5 +1,4 @@
-//! A short run that has everything in it, for the tests of whatever reads
-//! events.
+//! A short run that contains every kind of event, for the tests of all readers of events.
 
 use super::manifest::*;
 use crate::runner::Event;
@@ -13,7 +12,7 @@ use halfway_protocol::io::{Op, Path};
 use std::sync::Arc;
 use time::macros::datetime;
 
-/// A manifest.
+/// A manifest with every field set.
 pub fn manifest() -> Manifest {
     Manifest {
         format: FORMAT,
@@ -36,7 +35,7 @@ pub fn manifest() -> Manifest {
     }
 }
 
-/// A case.
+/// A case with that id.
 pub fn case(id: &str) -> Case {
     Case {
         id: id.to_owned(),
@@ -88,7 +87,7 @@ pub fn case(id: &str) -> Case {
     }
 }
 
-/// Details with an observation of nothing.
+/// Details of a case whose observation is empty.
 pub fn details(id: &str) -> Details {
     Details {
         case: case(id),
@@ -128,7 +127,7 @@ pub fn details(id: &str) -> Details {
     }
 }
 
-/// A verdict with everything in it.
+/// A verdict with every field set.
 pub fn verdict(outcome: Outcome, reason: &str) -> Verdict {
     let differences = match outcome {
         Outcome::Pass => Vec::new(),
@@ -153,12 +152,12 @@ pub fn verdict(outcome: Outcome, reason: &str) -> Verdict {
     }
 }
 
-/// An event with its time.
+/// An event with its time, in milliseconds since the start of the run.
 pub fn at(at_ms: u64, event: Event) -> Stamped {
     Stamped { at_ms, event }
 }
 
-/// The end of a case.
+/// The event that ends a case.
 pub fn finished(id: &str, machine: u32, attempt: u32, verdict: Verdict) -> Event {
     let outcome = verdict.outcome;
     Event::CaseFinished {
@@ -197,7 +196,7 @@ fn boot(machine: u32) -> [Event; 2] {
     ]
 }
 
-/// A run of eight cases with every outcome, a retry and two machines.
+/// A run of eight cases that has every outcome, a retry and two machines.
 pub fn run() -> Vec<Stamped> {
     use Outcome::*;
     let mut events = vec![

@@ -1,4 +1,4 @@
-//! What can go wrong with a run record.
+//! Errors of the run record.
 
 use miette::Diagnostic;
 use std::io;
@@ -12,42 +12,41 @@ pub enum RecordError {
     #[error("failed to create the run record {}", path.display())]
     #[diagnostic(help("name a directory that can be written with --results DIR"))]
     Create {
-        /// What could not be made.
+        /// The path that could not be made.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// No room is left, or the quota is used up. What was written before stays
-    /// readable.
+    /// The disk is full, or the quota is used up. What was written before stays readable.
     #[error("no space left for the run record: {}", path.display())]
     #[diagnostic(help(
         "what was recorded before is kept; make room and go on with --resume, \
          or record elsewhere with --results DIR"
     ))]
     Full {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Something in the record could not be written for another reason.
+    /// A file of the record could not be written for another reason.
     #[error("failed to write {}", path.display())]
     #[diagnostic(help(
         "what was recorded before is kept; go on with --resume once it can be written, \
          or record elsewhere with --results DIR"
     ))]
     Write {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Something in the record could not be read.
+    /// A file of the record could not be read.
     #[error("failed to read {}", path.display())]
     Read {
-        /// What was being read.
+        /// The file that was being read.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// There is no record of that name.
@@ -57,73 +56,73 @@ pub enum RecordError {
          records elsewhere are found with --results DIR"
     ))]
     NoSuchRun {
-        /// What was asked for.
+        /// The path or name that the user gave.
         run: String,
-        /// Where it would be as a path.
+        /// Where the record would be if that was a path.
         here: PathBuf,
-        /// Where it would be as a name.
+        /// Where the record would be if that was a name in the results directory.
         there: PathBuf,
     },
-    /// The manifest is not one.
+    /// The manifest cannot be parsed.
     #[error("{} is not the manifest of a run record", path.display())]
     #[diagnostic(help("the run ended before it began, or the file was changed since"))]
     Manifest {
-        /// The manifest.
+        /// The path of the manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// The record has a format that this program does not know.
+    /// The record has a format version that this program does not know.
     #[error(
         "{} has format {found}, but this halfway reads only format {known}",
         path.display()
     )]
     #[diagnostic(help("use the halfway that made it: version {version}"))]
     Format {
-        /// The manifest.
+        /// The path of the manifest.
         path: PathBuf,
-        /// Its format.
+        /// The format version of the record.
         found: u64,
-        /// [`super::manifest::FORMAT`].
+        /// The format version of this program: [`super::manifest::FORMAT`].
         known: u32,
-        /// Version of the program that made it, as far as known.
+        /// The version of the program that wrote the record, as far as known.
         version: String,
     },
-    /// A line of the event stream cannot be read as an event.
+    /// A line of the event stream cannot be parsed.
     #[error("line {line} of {} is not an event", path.display())]
     Event {
-        /// The event stream.
+        /// The path of the event stream.
         path: PathBuf,
-        /// Line number, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The parser's error.
         source: serde_json::Error,
     },
     /// Another process is writing the record.
     #[error("the run record {} is being written by another halfway", path.display())]
     #[diagnostic(help("wait for that run to end, or stop it"))]
     InUse {
-        /// The record.
+        /// The directory of the record.
         path: PathBuf,
     },
-    /// A case id that cannot be a file name: a fault of the harness.
+    /// A case id cannot be a file name: a bug of the harness.
     #[error("the case id {id:?} cannot be a file name")]
     CaseId {
-        /// The id.
+        /// The id of the case.
         id: String,
     },
-    /// A value could not be written as JSON: a fault of the harness.
+    /// A value could not be written as JSON: a bug of the harness.
     #[error("failed to write {what} as JSON")]
     Encode {
-        /// What.
+        /// What kind of value it was.
         what: &'static str,
-        /// Why.
+        /// The serializer's error.
         source: serde_json::Error,
     },
 }
 
 impl RecordError {
-    /// For a failed write: tells a lack of room from other reasons.
+    /// Makes the error of a failed write, and tells a full disk from other reasons.
     pub(super) fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -134,7 +133,7 @@ impl RecordError {
         }
     }
 
-    /// As [`RecordError::write`], before there is a record to keep.
+    /// Like [`RecordError::write`], but before there is a record to keep.
     pub(super) fn create(path: &Path, source: io::Error) -> Self {
         match RecordError::write(path, source) {
             RecordError::Write { path, source } => RecordError::Create { path, source },

@@ -1,16 +1,16 @@
-//! What was run, and on what: written once, before anything is started.
+//! What was run, and on what. The manifest is written once, before anything is started.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Version of the record's format. Raised when an older program could no
-/// longer read what is written.
+/// Version of the record's format. It is raised when older programs could no longer read
+/// what is written.
 pub const FORMAT: u32 = 1;
 
 /// What was run, and on what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// The format version, [`FORMAT`].
     pub format: u32,
     /// Version of halfway.
     pub halfway: String,
@@ -19,68 +19,68 @@ pub struct Manifest {
     pub created: OffsetDateTime,
     /// The command line's arguments, without the program's name.
     pub arguments: Vec<String>,
-    /// The options that a repetition of one case needs besides its file: seed,
-    /// kernel, acceleration.
+    /// The options that, with a case's file, repeat that case: seed, kernel,
+    /// acceleration.
     pub repeat: Vec<String>,
-    /// The seed: every sector's content is derived from it.
+    /// The seed from which the content of every sector is derived.
     pub seed: u64,
-    /// What was selected.
+    /// How the cases were selected.
     pub selection: Selection,
     /// The guest kernel.
     pub kernel: Kernel,
-    /// QEMU.
+    /// The QEMU that was used.
     pub qemu: Qemu,
     /// How guest code is executed.
     pub acceleration: Acceleration,
     /// The machine that halfway ran on.
     pub host: Host,
-    /// Cases of the run.
+    /// The number of cases in the run.
     pub cases: u64,
-    /// Cases that the selection was sampled from; equal to `cases` where all
-    /// were run.
+    /// The number of cases that the run was sampled from. Equal to `cases` if all were
+    /// run.
     pub whole: u64,
-    /// The scenario files, as they were.
+    /// The scenario files, as they were when the run started.
     pub scenarios: Vec<ScenarioFile>,
 }
 
-/// Which cases were selected.
+/// How the cases were selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// Scenario files and directories, as they were named.
+    /// Scenario files and directories, as the user named them.
     pub paths: Vec<String>,
-    /// `--full`.
+    /// Whether `--full` was given.
     pub full: bool,
-    /// `--sample`.
+    /// The number given with `--sample`.
     pub sample: Option<u64>,
-    /// `--filter`: a regular expression on case ids.
+    /// The regular expression on case ids given with `--filter`.
     pub filter: Option<String>,
-    /// `--tag`: scenarios that have one of them.
+    /// The tags given with `--tag`: scenarios that have any of them.
     pub tags: Vec<String>,
 }
 
 /// The guest kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
-    /// Name in the catalogue, `host`, or the path that was given.
+    /// Its name in the catalogue, or `host`, or the path that was given.
     pub name: String,
-    /// `uname -r`.
+    /// Its release, as `uname -r` prints it.
     pub release: String,
-    /// Version of its package, or what else is known of its build.
+    /// The version of its package, or what else is known of its build.
     pub version: String,
-    /// Where it comes from: a package, a build tree, files.
+    /// Where it comes from: a package, a build tree, or files.
     pub origin: String,
-    /// Path of the image that was booted.
+    /// The path of the image that was booted.
     pub image: String,
     /// SHA-256 of that image, in hexadecimal.
     pub sha256: String,
 }
 
-/// QEMU.
+/// The QEMU that was used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Qemu {
-    /// Path of the program.
+    /// The path of the program.
     pub binary: String,
-    /// What it says of its version.
+    /// The version that it reports.
     pub version: String,
 }
 
@@ -89,25 +89,25 @@ pub struct Qemu {
 pub struct Acceleration {
     /// `kvm` or `tcg`.
     pub accelerator: String,
-    /// Why that one, in words.
+    /// Why it was chosen, in words.
     pub reason: String,
 }
 
-/// The machine that halfway runs on.
+/// The host that Halfway runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
-    /// `uname -r`.
+    /// Its kernel's release, as `uname -r` prints it.
     pub kernel: String,
-    /// The processor's model name; empty where the kernel does not tell.
+    /// The model name of its processor. Empty if the kernel does not report it.
     pub cpu: String,
-    /// Processors that this process may use.
+    /// The number of processors that this process may use.
     pub cores: u64,
-    /// Memory in bytes.
+    /// Its memory, in bytes.
     pub memory: u64,
 }
 
 impl Host {
-    /// This machine.
+    /// Describes this host.
     pub fn this() -> Self {
         let info = rustix::system::sysinfo();
         let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -135,7 +135,7 @@ fn cpu_model(cpuinfo: &str) -> Option<&str> {
 pub struct ScenarioFile {
     /// The scenario's name.
     pub name: String,
-    /// The file's text.
+    /// The text of the file.
     pub text: String,
 }
 

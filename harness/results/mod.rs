@@ -1,17 +1,15 @@
-//! The run record: everything that is kept of a run, on disk.
+//! The run record: everything that is kept of a run on disk.
 //!
-//! A record is a directory (`results/README.md` describes it). It holds the
-//! event stream itself, so whatever is shown of a run can be made from its
-//! record long afterwards.
+//! A record is a directory (`results/README.md` describes it). It holds the event stream
+//! itself, so that anything a run has shown can be shown again from its record.
 //!
-//! * [`manifest`]: what was run, on what.
-//! * [`recorder`]: writes a record while the run goes on; [`Recorder`].
-//! * [`record`]: reads one, finished or not; [`Record`].
-//! * [`summary`]: events added up; [`Summary`].
+//! * [`manifest`]: what was run, and on what.
+//! * [`recorder`]: writes a record during the run; [`Recorder`].
+//! * [`record`]: reads a record, finished or not; [`Record`].
+//! * [`summary`]: the sum of the events; [`Summary`].
 //! * [`story`]: a case that did not pass, as a text for people.
-//! * [`recorded`]: a case of a record, to be judged again.
-//! * [`text`]: command lines for a shell, foreign text for a terminal.
-//! * [`error`]: what can go wrong; [`RecordError`].
+//! * [`text`]: quotes command lines for a shell, and escapes foreign text for a terminal.
+//! * [`error`]: the errors; [`RecordError`].
 
 pub mod error;
 pub mod manifest;
@@ -33,11 +31,11 @@ pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};
 pub use summary::{Summary, Tally};
 
-/// Name of the event stream in a record.
+/// The name of the event stream in a record.
 pub const EVENTS: &str = "events.jsonl";
-/// Name of the manifest in a record.
+/// The name of the manifest in a record.
 pub const MANIFEST: &str = "manifest.json";
-/// Name of the directory of cases in a record.
+/// The name of the directory of cases in a record.
 pub const CASES: &str = "cases";
-/// Name of the link to the newest record, beside the records.
+/// The name of the link to the newest record, in the results directory.
 pub const LATEST: &str = "latest";

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// A run record. Nothing of its events is held in memory.
+/// A run record. It keeps no events in memory.
 #[derive(Clone, Debug)]
 pub struct Record {
     path: PathBuf,
@@ -21,7 +21,7 @@ impl Record {
     /// Opens the record in the directory `path`.
     ///
     /// # Errors
-    /// The manifest cannot be read, is not one, or is of a newer format.
+    /// The manifest cannot be read, cannot be parsed, or has a newer format.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let file = path.join(MANIFEST);
         let text = std::fs::read(&file).map_err(|source| RecordError::read(&file, source))?;
@@ -29,7 +29,7 @@ impl Record {
             path: file.clone(),
             source,
         };
-        // The format first: whatever else a newer one holds need not parse.
+        // Check the format first: the other fields of a newer format need not parse.
         #[derive(Deserialize)]
         struct Head {
             format: u64,
@@ -51,15 +51,15 @@ impl Record {
         })
     }
 
-    /// Opens the record that a person means by `run`: a path, or a name below
-    /// `results`, `latest` included.
+    /// Opens the record that a person means by `run`: a path, or a name in `results`,
+    /// such as `latest`.
     ///
     /// # Errors
-    /// There is none, or as [`Record::open`].
+    /// There is no such record, or [`Record::open`] fails.
     pub fn find(results: &Path, run: &str) -> Result<Self, RecordError> {
         let (here, there) = (PathBuf::from(run), results.join(run));
-        // A name wins over a path: a directory that happens to be called
-        // `latest` must not hide the newest record.
+        // A name wins over a path: a directory that happens to be called `latest` must
+        // not hide the newest record.
         let is_record = |path: &&PathBuf| path.join(MANIFEST).is_file();
         let Some(path) = [&there, &here].into_iter().find(is_record) else {
             return Err(RecordError::NoSuchRun {
@@ -68,19 +68,20 @@ impl Record {
                 there,
             });
         };
-        // `latest` may point elsewhere by the time that a message names it.
+        // Resolve the link now: `latest` may point elsewhere by the time a message names
+        // it.
         match std::fs::read_link(path) {
             Ok(name) => Record::open(&path.with_file_name(name)),
             Err(_) => Record::open(path),
         }
     }
 
-    /// Its directory.
+    /// The directory of the record.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was run, on what.
+    /// What was run, and on what.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -101,9 +102,9 @@ impl Record {
         })
     }
 
-    /// Adds the events up. Lines that cannot be read are counted
-    /// ([`Summary::unreadable`]) and otherwise left out, so that a damaged
-    /// record still tells what it can.
+    /// Sums up the events. Lines that cannot be read are counted
+    /// ([`Summary::unreadable`]) and otherwise ignored, so that a damaged record still
+    /// tells what it can.
     ///
     /// # Errors
     /// The event stream cannot be read at all.
@@ -120,7 +121,7 @@ impl Record {
     }
 }
 
-/// The events of a record; holds one line at a time.
+/// Iterates over the events of a record. Keeps one line in memory at a time.
 #[derive(Debug)]
 pub struct Events {
     path: PathBuf,

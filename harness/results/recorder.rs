@@ -1,8 +1,8 @@
-//! Writes a run record while the run goes on.
+//! Writes a run record during the run.
 //!
-//! An event is one `write` of one line, so that whatever ends this process
-//! costs at most the line that was being written; the files of a case are there
-//! whole before the event that speaks of them.
+//! Each event is one line and one `write`, so if this process is killed, at most the line
+//! being written is lost. The files of a case are complete before the event that mentions
+//! them is written.
 
 use super::error::RecordError;
 use super::manifest::Manifest;
@@ -24,35 +24,34 @@ use time::macros::format_description;
 /// Which cases get files of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
-    /// Those that neither passed nor were skipped.
+    /// Cases that neither passed nor were skipped.
     #[default]
     Failed,
-    /// All, as far as the runner gives their details.
+    /// All cases for which the runner gives details.
     All,
 }
 
-/// Writes a run record. One at a time: the event stream is locked.
+/// Writes a run record. It locks the event stream, so that a record has only one writer.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
     events_path: PathBuf,
     events: File,
-    /// Bytes of whole lines in `events`.
+    /// The length in bytes of all whole lines in `events`.
     length: u64,
     line: Vec<u8>,
     keep: Keep,
     repeat: Vec<String>,
-    /// Cases whose files are from an earlier part of the run, and that are run
-    /// again.
+    /// Cases that are run again, and whose files are left from an earlier part of the
+    /// run.
     stale: HashSet<String>,
 }
 
 impl Recorder {
-    /// Makes a new record below `results`, with a name of its own, and points
-    /// `latest` to it.
+    /// Makes a new record in `results`, with a unique name, and points `latest` to it.
     ///
     /// # Errors
-    /// Something cannot be made or written. Nothing of the record is left then.
+    /// Something could not be made or written. The unfinished record is then removed.
     pub fn create(results: &Path, manifest: &Manifest, keep: Keep) -> Result<Self, RecordError> {
         std::fs::create_dir_all(results).map_err(|source| RecordError::create(results, source))?;
         let (name, path) = new_directory(results, manifest)?;
@@ -62,7 +61,7 @@ impl Recorder {
                 Ok(recorder)
             }
             Err(error) => {
-                // The error that counts is the first.
+                // Only the first error is reported.
                 let _ = std::fs::remove_dir_all(&path);
                 Err(error)
             }
@@ -92,8 +91,7 @@ impl Recorder {
         })
     }
 
-    /// Goes on with `record`. A last line that was cut off in the middle is
-    /// taken away first.
+    /// Continues `record`. A last line that was cut off in its middle is removed first.
     ///
     /// # Errors
     /// The record is in use, or cannot be read or written.
@@ -130,7 +128,7 @@ impl Recorder {
         })
     }
 
-    /// A recorder in a directory that is there, with another event stream.
+    /// A recorder for an existing directory that writes to another event stream.
     #[cfg(test)]
     pub(crate) fn into_events(path: &Path, events: File) -> Self {
         Recorder {
@@ -150,7 +148,7 @@ impl Recorder {
         &self.path
     }
 
-    /// Records an event, and for a case that needs them its files.
+    /// Records an event. Writes the files of a case first, if it gets any.
     ///
     /// # Errors
     /// Something could not be written. All events before this one are kept.
@@ -163,7 +161,7 @@ impl Recorder {
         }
         self.append(stamped)?;
         if let Event::RunFinished { .. } = stamped.event {
-            // Some file systems find out only now that they have no room.
+            // Some file systems report a full disk only at a sync.
             let synced = self.events.sync_data();
             synced.map_err(|source| RecordError::write(&self.events_path, source))?;
         }
@@ -178,7 +176,7 @@ impl Recorder {
         })?;
         self.line.push(b'\n');
         if let Err(source) = self.events.write_all(&self.line) {
-            // Half a line would be read as a torn one; better that it is gone.
+            // Remove the half-written line: the next event would be appended to it.
             let _ = self.events.set_len(self.length);
             return Err(RecordError::write(&self.events_path, source));
         }
@@ -206,8 +204,8 @@ impl Recorder {
             }
             return Ok(());
         }
-        // An attempt that does not count must not be overwritten by the one
-        // that does: it is what is known of a flaky host.
+        // An attempt that does not count gets files of its own. The attempt that counts
+        // must not overwrite them: they are all that is known of a flaky host.
         let stem = match retried {
             true => format!("{id}.attempt-{attempt}"),
             false => id.clone(),
@@ -256,8 +254,8 @@ impl Recorder {
     }
 }
 
-/// Makes the directory of a new record, named after the time and four random
-/// digits: two runs may start within a second.
+/// Makes the directory of a new record. Its name is the time and four random digits,
+/// because two runs may start within a second.
 fn new_directory(results: &Path, manifest: &Manifest) -> Result<(String, PathBuf), RecordError> {
     let format = format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
     let created = manifest.created.to_offset(time::UtcOffset::UTC);
@@ -275,7 +273,7 @@ fn new_directory(results: &Path, manifest: &Manifest) -> Result<(String, PathBuf
     }
 }
 
-/// A convenience only, so no run fails where links cannot be made.
+/// Points `latest` to a record. The link is only a convenience, so a failure is ignored.
 fn point_latest(results: &Path, name: &str) {
     let link = results.join(format!(".{LATEST}-{name}"));
     let moved = std::os::unix::fs::symlink(name, &link)
@@ -290,12 +288,12 @@ fn lock(events: &File, path: &Path) -> Result<(), RecordError> {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(RecordError::InUse {
             path: path.to_owned(),
         }),
-        // Some network file systems have no locks; that must not stop a run.
+        // Some network file systems have no locks. That must not stop a run.
         _ => Ok(()),
     }
 }
 
-/// Length of `file` up to its last line break, read from the end.
+/// The length of `file` up to its last line break, searched from the end.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     const STEP: u64 = 64 * 1024;
     let mut end = file.seek(SeekFrom::End(0))?;
@@ -313,7 +311,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Writes a file that is there whole or not at all.
+/// Writes a file so that it exists either whole or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     let failed = |source| RecordError::write(path, source);
     let directory = path.parent().unwrap_or(Path::new("."));
@@ -333,7 +331,8 @@ fn json(what: &'static str, value: &impl serde::Serialize) -> Result<Vec<u8>, Re
     Ok(text)
 }
 
-/// Ids come from checked scenarios, and yet must never lead out of a record.
+/// Whether an id is safe as a file name. Ids come from checked scenarios, but must never
+/// lead out of the record all the same.
 fn is_file_name(id: &str) -> bool {
     !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\0'])
 }

@@ -1,29 +1,29 @@
-//! A case as a text for people: what went wrong, what that rests on, and how
-//! to see it again. The console, which is long, comes last.
+//! A case as a text for people: what went wrong, the evidence, and how to repeat it. The
+//! console comes last, because it is long.
 
 use super::text;
 use crate::runner::event::Details;
 use halfway_case::Verdict;
 use std::fmt;
 
-/// What there is to tell.
+/// What a story is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Story<'a> {
-    /// The case's id.
+    /// The id of the case.
     pub id: &'a str,
-    /// Number of the machine, 0 where there was none.
+    /// The number of the machine; 0 if there was none.
     pub machine: u32,
-    /// Which attempt it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The verdict.
+    /// The verdict on the case.
     pub verdict: &'a Verdict,
-    /// How long it took.
+    /// How long the case took, in milliseconds.
     pub millis: u64,
-    /// Everything else, where it is known.
+    /// The observation and the other details, if they are known.
     pub details: Option<&'a Details>,
-    /// The command that repeats it.
+    /// The command that runs the case again.
     pub repeat: &'a str,
-    /// The command that judges it again.
+    /// The command that judges the case again.
     pub judge: &'a str,
 }
 

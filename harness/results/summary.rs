@@ -1,8 +1,8 @@
-//! Events added up: per scenario, per outcome, per case.
+//! The sum of a run's events: by scenario, by outcome, by case.
 //!
-//! The terminal, the exit code, `halfway show` and `--resume` all rest on this
-//! one sum, so that they cannot disagree. A case costs its id and some sixteen
-//! bytes, whatever its verdict says.
+//! The terminal, the exit code, `halfway show` and `--resume` all use this one sum, so
+//! that they cannot disagree. A case takes its id and some sixteen bytes of memory,
+//! however long its verdict is.
 
 use crate::runner::Event;
 use crate::runner::event::Stamped;
@@ -11,23 +11,23 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{AddAssign, Index, IndexMut};
 
-/// Cases by outcome.
+/// The number of cases by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally([u64; Outcome::ALL.len()]);
 
 impl Tally {
-    /// Cases with any outcome.
+    /// The number of cases with any outcome.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Cases in which the kernel got it wrong.
+    /// The number of cases that the kernel failed.
     pub fn kernel_failures(&self) -> u64 {
         self.sum(Outcome::blames_kernel)
     }
 
-    /// Cases that did not pass, were not skipped, and are no finding about a
-    /// device model.
+    /// The number of cases that neither passed nor were skipped, without findings about
+    /// device models.
     pub fn troubles(&self) -> u64 {
         use Outcome::{Finding, Pass, Skipped};
         self.sum(|outcome| !matches!(outcome, Pass | Finding | Skipped))
@@ -70,7 +70,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// `118 pass, 1 fail, 1 crash`; `none` where there is nothing.
+/// Prints as `118 pass, 1 fail, 1 crash`, or as `none` if there are no cases.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
@@ -90,11 +90,11 @@ impl fmt::Display for Tally {
 /// The cases of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
-    /// The scenario's name.
+    /// The name of the scenario.
     pub scenario: String,
-    /// Its cases by outcome.
+    /// The number of its cases by outcome.
     pub tally: Tally,
-    /// Milliseconds that they took, added up.
+    /// The time that its cases took, added up, in milliseconds.
     pub millis: u64,
 }
 
@@ -105,8 +105,8 @@ struct Slot {
     millis: u64,
 }
 
-/// A run's events, added up. Of several verdicts on a case the last one counts,
-/// and none that another attempt followed.
+/// The sum of a run's events. If a case has several verdicts, the last one counts. A
+/// verdict that another attempt followed does not count.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     parts: u32,
@@ -128,7 +128,8 @@ impl Summary {
     /// Adds an event.
     pub fn add(&mut self, stamped: &Stamped) {
         if let Event::RunStarted { cases, whole } = &stamped.event {
-            // A resumed run says how many are left, not how many there are.
+            // When a run is resumed, the event says how many cases are left, not how many
+            // there are.
             if self.parts == 0 {
                 self.cases = *cases;
             }
@@ -190,7 +191,7 @@ impl Summary {
         row.millis += millis;
     }
 
-    /// All cases by outcome.
+    /// The number of all cases by outcome.
     pub fn tally(&self) -> Tally {
         let mut all = Tally::default();
         for row in &self.rows {
@@ -199,19 +200,18 @@ impl Summary {
         all
     }
 
-    /// A row for each scenario, in the order in which they first finished a
-    /// case.
+    /// A row for each scenario, in the order in which their first cases finished.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The last verdict on a case, if it has one.
+    /// The outcome of a case: that of its last verdict, if it has one.
     pub fn outcome(&self, id: &str) -> Option<Outcome> {
         self.slots.get(id).map(|slot| slot.outcome)
     }
 
-    /// Whether a resumed run need not run that case: it has a verdict, and not
-    /// one that only says that the host failed.
+    /// Whether a resumed run may leave the case out: it has a verdict, and not one that
+    /// only says that the host failed.
     pub fn is_settled(&self, id: &str) -> bool {
         !matches!(self.outcome(id), None | Some(Outcome::Infrastructure))
     }
@@ -222,43 +222,43 @@ impl Summary {
         slots.filter_map(move |(id, slot)| (slot.outcome == outcome).then_some(&**id))
     }
 
-    /// Cases that have a verdict.
+    /// The number of cases that have a verdict.
     pub fn done(&self) -> u64 {
         self.slots.len() as u64
     }
 
-    /// Cases of the run.
+    /// The number of cases in the run.
     pub fn cases(&self) -> u64 {
         self.cases
     }
 
-    /// Cases that they were sampled from.
+    /// The number of cases that the run was sampled from.
     pub fn whole(&self) -> u64 {
         self.whole
     }
 
-    /// Machines that came up.
+    /// The number of machines that came up.
     pub fn machines(&self) -> u64 {
         self.machines
     }
 
-    /// Attempts that did not count because another followed.
+    /// The number of attempts that did not count because another attempt followed.
     pub fn retries(&self) -> u64 {
         self.retries
     }
 
-    /// Lines of the record that could not be read.
+    /// The number of lines of the record that could not be read.
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
 
-    /// Milliseconds that the run took, all its parts together.
+    /// The time that all parts of the run took together, in milliseconds.
     pub fn millis(&self) -> u64 {
         self.past_ms + self.part_ms
     }
 
-    /// Whether the run, or its last part, ended before all its cases had run:
-    /// it says so, or it never said that it was over.
+    /// Whether the run, or its last part, ended before all its cases had run. It either
+    /// says so, or has no event for its end.
     pub fn interrupted(&self) -> bool {
         self.interrupted || !self.finished
     }
@@ -302,7 +302,8 @@ mod tests {
         assert_eq!(sum.tally().to_string(), "1 pass, 1 fail, 1 infrastructure");
         assert!(sum.is_settled("a@1") && !sum.is_settled("a@2") && !sum.is_settled("b@2"));
 
-        // Resumed: the clock starts again, the host's failure is run again.
+        // The run is resumed: its clock starts again at 0, and the case that the host
+        // failed is run again.
         sum.add(&at(0, Event::RunStarted { cases: 2, whole: 9 }));
         sum.add(&at(7, finished("a@2", Outcome::Pass, false)));
         sum.add(&at(9, finished("b@2", Outcome::Pass, false)));

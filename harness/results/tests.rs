@@ -1,4 +1,4 @@
-//! Records on a real file system.
+//! Tests of records on a real file system.
 
 use super::*;
 use crate::runner::Event;
@@ -110,7 +110,7 @@ fn keep_all_keeps_skipped_cases_too() {
         kept.contains(&"write@sector=2303.toml".to_owned()),
         "{kept:?}"
     );
-    // Passed without details: there is nothing to repeat it from.
+    // A case that passed has no details, so there is nothing to repeat it from.
     assert!(
         kept.contains(&"read@sector=2300.txt".to_owned()),
         "{kept:?}"
@@ -140,7 +140,8 @@ fn an_interrupted_record_is_read_and_resumed() {
     assert!(matches!(busy, RecordError::InUse { .. }), "{busy:?}");
     drop(first);
 
-    // The kill hit in the middle of a line, and of a case's file.
+    // As if the process was killed while it wrote a line, and while it wrote a case's
+    // file.
     let mut events = fs::OpenOptions::new()
         .append(true)
         .open(path.join(EVENTS))

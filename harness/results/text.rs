@@ -1,9 +1,8 @@
-//! Text that leaves the program: command lines in a form that a shell takes,
-//! and foreign text in a form that a terminal takes.
+//! Prepares text for output: command lines for a shell, foreign text for a terminal.
 
 use std::borrow::Cow;
 
-/// Joins `words` so that a POSIX shell splits them into the same words again.
+/// Joins `words` so that a POSIX shell splits the line into the same words again.
 pub fn shell<I, S>(words: I) -> String
 where
     I: IntoIterator<Item = S>,
@@ -16,19 +15,21 @@ where
     quoted.join(" ")
 }
 
-/// `shlex` quotes whatever any shell might mind; the characters of case ids are
-/// harmless within a word, and a path reads and copies better without quotes.
+/// `shlex` quotes every character that some shell might treat specially. The characters
+/// of case ids are harmless within a word, and a path is easier to read and copy without
+/// quotes.
 fn quote(word: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@=,._-+:/%".contains(&byte);
     if !word.is_empty() && !word.starts_with('=') && word.bytes().all(plain) {
         return word.into();
     }
-    // An argument cannot hold a NUL; what is shown then need not be runnable.
+    // An argument cannot hold a NUL. Text that holds one is only shown, so it need not
+    // run.
     shlex::try_quote(word).unwrap_or_else(|_| word.escape_debug().to_string().into())
 }
 
-/// One line of `text`, which a guest may have had a hand in: control characters
-/// are escaped, so that they cannot move a terminal's cursor.
+/// One line of `text` that may come from a guest. Control characters are escaped, so that
+/// they cannot move the terminal's cursor.
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
@@ -44,8 +45,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// As [`line`], with line breaks and tabs kept; a console's carriage returns
-/// vanish.
+/// Like [`line`], but keeps line breaks and tabs. A console's carriage returns are
+/// removed.
 pub fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,6 +1,7 @@
-//! What the guest's commands ask of the host. They are commands of the guest, and not
-//! keys of the client: they have arguments and an exit status, a script can use them,
-//! and what they say can be piped.
+//! Answers what the guest's commands ask of the host.
+//!
+//! They are commands in the guest, not keys of the client: so they can have arguments and
+//! an exit status, be used in a script and be piped.
 
 use super::session::Question;
 use super::{help, texts};
@@ -15,25 +16,25 @@ use halfway_protocol::session::Message;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// A stack that stands, and what has become of it.
+/// The stack of a case, and what has happened to it since it was built.
 pub struct Bench<'a> {
     station: &'a mut Station,
     case: Case,
     seed: u64,
     deadline: Duration,
     armed: bool,
-    /// What reached the disks while the stack was built.
+    /// The requests that reached the disks while the stack was built.
     set_up: Vec<Entry>,
-    /// What has reached them since.
+    /// The requests that have reached the disks since.
     journal: Vec<Entry>,
-    /// Why the stack is no longer as the case builds it.
+    /// Why the stack is no longer as the case builds it; `None` if it still is.
     changed: Option<&'static str>,
 }
 
-/// What a command shows, and its exit status.
+/// The text that a command prints, and its exit status.
 type Answer = (String, u8);
 
-/// What went wrong, in words.
+/// An error, in words.
 type Trouble = String;
 
 impl<'a> Bench<'a> {
@@ -61,22 +62,22 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    /// Has the guest serve a session on the port with that name.
+    /// Asks the guest to serve a session on the port with that name.
     ///
     /// # Errors
-    /// What it refused, in words.
+    /// What the guest refused, in words.
     pub async fn open(&self, port: &str) -> Result<(), Trouble> {
         let port = port.to_owned();
         let opened = self.station.guest.call(Request::Shell { port }).await;
         opened.map(drop).map_err(|error| error.to_string())
     }
 
-    /// What is there.
+    /// The text of `halfway-help`: which commands and disks there are.
     pub fn help(&self) -> String {
         help::text(&self.case, &self.station.disks)
     }
 
-    /// Answers questions, one after the other, for as long as there may be more.
+    /// Answers questions one after the other, until no more can come.
     pub async fn serve(
         &mut self,
         mut questions: UnboundedReceiver<Question>,
@@ -95,7 +96,7 @@ impl<'a> Bench<'a> {
             };
             let (text, status) =
                 answer.unwrap_or_else(|trouble| (trouble + "\n", Exit::Infrastructure.code()));
-            // Nobody listens any more when the session has ended.
+            // After the end of the session nobody receives the answer.
             let _ = answers.send(Message::Answer { id, text, status });
         }
     }
@@ -109,11 +110,11 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Takes what has reached the disks into our journal.
+    /// Moves what has reached the disks into this journal.
     fn collect(&mut self) -> Result<(), Trouble> {
         let collected = (self.station.storage).collect(&self.case.legs, &self.case.io);
         let (entries, _) = collected.map_err(|error| format!("The disks failed: {error}"))?;
-        // QEMU flushes of itself when a fault is armed.
+        // Do not count flushes: QEMU flushes by itself when a fault is armed.
         let by_hand = |entry: &Entry| entry.command != Command::Flush;
         if entries.iter().any(by_hand) {
             self.changed = self.changed.or(Some("other I/O has reached its disks"));
@@ -128,7 +129,8 @@ impl<'a> Bench<'a> {
     }
 
     async fn arm(&mut self, armed: bool) -> Result<Answer, Trouble> {
-        // What a fault has failed is told from what is armed.
+        // Collect first: which entries count as failed by a fault depends on the faults
+        // armed at that time.
         self.collect()?;
         let case = self.case.clone();
         let log = case.other_faults_of(Disk::Log, During::Io).cloned();
@@ -153,7 +155,7 @@ impl<'a> Bench<'a> {
         ))
     }
 
-    /// The case with the faults that are armed.
+    /// The case with only those faults that are armed now.
     fn as_armed(&self) -> Case {
         let mut case = self.case.clone();
         if !self.armed {
@@ -164,8 +166,8 @@ impl<'a> Bench<'a> {
         case
     }
 
-    /// Does the case's I/O, and has it judged. Where the case is about how its stack
-    /// is built, or takes it apart, that belongs to it.
+    /// Does the case's I/O and has it judged. Some cases build the stack in a special way
+    /// or take it apart as part of the I/O; for these the stack is built anew.
     async fn io(&mut self) -> Result<Answer, Trouble> {
         self.collect()?;
         let case = self.as_armed();

@@ -1,4 +1,4 @@
-//! What is there, in a few lines.
+//! The text of `halfway-help`: the case, its disks and the commands.
 
 use crate::runner::stack;
 use crate::storage;

@@ -1,10 +1,11 @@
-//! A shell in a guest, for a person or for a script of theirs.
+//! A shell in a guest, for a person or for a script.
 //!
-//! * [`session`]: joins the user to the guest's shell until either ends.
-//! * [`terminal`]: the user's terminal, and how it is given back.
-//! * [`bench`]: what the guest's commands ask of the host: the faults, the case's
-//!   I/O, the stack anew.
-//! * `help`: what is there, in a few lines. `texts`: what the commands show.
+//! * [`channel`]: the frames of [`halfway_protocol::session`] on a machine's port.
+//! * [`session`]: connects the user to the guest's shell until either ends.
+//! * [`terminal`]: the user's terminal, and how it is restored.
+//! * [`bench`]: what the guest's commands ask of the host: change the faults, do the
+//!   case's I/O, build the stack anew.
+//! * `help`: the help text. `texts`: what the other commands print.
 
 pub mod bench;
 mod help;

@@ -1,4 +1,4 @@
-//! Joins the user to the guest's shell, until either ends.
+//! Connects the user to the guest's shell, until either ends.
 
 use super::terminal::{self, Raw, Screen};
 use crate::guest::channel::{Channel, Writer};
@@ -8,37 +8,38 @@ use tokio::io::AsyncWriteExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
 
-/// Ctrl-].
+/// The byte that a terminal sends for Ctrl-], which leaves the session.
 const ESCAPE: u8 = 0x1d;
 
 /// A command of the guest's shell that asks the host for something.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Its number.
+    /// The number that its answer must repeat.
     pub id: u64,
-    /// Its name and its arguments.
+    /// The name of the command, and its arguments.
     pub words: Vec<String>,
 }
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The shell ended, with this status.
+    /// The shell exited, with this status.
     Exited(u8),
-    /// The user left it with Ctrl-], or nobody reads what it shows.
+    /// The user pressed Ctrl-], or the reader of the output has gone away.
     Left,
     /// A signal asked the harness to end.
     Signalled,
-    /// The guest is gone.
+    /// The guest has ended.
     Gone,
-    /// The guest gave no shell.
+    /// The guest could not start a shell, for this reason.
     Failed(String),
 }
 
-/// Joins the two. Questions go to whoever answers them, by `answers`.
+/// Connects the user to the shell. The guest's questions are sent to `questions`; the
+/// answers come by `answers`.
 ///
 /// # Errors
-/// Standard input and output are of no use, or the guest does not speak as we do.
+/// Standard input or output failed, or the guest sent something that is no frame.
 pub async fn join(
     channel: Channel,
     questions: UnboundedSender<Question>,
@@ -119,12 +120,13 @@ pub async fn join(
     }
 }
 
-/// Said of a shell without a terminal.
+/// What the user is told if the guest's shell has no terminal.
 const LINES: &str = "The guest's shell has no terminal: {}. What is typed here goes to it by the \
                      line: no job control, no editors, and Ctrl-C ends the guest.";
 
-/// Carries what the user types to `input`. Ends when the user leaves; the end of a
-/// script is not the end of what it still has to show.
+/// Sends what the user types to `input`. Returns only when the user leaves with Ctrl-].
+/// At the end of a script it does not return, because the script's output may still
+/// follow.
 async fn type_in(input: mpsc::Sender<Frame>, on_terminal: bool) {
     let mut typed = terminal::typed();
     while let Some(bytes) = typed.recv().await {
@@ -133,13 +135,13 @@ async fn type_in(input: mpsc::Sender<Frame>, on_terminal: bool) {
         }
         let _ = input.send(Frame::Input(bytes)).await;
     }
-    // Not before what was typed.
+    // This goes through the same channel as the input, so that it cannot overtake it.
     let _ = input.send(Frame::Message(Message::EndOfInput)).await;
     std::future::pending().await
 }
 
-/// Sends all that goes to the guest. Messages do not wait for input that the guest
-/// does not take. Ends when the guest is gone.
+/// Sends everything that goes to the guest. Messages overtake input, so that they do not
+/// wait while the guest reads no input. Returns when the guest has ended.
 async fn send(
     mut writer: Writer,
     mut said: UnboundedReceiver<Message>,

@@ -1,4 +1,4 @@
-//! The user's terminal, and how it is given back.
+//! The user's terminal, and how it is restored.
 
 use halfway_protocol::session::{Size, Terminal};
 use rustix::stdio::stdin;
@@ -7,13 +7,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, Once, PoisonError};
 use tokio::sync::mpsc;
 
-/// What a terminal without a size is taken for.
+/// The size that is assumed for a terminal that reports none.
 const USUAL: Size = Size {
     rows: 24,
     columns: 80,
 };
 
-/// The user's terminal, if standard input is one.
+/// The size and type of the user's terminal, if standard input is one.
 pub fn of_user() -> Option<Terminal> {
     let kind = std::env::var("TERM").unwrap_or_else(|_| "linux".to_owned());
     io::stdin()
@@ -21,7 +21,7 @@ pub fn of_user() -> Option<Terminal> {
         .then(|| Terminal { kind, size: size() })
 }
 
-/// Its size.
+/// The current size of the user's terminal.
 pub fn size() -> Size {
     match termios::tcgetwinsize(stdin()) {
         Ok(size) if size.ws_row > 0 && size.ws_col > 0 => Size {
@@ -32,19 +32,19 @@ pub fn size() -> Size {
     }
 }
 
-/// How the terminal was before it became raw. For all, since a panic anywhere must
-/// give it back.
+/// The terminal's settings before it became raw. It is global, because a panic in any
+/// place must restore them.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// The terminal in raw mode, until this is dropped or something panics.
+/// Keeps the terminal in raw mode, until it is dropped or something panics.
 #[derive(Debug)]
 pub struct Raw(());
 
 impl Raw {
-    /// Makes it raw.
+    /// Puts the terminal into raw mode.
     ///
     /// # Errors
-    /// Standard input is no terminal, or not ours.
+    /// Standard input is not a terminal, or this process may not change it.
     pub fn enter() -> io::Result<Self> {
         static HOOK: Once = Once::new();
         let before = termios::tcgetattr(stdin())?;
@@ -54,7 +54,8 @@ impl Raw {
         HOOK.call_once(|| {
             let tell = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                // First, so that the message does not run down like stairs.
+                // Restore the terminal first: in raw mode a line break does not return to
+                // the first column.
                 give_back();
                 tell(panic);
             }));
@@ -77,15 +78,15 @@ fn give_back() {
     }
 }
 
-/// Whether a program in the guest has the screen to itself, as an editor does: one
-/// that the guest's end cuts short cannot give it back.
+/// Whether a program in the guest uses the whole screen, as an editor does. If the guest
+/// ends meanwhile, that program cannot restore the screen.
 #[derive(Debug, Default)]
 pub struct Screen {
     alternate: bool,
 }
 
 impl Screen {
-    /// Takes note of what was shown.
+    /// Looks for escape sequences in what is shown.
     pub fn showed(&mut self, bytes: &[u8]) {
         const SWITCH: &[u8] = b"\x1b[?1049";
         let after = |at: usize| bytes.get(at + SWITCH.len()).copied();
@@ -101,8 +102,8 @@ impl Screen {
         }
     }
 
-    /// Puts the screen in order: the cursor is seen, the attributes are off, and a
-    /// new line is begun.
+    /// Restores the screen: shows the cursor, turns attributes off, and begins a new
+    /// line.
     pub fn tidy(&self) {
         let back = if self.alternate { "\x1b[?1049l" } else { "" };
         let mut out = io::stdout();
@@ -111,8 +112,8 @@ impl Screen {
     }
 }
 
-/// What is read from standard input, until its end: by a thread, since a pending read
-/// would keep an asynchronous runtime from ending.
+/// Reads standard input until its end. A thread does this, because a pending read would
+/// keep the asynchronous runtime from shutting down.
 pub fn typed() -> mpsc::Receiver<Vec<u8>> {
     const QUEUED: usize = 16;
     let (send, receive) = mpsc::channel(QUEUED);

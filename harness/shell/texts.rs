@@ -1,4 +1,4 @@
-//! What the guest's commands show.
+//! The texts that the guest's commands print.
 
 use crate::results::text;
 use halfway_case::Lower;
@@ -10,10 +10,10 @@ use halfway_oracle::model;
 use halfway_protocol::io::IoState;
 use std::fmt::Write;
 
-/// Lines of a list that is shown.
+/// How many lines of a list are printed.
 const LINES: usize = 8;
 
-/// The state of the faults: whether they are armed, and what they have failed.
+/// The state of the faults: whether they are armed, and which requests they have failed.
 pub fn fault(case: &Case, armed: bool, journal: &[Entry]) -> String {
     let mut text = String::new();
     let state = if armed { "armed" } else { "disarmed" };
@@ -54,7 +54,8 @@ pub fn fault(case: &Case, armed: bool, journal: &[Entry]) -> String {
     text
 }
 
-/// Reads and writes are failed at the device, all else at the medium.
+/// Whether a fault failed this request. Reads and writes are failed by blkdebug, above
+/// the medium; all other commands are failed by the medium itself.
 fn is_failure(entry: &Entry) -> bool {
     let layer = match entry.command {
         Command::Read | Command::Write => Layer::Device,
@@ -63,7 +64,7 @@ fn is_failure(entry: &Entry) -> bool {
     entry.layer == layer && entry.result.is_some_and(|result| result != 0)
 }
 
-/// A request to a disk, with sectors as on the dm device.
+/// A request to a disk. Its sectors are those of the dm device.
 fn of_disk(case: &Case, entry: &Entry) -> String {
     let mut entry = *entry;
     let name = match entry.member {
@@ -76,7 +77,7 @@ fn of_disk(case: &Case, entry: &Entry) -> String {
     format!("{name} {}", halfway_oracle::entry_words(&entry))
 }
 
-/// What came of the case's I/O, and what the judge says of it.
+/// The result of the case's I/O, and the judge's verdict on it.
 pub fn io(case: &Case, seen: &Observation, verdict: &Verdict, changed: Option<&str>) -> String {
     let mut text = match &case.soak {
         Some(soak) => format!("{soak}\n"),
@@ -122,7 +123,7 @@ pub fn io(case: &Case, seen: &Observation, verdict: &Verdict, changed: Option<&s
     text
 }
 
-/// What the application was told.
+/// The result that the application got.
 fn answer(state: Option<&IoState>) -> String {
     let report = match state {
         Some(IoState::Done(report)) => report,

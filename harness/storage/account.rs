@@ -1,5 +1,5 @@
-//! Who keeps the device journal: the device model's own trace events where it
-//! has telling ones, else QEMU's block layer.
+//! The device journal of a machine. It is made from the device model's own trace events
+//! if they tell enough, else from those of QEMU's block layer.
 
 use super::backend_log::{self, BackendLog};
 use super::trace_log::{self, DeviceLog, TraceError};
@@ -9,13 +9,13 @@ use halfway_case::observation::{Entry, Member};
 /// The device journal of one machine.
 #[derive(Debug)]
 pub enum Account {
-    /// Of virtio-blk.
+    /// Made from the trace events of virtio-blk.
     Virtio(DeviceLog),
-    /// Of any controller.
+    /// Made from the block layer's trace events, for any controller.
     Backend(BackendLog),
 }
 
-/// The trace events that the account of `controller` is made of.
+/// The trace events that the journal of `of` is made from.
 pub fn events(of: Controller) -> Vec<&'static str> {
     let mut events = match of.profile().traces_answers {
         true => trace_log::EVENTS.to_vec(),
@@ -31,7 +31,7 @@ pub fn events(of: Controller) -> Vec<&'static str> {
 }
 
 impl Account {
-    /// The account of a machine whose legs are on that controller.
+    /// An empty journal for a machine whose legs are on that controller.
     pub fn new(of: Controller) -> Self {
         match of.profile().traces_answers {
             true => Account::Virtio(DeviceLog::default()),
@@ -39,7 +39,7 @@ impl Account {
         }
     }
 
-    /// Takes in a line.
+    /// Reads a line of QEMU's trace log.
     pub fn line(&mut self, line: &str) {
         match self {
             Account::Virtio(log) => log.line(line),
@@ -47,7 +47,7 @@ impl Account {
         }
     }
 
-    /// From here on, watches for what [`Account::identify`] is about.
+    /// Starts to watch for the read that [`Account::identify`] looks for.
     pub fn watch_host(&mut self) {
         match self {
             Account::Virtio(log) => log.watch_host(),
@@ -55,8 +55,8 @@ impl Account {
         }
     }
 
-    /// Ends the watch and learns that the backend which read these bytes in
-    /// the meantime belongs to `member`; `false` where that is not certain.
+    /// Ends the watch. If exactly one backend has read these bytes in the meantime, it
+    /// belongs to `member` from now on; otherwise returns `false`.
     pub fn identify(&mut self, member: Member, offset: u64, bytes: u64) -> bool {
         match self {
             Account::Virtio(log) => log.identify(member, offset, bytes),
@@ -64,15 +64,15 @@ impl Account {
         }
     }
 
-    /// From here on, what QEMU gives up is a request to `member`; of virtio-blk,
-    /// which is not unplugged, nothing is told.
+    /// Notes that from now on, what QEMU cancels is a request to `member`. Does nothing
+    /// for virtio-blk, whose disks are never unplugged.
     pub fn unplugging(&mut self, member: Member) {
         if let Account::Backend(log) = self {
             log.unplugging(member);
         }
     }
 
-    /// Whether QEMU has given up a request to `member` that is being unplugged.
+    /// Whether QEMU has cancelled a request to `member` while that was being unplugged.
     pub fn has_given_up(&self, member: Member) -> bool {
         match self {
             Account::Virtio(_) => false,
@@ -80,7 +80,7 @@ impl Account {
         }
     }
 
-    /// Whether QEMU has begun to give anything up since the last call of
+    /// Whether QEMU has begun to cancel any request since the last call of
     /// [`Account::clear`].
     pub fn gives_up(&self) -> bool {
         match self {
@@ -89,7 +89,7 @@ impl Account {
         }
     }
 
-    /// Forgets the requests up to now, not which address is which disk.
+    /// Forgets all requests so far, but not which address belongs to which disk.
     pub fn clear(&mut self) {
         match self {
             Account::Virtio(log) => log.clear(),
@@ -97,8 +97,8 @@ impl Account {
         }
     }
 
-    /// The requests since the last call of this or of [`Account::clear`].
-    /// `refusal` tells the error of a refused one where the log does not.
+    /// The requests since the last call of this or of [`Account::clear`]. If the log does
+    /// not have the error of a refused request, `refusal` gives it.
     pub fn take(
         &mut self,
         refusal: impl FnMut(&Entry) -> Option<i32>,

@@ -1,22 +1,22 @@
-//! The device journal of controllers whose own trace events do not tell what a
-//! request is and how it ends: made of QEMU's block layer alone, which is the
-//! same for all of them.
+//! The device journal for controllers whose own trace events do not tell what a request
+//! is and how it ends. It is made from the events of QEMU's block layer alone, which are
+//! the same for all controllers.
 //!
-//! A device model submits to its block backend (`blk_co_preadv`), and the
-//! request goes down the nodes of the disk, an event each
-//! (`bdrv_co_preadv_part`), within one call that does not wait until it has
-//! left for the medium. blkdebug refuses before it forwards (`rule_check` in
-//! block/blkdebug.c). So what reaches the medium's node was let through.
+//! A device model submits a request to its block backend (`blk_co_preadv`). The request
+//! then passes the nodes of the disk from top to bottom, with one event at each
+//! (`bdrv_co_preadv_part`). All of this is one call, which does not wait before the
+//! request has left for the medium. blkdebug refuses a request before it forwards it
+//! (`rule_check` in block/blkdebug.c). So a request that reaches the medium's node was
+//! let through.
 //!
-//! A node that takes only so much at a time (`max_transfer`) is asked for the
-//! pieces of a request one after the other, each when the one before it is done,
-//! until one fails (the loops in `bdrv_aligned_preadv` and `bdrv_aligned_pwritev`
-//! in block/io.c). Meanwhile other requests are submitted. So a request was let
-//! through when all of it has reached the medium's node, in whatever pieces, and
-//! one that has ended without that was refused.
+//! A node may accept only so much at a time (`max_transfer`). It then gets a request in
+//! pieces: each piece follows when the one before it is done, until one fails (the loops
+//! in `bdrv_aligned_preadv` and `bdrv_aligned_pwritev` in block/io.c). Other requests may
+//! be submitted in between. So a request was let through if all of it reached the
+//! medium's node, in whatever pieces. If it ended without that, it was refused.
 //!
-//! What this does not tell: the error (the armed fault says it), when the
-//! request ended, and what the device told its guest. A device that answers
+//! The events do not tell the error of a refused request (the armed fault has it), when a
+//! request ended, or what the device reported to the guest. An answer that a device gives
 //! without asking its medium is not seen at all.
 
 use super::trace_line::{Line, Unreadable};
@@ -27,7 +27,7 @@ use halfway_protocol::content::SECTOR;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The trace events that we need (block/trace-events in QEMU's source).
+/// The trace events that are needed (block/trace-events in QEMU's source).
 pub const EVENTS: [&str; 4] = [
     "blk_co_preadv",
     "blk_co_pwritev",
@@ -35,13 +35,14 @@ pub const EVENTS: [&str; 4] = [
     "bdrv_co_pwritev_part",
 ];
 
-/// The same with the one that tells of a SCSI command that QEMU gives up
-/// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c): whatever its medium says
-/// afterwards, the guest hears of a failure (`virtio_scsi_request_cancelled` in
-/// hw/scsi/virtio-scsi.c, and as `hot_unplug` in the profiles has it for the others). Which
-/// disk's it is the event does not tell where each has a bus of its own: it is that of
-/// the one that is being unplugged, since QEMU does nothing else then
-/// (`scsi_device_purge_requests`).
+/// The same events, and the one for a SCSI command that QEMU cancels
+/// (`scsi_req_cancel_async` in hw/scsi/scsi-bus.c). The guest sees a cancelled command as
+/// failed, whatever its medium answers later (`virtio_scsi_request_cancelled` in
+/// hw/scsi/virtio-scsi.c; for the other controllers see `hot_unplug` in their profiles).
+///
+/// Where each disk has a bus of its own, the event does not tell which disk it is about.
+/// It is then the disk that is being unplugged, because QEMU does nothing else at that
+/// time (`scsi_device_purge_requests`).
 pub const EVENTS_OF_SCSI: [&str; 5] = [
     EVENTS[0],
     EVENTS[1],
@@ -50,22 +51,23 @@ pub const EVENTS_OF_SCSI: [&str; 5] = [
     "scsi_req_cancel",
 ];
 
-/// How QEMU tells that it is about to give up what a disk has in flight, since its
-/// guest wants that. Of a USB disk SCSI's event does not say which it is.
+/// The trace events by which QEMU tells that it is about to cancel a disk's requests in
+/// flight, because its guest asked for that. For a USB disk the SCSI event does not tell
+/// which disk it is.
 static GIVING_UP: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let profiles = Controller::ALL.iter().map(|one| one.profile());
     profiles.filter_map(Profile::timeout_trace_event).collect()
 });
 
-/// `BDRV_REQ_ZERO_WRITE` in QEMU's include/block/block-common.h: zeros, of which no data
-/// go down.
+/// `BDRV_REQ_ZERO_WRITE` in QEMU's include/block/block-common.h: a write of zeros, which
+/// carries no data.
 const ZERO_WRITE: u64 = 0x2;
 
-/// What stands for a failure that is none of the medium. The guest hears of it in the
-/// words of its driver (`is_failure` in oracle/model/hold.rs).
+/// The errno (negative) of a failure that does not come from the medium. The guest gets
+/// it as its driver translates it (`is_failure` in oracle/model/hold.rs).
 const GIVEN_UP: i32 = -5;
 
-/// What goes down: a command and its range in bytes.
+/// What a node is asked for: a command and its range, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range {
     command: Command,
@@ -73,25 +75,25 @@ struct Range {
     bytes: u64,
 }
 
-/// A request of a device model.
+/// A request that a device model submitted.
 #[derive(Debug)]
 struct Submission {
     blk: u64,
     range: Range,
-    /// The nodes that it went through as a whole, from the top.
+    /// The nodes that it passed as a whole, from top to bottom.
     nodes: Vec<u64>,
     /// How many of its bytes have reached the medium's node.
     passed: u64,
-    /// QEMU gave it up.
+    /// Whether QEMU cancelled it.
     given_up: bool,
 }
 
-/// The journal in the making.
+/// The device journal, as it is made line by line.
 #[derive(Debug, Default)]
 pub struct BackendLog {
     submissions: Vec<Submission>,
     member_of: HashMap<u64, Member>,
-    /// The lowest node of each backend, which stays when blkdebug is replaced.
+    /// The lowest node of each backend. It stays when blkdebug is replaced.
     medium_of: HashMap<u64, u64>,
     watching_from: Option<usize>,
     gives_up: bool,
@@ -100,7 +102,7 @@ pub struct BackendLog {
 }
 
 impl BackendLog {
-    /// Takes in a line.
+    /// Reads a line of the log.
     pub fn line(&mut self, line: &str) {
         self.gives_up |= Line::of(line, &GIVING_UP).is_some();
         if let Some(line) = Line::of(line, &EVENTS_OF_SCSI)
@@ -150,8 +152,9 @@ impl BackendLog {
         Ok(())
     }
 
-    /// A piece has reached a node: if that is a medium, of the request that comes to
-    /// this piece next. Of several the last one: those before it were refused there.
+    /// A piece has reached a node. If the node is a medium, the piece belongs to the
+    /// request that it continues. If it could continue several requests, it belongs to
+    /// the latest, because the earlier ones were refused at this place.
     fn reached(&mut self, node: u64, piece: Range) {
         let backends = &self.medium_of;
         let mut waiting = self.submissions.iter_mut().rev().filter(|seen| {
@@ -165,16 +168,15 @@ impl BackendLog {
         }
     }
 
-    /// From here on, watches for the read that [`BackendLog::identify`] is
-    /// about.
+    /// Starts to watch for the read that [`BackendLog::identify`] looks for.
     pub fn watch_host(&mut self) {
         self.watching_from = Some(self.submissions.len());
     }
 
-    /// Ends the watch and learns that the backend which read these bytes in
-    /// the meantime belongs to `member`, and where its medium is. `false` when
-    /// there was no such backend, or more than one, or it is known as another
-    /// member's.
+    /// Ends the watch. If exactly one backend has read these bytes in the meantime,
+    /// learns that it belongs to `member`, and which node is its medium. Returns `false`
+    /// if there was no such backend, or more than one, or if it belongs to another
+    /// member.
     pub fn identify(&mut self, member: Member, offset: u64, bytes: u64) -> bool {
         let wanted = Range {
             command: Command::Read,
@@ -197,40 +199,41 @@ impl BackendLog {
             return false;
         };
         let (blk, medium) = (read.blk, *medium);
-        // Of a disk that was unplugged and plugged again the old address may be the next
-        // one's of another disk.
+        // If this disk was unplugged and plugged again, its old address may now belong to
+        // another disk.
         self.member_of.retain(|_, known| *known != member);
         self.member_of.insert(blk, member);
         self.medium_of.insert(blk, medium);
         true
     }
 
-    /// From here on, what QEMU gives up is a request to `member`.
+    /// Notes that from now on, what QEMU cancels is a request to `member`.
     pub fn unplugging(&mut self, member: Member) {
         self.unplugging = Some(member);
     }
 
-    /// Whether QEMU has given up a request to `member` since the last call of
+    /// Whether QEMU has cancelled a request to `member` since the last call of
     /// [`BackendLog::clear`].
     pub fn has_given_up(&self, member: Member) -> bool {
         let mut all = self.submissions.iter();
         all.any(|seen| seen.given_up && self.member_of.get(&seen.blk) == Some(&member))
     }
 
-    /// Whether QEMU has begun to give anything up since then.
+    /// Whether QEMU has begun to cancel any request since the last call of
+    /// [`BackendLog::clear`].
     pub fn gives_up(&self) -> bool {
         self.gives_up
     }
 
-    /// Forgets the requests up to now, not which address is which disk.
+    /// Forgets all requests so far, but not which address belongs to which disk.
     pub fn clear(&mut self) {
         self.submissions.clear();
         self.gives_up = false;
         self.unplugging = None;
     }
 
-    /// The requests since the last call of this or of [`BackendLog::clear`], by
-    /// submission. `refusal` tells the error of one that blkdebug refused.
+    /// The requests since the last call of this or of [`BackendLog::clear`], in the order
+    /// of submission. `refusal` gives the error of a request that blkdebug refused.
     pub fn take(
         &mut self,
         mut refusal: impl FnMut(&Entry) -> Option<i32>,
@@ -300,7 +303,7 @@ mod tests {
         entries.iter().map(|entry| entry.result).collect()
     }
 
-    /// blkdebug was replaced in between: its address is another one.
+    /// blkdebug is replaced in between, so its node has another address.
     #[test]
     fn what_reaches_the_medium_was_let_through_and_the_rest_was_refused() {
         let lines = [
@@ -319,7 +322,7 @@ mod tests {
         assert_eq!(entries[0].result, None);
     }
 
-    /// Of zeros no data go down; what they did the medium tells.
+    /// A write of zeros carries no data. The medium journal tells what it did.
     #[test]
     fn zeros_are_no_write() {
         let lines = [
@@ -331,9 +334,10 @@ mod tests {
         assert_eq!(entries[0].command, Command::WriteZeroes);
     }
 
-    /// With `max_transfer`, as QEMU 7.2 writes it: three requests in flight, in pieces
-    /// of a sector. The first is refused at its second piece, is asked for again, and
-    /// refused at its first; then it is let through, while another goes on.
+    /// Lines as QEMU 7.2 writes them with `max_transfer`: three requests in flight, in
+    /// pieces of one sector. The first request is refused at its second piece. It is
+    /// submitted again and refused at its first piece. Then it is submitted once more and
+    /// let through, while another request goes on.
     #[test]
     fn a_request_in_pieces_was_let_through_when_all_of_them_were() {
         let submit = |sector: u64, sectors: u64| {
@@ -376,7 +380,7 @@ mod tests {
         assert_eq!(results(&lines), [Some(-5), Some(0), Some(-5), Some(0)]);
     }
 
-    /// The other leg's, and what came before, stay as they were.
+    /// Requests to the other leg, and earlier ones, stay as they were.
     #[test]
     fn what_qemu_gives_up_has_failed_though_its_medium_does_it() {
         let lines = [
@@ -408,7 +412,7 @@ mod tests {
         }
     }
 
-    /// As QEMU 7.2 writes them.
+    /// Lines as QEMU 7.2 writes them.
     #[test]
     fn what_qemu_begins_to_give_up_is_told_once() {
         let mut log = log(&[]);
@@ -435,7 +439,7 @@ mod tests {
         );
     }
 
-    /// Leg 0 was at 0xb1, and is at 0xb2; leg 1 gets what leg 0 has left.
+    /// Leg 0 was at 0xb1 and is now at 0xb2; leg 1 gets the address that leg 0 has left.
     #[test]
     fn an_address_may_become_another_disks() {
         let mut log = log(&[]);

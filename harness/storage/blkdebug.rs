@@ -1,9 +1,9 @@
-//! Faults as QMP commands.
+//! Arms faults by QMP commands.
 //!
-//! A disk is a chain of three QEMU block nodes, each of its own so that it can
-//! be replaced: `leg0` (raw, what the device model uses), `leg0-debug-K`
-//! (blkdebug, K counts up), `leg0-medium` (NBD, ours). blkdebug cannot change
-//! its rules, so arming makes another blkdebug node over the same medium, puts
+//! A disk is a chain of three QEMU block nodes: `leg0` (raw, used by the device model),
+//! `leg0-debug-K` (blkdebug, K counts up) and `leg0-medium` (an NBD client of the
+//! harness). blkdebug cannot change its rules. So to arm a fault, a new blkdebug node is
+//! made over the same medium, put beneath the raw node, and the old node is deleted.
 //! it beneath the raw node, and deletes the old one.
 
 use super::serial;
@@ -19,7 +19,7 @@ use qapi::qmp::{
 use qapi::{ExecuteError, ExecuteResult};
 use std::future::Future;
 
-/// Something that executes QMP commands: QEMU's monitor.
+/// Something that executes QMP commands, such as QEMU's monitor.
 pub trait Qmp {
     /// Sends a command and waits for its answer.
     fn execute<C: QmpCommand>(&self, command: C) -> impl Future<Output = ExecuteResult<C>>;
@@ -34,65 +34,65 @@ where
     }
 }
 
-/// Most times that a fault can fire before it stops: each is a rule of its own
-/// in QEMU.
+/// The largest number of times that a fault can fire before it stops. Each time is a rule
+/// of its own in QEMU.
 pub const MAX_TIMES: u32 = 1024;
 
-/// A fault that blkdebug cannot play.
+/// Why blkdebug cannot play a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// There is no such leg.
+    /// The stack has no leg with this number.
     #[error("a fault is on leg {0}, which there is not")]
     NoSuchLeg(u8),
-    /// The sector's number on the leg does not fit.
+    /// This sector of the dm device lies beyond what blkdebug can address on the leg.
     #[error("a fault at sector {0} is beyond what QEMU can address")]
     Sector(u64),
-    /// Not a number of times that we can ask for.
+    /// The fault is to fire this many times: none, or more than [`MAX_TIMES`].
     #[error("a fault can fire from 1 to {MAX_TIMES} times, not {0}")]
     Times(u32),
-    /// More kinds of failures than errnos to tell them by.
+    /// This leg has more kinds of failures than there are errnos to tell them apart.
     #[error("leg {0} is to report failures in more ways than there are errnos that carry them")]
     Reports(u8),
-    /// Not an errno.
+    /// This number is not an errno.
     #[error("{0} is not an errno that a fault can answer with (1 to 4095)")]
     Errno(i32),
 }
 
-/// A fault where it lies on its disk.
+/// A fault on its disk, as blkdebug gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The operation that fails.
+    /// The kind of request that fails.
     pub op: Op,
-    /// The sector on the disk: what covers it fails.
+    /// A sector of the disk. Requests that cover it fail.
     pub sector: i64,
-    /// How often.
+    /// How many times the fault fires.
     pub times: Times,
-    /// What it fails with.
+    /// The errno (positive) that the request fails with.
     pub errno: i32,
 }
 
 /// How a disk behaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Its faults.
+    /// The faults, in the order in which blkdebug gets them.
     pub rules: Vec<Rule>,
-    /// Sectors that it moves at a time; all of a request, if `None`.
+    /// How many sectors the disk moves at a time. `None` means a whole request.
     pub max_transfer: Option<u32>,
 }
 
 impl Behaviour {
-    /// Whether it stays as it is, whatever is done with the disk.
+    /// Whether the behaviour stays the same whatever is done with the disk. It does not
+    /// if a fault stops after some times.
     fn lasts(&self) -> bool {
         self.rules.iter().all(|rule| rule.times == Times::Always)
     }
 }
 
-/// The rules that `faults` put on leg `leg`, in their order: where several
-/// would fire, blkdebug takes the first (`rule_check` in QEMU's block/blkdebug.c goes
-/// through what `add_rule` and `process_rule` have turned round, one after the other).
+/// The rules that `faults` put on leg `leg`, in the same order. If several would fire,
+/// blkdebug takes the last.
 ///
-/// A fault's sector is one of the dm device; on the disk it lies
-/// [`Legs::offset`] further on.
+/// The sector of a fault is one of the dm device. On the disk it lies [`Legs::offset`]
+/// sectors further on.
 pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultError> {
     faults
         .iter()
@@ -108,8 +108,8 @@ pub fn rules(legs: &Legs, faults: &[Fault], leg: u8) -> Result<Vec<Rule>, FaultE
         .collect()
 }
 
-/// The rules that `faults` put on the mirror's log, which is read and written
-/// from its first sector on.
+/// The rules that `faults` put on the mirror's log. Every read or write of the log covers
+/// its first sector.
 pub fn rules_of_log(faults: &[Fault]) -> Result<Vec<Rule>, FaultError> {
     let rules = faults.iter().filter(|fault| plays(fault)).map(|fault| {
         playable(fault)?;
@@ -123,23 +123,24 @@ pub fn rules_of_log(faults: &[Fault]) -> Result<Vec<Rule>, FaultError> {
     rules.collect()
 }
 
-/// Whether blkdebug plays a fault. The media refuse flushes, discards and
-/// write-zeroes themselves: QEMU traces none of these, so that only the media
-/// tell of them; and a node that fails every flush cannot be replaced, since
-/// QEMU flushes it before that (`bdrv_reopen_prepare` in block.c).
+/// Whether blkdebug plays a fault. Flushes, discards and write-zeroes are failed by the
+/// media themselves, for two reasons. QEMU does not trace these commands, so only the
+/// media journal shows them. And QEMU flushes a node before it replaces it
+/// (`bdrv_reopen_prepare` in block.c), so a node that fails every flush could not be
+/// replaced.
 pub fn plays(fault: &Fault) -> bool {
     matches!(fault.op, Op::Read | Op::Write)
 }
 
-/// Where a fault lies on its disk, if it is one that can be played.
+/// The sector of its disk at which a fault lies.
 pub fn place(legs: &Legs, fault: &Fault) -> Result<u64, FaultError> {
     let sector = sector_on(legs, fault.leg, fault.sector)?;
     playable(fault)?;
     Ok(sector)
 }
 
-/// Where a sector of the dm device lies on a leg's disk; blkdebug counts in
-/// bytes, in 63 bits.
+/// The sector of a leg's disk that a sector of the dm device is mapped to. blkdebug
+/// counts in bytes, with 63 bits.
 pub fn sector_on(legs: &Legs, leg: u8, sector: u64) -> Result<u64, FaultError> {
     let offset = legs.offset.get(usize::from(leg));
     let offset = offset.ok_or(FaultError::NoSuchLeg(leg))?;
@@ -161,8 +162,8 @@ fn playable(fault: &Fault) -> Result<(), FaultError> {
     Ok(())
 }
 
-/// The nodes of a disk as QEMU starts, bottom up: what `-blockdev` takes, as
-/// JSON. `socket` is the NBD server's.
+/// The nodes of a disk when QEMU starts, from bottom to top, as the JSON that `-blockdev`
+/// takes. `socket` is the path of the NBD server's socket.
 pub fn initial_nodes(member: Member, socket: &str) -> [BlockdevOptions; 3] {
     [
         BlockdevOptions::nbd {
@@ -186,8 +187,8 @@ pub fn initial_nodes(member: Member, socket: &str) -> [BlockdevOptions; 3] {
     ]
 }
 
-/// The commands that replace a disk's blkdebug node `generation` by the next
-/// one, which behaves so; to be executed in this order.
+/// The commands that replace a disk's blkdebug node `generation` by the next one, which
+/// has this behaviour. They must be executed in this order.
 pub fn swap(
     member: Member,
     generation: u64,
@@ -204,24 +205,24 @@ pub fn swap(
     )
 }
 
-/// What QEMU has of a disk's faults.
+/// The faults that are armed on one disk of a QEMU.
 #[derive(Debug)]
 pub struct Arming {
     member: Member,
     generation: u64,
-    /// `None` after a command failed or was given up: nobody knows then.
+    /// `None` after a command has failed or was cancelled: the state is then unknown.
     armed: Option<Behaviour>,
 }
 
-/// Why a disk's faults could not be changed; they are unknown from then on.
+/// Why a disk's faults could not be changed. After this they are unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ArmError {
-    /// QEMU refused, or did not answer.
+    /// QEMU refused a command or did not answer.
     #[error("QEMU did not change the faults of {member}")]
     Qmp {
-        /// Which disk.
+        /// The disk whose faults were to change.
         member: Member,
-        /// What it said.
+        /// The error of the monitor.
         #[source]
         source: ExecuteError,
     },
@@ -230,13 +231,13 @@ pub enum ArmError {
         "the faults of {member} are unknown since an earlier change of them failed: end this machine"
     )]
     Unknown {
-        /// Which disk.
+        /// The disk whose faults were to change.
         member: Member,
     },
 }
 
 impl Arming {
-    /// The state that [`initial_nodes`] lead to.
+    /// The state of the disk after [`initial_nodes`]: no faults.
     pub fn new(member: Member) -> Self {
         Arming {
             member,
@@ -245,7 +246,7 @@ impl Arming {
         }
     }
 
-    /// Which disk.
+    /// The disk that this is about.
     pub fn member(&self) -> Member {
         self.member
     }
@@ -258,11 +259,11 @@ impl Arming {
         }
     }
 
-    /// Sees to it that the disk behaves so. Does nothing where it does already
-    /// and no fault wears off.
+    /// Makes the disk behave so. Does nothing if it already does, and no fault stops
+    /// after some times.
     ///
-    /// When it fails, or its future is dropped before it is done, the state is
-    /// unknown, and every further call fails.
+    /// If this fails, or if its future is dropped before it is done, the state is unknown
+    /// and every further call fails.
     pub async fn arm(&mut self, qmp: &impl Qmp, behaviour: Behaviour) -> Result<(), ArmError> {
         let member = self.member;
         let armed = self.armed.as_ref().ok_or(ArmError::Unknown { member })?;
@@ -324,7 +325,7 @@ fn debug_node(member: Member, generation: u64) -> String {
     format!("{}-debug-{generation}", serial(member))
 }
 
-/// What all nodes have in common. QEMU drops discards unless told otherwise.
+/// The options that all nodes share. QEMU ignores discards unless told otherwise.
 fn base(node_name: String) -> BlockdevOptionsBase {
     BlockdevOptionsBase {
         auto_read_only: None,
@@ -374,7 +375,8 @@ fn debug_options(member: Member, generation: u64, behaviour: &Behaviour) -> Bloc
     }
 }
 
-/// A rule that wears off is as many rules that fire once.
+/// The blkdebug rules of a fault. A fault that stops after some times is that many rules,
+/// each of which fires once.
 fn inject_error(rule: &Rule) -> impl Iterator<Item = BlkdebugInjectErrorOptions> {
     let (times, once) = match rule.times {
         Times::Always => (1, false),
@@ -450,8 +452,8 @@ mod tests {
         }
     }
 
-    /// A monitor that remembers what it was told, and fails from one command
-    /// on.
+    /// A monitor that keeps what it was told, and fails every command after a certain
+    /// one.
     struct Monitor {
         told: RefCell<Vec<(&'static str, Value)>>,
         fails_at: usize,
@@ -481,7 +483,7 @@ mod tests {
         }
     }
 
-    /// Runs what never waits.
+    /// Runs a future that never waits.
     fn now<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => done,

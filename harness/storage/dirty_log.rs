@@ -1,18 +1,18 @@
-//! A mirror's log as it lies on its disk (`struct log_header_disk` and `disk_ctr`
-//! in drivers/md/dm-log.c): a header in the first sector, from the third on a bit
-//! for each region, which is set where the region is clean.
+//! Reads a mirror's log from its disk (`struct log_header_disk` and `disk_ctr` in
+//! drivers/md/dm-log.c). The header is in the first sector. From the third sector on
+//! there is a bit for each region; it is set if the region is clean.
 
 use super::medium::{Medium, OutOfRange};
 use halfway_case::observation::DirtyLog;
 
-/// `MIRROR_MAGIC`.
+/// `MIRROR_MAGIC`: the number that a log begins with.
 const MAGIC: u32 = 0x4D69_5272;
-/// `MIRROR_DISK_VERSION`.
+/// `MIRROR_DISK_VERSION`: the version of the header that the kernel writes.
 const VERSION: u32 = 2;
-/// `LOG_OFFSET`, in bytes.
+/// `LOG_OFFSET`: where the bits begin, in bytes.
 const BITS: u64 = 1024;
 
-/// What lies on the disk; no regions where that is no log.
+/// What the disk holds. Without regions if the disk holds no log.
 pub fn of(medium: &Medium) -> DirtyLog {
     read(medium).unwrap_or(DirtyLog {
         regions: 0,
@@ -31,7 +31,7 @@ fn read(medium: &Medium) -> Result<DirtyLog, OutOfRange> {
     } else {
         0
     };
-    // A count that no disk of ours has room for is one of a spoilt header.
+    // A count of regions larger than the disk comes from a damaged header.
     let bytes = regions.div_ceil(8).min(medium.size());
     let mut bits = vec![0; bytes as usize];
     medium.read(BITS, &mut bits)?;

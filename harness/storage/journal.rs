@@ -1,8 +1,7 @@
-//! The medium's own account of a case, and the media themselves: what the NBD
-//! server works on.
+//! The media of a machine and the medium journal of a case. The NBD server works on them.
 //!
-//! A request is carried out and entered in one step, so the order of the
-//! entries is the order in which the requests took effect.
+//! A request is executed and entered in one step, so the order of the entries is the
+//! order in which the requests took effect.
 
 use super::medium::{Medium, OutOfRange};
 use halfway_case::Times;
@@ -11,23 +10,23 @@ use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
-/// A request to a medium, by byte.
+/// A request to a medium. Its position and lengths are in bytes.
 #[derive(Debug)]
 pub enum Request<'a> {
     /// Fill this buffer.
     Read(&'a mut [u8]),
     /// Write these bytes.
     Write(&'a [u8]),
-    /// Make that many bytes zero.
+    /// Write that many zero bytes.
     WriteZeroes(u64),
-    /// Discard that many bytes, which then read as zeros.
+    /// Discard that many bytes. They read as zeros afterwards.
     Discard(u64),
-    /// Flush; there is no cache.
+    /// Flush. It does nothing, because there is no cache.
     Flush,
 }
 
 impl Request<'_> {
-    /// What it is, and of how many bytes.
+    /// The command, and its length in bytes.
     fn shape(&self) -> (Command, u64) {
         match self {
             Request::Read(out) => (Command::Read, out.len() as u64),
@@ -39,18 +38,19 @@ impl Request<'_> {
     }
 }
 
-/// What a disk itself refuses, whatever QEMU thinks of it.
+/// A request that a disk itself refuses, independently of blkdebug.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which disk; of several ways to one medium, which way.
+    /// The disk that refuses. If several members lead to one medium, only this one
+    /// refuses.
     pub member: Member,
-    /// What it refuses.
+    /// The command that it refuses.
     pub command: Command,
-    /// Only where this sector is covered; `None`: always.
+    /// Refuses only requests that cover this sector. `None`: all requests.
     pub sector: Option<u64>,
-    /// How often.
+    /// How many times it refuses.
     pub times: Times,
-    /// What it answers.
+    /// The errno that it answers.
     pub errno: Errno,
 }
 
@@ -63,41 +63,41 @@ impl Refusal {
     }
 }
 
-/// A request that is to be kept until somebody lets it go.
+/// A request that is held until it is released.
 #[derive(Debug)]
 struct Holding {
     member: Member,
     command: Command,
     sector: u64,
-    /// What it is answered then, if it fails.
+    /// The errno that it fails with when it is released; `None` if it then succeeds.
     errno: Option<Errno>,
     held: Held,
 }
 
-/// How far a [`Holding`] is.
+/// The state of a [`Holding`].
 #[derive(Debug)]
 enum Held {
-    /// The request has not come.
+    /// The request has not arrived yet.
     NotYet,
-    /// It waits to be told how it ends.
+    /// The request has arrived. It waits for a message that says how it ends.
     Here(oneshot::Sender<Option<Errno>>),
-    /// It was let go.
+    /// The request was released.
     Gone,
 }
 
-/// The media of a machine, and what reached them.
+/// The media of a machine, and the requests that reached them.
 #[derive(Debug, Default)]
 pub struct Ledger {
     media: Vec<Medium>,
     refusals: Vec<Refusal>,
     holdings: Vec<Holding>,
-    /// How many legs, one behind the other, are ways to the first one's medium.
+    /// How many consecutive legs lead to the medium of the first of them.
     ways: u8,
     entries: Vec<Entry>,
 }
 
 impl Ledger {
-    /// A ledger of these disks.
+    /// A ledger of these disks, without entries.
     pub fn new(media: Vec<Medium>) -> Self {
         Ledger {
             media,
@@ -108,21 +108,22 @@ impl Ledger {
         }
     }
 
-    /// The disks.
+    /// The disks, in the order of their indices.
     pub fn media(&self) -> &[Medium] {
         &self.media
     }
 
-    /// Carries out a request at byte `offset` of the disk with this index in
-    /// [`Ledger::media`] and enters it. The error is the errno to answer with.
+    /// Executes a request at byte `offset` of the disk with this index in
+    /// [`Ledger::media`], and enters it. The error is the errno to answer with.
     ///
     /// # Panics
-    /// When there is no such disk.
+    /// If there is no such disk.
     pub fn execute(&mut self, index: usize, offset: u64, request: Request) -> Result<(), Errno> {
         self.execute_or(index, offset, request, None)
     }
 
-    /// The same, and with `errno` only its failure.
+    /// Like [`Ledger::execute`]. With `errno` the request has no effect and only its
+    /// failure is entered.
     pub fn execute_or(
         &mut self,
         index: usize,
@@ -152,9 +153,9 @@ impl Ledger {
         result
     }
 
-    /// The first request of this kind that covers `sector` of the disk, and is
-    /// not kept already, is to be kept, before it has any effect, and to end
-    /// with `errno`.
+    /// Holds the first request of this kind that covers `sector` of the disk and is not
+    /// held already. It is held before it has any effect, and ends with `errno` when
+    /// released.
     pub fn hold(&mut self, member: Member, command: Command, sector: u64, errno: Option<Errno>) {
         self.holdings.push(Holding {
             member,
@@ -165,8 +166,8 @@ impl Ledger {
         });
     }
 
-    /// What a request to the disk with this index has to wait for before it is
-    /// carried out; it is told the errno that it is to end with.
+    /// What a request to the disk with this index must wait for before it is executed, if
+    /// it is to be held. The message is the errno that it ends with.
     pub fn stops(
         &mut self,
         index: usize,
@@ -186,36 +187,36 @@ impl Ledger {
         Some(receiver)
     }
 
-    /// Whether all requests are being kept that are to be, and there are any.
+    /// Whether there are requests to hold and all of them are held.
     pub fn all_held(&self) -> bool {
         let here = |holding: &Holding| matches!(holding.held, Held::Here(_));
         !self.holdings.is_empty() && self.holdings.iter().all(here)
     }
 
-    /// Lets the request go that the call of [`Ledger::hold`] with this index was
-    /// about; if it has not come, it is not kept when it does.
+    /// Releases the request of the [`Ledger::hold`] call with this index. If it has not
+    /// arrived yet, it will not be held when it does.
     pub fn release(&mut self, index: usize) {
         if let Some(holding) = self.holdings.get_mut(index)
             && let Held::Here(sender) = std::mem::replace(&mut holding.held, Held::Gone)
         {
-            // Its connection may be gone.
+            // The receiver is gone if the connection has ended.
             let _ = sender.send(holding.errno);
         }
     }
 
-    /// Lets all go that are still kept, and keeps none any more.
+    /// Releases all requests that are still held, and holds no more.
     pub fn release_all(&mut self) {
         (0..self.holdings.len()).for_each(|index| self.release(index));
         self.holdings.clear();
     }
 
-    /// From here on the disks refuse these requests and no others.
+    /// From now on the disks refuse these requests and no others.
     pub fn refuse(&mut self, refusals: Vec<Refusal>) {
         self.refusals = refusals;
     }
 
-    /// Of several refusals that a request meets the first one counts, and
-    /// counts down.
+    /// The refusal that a request meets, if any. If there are several, the first counts,
+    /// and its number of times goes down by one.
     fn refused(
         &mut self,
         member: Member,
@@ -231,17 +232,17 @@ impl Ledger {
         Some(met.errno)
     }
 
-    /// What was entered since the last [`Ledger::reset`], in order.
+    /// The entries since the last [`Ledger::reset`], in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Takes the entries out.
+    /// Takes the entries out of the journal.
     pub fn take(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.entries)
     }
 
-    /// Index of the medium that a member leads to, where it is not its own.
+    /// The index of the medium that a member leads to, if that is another member's.
     fn medium_of(&self, member: Member) -> Option<usize> {
         let Member::Leg(leg) = member else {
             return None;
@@ -252,8 +253,9 @@ impl Ledger {
         (first != member).then(|| self.media.iter().position(is_first))?
     }
 
-    /// A new case: fresh disks of this seed, no entries. Of each `ways` legs, one
-    /// behind the other, all lead to the first one's medium.
+    /// Begins a new case: unwritten disks with the content of this seed, no entries. The
+    /// legs form groups of `ways` consecutive legs, and all legs of a group lead to the
+    /// medium of its first leg.
     pub fn reset(&mut self, seed: u64, ways: u8) {
         self.ways = ways.max(1);
         self.holdings.clear();
@@ -264,7 +266,7 @@ impl Ledger {
     }
 }
 
-/// Does what the request asks for; the error is the errno to answer with.
+/// Executes the request on a medium. The error is the errno to answer with.
 fn carry_out(medium: &mut Medium, offset: u64, request: Request<'_>) -> Result<(), Errno> {
     let (command, _) = request.shape();
     let done = match request {
@@ -273,14 +275,14 @@ fn carry_out(medium: &mut Medium, offset: u64, request: Request<'_>) -> Result<(
         Request::WriteZeroes(length) | Request::Discard(length) => medium.zero(offset, length),
         Request::Flush => Ok(()),
     };
-    // The NBD protocol tells a write beyond the end from anything else.
+    // The NBD protocol has an error of its own for a write beyond the end.
     done.map_err(|OutOfRange { .. }| match command {
         Command::Write | Command::WriteZeroes => Errno::NOSPC,
         _ => Errno::INVAL,
     })
 }
 
-/// The sectors that a range of bytes touches: first and count.
+/// The sectors that a range of bytes touches: the first sector and their number.
 fn covering(offset: u64, length: u64) -> (u64, u64) {
     let first = offset / SECTOR as u64;
     let end = offset.saturating_add(length).div_ceil(SECTOR as u64);
@@ -352,7 +354,8 @@ mod tests {
         }
     }
 
-    /// It has no effect until it is let go, and then ends as it was to.
+    /// A held request has no effect until it is released, and then ends as it was told
+    /// to.
     #[test]
     fn a_request_is_kept_once() {
         let mut ledger = Ledger::new(vec![Medium::new(Member::Leg(1), 8, 1)]);
@@ -374,7 +377,7 @@ mod tests {
         assert!(!ledger.all_held());
     }
 
-    /// Each is let go by itself, and one that has not come is waited for.
+    /// Each request is released by itself, also one that has not arrived yet.
     #[test]
     fn several_requests_are_kept_and_let_go_in_any_order() {
         let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));
@@ -395,7 +398,8 @@ mod tests {
         assert_eq!(first.try_recv(), Ok(None));
     }
 
-    /// What was refused has no effect, is entered, and is no other way's.
+    /// A refused request has no effect. It is entered, and concerns no other leg of the
+    /// same medium.
     #[test]
     fn a_way_to_a_medium_refuses_what_it_was_told_to() {
         let legs = [0, 1].map(|leg| Medium::new(Member::Leg(leg), 8, 1));

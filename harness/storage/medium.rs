@@ -1,52 +1,52 @@
-//! The content of a disk: computed from the sector number until it is written.
+//! The content of a disk. It is computed from the sector number until the sector is
+//! written.
 //!
-//! A disk costs no memory but for what a case wrote to it, kept in blocks of
-//! 4 KiB, and a case starts on a fresh one by dropping these.
+//! A disk takes memory only for what a case wrote to it, in blocks of 4 KiB. A new case
+//! starts on an unwritten disk by dropping these blocks.
 
 use halfway_case::observation::{self, Member};
 use halfway_protocol::content::{self, Origin, SECTOR, Span, Stamp, What};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Sectors in a block; a `u8` has a bit for each.
+/// Sectors in a block. A `u8` has a bit for each of them.
 const SECTORS_PER_BLOCK: u64 = 8;
 const BLOCK: usize = SECTOR * SECTORS_PER_BLOCK as usize;
 
-/// A range that the disk does not have.
+/// A range that lies beyond the end of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("bytes {offset}+{length} reach beyond the end of {member}, which has {size}")]
 pub struct OutOfRange {
-    /// Which disk.
+    /// The disk that was accessed.
     pub member: Member,
-    /// First byte.
+    /// The first byte of the range.
     pub offset: u64,
-    /// Length in bytes.
+    /// The length of the range, in bytes.
     pub length: u64,
-    /// Size of the disk in bytes.
+    /// The size of the disk, in bytes.
     pub size: u64,
 }
 
-/// A disk, addressed by byte.
+/// A disk that is addressed by byte.
 #[derive(Debug)]
 pub struct Medium {
     member: Member,
     sectors: u64,
     seed: u64,
-    // Ordered, so that what was written is found without a search, and a map
-    // whose clearing costs what it holds, not what it once held.
+    // A tree, so that written blocks are found in order, and so that clearing it costs
+    // what it holds now. Clearing a hash map costs what it once held.
     written: BTreeMap<u64, Block>,
 }
 
 #[derive(Debug)]
 struct Block {
     data: Box<[u8; BLOCK]>,
-    /// Which of its sectors were written; the others are still computed.
+    /// A bit for each sector that was written. The others are still computed.
     sectors: u8,
 }
 
 impl Medium {
-    /// A disk of `sectors` sectors that nobody has written to, its content
-    /// derived from `seed`.
+    /// An unwritten disk of `sectors` sectors, whose content is derived from `seed`.
     pub fn new(member: Member, sectors: u64, seed: u64) -> Self {
         Medium {
             member,
@@ -56,17 +56,17 @@ impl Medium {
         }
     }
 
-    /// Which disk this is.
+    /// The disk that this is.
     pub fn member(&self) -> Member {
         self.member
     }
 
-    /// Size in bytes.
+    /// The size of the disk, in bytes.
     pub fn size(&self) -> u64 {
         self.sectors * SECTOR as u64
     }
 
-    /// Forgets all that was written; the content is that of `seed` from now on.
+    /// Forgets all that was written. From now on the content is that of `seed`.
     pub fn reset(&mut self, seed: u64) {
         self.seed = seed;
         self.written.clear();
@@ -102,7 +102,7 @@ impl Medium {
         Ok(())
     }
 
-    /// Writes `length` zeros from `offset` on; a discard does the same.
+    /// Writes `length` zero bytes from `offset` on. A discard does the same.
     pub fn zero(&mut self, offset: u64, length: u64) -> Result<(), OutOfRange> {
         self.check(offset, length)?;
         for (sector, part) in parts(offset, length as usize) {
@@ -111,8 +111,8 @@ impl Medium {
         Ok(())
     }
 
-    /// Names what lies in `count` sectors from `first` on (what of them the
-    /// disk has), and the written sectors outside of them.
+    /// Describes what lies in `count` sectors from `first` on, as far as the disk has
+    /// them, and lists the written sectors outside of them.
     pub fn examine(&self, first: u64, count: u64) -> observation::Medium {
         let end = first.saturating_add(count).min(self.sectors);
         let first = first.min(end);
@@ -144,8 +144,8 @@ impl Medium {
         }
     }
 
-    /// Appends sectors that nobody wrote, as one run: what they hold is known
-    /// without computing it.
+    /// Appends unwritten sectors as one span. What they hold is known without computing
+    /// it.
     fn push_computed(&self, spans: &mut Vec<Span>, first: u64, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -185,7 +185,7 @@ impl Medium {
         }
     }
 
-    /// A written sector's bytes.
+    /// The bytes of a sector, if it was written.
     fn sector(&self, sector: u64) -> Option<&[u8; SECTOR]> {
         let block = self.written.get(&(sector / SECTORS_PER_BLOCK))?;
         let index = (sector % SECTORS_PER_BLOCK) as usize;
@@ -195,8 +195,8 @@ impl Medium {
         block.data.as_chunks::<SECTOR>().0.get(index)
     }
 
-    /// A sector's bytes, `part` of which will be written: the others must hold
-    /// what they held before.
+    /// The bytes of a sector, of which the caller will write `part`. The other bytes keep
+    /// their content.
     fn sector_mut(&mut self, sector: u64, part: &Range<usize>) -> &mut [u8; SECTOR] {
         let stamp = self.stamp(sector);
         let block = self
@@ -230,7 +230,7 @@ impl Medium {
     }
 }
 
-/// Cuts a range of bytes at the sectors' boundaries: the sector, and the bytes
+/// Splits a range of bytes at sector boundaries: each sector with the range of bytes
 /// within it.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, Range<usize>)> {
     let end = offset + length as u64;
@@ -290,7 +290,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
-        /// A plain vector of bytes does the same.
+        /// Compared with a plain vector of bytes.
         #[test]
         fn behaves_like_plain_bytes(
             steps in prop::collection::vec(step(), 0..12),

@@ -1,6 +1,7 @@
-//! The disks of a machine: their content, their faults, and what reached them.
+//! The disks of a machine: their content, their faults, and the requests that reached
+//! them.
 //!
-//! Each disk (a leg, or the mirror's log) is a chain inside the QEMU process
+//! Each disk (a leg, or the mirror's log) is a chain of nodes inside the QEMU process
 //! that ends in the harness:
 //!
 //! ```text
@@ -15,34 +16,31 @@
 //!           write-zeroes
 //! ```
 //!
-//! Legs on the SCSI target of our own have their nodes in a storage daemon, and
-//! the target, in the harness, keeps their device journal (`target`).
+//! For legs on the SCSI target of our own, a storage daemon has the nodes, and the
+//! target, which runs in the harness, keeps the device journal (`target`).
 //!
 //! The two journals see different things, and neither replaces the other:
 //!
 //! * The **device journal** ([`Layer::Device`](halfway_case::observation::Layer)) has
-//!   every read and write that the guest's driver put on the ring, in order,
-//!   and what it was answered, faults included. It does not see flushes,
-//!   discards and write-zeroes (QEMU traces neither what they are nor where
-//!   they go), and it says nothing about the data. On controllers other than
-//!   virtio-blk it has what the device model asked of its medium instead, and
-//!   whether that was let through (`backend_log`).
-//! * The **medium journal** has every command of every kind that blkdebug let
-//!   through, in the order in which it took effect on the content, and the
-//!   result of that. It does not see what blkdebug refused, and a request may
-//!   look otherwise than the guest's where QEMU cuts or pads it (it does
-//!   neither to whole sectors below 32 MiB). A flush arrives twice, since
-//!   blkdebug passes it on and so does the block layer. QEMU's own requests
-//!   are there too: a read of sector 0 of each disk when it starts, a flush
-//!   when a fault is armed, and several when it ends.
+//!   every read and write that the guest's driver put on the ring, in order, with the
+//!   answer that it got, faults included. It does not have flushes, discards and
+//!   write-zeroes, because QEMU traces neither their kind nor their range, and it does
+//!   not have the data. On controllers other than virtio-blk it has what the device model
+//!   asked of its medium instead, and whether that was let through (`backend_log`).
+//! * The **medium journal** has every command that blkdebug let through, with its result,
+//!   in the order in which they took effect on the content. It does not have what
+//!   blkdebug refused. A request may differ from the guest's where QEMU splits or pads
+//!   it, but QEMU does neither to whole sectors below 32 MiB. A flush arrives twice,
+//!   because both blkdebug and the block layer pass it on. QEMU's own requests are there
+//!   too: a read of sector 0 of each disk when QEMU starts, a flush when a fault is
+//!   armed, and several when QEMU ends.
 //!
-//! Entries are numbered by layer. Across the layers there is no common clock;
-//! a request's device entry and its medium entry belong together by disk,
-//! command and range.
+//! Entries are numbered within their layer; the layers have no common clock. The device
+//! entry and the medium entry of a request are matched by disk, command and range.
 //!
-//! Where to look: `medium` for the content, `journal` for the ledger that
-//! the server in `nbd` works on, `trace_log`, `backend_log` and `trace_pipe`
-//! for the device journal, [`blkdebug`] for the faults, `controller` for how a
+//! Where to look: [`medium`] has the content, [`journal`] the ledger that the server in
+//! [`nbd`] works on; [`trace_log`], `backend_log` and `trace_pipe` make the device
+//! journal; [`blkdebug`] has the faults, and [`controller`] how a disk is attached.
 //! disk is attached.
 
 mod account;
@@ -85,7 +83,7 @@ use tokio::task::AbortHandle;
 use trace_log::TraceError;
 use trace_pipe::TracePipe;
 
-/// What went wrong with the disks.
+/// An error of the disks.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The operating system refused something.
@@ -93,9 +91,9 @@ pub enum StorageError {
     Io {
         /// What was being done.
         doing: &'static str,
-        /// With what.
+        /// The path that it was done with.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
@@ -104,64 +102,63 @@ pub enum StorageError {
         "the directory {path} cannot hold a machine's sockets: its name {why}; set TMPDIR to another"
     )]
     Directory {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
         /// What is wrong with its name.
         why: &'static str,
     },
-    /// Disks that cannot be made.
+    /// A disk that has no sectors or too many, or that is named twice.
     #[error("{0} cannot be made: a disk has at least one sector and exists once")]
     Member(Member),
-    /// A fault that cannot be armed.
+    /// The fault cannot be armed on this disk.
     #[error(transparent)]
     Fault(#[from] FaultError),
-    /// Arming failed.
+    /// QEMU could not change the armed faults.
     #[error(transparent)]
     Arm(#[from] ArmError),
-    /// The monitor did not do what it was told while the disks were named.
+    /// The monitor failed a command while the disks were identified.
     #[error("cannot find out which of QEMU's block backends is {member}")]
     Monitor {
-        /// Which disk.
+        /// The disk that was being identified.
         member: Member,
-        /// What QEMU said.
+        /// The error of the monitor.
         #[source]
         source: ExecuteError,
     },
-    /// The machine stopped because a disk failed, and stands still.
+    /// The machine stopped because a disk failed, and could not be continued.
     #[error("the machine stopped because a disk failed, and does not go on")]
     GoOn(#[source] ExecuteError),
     /// A disk could not be unplugged, or not be plugged again.
     #[error("{member} was to be unplugged, or plugged again: {why}")]
     Plug {
-        /// Which disk.
+        /// The disk that was to be plugged or unplugged.
         member: Member,
         /// What happened instead.
         why: String,
     },
-    /// A disk could not be found in the trace log.
+    /// The trace log does not show which block backend belongs to a disk.
     #[error("cannot find out which of QEMU's block backends is {member}: {why}")]
     Identify {
-        /// Which disk.
+        /// The disk that was looked for.
         member: Member,
         /// What was seen instead.
         why: String,
     },
-    /// The trace log is of no use.
+    /// The trace log cannot be turned into a journal.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// The target does not come up.
+    /// The SCSI target could not be started.
     #[error("the SCSI target does not come up")]
     Target(#[from] halfway_target::StartError),
-    /// QEMU and the target do not get along.
+    /// QEMU and the SCSI target do not understand each other.
     #[error("the SCSI target and QEMU do not get along: {0}")]
     Vhost(String),
-    /// QEMU does not speak NBD as we do.
+    /// QEMU broke the NBD protocol.
     #[error("a disk's connection to QEMU broke")]
     Nbd(#[from] Violation),
 }
 
-/// The disks of one machine. Dropping it ends their service and takes its
-/// files away.
+/// The disks of one machine. Dropping it ends their service and removes their files.
 #[derive(Debug)]
 pub struct Storage {
     controller: Controller,
@@ -174,10 +171,10 @@ pub struct Storage {
     tasks: Vec<AbortHandle>,
 }
 
-/// What is between the guest and the block nodes, and keeps the device journal.
+/// What lies between the guest and the block nodes, and keeps the device journal.
 #[derive(Debug)]
 enum Front {
-    /// A controller that QEMU emulates, and QEMU's trace log.
+    /// A controller that QEMU emulates, with QEMU's trace log.
     Emulated {
         fifo: PathBuf,
         trace: Arc<Mutex<TracePipe>>,
@@ -186,8 +183,8 @@ enum Front {
     Target(TargetFront),
 }
 
-/// The serial number that the guest finds a disk by; also its name as an NBD
-/// export, a block node and a device of QEMU: `leg0`, `leg1`, …, `log`.
+/// The serial number by which the guest finds a disk: `leg0`, `leg1`, …, `log`. It is
+/// also the disk's name as an NBD export, a block node and a device of QEMU.
 pub fn serial(member: Member) -> String {
     match member {
         Member::Leg(leg) => format!("leg{leg}"),
@@ -195,8 +192,8 @@ pub fn serial(member: Member) -> String {
     }
 }
 
-/// Lets a machine go on that stopped because a disk failed; QEMU then asks the
-/// disk again.
+/// Continues a machine that stopped because a disk failed. QEMU then sends the request to
+/// the disk again.
 pub async fn go_on(qmp: &impl Qmp) -> Result<(), StorageError> {
     let done = qmp.execute(qapi::qmp::cont {}).await;
     done.map(drop).map_err(StorageError::GoOn)
@@ -208,9 +205,9 @@ pub fn needs_daemon(controller: Controller) -> bool {
 }
 
 impl Storage {
-    /// Makes disks of that many sectors, the legs as `fitting` says, and begins
-    /// to serve them: QEMU may be started as soon as this returns. Its socket
-    /// and its FIFO are made in `private_dir`, which is the machine's own.
+    /// Makes disks of that many sectors, with the legs as `fitting` says, and begins to
+    /// serve them. QEMU may be started as soon as this returns. The socket and the FIFO
+    /// are made in `private_dir`, which must belong to this machine alone.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -246,7 +243,7 @@ impl Storage {
             }
         };
 
-        // From here on a failure must take away what was made: `Drop` does.
+        // From here on, `Drop` removes what was made if something fails.
         let front = match needs_daemon(controller) {
             true => {
                 let members = members.iter().map(|(member, _)| *member);
@@ -293,9 +290,8 @@ impl Storage {
         self.tasks.push(tokio::spawn(task).abort_handle());
     }
 
-    /// The arguments of the storage daemon that must run before QEMU does, where
-    /// the legs need one: its block nodes, which have the faults, and what it
-    /// serves.
+    /// The arguments of the storage daemon, if the legs need one: the block nodes, which
+    /// have the faults, and the exports. The daemon must run before QEMU starts.
     pub fn daemon_args(&self) -> Option<Vec<String>> {
         let Front::Target(front) = &self.front else {
             return None;
@@ -305,8 +301,8 @@ impl Storage {
         Some(args)
     }
 
-    /// The storage daemon runs: begins to serve what QEMU will connect to. To
-    /// be called before [`Storage::qemu_args`] where there is a daemon.
+    /// Begins to serve what QEMU will connect to. If there is a storage daemon, call this
+    /// once it runs and before [`Storage::qemu_args`].
     pub async fn serve(&mut self) -> Result<(), StorageError> {
         if let Front::Target(front) = &mut self.front {
             front.start().await?;
@@ -314,7 +310,7 @@ impl Storage {
         Ok(())
     }
 
-    /// The disks' block nodes, each behind `option`.
+    /// The disks' block nodes, each as an argument after `option`.
     fn nodes(&self, option: &str) -> Vec<String> {
         let socket = self.socket.to_string_lossy();
         let members = self.arming.iter().map(Arming::member);
@@ -326,7 +322,7 @@ impl Storage {
         nodes.collect()
     }
 
-    /// QEMU's arguments for the disks and what they are attached to.
+    /// QEMU's arguments for the disks and their controllers.
     pub fn qemu_args(&self) -> Vec<String> {
         if let Front::Target(front) = &self.front {
             return front.qemu_args();
@@ -339,8 +335,8 @@ impl Storage {
         self.nodes("-blockdev").into_iter().chain(devices).collect()
     }
 
-    /// QEMU's arguments for the memory of its guest, where the disks must reach
-    /// it; `mebibytes` is its size.
+    /// QEMU's arguments that share the guest's memory with the SCSI target, if there is
+    /// one. `mebibytes` is the size of the memory.
     pub fn memory_args(&self, mebibytes: u32) -> Vec<String> {
         match self.front {
             Front::Emulated { .. } => Vec::new(),
@@ -348,7 +344,7 @@ impl Storage {
         }
     }
 
-    /// QEMU's arguments for the device journal. They claim its log file (`-D`).
+    /// QEMU's arguments for the device journal. They use QEMU's log file (`-D`).
     pub fn trace_args(&self) -> Vec<String> {
         let Front::Emulated { fifo, .. } = &self.front else {
             return Vec::new();
@@ -360,15 +356,13 @@ impl Storage {
         events.chain(["-D".to_owned(), file]).collect()
     }
 
-    /// Finds out which of the block backends in QEMU's trace log is which
-    /// disk. To be done after QEMU has started and before the first
-    /// [`Storage::collect`], and again when a disk was plugged; the guest need not
-    /// have booted.
+    /// Finds out which block backend in QEMU's trace log belongs to which disk. Call this
+    /// after QEMU has started and before the first [`Storage::collect`], and again after
+    /// a disk was plugged. The guest need not have booted.
     ///
-    /// For each disk QEMU is told to read from it, by the name that we gave
-    /// it; the backend that then reads in the trace log must be one, and the
-    /// read must arrive at the disk's medium. The target's legs are known by
-    /// their names.
+    /// For each disk, QEMU is told to read from the device of that name. Exactly one
+    /// backend must then read in the trace log, and the read must arrive at the disk's
+    /// medium. Legs of the SCSI target are known by name.
     pub async fn identify(&mut self, qmp: &impl Qmp) -> Result<(), StorageError> {
         let Front::Emulated { trace, .. } = &self.front else {
             return Ok(());
@@ -409,12 +403,13 @@ impl Storage {
         Ok(())
     }
 
-    /// A case begins: the disks hold what `seed` says, and the journals are
-    /// empty. Of each `ways` legs, one behind the other, all are ways to the first
-    /// one's content, each with faults and a journal of its own, as paths to one
-    /// disk are. The faults
-    /// stay as they are; armed before this, the flush that QEMU does when it
-    /// swaps nodes is not taken for the guest's.
+    /// Begins a case: the disks hold the content of `seed`, and the journals are empty.
+    /// The legs form groups of `ways` consecutive legs. All legs of a group lead to the
+    /// content of its first leg, as paths lead to one disk, and each has faults and a
+    /// journal of its own.
+    ///
+    /// The armed faults stay. Arm them before this call: QEMU flushes when it swaps
+    /// nodes, and that flush must not be taken for the guest's.
     pub fn begin(&mut self, seed: u64, ways: u8) -> Result<(), StorageError> {
         self.drain()?;
         match &self.front {
@@ -425,15 +420,16 @@ impl Storage {
         Ok(())
     }
 
-    /// Sees to it that exactly these faults are armed, on the running guest:
-    /// a few milliseconds for a leg whose faults change, nothing for the others.
-    /// The faults' sectors are the dm device's; `legs` says where it lies on
-    /// each leg. The `log`'s faults have no sector, since all of it is read and
-    /// written at once. `qmp` is the monitor of the process that has the block
-    /// nodes: the storage daemon's, where there is one.
+    /// Arms exactly these faults on the running guest. This takes a few milliseconds for
+    /// each leg whose faults change, and nothing for the others.
     ///
-    /// After an [`ArmError`], or when the future was dropped before its end,
-    /// what is armed is unknown and the machine must be ended.
+    /// The sectors of the faults are those of the dm device; `legs` says where it lies on
+    /// each leg. The faults of the `log` have no sector, since it is always read and
+    /// written as a whole. `qmp` is the monitor of the process that has the block nodes:
+    /// that of the storage daemon, if there is one.
+    ///
+    /// After an [`ArmError`], or if the future was dropped before its end, the armed
+    /// faults are unknown and the machine must be ended.
     pub async fn arm(
         &mut self,
         qmp: &impl Qmp,
@@ -472,7 +468,8 @@ impl Storage {
         let mut refusals = refusals(legs, faults)?;
         let log_flushes = log.iter().filter(|fault| !blkdebug::plays(fault));
         refusals.extend(log_flushes.map(|fault| refusal(Member::Log, fault, None)));
-        // QEMU flushes when it swaps nodes, which is not the guest's flush.
+        // No refusals meanwhile: QEMU flushes when it swaps nodes, and that flush is not
+        // the guest's.
         locked(&self.ledger).refuse(Vec::new());
         for (arming, behaviour) in self.arming.iter_mut().zip(wanted) {
             arming.arm(qmp, behaviour).await?;
@@ -481,8 +478,8 @@ impl Storage {
         Ok(())
     }
 
-    /// The first request that each of `holds` is about is to be kept at its disk
-    /// until [`Storage::release`] or [`Storage::release_all`].
+    /// Holds at its disk the first request that each of `holds` describes, until
+    /// [`Storage::release`] or [`Storage::release_all`].
     ///
     /// # Errors
     /// There is no such leg or sector.
@@ -495,7 +492,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Whether QEMU has given up a request of the guest to `member` since the case
+    /// Whether QEMU has cancelled a request of the guest to `member` since the case
     /// began.
     pub fn has_given_up(&self, member: Member) -> Result<bool, StorageError> {
         self.drain()?;
@@ -505,15 +502,15 @@ impl Storage {
         })
     }
 
-    /// The devices that go with a disk, by their ids in QEMU.
+    /// The ids in QEMU of the devices that disappear with a disk.
     pub fn goes(&self, member: Member) -> Vec<String> {
         controller::unplugged_devices(self.controller, member)
     }
 
-    /// Unplugs a disk. QEMU gives up what the guest has in flight there, and comes
-    /// back when the media have ended all of it (`scsi_device_purge_requests` in
-    /// hw/scsi/scsi-bus.c): who holds a request must let it go meanwhile. Gives what
-    /// was done.
+    /// Unplugs a disk. QEMU cancels the guest's requests in flight there, and waits until
+    /// the media have ended all of them (`scsi_device_purge_requests` in
+    /// hw/scsi/scsi-bus.c). So whoever holds a request must release it meanwhile. Returns
+    /// what was done, in words.
     pub async fn unplug(&self, qmp: &impl Qmp, member: Member) -> Result<String, StorageError> {
         if let Front::Emulated { trace, .. } = &self.front {
             locked(trace).log.unplugging(member);
@@ -529,9 +526,8 @@ impl Storage {
         }
     }
 
-    /// Whether QEMU has begun, since the case began, to give up a request that its
-    /// guest has given up: most device models stand still from then on until the
-    /// medium has ended it.
+    /// Whether QEMU has begun, since the case began, to cancel a request on behalf of its
+    /// guest. Most device models then stop until the medium has ended the request.
     pub fn gives_up(&self) -> Result<bool, StorageError> {
         self.drain()?;
         Ok(match &self.front {
@@ -540,8 +536,8 @@ impl Storage {
         })
     }
 
-    /// Plugs a disk again that was unplugged, as it was. To be followed by
-    /// [`Storage::identify`].
+    /// Plugs an unplugged disk again, with the same properties. [`Storage::identify`]
+    /// must follow.
     pub async fn plug(&self, qmp: &impl Qmp, member: Member) -> Result<(), StorageError> {
         let devices = controller::disk(self.controller, self.on_error, member).into_iter();
         let commands = devices.map(|device| format!("device_add {device}"));
@@ -560,7 +556,7 @@ impl Storage {
         Ok(())
     }
 
-    /// The legs that keep a command without an answer.
+    /// The legs that keep a command unanswered.
     pub fn silent(&self) -> Vec<u8> {
         match &self.front {
             Front::Emulated { .. } => Vec::new(),
@@ -568,7 +564,7 @@ impl Storage {
         }
     }
 
-    /// Whether all requests are being kept that are to be.
+    /// Whether all requests that are to be held are held.
     pub fn all_held(&self) -> bool {
         locked(&self.ledger).all_held()
     }
@@ -583,23 +579,23 @@ impl Storage {
         })
     }
 
-    /// Lets the request go that the hold with this index is about.
+    /// Releases the request of the hold with this index.
     pub fn release(&self, index: usize) {
         locked(&self.ledger).release(index);
     }
 
-    /// Lets all requests go that are being kept, and keeps none any more.
+    /// Releases all requests that are held, and holds no more.
     pub fn release_all(&self) {
         locked(&self.ledger).release_all();
     }
 
-    /// A case ends: what reached the disks since [`Storage::begin`], the
-    /// device's journal first, and what lies on them. Examined is the range of
-    /// the case's I/O on each leg that it uses, and nothing of other disks, so
-    /// that all that was written to these is a stray.
+    /// Ends a case. Returns the requests that reached the disks since [`Storage::begin`],
+    /// the device journal first, and the content of the disks. On each leg that the case
+    /// uses, the range of its I/O is examined. On other disks nothing is, so that
+    /// everything written to them is reported as stray.
     ///
-    /// The journal is complete for all I/O whose end the guest has reported;
-    /// the result of other entries may be `None`.
+    /// The journal is complete for all I/O whose end the guest has reported. The result
+    /// of other entries may be `None`.
     pub fn collect(
         &mut self,
         legs: &Legs,
@@ -636,7 +632,7 @@ impl Storage {
         Ok((entries, media))
     }
 
-    /// What the log's disk holds; `None` where there is no such disk.
+    /// The mirror's log as its disk holds it. `None` if there is no such disk.
     pub fn dirty_log(&self) -> Option<observation::DirtyLog> {
         let ledger = locked(&self.ledger);
         let mut media = ledger.media().iter();
@@ -657,7 +653,7 @@ impl Storage {
     }
 }
 
-/// What of the faults the media play themselves.
+/// The faults that the media play themselves, as refusals.
 fn refusals(legs: &Legs, faults: &[Fault]) -> Result<Vec<Refusal>, FaultError> {
     let own = faults.iter().filter(|fault| !blkdebug::plays(fault));
     own.map(|fault| {
@@ -683,7 +679,7 @@ impl Drop for Storage {
         for task in &self.tasks {
             task.abort();
         }
-        // It may never have been made; the directory goes in any case.
+        // The socket may not exist. The machine's directory is removed in any case.
         let _ = fs::remove_file(&self.socket);
         if let Front::Emulated { fifo, .. } = &self.front {
             let _ = fs::remove_file(fifo);
@@ -694,14 +690,14 @@ impl Drop for Storage {
 const SOCKET: &str = "nbd.sock";
 const FIFO: &str = "trace.fifo";
 
-/// `sun_path` of `struct sockaddr_un` without its terminating zero.
+/// The longest path of a socket in bytes: `sun_path` of `struct sockaddr_un` without its
+/// terminating zero.
 const LONGEST_SOCKET: usize = 107;
 
 fn check_directory(path: &Path) -> Result<(), StorageError> {
     let why = match path.to_str() {
         None => "is not UTF-8",
-        // `-D` takes it for a placeholder (`valid_filename_template` in
-        // util/log.c).
+        // `-D` takes it for a placeholder (`valid_filename_template` in util/log.c).
         Some(name) if name.contains('%') => "has a % in it",
         Some(name) if name.len() + 1 + SOCKET.len() > LONGEST_SOCKET => "is too long",
         Some(_) => return Ok(()),
@@ -741,7 +737,7 @@ fn examined(member: Member, legs: &Legs, io: &Io) -> (u64, u64) {
     }
 }
 
-/// A panic elsewhere leaves nothing half done here.
+/// Locks a mutex, also after a panic elsewhere, which leaves nothing half done here.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

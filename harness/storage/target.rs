@@ -8,9 +8,9 @@
 //! NBD server and medium                 in the harness: medium journal
 //! ```
 //!
-//! The daemon's blkdebug decides what fails, and the errno that it fails with
-//! picks the report from the HBA's table. A report that the target's own table
-//! has needs no more than that; for another a line of the table is changed.
+//! blkdebug in the storage daemon decides which request fails. The errno that it fails
+//! with selects the report from the HBA's table. A report in the target's default table
+//! needs no more than that. For any other report, a row of the table is changed.
 
 use super::blkdebug::FaultError;
 use super::serial;
@@ -27,18 +27,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
-/// Where the storage daemon serves the target, below the private directory.
+/// The name of the storage daemon's socket for the target, in the private directory.
 const DAEMON_SOCKET: &str = "legs.sock";
 
-/// The name of the unit that all legs are ports of.
+/// The name of the logical unit, if all legs are ports of one.
 const UNIT: &str = "unit";
 
-/// The legs' front: one HBA each.
+/// The legs of a machine: one HBA for each.
 pub struct TargetFront {
     directory: PathBuf,
     legs: Vec<u8>,
     block: BlockSize,
-    /// The legs are ports of one unit.
+    /// Whether the legs are ports of one logical unit.
     one_unit: bool,
     running: Option<(Target, Receiver<halfway_target::Entry>)>,
 }
@@ -53,8 +53,8 @@ impl fmt::Debug for TargetFront {
 }
 
 impl TargetFront {
-    /// The front of these disks, which are such legs, with its sockets in
-    /// `directory`. It serves nothing yet.
+    /// Makes the front for these disks, with its sockets in `directory`. It does not
+    /// serve anything yet.
     pub fn new(directory: &Path, fitting: Fitting, members: impl Iterator<Item = Member>) -> Self {
         let legs = members.filter_map(|member| match member {
             Member::Leg(leg) => Some(leg),
@@ -72,8 +72,8 @@ impl TargetFront {
         }
     }
 
-    /// The storage daemon's arguments, behind those of the nodes: what it
-    /// exports to the target.
+    /// The storage daemon's arguments for what it exports to the target. They follow
+    /// those of the nodes.
     pub fn exports(&self) -> Vec<String> {
         let socket = self.directory.join(DAEMON_SOCKET);
         let mut args = vec![
@@ -115,20 +115,21 @@ impl TargetFront {
                 }
             })
             .collect();
-        // It waits for the daemon, which may wait for our own NBD server.
+        // On a thread of its own: it waits for the daemon, which may wait for the NBD
+        // server of this process.
         let started = tokio::task::spawn_blocking(move || Target::start(hbas)).await;
         let started = started.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         self.running = Some(started?);
         Ok(())
     }
 
-    /// QEMU's arguments for the legs, once the target serves.
+    /// QEMU's arguments for the legs. Valid once the target serves.
     pub fn qemu_args(&self) -> Vec<String> {
         let target = self.running.as_ref();
         target.map_or_else(Vec::new, |(target, _)| target.qemu_args())
     }
 
-    /// All legs are there, and what they did up to now is forgotten.
+    /// Begins a case: all legs are present, and their journals are empty.
     pub fn begin(&self) {
         if let Some((target, entries)) = &self.running {
             for hba in target.hbas() {
@@ -138,7 +139,7 @@ impl TargetFront {
         }
     }
 
-    /// Sees to it that a leg reports its faults as they say.
+    /// Makes a leg report its faults as `plan` says.
     pub fn report(&self, leg: u8, plan: &Plan) {
         if let Some((target, _)) = &self.running
             && let Some(hba) = target.hbas().get(self.index(leg))
@@ -155,7 +156,7 @@ impl TargetFront {
         found.unwrap_or(usize::MAX)
     }
 
-    /// What was asked of the legs since the last call.
+    /// The requests to the legs since the last call.
     pub fn take(&self) -> Vec<Entry> {
         let Some((_, entries)) = &self.running else {
             return Vec::new();
@@ -167,7 +168,7 @@ impl TargetFront {
         entries.try_iter().filter_map(of).collect()
     }
 
-    /// The legs that keep a command without an answer.
+    /// The legs that keep a command unanswered.
     pub fn silent(&self) -> Vec<u8> {
         let target = self.running.iter().flat_map(|(target, _)| target.hbas());
         let legs = self.legs.iter().zip(target);
@@ -176,7 +177,7 @@ impl TargetFront {
             .collect()
     }
 
-    /// What went wrong between QEMU and the target.
+    /// What went wrong between QEMU and the target, if anything.
     pub fn trouble(&self) -> Option<String> {
         let (target, _) = self.running.as_ref()?;
         let mut trouble = target.hbas().iter().flat_map(Hba::trouble);
@@ -193,19 +194,19 @@ fn appear(hba: &Hba, presence: Presence) {
 /// How a leg plays its faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The faults that blkdebug plays, with the errnos that carry their reports.
+    /// The faults that blkdebug plays. Their errnos select the reports.
     pub faults: Vec<Fault>,
-    /// What the target makes of these errnos.
+    /// How the target translates these errnos into reports.
     pub policy: Policy,
-    /// Whether the leg is there at all.
+    /// Whether the leg is present, and when it disappears.
     pub presence: Presence,
 }
 
 impl Plan {
-    /// Of the faults of one leg, which has them among `faults`.
+    /// The plan for one leg's faults among `faults`.
     ///
     /// # Errors
-    /// More kinds of reports than there are errnos.
+    /// There are more kinds of reports than errnos.
     pub fn of(faults: &[Fault], leg: u8) -> Result<Self, FaultError> {
         let mut plan = Plan::default();
         let mut taken: Vec<u32> = Vec::new();
@@ -235,7 +236,7 @@ impl Plan {
             };
             taken.push(number);
             let times = match reported.is_gone() {
-                // It is disarmed when its HBA comes back.
+                // The fault is disarmed when the HBA comes back.
                 true => Times::Always,
                 false => fault.times,
             };
@@ -245,7 +246,7 @@ impl Plan {
                 ..fault.clone()
             });
             if times != Times::Always {
-                // A rule that wears off must be met by one block at a time.
+                // A fault that stops after some times must be hit one block at a time.
                 plan.policy.search = Search::Stepwise;
             }
         }
@@ -254,10 +255,10 @@ impl Plan {
     }
 }
 
-/// A command as an entry of the device journal, where it is about blocks.
+/// A command as an entry of the device journal, if it accesses blocks.
 ///
-/// Its result is 0 where all was done and said to be; else the storage's own
-/// errno, or EIO where the target failed it without asking the storage.
+/// The result is 0 if all was done and reported as done. Otherwise it is the storage's
+/// own errno, or EIO if the target failed the command without asking the storage.
 fn as_entry(member: Member, block: BlockSize, entry: &halfway_target::Entry) -> Option<Entry> {
     let command = match entry.opcode {
         0x08 | 0x28 | 0xa8 | 0x88 => Command::Read,
@@ -307,8 +308,8 @@ mod tests {
         }
     }
 
-    /// The errnos that the faults are played with, and what the target then
-    /// makes of them.
+    /// The errnos that the faults are played with, and the reports that the target makes
+    /// of them.
     fn played(plan: &Plan) -> Vec<(i32, String)> {
         let faults = plan.faults.iter();
         let of = |errno: i32| plan.policy.reports.report_for(errno as u32).to_string();

@@ -1,10 +1,9 @@
-//! QEMU's trace log, line by line, and the device journal made of it.
+//! Reads QEMU's trace log line by line, and makes the device journal from it.
 //!
-//! A line names the device model and the block backend by their addresses in
-//! QEMU (`vdev`, `blk`). Which disk a backend is comes from
-//! [`DeviceLog::identify`]; which backend a device model uses shows whenever it
-//! submits a request, because QEMU submits a guest's request in the same call
-//! that took it from the ring.
+//! A line names the device model and the block backend by their addresses in QEMU
+//! (`vdev`, `blk`). [`DeviceLog::identify`] tells which backend belongs to which disk.
+//! Which backend a device model uses is seen each time it submits a request, because QEMU
+//! submits a guest's request in the same call that took it from the ring.
 
 use super::trace_line::{Line, Unreadable};
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -12,8 +11,8 @@ use halfway_protocol::content::SECTOR;
 use rustix::io::Errno;
 use std::collections::HashMap;
 
-/// The trace events that we need (hw/block/trace-events and
-/// block/trace-events in QEMU's source).
+/// The trace events that are needed (hw/block/trace-events and block/trace-events in
+/// QEMU's source).
 pub const EVENTS: [&str; 6] = [
     "virtio_blk_handle_read",
     "virtio_blk_handle_write",
@@ -26,24 +25,24 @@ pub const EVENTS: [&str; 6] = [
 /// Why the trace log cannot be turned into a journal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TraceError {
-    /// QEMU writes an event in another way than we know.
+    /// A line of the log is not in the expected format.
     #[error(transparent)]
     Line(#[from] Unreadable),
-    /// A device model without a backend that was identified.
+    /// A request is from a device model whose backend was never identified.
     #[error("QEMU's trace log names a device model ({vdev:#x}) that is none of the disks")]
     UnknownDevice {
-        /// Its address.
+        /// The address of the device model in QEMU.
         vdev: u64,
     },
-    /// A device model that used two backends.
+    /// A device model used two backends.
     #[error("a device model ({vdev:#x}) in QEMU's trace log uses two block backends")]
     TwoBackends {
-        /// Its address.
+        /// The address of the device model in QEMU.
         vdev: u64,
     },
 }
 
-/// A line of the log.
+/// A line of the log that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     /// The device model took a request from the ring.
@@ -54,11 +53,11 @@ enum Event {
         sector: u64,
         sectors: u64,
     },
-    /// A request entered the block layer, by byte.
+    /// A request entered the block layer. Its range is in bytes.
     Submit(Submission),
-    /// It came back from the block layer.
+    /// The request left the block layer with this result.
     BackendDone { req: u64, ret: i32 },
-    /// The guest is told.
+    /// The device model told the guest that the request is complete.
     Complete { req: u64, status: i32 },
 }
 
@@ -70,7 +69,7 @@ struct Submission {
     bytes: u64,
 }
 
-/// Reads a line; `None` for one that is of no interest.
+/// Parses a line. `None` if it does not matter here.
 fn parse(line: &str) -> Result<Option<Event>, Unreadable> {
     let Some(line) = Line::of(line, &EVENTS) else {
         return Ok(None);
@@ -105,7 +104,8 @@ fn parse(line: &str) -> Result<Option<Event>, Unreadable> {
     }))
 }
 
-/// A guest's request; an [`Entry`] once its device model is known.
+/// A request of the guest. It becomes an [`Entry`] once the disk of its device model is
+/// known.
 #[derive(Debug)]
 struct Seen {
     vdev: u64,
@@ -115,23 +115,23 @@ struct Seen {
     result: Option<i32>,
 }
 
-/// The device journal in the making.
+/// The device journal, as it is made line by line.
 #[derive(Debug, Default)]
 pub struct DeviceLog {
     entries: Vec<Seen>,
-    /// Requests that the guest waits for: address to index of the entry.
+    /// Requests that the guest waits for: from their address to the index of the entry.
     in_flight: HashMap<u64, usize>,
-    /// Requests that were taken from the ring and not yet submitted.
+    /// Requests that were taken from the ring but not submitted yet.
     unsubmitted: Vec<usize>,
     backend_of: HashMap<u64, u64>,
     member_of: HashMap<u64, Member>,
-    /// Reads that no guest asked for, while we wait for one.
+    /// Reads that no guest asked for. Kept only while [`DeviceLog::identify`] needs one.
     host_reads: Option<Vec<Submission>>,
     trouble: Option<TraceError>,
 }
 
 impl DeviceLog {
-    /// Takes in a line.
+    /// Reads a line of the log.
     pub fn line(&mut self, line: &str) {
         match parse(line) {
             Ok(Some(event)) => self.event(event),
@@ -166,9 +166,9 @@ impl DeviceLog {
                     self.entries[*index].result = Some(ret.min(0));
                 }
             }
-            // Of requests that we do not know, this is all that QEMU traces:
-            // flush, discard, write zeroes, and the guest's asking for the
-            // serial number.
+            // For requests that are not reads or writes, QEMU traces only this event:
+            // flush, discard, write zeroes, and the guest's request for the serial
+            // number.
             Event::Complete { req, status } => {
                 if let Some(index) = self.in_flight.remove(&req) {
                     self.unsubmitted.retain(|other| *other != index);
@@ -207,14 +207,14 @@ impl DeviceLog {
         self.trouble.get_or_insert(error);
     }
 
-    /// From here on, watches for reads that no guest asked for.
+    /// Starts to watch for reads that no guest asked for.
     pub fn watch_host(&mut self) {
         self.host_reads = Some(Vec::new());
     }
 
-    /// Ends the watch and learns that the backend which read these bytes in
-    /// the meantime belongs to `member`. `false` when there was none, or more
-    /// than one, or it is known as another member's.
+    /// Ends the watch. If exactly one backend has read these bytes in the meantime,
+    /// learns that it belongs to `member`. Returns `false` if there was none, or more
+    /// than one, or if it belongs to another member.
     pub fn identify(&mut self, member: Member, offset: u64, bytes: u64) -> bool {
         let mut reads = self
             .host_reads
@@ -228,15 +228,15 @@ impl DeviceLog {
         *self.member_of.entry(read.blk).or_insert(member) == member
     }
 
-    /// Forgets the requests up to now, not which address is which disk.
+    /// Forgets all requests so far, but not which address belongs to which disk.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.in_flight.clear();
         self.unsubmitted.clear();
     }
 
-    /// The requests since the last call of this or of [`DeviceLog::clear`], by
-    /// arrival.
+    /// The requests since the last call of this or of [`DeviceLog::clear`], in the order
+    /// of arrival.
     pub fn take(&mut self) -> Result<Vec<Entry>, TraceError> {
         if let Some(error) = &self.trouble {
             return Err(error.clone());
@@ -268,8 +268,8 @@ impl DeviceLog {
     }
 }
 
-/// What a virtio-blk status (`VIRTIO_BLK_S_*`) is as a negative errno, for a
-/// request that the device model answers without asking the block layer.
+/// The negative errno for a virtio-blk status (`VIRTIO_BLK_S_*`) of a request that the
+/// device model answers without asking the block layer.
 fn errno_of(status: i32) -> i32 {
     match status {
         0 => 0,
@@ -283,11 +283,10 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    /// Taken from QEMU 7.2 with two disks, a guest on Linux 6.1, and blkdebug
-    /// failing reads of sector 2300: QEMU's own reads as it starts, the BIOS,
-    /// the search for partitions, the serial number, reads of both disks, a
-    /// write and its flush, a write, a discard, and a read of 512 sectors that
-    /// the guest cut in four.
+    /// Captured from QEMU 7.2 with two disks, a guest on Linux 6.1, and blkdebug failing
+    /// reads of sector 2300. It has QEMU's own reads at its start, the BIOS, the search
+    /// for partitions, the serial number, reads of both disks, a write and its flush, a
+    /// write, a discard, and a read of 512 sectors that the guest split into four.
     const CAPTURED: &str = include_str!("testdata/qemu-7.2-linux-6.1.log");
 
     const HANDLE: &str = "virtio_blk_handle_read vdev 0x1 req 0xa sector 8 nsectors 8";
@@ -354,7 +353,7 @@ mod tests {
         ");
     }
 
-    /// What QEMU 7.2 writes with `-msg timestamp=on`, and older ones always.
+    /// As QEMU 7.2 writes lines with `-msg timestamp=on`, and older versions always do.
     #[test]
     fn a_time_stamp_does_not_matter() {
         let stamped = format!("10481@1795369594.875929:{HANDLE}");
@@ -392,8 +391,8 @@ mod tests {
         assert_eq!(results(lines), [expected]);
     }
 
-    /// The device model refuses it, so the block layer never hears of it; its
-    /// address is used again by the next one.
+    /// The device model refuses the request, so the block layer never sees it. The next
+    /// request then uses the same address.
     #[test]
     fn a_request_beyond_the_end_does_not_take_the_next_ones_place() {
         let lines = [

@@ -1,8 +1,8 @@
-//! The FIFO through which QEMU's trace log comes.
+//! The FIFO through which QEMU's trace log arrives.
 //!
-//! QEMU flushes the log after each line, and writes the lines of a request
-//! before the guest sees its completion. So once the guest has said that its
-//! I/O is done, reading until the FIFO is empty has read all about it.
+//! QEMU flushes the log after each line, and writes the lines of a request before the
+//! guest sees its completion. So once the guest has reported the end of its I/O, reading
+//! until the FIFO is empty gets every line about it.
 
 use super::account::Account;
 use super::locked;
@@ -14,34 +14,34 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::net::unix::pipe;
 
-/// Bytes that the FIFO should hold: QEMU waits while it is full.
+/// How many bytes the FIFO should hold. QEMU waits while it is full.
 const CAPACITY: usize = 1 << 20;
 
-/// A line longer than this is not one of QEMU's.
+/// The longest line in bytes. QEMU writes none that is longer.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// The reading end, and the journal that it feeds.
+/// The reading end of the FIFO, and the journal that its lines go to.
 #[derive(Debug)]
 pub struct TracePipe {
     fifo: OwnedFd,
-    /// The start of a line whose end has not come yet.
+    /// The beginning of a line whose end has not arrived yet.
     partial: Vec<u8>,
-    /// What the lines said.
+    /// The journal made from the lines.
     pub log: Account,
 }
 
 impl TracePipe {
-    /// Makes the FIFO at `path` and opens it for reading, without blocking;
-    /// what comes through it is for `log`.
+    /// Makes the FIFO at `path` and opens it for reading, without blocking. The lines
+    /// that arrive go to `log`.
     pub fn create(path: &Path, log: Account) -> io::Result<Self> {
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)?;
-        // Open for writing too, so that it neither reports an end before QEMU
-        // has opened it nor makes QEMU wait for a reader.
+        // Open it for writing too. Then it reports no end of file before QEMU has opened
+        // it, and QEMU does not wait for a reader.
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fifo = rustix::fs::open(path, flags, Mode::empty())?;
-        // Refused above /proc/sys/fs/pipe-max-size; the default size is only
-        // slower.
+        // Sizes above /proc/sys/fs/pipe-max-size are refused. The default size works too,
+        // but is slower.
         let _ = rustix::pipe::fcntl_setpipe_size(&fifo, CAPACITY);
         Ok(TracePipe {
             fifo,
@@ -55,7 +55,8 @@ impl TracePipe {
         self.fifo.try_clone()
     }
 
-    /// Reads all that is there, whether or not the runtime has heard of it.
+    /// Reads everything that is there, whether or not the runtime has been notified of
+    /// it.
     pub fn drain(&mut self) -> io::Result<()> {
         let mut buffer = [0; 64 << 10];
         loop {
@@ -85,12 +86,14 @@ impl TracePipe {
 pub async fn keep_reading(receiver: pipe::Receiver, trace: Arc<Mutex<TracePipe>>) {
     let mut buffer = vec![0; 64 << 10];
     while receiver.readable().await.is_ok() {
-        // Held from reading to parsing: lines must not overtake each other.
+        // Hold the lock from reading to parsing, so that lines cannot overtake each
+        // other.
         let mut trace = locked(&trace);
         match receiver.try_read(&mut buffer) {
             Ok(count) => trace.take_in(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // It shows again when the journal is collected.
+            // The same error occurs again, and is reported, when the journal is
+            // collected.
             Err(_) => return,
         }
     }
@@ -109,7 +112,7 @@ mod tests {
         blk_co_preadv blk 0xb1 bs 0x5 offset 4096 bytes 4096 flags 0x8\n\
         virtio_blk_req_complete vdev 0x1 req 0xa status 0\n";
 
-    /// The pipe, with a disk named, and QEMU's end of it.
+    /// The FIFO, with one disk identified, and QEMU's end of it.
     fn pipe(dir: &Path) -> (TracePipe, File) {
         let path = dir.join("fifo");
         let mut pipe = TracePipe::create(&path, Account::new(Controller::VirtioBlk)).unwrap();
@@ -134,7 +137,8 @@ mod tests {
         assert!(pipe.partial.is_empty());
     }
 
-    /// The writer blocks unless someone reads meanwhile; nobody asks for it.
+    /// A writer to a full FIFO blocks unless it is read meanwhile, and nobody collects
+    /// here.
     #[test]
     fn it_never_fills_up() {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,5 +1,5 @@
-//! A kernel broken on purpose, from its semantic patch to the verdict, as users
-//! run it. They need what `ci/setup --controls` installs, which not everybody wants:
+//! Kernels broken on purpose, as users run them: from the semantic patch to the verdict.
+//! The tests need what `ci/setup --controls` installs, so they are ignored by default:
 //!
 //! ```text
 //! ci/setup --controls && cargo test --release --workspace --test controls -- --ignored
@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The stock module, rebuilt in the same way, passes what kills its mutant.
+/// The stock module, rebuilt in the same way, passes the case that kills its mutant.
 #[test]
 #[ignore = "builds kernel modules, for which `ci/setup --controls` installs the tools"]
 fn a_mutant_is_killed_and_its_stock_module_is_not() {
@@ -49,12 +49,12 @@ fn a_mutant_is_killed_and_its_stock_module_is_not() {
     assert!(row("raid1-stale-status").contains("wrong answer"));
     assert!(row("raid1-stale-status").contains("raid1.read-once"));
 
-    // The record of the kill repeats it: with the control.
+    // The record of the kill repeats the case, with the same control.
     let record = results.path().join("raid1-stale-status/latest");
     let manifest = std::fs::read_to_string(record.join("manifest.json")).unwrap();
     assert!(manifest.contains("--control"), "{manifest}");
 
-    // A multipath scenario has no mirror to break.
+    // A multipath scenario has no mirror that the control could break.
     let scenario = "scenarios/multipath/no-fault.toml";
     let run = [
         "run",
@@ -69,14 +69,14 @@ fn a_mutant_is_killed_and_its_stock_module_is_not() {
     assert!(text(&output.stderr).contains("no guest loads dm_mirror"));
 }
 
-/// One control of each kind, on the scenarios that show it soonest: the part of
-/// `halfway controls run` that every gate has the time for.
+/// One control of each kind, with the scenarios that show it soonest. This is the part of
+/// `halfway controls run` that fits into every gate.
 #[test]
 #[ignore = "builds kernel modules, for which `ci/setup --controls` installs the tools"]
 fn a_broken_kernel_of_each_kind_is_noticed() {
-    // The control, and what it must be killed for: any of these.
+    // Each control, and the symptoms that it may be killed by: any of them is enough.
     const KINDS: [(&str, &[&str]); 5] = [
-        // Runs of a kernel with a spoilt bio differ in how it ends.
+        // A kernel with a corrupt bio does not always end in the same way.
         ("leg-2009-mq-raid1", &["crash", "hang", "wrong data"]),
         ("raid1-no-restore", &["wrong data"]),
         ("mpath-last-error-lost", &["wrong answer"]),
@@ -120,14 +120,14 @@ fn a_broken_kernel_of_each_kind_is_noticed() {
     }
 }
 
-/// What a run's record says of a case.
+/// What a run's record says about a case.
 #[derive(Debug)]
 struct Judged {
     id: String,
     outcome: String,
-    /// Witness and text of each difference.
+    /// The witness and the text of each difference.
     differences: Vec<(String, String)>,
-    /// What the contract watcher said.
+    /// What the contract watcher reported.
     contract: String,
 }
 
@@ -153,15 +153,15 @@ fn recorded(results: &Path) -> Vec<Judged> {
         .collect()
 }
 
-/// The driver of 2009 beneath a stock dm-raid1, in each flavour: the contract
-/// watcher names it, and nobody else; of the same driver that keeps the contract,
-/// and of the kernel's own, it says nothing. A mirror's write is what survives such
-/// a driver, so that the guest lives to tell.
+/// The driver of 2009 beneath a stock dm-raid1, in both flavours. The contract watcher
+/// names this driver and no other. It reports nothing about the same driver when that
+/// keeps the contract, and nothing about the kernel's own drivers. The case is a mirror's
+/// write, because the guest survives that with such a driver.
 #[test]
 #[ignore = "builds kernel modules, for which `ci/setup --controls` installs the tools"]
 fn the_watcher_names_the_driver_of_2009_and_no_other() {
-    // The driver moves 12 sectors at a time, so that a part of the one entry is done
-    // before each of these fails.
+    // The driver transfers 12 sectors at a time. So before each of these faults, a part
+    // of the vector's only entry is done.
     const CASES: &str = "@vector=contiguous,at=(100|250|511)$";
     let results = tempfile::tempdir().unwrap();
     let watched = |scenario: &str, more: &[&str]| {

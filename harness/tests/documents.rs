@@ -1,9 +1,9 @@
-//! The documents: what a renderer would silently make something else of.
+//! Tests of the documents: finds Markdown that a renderer silently shows otherwise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All Markdown files of the repository, but for records of runs.
+/// All Markdown files of the repository, except for run records.
 fn documents() -> Vec<PathBuf> {
     const STRANGE: [&str; 3] = ["target", "runs", "corpus"];
     let mut found = Vec::new();
@@ -25,8 +25,9 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// Tables as GitHub reads them: a block of lines that begin with `|`, of which the
-/// second one is the delimiter row, and all have as many cells.
+/// Finds tables that GitHub does not read as tables. A table is a block of lines that
+/// begin with `|`. The second line is the delimiter row, and all lines have the same
+/// number of cells.
 fn mistakes(text: &str) -> Vec<(usize, &'static str)> {
     let mut mistakes = Vec::new();
     let mut in_code = false;
@@ -56,7 +57,7 @@ fn is_delimiter(row: &str) -> bool {
     row.contains('-') && row.chars().all(|sign| "|-: ".contains(sign))
 }
 
-/// A pipe within a cell is escaped, in code too.
+/// The number of cells in a row. A pipe within a cell is escaped, also in code.
 fn cells(row: &str) -> usize {
     row.replace("\\|", "").matches('|').count()
 }

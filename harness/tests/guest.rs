@@ -1,7 +1,7 @@
-//! Halfway as its users run it, on a real guest: few runs, each worth its boot.
+//! Runs Halfway as its users do, on a real guest. Each boot takes time, so there are few
+//! runs, and each tests many things.
 //!
-//! The kernel is the catalogue's default; it is fetched if it is not in the
-//! cache yet.
+//! The kernel is the catalogue's default. It is fetched if it is not in the cache yet.
 
 use rstest::rstest;
 use serde_json::Value;
@@ -14,10 +14,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A guest at a time: two would share two cores with the rest of the tests.
+/// Allows one guest at a time: two would share two cores with the other tests.
 static GUEST: Mutex<()> = Mutex::new(());
 
-/// A place of its own for a run: its results, its scenarios, its private files.
+/// The directories of a test run: its results, its scenarios, its private files.
 struct Place {
     directory: TempDir,
     _alone: MutexGuard<'static, ()>,
@@ -68,7 +68,7 @@ impl Place {
         command.output().unwrap()
     }
 
-    /// The record's final verdict of each case.
+    /// The last verdict on each case in the record.
     fn verdicts(&self) -> BTreeMap<String, Value> {
         let text = fs::read_to_string(self.path("results/latest/events.jsonl")).unwrap();
         text.lines()
@@ -78,7 +78,8 @@ impl Place {
             .collect()
     }
 
-    /// Nothing of a run is left: no process that knows our directory, no file.
+    /// Asserts that nothing of a run is left: no process that names our directory, no
+    /// file.
     fn is_clean(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
@@ -98,7 +99,7 @@ impl Place {
         }
     }
 
-    /// Command lines of the processes that have our directory in them.
+    /// The command lines of the processes that name our directory.
     fn processes(&self) -> Vec<String> {
         let needle = self.path("private").display().to_string();
         fs::read_dir("/proc")
@@ -131,7 +132,7 @@ leg = 0
 at = [0, 252, 511]
 "#;
 
-/// The largest I/O that may be asked for, in one request.
+/// The largest possible I/O, in one request.
 const MOST: &str = r#"
 question = "Does the largest I/O come back?"
 [io]
@@ -140,7 +141,7 @@ sectors = 16384
 vector = ["contiguous", "offset", "unaligned"]
 "#;
 
-/// The same in as many requests as there may be.
+/// The largest possible I/O, in as many requests as are allowed.
 const REQUESTS: &str = r#"
 question = "Do all requests come back?"
 [io]
@@ -183,7 +184,8 @@ fn the_catalogue_passes_with_its_evidence() {
             // A kernel need not have the driver of every controller.
             let reason = event["verdict"]["reason"].as_str().unwrap();
             let lacks_driver = reason.contains("there is no such module");
-            // `ci/setup` alone does not install what builds modules.
+            // `ci/setup` without `--controls` does not install what building modules
+            // needs.
             let unbuilt = reason.contains("`ci/setup --controls` installs it");
             let expected = match id.starts_with("piecewise/") {
                 true => unbuilt,
@@ -221,8 +223,8 @@ fn the_catalogue_passes_with_its_evidence() {
     place.is_clean();
 }
 
-/// Virtual addresses and lengths do not matter here: what counts is that bios
-/// were seen on each device of the stack, and that all were followed.
+/// Virtual addresses and lengths do not matter here. What counts is that bios were seen
+/// on each device of the stack, and that all were followed to their end.
 #[test]
 fn every_bio_is_watched_and_no_stock_driver_changes_a_vector() {
     let place = Place::new();
@@ -251,7 +253,7 @@ fn every_bio_is_watched_and_no_stock_driver_changes_a_vector() {
                 .filter(|event| event["point"] == point)
                 .count()
         };
-        // The original, and the clone on each leg, in pieces.
+        // The original bio, and its clone on each leg, in pieces.
         assert!(of("submit") >= 9 && of("end") >= 9, "{id}: {events:?}");
         let failed = events.iter().filter(|event| event["status"] != 0).count();
         assert!(failed > 0, "{id}: the failure is not among the bios");
@@ -296,7 +298,7 @@ fn what_breaks_is_named_and_the_run_goes_on() {
         )
     };
     assert_eq!(outcome("a-panic"), ("crash", 1));
-    // Killed once, tried once more, and then it passes.
+    // The first attempt is killed; the second one passes.
     assert_eq!(outcome("b-kill"), ("pass", 2));
     // What the kernel logs before the I/O counts too.
     assert_eq!(outcome("d-complaint"), ("fail", 1));
@@ -308,7 +310,7 @@ fn what_breaks_is_named_and_the_run_goes_on() {
             .contains("BUG: sabotage in the guest"),
         "{reason}"
     );
-    // What shows nothing is tried once more, too, and here shows nothing again.
+    // A case that shows nothing is tried once more. Here it shows nothing again.
     assert_eq!(outcome("c-missed"), ("inconclusive", 2));
     let sound = verdicts.iter().filter(|(id, _)| id.starts_with("e-sound"));
     assert!(
@@ -331,7 +333,7 @@ fn what_breaks_is_named_and_the_run_goes_on() {
         "{story}"
     );
 
-    // What was recorded is judged again as it was, without a guest.
+    // The recorded case can be judged again, without a guest, with the same verdict.
     let judged = place
         .halfway()
         .arg("judge")
@@ -347,7 +349,8 @@ fn what_breaks_is_named_and_the_run_goes_on() {
         .unwrap();
     assert_eq!(judged.status.code(), Some(125), "{}", said(&judged));
 
-    // And the case's own file repeats it, here without the kernel's guilt.
+    // The case's own file repeats it. In that run the kernel fails nothing, so the exit
+    // code is 125 and not 1.
     let case = place
         .path("results/latest/cases/c-missed.toml")
         .display()
@@ -445,7 +448,7 @@ fn nothing_outlives_a_killed_harness_and_the_run_can_be_resumed() {
     assert!(said(&shown).contains("interrupted"), "{}", said(&shown));
 }
 
-/// What must be told before anything is started.
+/// Errors that must be reported before anything is started.
 #[rstest]
 #[case::no_qemu(HALFWAY, &[("HALFWAY_QEMU", "/nowhere/qemu")], 3, "/nowhere/qemu")]
 #[case::not_qemu(HALFWAY, &[("HALFWAY_QEMU", "/bin/false")], 3, "/bin/false")]
@@ -479,7 +482,7 @@ fn what_cannot_be_is_told(
     place.is_clean();
 }
 
-/// Nobody listens to what it says: that is no reason to panic (exit status 101).
+/// If nobody reads standard error, that is no reason to panic (exit status 101).
 #[rstest]
 #[case::a_mistake(&["list", "/etc/passwd"], 2)]
 #[case::a_sample(&["list", "scenarios/raid1/read-once.toml"], 0)]
@@ -492,8 +495,8 @@ fn a_closed_standard_error_changes_nothing(#[case] arguments: &[&str], #[case] c
     assert_eq!(command.status().unwrap().code(), Some(code));
 }
 
-/// A QEMU that answers `--version` and `-device help` as told, and is the host's own
-/// otherwise.
+/// A QEMU that gives these answers to `--version` and `-device help`. For everything else
+/// it is the host's own.
 fn fake_qemu(place: &Place, version: &str, devices: &str) -> PathBuf {
     let path = place.path("qemu");
     let own = "exec qemu-system-x86_64 \"$@\"";
@@ -505,7 +508,7 @@ fn fake_qemu(place: &Place, version: &str, devices: &str) -> PathBuf {
     path
 }
 
-/// A QEMU that cannot say what it is or has: neither a run nor the doctor goes on.
+/// If QEMU cannot tell its version or its devices, neither `run` nor `doctor` goes on.
 #[rstest]
 #[case::fails("", "echo no modules >&2; exit 1", "(exit status: 1): no modules")]
 #[case::crashes("", "kill -SEGV $$", "signal: 11")]
@@ -541,8 +544,9 @@ fn a_qemu_that_does_not_answer_is_told(
     place.is_clean();
 }
 
-/// What is really missing is skipped with the reason, and what nobody knows when
-/// that is asked for; the doctor tells both the version and the device.
+/// A case that needs a missing device is skipped with the reason. A case that the model
+/// does not know is skipped if the user asks for that. The doctor reports both the
+/// version and the missing device.
 #[test]
 fn what_is_missing_or_unknown_is_skipped_with_the_reason() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! `halfway shell` as a person uses it, in a terminal, and as a script does.
+//! Tests of `halfway shell`, in a terminal as a person uses it, and from a script.
 
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A busy host, and a kernel that may have to be fetched.
+/// Long enough for a busy host, and for a kernel that must be fetched first.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const SCENARIO: &str = r#"
@@ -24,7 +24,7 @@ leg = 0
 at = 252
 "#;
 
-/// A guest at a time: two would share two cores with the rest of the tests.
+/// Allows one guest at a time: two would share two cores with the other tests.
 static GUEST: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -53,22 +53,22 @@ fn winsize(rows: u16, columns: u16) -> Winsize {
     }
 }
 
-/// `halfway shell` on a terminal of its own, and a person before it.
+/// `halfway shell` on a terminal of its own, and the person who uses it.
 struct Person {
     terminal: OwnedFd,
-    /// Kept open, so that the terminal can be asked after the end, too.
+    /// Kept open, so that the terminal can still be examined after the end.
     _other_side: OwnedFd,
     before: Termios,
     child: Child,
     shown: Arc<Mutex<String>>,
-    /// How much of it was looked at.
+    /// How many bytes of the output were examined already.
     seen: usize,
     _place: TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Person {
-    /// Sits down, and waits for the prompt.
+    /// Starts the program and waits for the prompt.
     fn new() -> Self {
         let alone = alone();
         let place = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ impl Person {
             .stdin(side.try_clone().unwrap())
             .stdout(side.try_clone().unwrap())
             .stderr(side.try_clone().unwrap());
-        // SAFETY: two system calls, which touch no memory.
+        // SAFETY: both are system calls that touch no memory.
         unsafe {
             command.pre_exec(|| {
                 setsid()?;
@@ -117,8 +117,8 @@ impl Person {
         File::from(terminal).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until `text` is shown, after all that was waited for; what was shown
-    /// before it.
+    /// Waits until `text` is shown, after everything that was waited for before. Returns
+    /// what was shown before it.
     fn sees(&mut self, text: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -137,14 +137,15 @@ impl Person {
         }
     }
 
-    /// Runs a command to the next prompt; what it shows.
+    /// Runs a command and waits for the next prompt. Returns what the command printed.
     fn runs(&mut self, command: &str) -> String {
         self.types(&format!("{command}\r"));
         self.sees(&format!("{command}\r\n"));
         self.sees(PROMPT)
     }
 
-    /// The exit status of the program, which gives the terminal back as it was.
+    /// Waits for the program's end. Returns its exit status; it must have restored the
+    /// terminal.
     fn leaves(mut self) -> (Option<i32>, String) {
         let until = Instant::now() + PATIENCE;
         let status = loop {
@@ -164,7 +165,8 @@ impl Person {
     }
 }
 
-/// Busybox's shell then asks the terminal where the cursor is.
+/// The prompt. Busybox's shell prints more after it: it asks the terminal where the
+/// cursor is.
 const PROMPT: &str = "halfway:/# ";
 
 #[test]
@@ -173,7 +175,7 @@ fn a_person_works_in_it() {
     let modes = termios::tcgetattr(&person.terminal).unwrap().local_modes;
     assert!(!modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
 
-    // Echo, CR, and lines that begin at the left.
+    // The command is echoed, lines end with CR, and each line begins in the first column.
     let status = person.runs("dmsetup status");
     assert!(status.contains("halfway: 0 131072 mirror 2 "), "{status}");
     let lines = status.matches('\n').count();
@@ -184,7 +186,7 @@ fn a_person_works_in_it() {
     let terminal = person.runs("tty; echo $TERM");
     assert_eq!(terminal, "/dev/pts/0\r\nxterm-mono\r\n");
 
-    // Its size, now and after a change.
+    // The size of the terminal, before and after a change.
     assert_eq!(person.runs("stty size"), "24 80\r\n");
     termios::tcsetwinsize(&person.terminal, winsize(50, 132)).unwrap();
     let until = Instant::now() + PATIENCE;
@@ -192,8 +194,8 @@ fn a_person_works_in_it() {
         assert!(Instant::now() < until, "the new size does not arrive");
     }
 
-    // Ctrl-C, Ctrl-Z.
-    // Not before it runs: until then the shell itself has the keys.
+    // Ctrl-C and Ctrl-Z. Wait until the command runs: before that, the shell itself gets
+    // the keys.
     let sleep = "sh -c \"echo be''gun; exec sleep 1000\"\r";
     person.types(sleep);
     person.sees("begun\r\n");
@@ -205,10 +207,10 @@ fn a_person_works_in_it() {
     person.types("\x1a");
     person.sees(PROMPT);
     assert!(person.runs("jobs").contains("Stopped"));
-    // A stopped job heeds no other signal.
+    // A stopped job reacts to no other signal.
     person.runs("kill -9 %1; wait");
 
-    // The fault: armed, taken away, armed again; what it does.
+    // The fault: armed, disarmed, armed again, and what it fails.
     let fault = "leg 0 fails every read that covers sector 2300 with EIO";
     let read = "dd if=/dev/mapper/halfway of=/dev/null bs=256k skip=4 count=1 iflag=direct 2>&1";
     let told = person.runs("halfway-fault");
@@ -231,7 +233,8 @@ fn a_person_works_in_it() {
     assert!(told.contains("1 request has failed"), "{told}");
     assert!(told.contains("leg 0 read 2176+128 error -5"), "{told}");
 
-    // The case's own I/O, judged, on a stack that is no longer new, and on one that is.
+    // The case's own I/O, judged, first on a stack that is no longer new, then on a new
+    // one.
     let told = person.runs("halfway-io");
     assert!(told.contains("262144 bytes"), "{told}");
     assert!(told.contains("other I/O has reached its disks"), "{told}");
@@ -248,7 +251,7 @@ fn a_person_works_in_it() {
         "{told}"
     );
 
-    // The way out.
+    // The ways to leave.
     person.runs("sh -c 'exit 5'");
     person.types("\x04");
     let (status, _) = person.leaves();
@@ -276,7 +279,7 @@ fn a_script_that_is_piped_in_has_its_output_and_its_status() {
         .spawn()
         .unwrap();
     let mut script = child.stdin.take().unwrap();
-    // A key of the client in a terminal is nothing special in a script.
+    // Ctrl-] leaves the client in a terminal, but is an ordinary byte in a script.
     let text = "dmsetup status halfway; echo nothing >&2; printf '\x1d' | od -An -c\nfalse\n";
     script.write_all(text.as_bytes()).unwrap();
     drop(script);

@@ -1,5 +1,5 @@
-//! The disks against a real QEMU. No guest is needed: QEMU reads when it is
-//! told to, and its BIOS reads every disk that it might boot from.
+//! Tests of the disks with a real QEMU. No guest is needed: QEMU reads when it is told
+//! to, and its BIOS reads every disk that it might boot from.
 
 use halfway::storage::{ArmError, Qmp, Storage, StorageError};
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -29,8 +29,8 @@ const MEMBERS: [(Member, u64); 3] = [
 
 type Monitor = QapiService<QmpStreamTokio<tokio::io::WriteHalf<UnixStream>>>;
 
-/// A QEMU that is paused at its first instruction, and its disks, with what
-/// QEMU itself read from them forgotten.
+/// A QEMU that is paused at its first instruction, with its disks. The entries of what
+/// QEMU read from them at its start are dropped.
 struct Machine {
     storage: Storage,
     qmp: Monitor,
@@ -39,7 +39,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// The BIOS will boot from the disk `boot`.
+    /// Starts QEMU. Its BIOS will boot from the disk `boot`.
     async fn start(boot: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut storage = Storage::new(dir.path(), Controller::VirtioBlk, &MEMBERS).unwrap();
@@ -80,7 +80,7 @@ impl Machine {
         }
     }
 
-    /// Has QEMU do an I/O as if a guest asked for it.
+    /// Makes QEMU do an I/O as if a guest had asked for it.
     async fn io(&self, member: &str, command: &str) {
         let command_line =
             format!("qemu-io -d /machine/peripheral/{member}/virtio-backend \"{command}\"");
@@ -92,8 +92,8 @@ impl Machine {
         assert_eq!(answer.unwrap().unwrap(), "");
     }
 
-    /// What reached the media since the last call, but for flushes: QEMU does
-    /// one when it swaps nodes.
+    /// What reached the media since the last call, without flushes: QEMU flushes when it
+    /// swaps nodes.
     fn reached(&mut self) -> Vec<(Member, Command, u64, u64)> {
         let (entries, _) = self.storage.collect(&legs(), &io()).unwrap();
         assert!(entries.iter().all(|entry| entry.layer == Layer::Medium));
@@ -106,7 +106,7 @@ impl Machine {
     }
 }
 
-/// Runs a test.
+/// Runs a test in a tokio runtime of its own.
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -164,7 +164,7 @@ fn faults_come_and_go_on_a_running_qemu() {
     run(async {
         let mut machine = Machine::start("leg0").await;
         let fault = fault(0, Op::Read, 2200, Times::Always);
-        // 2300 on the disk, within a request for 2148 to 2659.
+        // Sector 2300 of the disk lies within this read of sectors 2148 to 2659.
         let read = "read -q 1099776 256k";
         let reached = [(Member::Leg(0), Command::Read, 2148, 512)];
         let mut spent = Duration::ZERO;
@@ -174,7 +174,8 @@ fn faults_come_and_go_on_a_running_qemu() {
             spent += start.elapsed();
             machine.io("leg0", read).await;
             assert_eq!(machine.reached(), []);
-            // Another leg, another operation, a request that ends before it.
+            // None of these is failed: another leg, another operation, and a request that
+            // ends before the sector.
             machine.io("leg1", "read -q 1177600 512").await;
             machine.io("leg0", "write -q 1177600 512").await;
             machine.io("leg0", "read -q 1177088 512").await;
@@ -240,13 +241,15 @@ fn every_command_reaches_the_medium_as_it_was() {
         assert_eq!(
             seen,
             [
-                // Not whole sectors: QEMU reads the rest of them first.
+                // The write is not in whole sectors, so QEMU first reads the rest of its
+                // first and last sector.
                 (Command::Read, 2148, 1),
                 (Command::Read, 2150, 1),
                 (Command::Write, 2148, 3),
                 (Command::WriteZeroes, 2200, 2),
                 (Command::Discard, 2208, 8),
-                // blkdebug's own flush, and the block layer's of its child.
+                // One flush is blkdebug's own, the other the block layer's for blkdebug's
+                // child.
                 (Command::Flush, 0, 0),
                 (Command::Flush, 0, 0),
                 (Command::Read, 2148, 3),
@@ -255,7 +258,7 @@ fn every_command_reaches_the_medium_as_it_was() {
     });
 }
 
-/// The range that the case reads, and what was written to it.
+/// The medium shows the range that the case reads, and what was written to it.
 #[test]
 fn what_was_written_is_found_on_the_medium() {
     run(async {
@@ -287,8 +290,7 @@ fn what_was_written_is_found_on_the_medium() {
     });
 }
 
-/// A boot sector that cannot be read, or one that can beside a fault on the
-/// other leg.
+/// The boot sector cannot be read, or it can because the fault is on the other leg.
 #[rstest]
 #[case::fault_met("leg1", Member::Leg(1), -5)]
 #[case::fault_elsewhere("leg0", Member::Leg(0), 0)]
@@ -310,8 +312,8 @@ fn the_device_journal_names_the_disk_and_the_error(
         storage.arm(qmp, &legs, &faults, &[]).await.unwrap();
         storage.begin(SEED, 1).unwrap();
 
-        // A stop waits for all that is in flight and then flushes
-        // (`do_vm_stop` in QEMU's softmmu/cpus.c).
+        // A stop waits for everything in flight and then flushes (`do_vm_stop` in QEMU's
+        // softmmu/cpus.c).
         let mut entries = Vec::new();
         let deadline = Instant::now() + PATIENCE;
         while entries.is_empty() {

@@ -1,8 +1,8 @@
-//! From the kernel's hand-over to the greeting: file systems, modules, and a
-//! look at what the kernel offers.
+//! From the kernel's start of this process to the greeting: mounts file systems, loads
+//! modules, and finds out what the kernel offers.
 //!
-//! Nothing in here is fatal: what did not work goes into [`Hello::trouble`], so
-//! that the harness can say it.
+//! No error here is fatal. Errors go into [`Hello::trouble`], so that the harness can
+//! report them.
 
 use crate::refuse::Refuse;
 use crate::{facilities, sysfs, trace};
@@ -14,16 +14,16 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
 
-/// The modules to load, one path a line, in order.
+/// The list of modules to load: one path a line, in order.
 const MODULES: &str = "/etc/halfway/modules";
 
-/// Brings the guest up.
+/// Prepares the guest and makes the greeting.
 pub fn up() -> Hello {
     let mut trouble = Vec::new();
     leave_children_to_the_kernel();
     mount_all(&mut trouble);
-    // A module that is not in the image cannot be asked for: without this the
-    // kernel tries, by starting a process, each time that it misses one.
+    // Turn modprobe off: each time the kernel misses a module, it would start a process.
+    // A module that is not in the image could not be loaded anyway.
     let _ = sysfs::write("/proc/sys/kernel/modprobe", "\n");
     let modules = load_modules(&mut trouble);
     coarse_clock(&mut trouble);
@@ -41,10 +41,10 @@ pub fn up() -> Hello {
     }
 }
 
-/// Ignoring SIGCHLD makes the kernel reap orphans by itself (`wait(2)`), which
-/// is all that a first process without services needs.
+/// Ignores SIGCHLD, so that the kernel reaps orphans by itself (`wait(2)`). A first
+/// process without services needs nothing else.
 fn leave_children_to_the_kernel() {
-    // SAFETY: SIG_IGN installs no handler, so no code of ours runs in a signal.
+    // SAFETY: SIG_IGN installs no handler, so no code of this program runs in a signal.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
@@ -52,7 +52,7 @@ fn mount_all(trouble: &mut Vec<String>) {
     let mut try_mount = |kind: &str, at: &str| {
         let _ = fs::create_dir(at);
         let result = match mount(kind, at, kind, MountFlags::empty(), None) {
-            // The kernel may have mounted it before us (CONFIG_DEVTMPFS_MOUNT).
+            // The kernel may have mounted it already (CONFIG_DEVTMPFS_MOUNT).
             Ok(()) | Err(Errno::BUSY) => return,
             Err(error) => Err::<(), _>(error),
         };
@@ -73,7 +73,7 @@ fn mount_all(trouble: &mut Vec<String>) {
 fn load_modules(trouble: &mut Vec<String>) -> Vec<String> {
     let list = match fs::read_to_string(MODULES) {
         Ok(list) => list,
-        // A kernel that has everything built in needs no list.
+        // A kernel with everything built in needs no list.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
             note(
@@ -111,9 +111,9 @@ fn load_module(path: &str, command_line: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What the kernel's command line says to the module in `NUMBER-NAME.ko`:
-/// `NAME.PARAMETER=VALUE`. The kernel itself heeds that only for what is built
-/// in; for modules it is modprobe's part.
+/// The parameters that the kernel command line has for the module in `NUMBER-NAME.ko`, as
+/// `NAME.PARAMETER=VALUE`. The kernel itself applies them only to what is built in; for
+/// modules that is the job of modprobe.
 fn parameters(path: &str, command_line: &str) -> CString {
     let stem = Path::new(path).file_stem().unwrap_or_default();
     let stem = stem.to_string_lossy();
@@ -122,13 +122,13 @@ fn parameters(path: &str, command_line: &str) -> CString {
         let (module, parameter) = word.split_once('.')?;
         (module.replace('-', "_") == name).then_some(parameter)
     });
-    // A command line has no NUL.
+    // A command line holds no NUL.
     CString::new(own.collect::<Vec<_>>().join(" ")).unwrap_or_default()
 }
 
-/// A guest that could not measure its time stamp counter, as happens under
-/// emulation on a busy host, counts ticks: events then bear the same time and
-/// short waits become long.
+/// Reports a coarse clock. On a busy host, an emulated guest may fail to measure its time
+/// stamp counter and count ticks instead. Then many events have the same time, and short
+/// waits become long.
 fn coarse_clock(trouble: &mut Vec<String>) {
     const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     if let Ok(clock) = sysfs::read(CLOCK)

@@ -1,9 +1,9 @@
-//! The guest's disks by their serial number: kernel names are not stable.
+//! The guest's disks by their serial number. Kernel names are not stable.
 //!
-//! What a driver makes of a serial number differs: some show it, SCSI and ATA
-//! disks have it in a page of vital product data, a USB stick's is the USB
-//! device's. A floppy has none, and all SD cards of QEMU have the same: these
-//! tell who they are by the content of their first sector.
+//! Drivers show the serial number in different places. Some have an attribute for it.
+//! SCSI and ATA disks have it in a page of vital product data. A USB stick has that of
+//! its USB device. A floppy has none, and all SD cards of QEMU have the same; these two
+//! are identified by the content of their first sector.
 
 use crate::refuse::Refuse;
 use crate::sysfs;
@@ -15,12 +15,13 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Name of the devices that are not disks but stacked on them.
+/// How the names of dm devices begin: they are not disks but stacked on them.
 const STACKED: &str = "dm-";
 
-/// What `/sys/block/X` and what lies below it tell of the disk's serial number.
+/// The serial number of the disk at `/sys/block/X`, from what sysfs shows there.
 fn serial(name: &str, path: &Path) -> Option<String> {
-    // NVMe shows it with its controller; so does mmc, where it is QEMU's own.
+    // NVMe shows it with its controller. mmc does too, but that number is QEMU's own and
+    // the same for all cards.
     let of_controller = match name.starts_with("nvme") {
         true => sysfs::read(path.join("device/serial")).ok(),
         false => None,
@@ -35,16 +36,16 @@ fn serial(name: &str, path: &Path) -> Option<String> {
         .filter(|serial| !serial.is_empty())
 }
 
-/// The unit serial number, page 0x80: four bytes of header, then the number
-/// (SPC-4, 7.8.18).
+/// The serial number from vital product data, page 0x80: four bytes of header, then the
+/// number (SPC-4, 7.8.18).
 fn vital_product_data(path: &Path) -> Option<String> {
     let page = fs::read(path.join("device/vpd_pg80")).ok()?;
     let number = page.get(4..)?;
     Some(String::from_utf8_lossy(number).replace('\0', " "))
 }
 
-/// The serial number of the USB device that the disk is part of: Linux asks a
-/// stick for no vital product data (`slave_configure` in
+/// The serial number of the USB device that the disk is a part of. It is needed because
+/// Linux does not ask a stick for vital product data (`slave_configure` in
 /// drivers/usb/storage/scsiglue.c).
 fn usb(path: &Path) -> Option<String> {
     let device = fs::canonicalize(path.join("device")).ok()?;
@@ -54,8 +55,8 @@ fn usb(path: &Path) -> Option<String> {
     sysfs::read(usb.join("serial")).ok()
 }
 
-/// The serial number that a disk of this origin would have. Its first sector
-/// holds what the host put there before the first case.
+/// The serial number according to the stamp in the disk's first sector. The host put it
+/// there before the first case.
 fn stamped(name: &str) -> Option<String> {
     let mut sector = [0; SECTOR];
     let mut disk = File::open(Path::new("/dev").join(name)).ok()?;
@@ -67,8 +68,8 @@ fn stamped(name: &str) -> Option<String> {
     }
 }
 
-/// Which disk has which serial number, remembered, since asking virtio-blk
-/// costs a request to the device.
+/// The disks with their serial numbers. They are cached, because asking virtio-blk costs
+/// a request to the device.
 #[derive(Default)]
 pub struct Disks(Vec<Known>);
 
@@ -79,7 +80,7 @@ struct Known {
 }
 
 impl Disks {
-    /// All disks with a serial number.
+    /// All disks that have a serial number.
     ///
     /// # Errors
     /// `/sys/block` cannot be read.
@@ -99,7 +100,7 @@ impl Disks {
             .collect())
     }
 
-    /// Kernel name and number of the disk with that serial.
+    /// The kernel name and number of the disk with that serial number.
     ///
     /// # Errors
     /// `/sys/block` cannot be read.
@@ -110,8 +111,8 @@ impl Disks {
         Ok(self.known(serial))
     }
 
-    /// Number of the device that a stack is built on for the disk with that
-    /// serial: a driver of ours that has taken the disk, or the disk itself.
+    /// The number of the device that a stack uses for the disk with that serial number:
+    /// the device of our own driver on the disk, or else the disk itself.
     ///
     /// # Errors
     /// `/sys/block` cannot be read.
@@ -123,7 +124,7 @@ impl Disks {
         Ok(Some(holder.unwrap_or(dev)))
     }
 
-    /// As [`Self::find`], among the disks that were seen before.
+    /// Like [`Self::find`], but looks only among the cached disks.
     pub fn known(&self, serial: &str) -> Option<(&str, Dev)> {
         self.0
             .iter()
@@ -131,7 +132,7 @@ impl Disks {
             .map(|disk| (disk.name.as_str(), disk.dev))
     }
 
-    /// The serial numbers that were seen.
+    /// The serial numbers of the cached disks, for a message.
     pub fn serials(&self) -> String {
         let serials: Vec<_> = self.0.iter().map(|disk| disk.serial.as_str()).collect();
         serials.join(", ")
@@ -143,9 +144,9 @@ impl Disks {
             let serial = serial(&name, &path);
             let dev = number(&path);
             if let (Some(serial), Some(dev)) = (serial, dev) {
-                // Waits for the search for partitions, whose reads would else
-                // be taken for a case's (`bdev_disk_changed` holds the lock
-                // that an open takes).
+                // An open waits for the lock that `bdev_disk_changed` holds while it
+                // looks for partitions. Otherwise the reads of that search would be taken
+                // for a case's.
                 let _ = File::open(Path::new("/dev").join(&name));
                 sysfs::without_scheduler(&name);
                 self.0.push(Known { serial, name, dev });
@@ -156,7 +157,7 @@ impl Disks {
     }
 }
 
-/// Directories of the devices that have taken a disk, device-mapper's left out.
+/// The directories of the devices that have taken a disk, without dm devices.
 fn holders(name: &str) -> impl Iterator<Item = PathBuf> {
     let holders = fs::read_dir(Path::new("/sys/block").join(name).join("holders"));
     let entries = holders.into_iter().flatten().flatten();
@@ -165,13 +166,13 @@ fn holders(name: &str) -> impl Iterator<Item = PathBuf> {
         .map(|entry| entry.path())
 }
 
-/// Whether what lies at `/sys/block/X` stands on other disks.
+/// Whether the block device at `/sys/block/X` is stacked on other disks.
 fn is_stacked(name: &str, path: &Path) -> bool {
     let mut below = fs::read_dir(path.join("slaves")).into_iter().flatten();
     name.starts_with(STACKED) || below.next().is_some()
 }
 
-/// Number of the dm device with that name (`dm_attr_name_show` in
+/// The number of the dm device with that name (`dm_attr_name_show` in
 /// drivers/md/dm-sysfs.c).
 pub fn stacked(name: &str) -> Option<Dev> {
     let entries = fs::read_dir("/sys/block").ok()?.flatten();
@@ -181,13 +182,13 @@ pub fn stacked(name: &str) -> Option<Dev> {
     number(&paths.find(is_it)?)
 }
 
-/// The number of what lies at `/sys/block/X`.
+/// The number of the block device at `/sys/block/X`.
 fn number(path: &Path) -> Option<Dev> {
     let text = sysfs::read(path.join("dev")).ok()?;
     parse_dev(&text)
 }
 
-/// `MAJOR:MINOR`.
+/// Parses `MAJOR:MINOR`.
 fn parse_dev(text: &str) -> Option<Dev> {
     let (major, minor) = text.split_once(':')?;
     Some(Dev(major.parse().ok()?, minor.parse().ok()?))
@@ -210,7 +211,7 @@ fn blocks() -> Result<Vec<(String, PathBuf)>, Refusal> {
 pub struct Inflight(Vec<File>);
 
 impl Inflight {
-    /// Opens the counters of all disks, dm devices left out.
+    /// Opens the counters of all disks, without those of dm devices.
     ///
     /// # Errors
     /// `/sys/block` cannot be read.
@@ -225,7 +226,7 @@ impl Inflight {
     pub fn none(&self) -> bool {
         self.0.iter().all(|counter| {
             let mut text = [0; 64];
-            // A disk that is gone has nothing in flight.
+            // A disk that has gone has nothing in flight.
             let length = counter.read_at(&mut text, 0).unwrap_or(0);
             text[..length]
                 .iter()
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    /// A directory below the system's temporary one, taken away at the end.
+    /// A directory in the system's temporary directory, removed on drop.
     struct Place(PathBuf);
 
     impl Place {
@@ -285,7 +286,7 @@ mod tests {
     ) {
         let place = Place::new(place);
         place.file(file, content);
-        // No disk of the host may answer for it.
+        // A name that no disk of the host has.
         let name = format!("{name}-of-a-test");
         assert_eq!(serial(&name, &place.0).as_deref(), found);
     }

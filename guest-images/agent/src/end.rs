@@ -1,5 +1,4 @@
-//! Ways in which the guest ends, on purpose. None of them returns unless the
-//! kernel refuses.
+//! Ways to end the guest on purpose. They return only if the kernel refuses.
 
 use crate::refuse::Refuse;
 use crate::sysfs;
@@ -8,10 +7,10 @@ use rustix::system::{RebootCommand, reboot};
 use std::convert::Infallible;
 use std::thread;
 
-/// Breaks the guest.
+/// Breaks the guest in this way.
 ///
 /// # Errors
-/// The kernel refuses to be broken.
+/// The kernel refuses.
 pub fn sabotage(how: Sabotage) -> Result<Infallible, Refusal> {
     if how == Sabotage::Panic {
         sysfs::write("/proc/sys/kernel/sysrq", "1")
@@ -23,11 +22,11 @@ pub fn sabotage(how: Sabotage) -> Result<Infallible, Refusal> {
     }
 }
 
-/// Ends the guest by a restart, which ends a QEMU with `-no-reboot`: a guest
-/// booted with `acpi=off` could halt, but not switch its machine off.
+/// Ends the guest by a restart, which ends a QEMU with `-no-reboot`. A guest that was
+/// booted with `acpi=off` cannot switch its machine off; it could only halt.
 ///
-/// There is no `sync`: no disk of a guest holds a file system, and a write that
-/// device-mapper holds back would make it wait for ever.
+/// There is no `sync`: nothing on a guest's disks must survive it, and it would wait
+/// forever for a write that device-mapper holds.
 ///
 /// # Errors
 /// The kernel refuses to restart.

@@ -1,4 +1,4 @@
-//! What of the agent's needs this kernel was built without, found out once.
+//! Finds out, once, which of the facilities that the agent uses this kernel lacks.
 
 use crate::{sysfs, trace};
 use halfway_protocol::facility::Facility;
@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What it lacks.
+/// The facilities that this kernel lacks.
 pub fn lacking() -> Vec<Facility> {
     let all = Facility::ALL.into_iter();
     all.filter(|facility| !has(*facility)).collect()
@@ -26,7 +26,8 @@ fn has(facility: Facility) -> bool {
         Facility::Stacks => there("/proc/self/stack"),
         Facility::KprobeEvents => there("/sys/kernel/tracing/kprobe_events"),
         Facility::Btf => there("/sys/kernel/btf/vmlinux"),
-        // Arguments that make no sense: a kernel that knows the call says so.
+        // The arguments are invalid. A kernel that has the system call answers with
+        // another error than one that does not.
         Facility::Aio => knows(libc::SYS_io_setup, 0),
         Facility::UnixSockets => knows(libc::SYS_socket, libc::AF_UNIX.into()),
         Facility::Epoll => knows(libc::SYS_epoll_create1, NONSENSE),
@@ -36,13 +37,14 @@ fn has(facility: Facility) -> bool {
     }
 }
 
-/// No flags, no clock and no size.
+/// An invalid value for flags, for a clock and for a size.
 const NONSENSE: libc::c_long = -1;
 
-/// Whether the kernel knows a system call, which is made with one argument and zeros.
+/// Whether the kernel has a system call. It is called with one argument; all others are
+/// 0.
 fn knows(call: libc::c_long, argument: libc::c_long) -> bool {
-    // SAFETY: with no address but null, and with an argument or a null that each of
-    // these calls refuses, none of them does anything.
+    // SAFETY: the only addresses are null, and each of these calls refuses the argument
+    // or a null address. So none of them does anything.
     let result = unsafe { libc::syscall(call, argument, 0, 0, 0) };
     let errno = io::Error::last_os_error().raw_os_error();
     result >= 0 || !matches!(errno, Some(libc::ENOSYS | libc::EAFNOSUPPORT))

@@ -1,4 +1,4 @@
-//! Kernel messages from `/dev/kmsg` (Documentation/ABI/testing/dev-kmsg).
+//! Reads kernel messages from `/dev/kmsg` (Documentation/ABI/testing/dev-kmsg).
 
 use crate::refuse::Refuse;
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -6,14 +6,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Longest record that the kernel gives: `CONSOLE_EXT_LOG_MAX`, 8 KiB.
+/// The largest record that the kernel gives, in bytes: `CONSOLE_EXT_LOG_MAX`, 8 KiB.
 const RECORD: usize = 8 << 10;
 
 /// A reader of kernel messages with a position of its own.
 pub struct Kmsg(File);
 
 impl Kmsg {
-    /// Opens the log behind its last record.
+    /// Opens the log after its last record.
     ///
     /// # Errors
     /// The kernel refuses to open it.
@@ -36,7 +36,7 @@ impl Kmsg {
             .refuse(|| "opening /dev/kmsg".into())
     }
 
-    /// Goes behind the last record.
+    /// Skips all records so far.
     ///
     /// # Errors
     /// The kernel refuses to seek.
@@ -47,7 +47,7 @@ impl Kmsg {
             .refuse(|| "seeking in /dev/kmsg".into())
     }
 
-    /// All records since the last look.
+    /// All records since the last call of this or of [`Self::forget`].
     ///
     /// # Errors
     /// The kernel refuses to read.
@@ -59,8 +59,8 @@ impl Kmsg {
                 Ok(0) => return Ok(found),
                 Ok(length) => found.extend(parse(&record[..length])),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(found),
-                // Records were overwritten before they were read; the next read
-                // goes on at the oldest that is left.
+                // Records were overwritten before they were read. The next read continues
+                // at the oldest record that is left.
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {
                     found.push(KernelMessage {
                         level: 4,
@@ -74,8 +74,8 @@ impl Kmsg {
     }
 }
 
-/// One record, `PRIORITY,NUMBER,MICROSECONDS,FLAGS[,...];TEXT`, and lines that
-/// begin with a space for its dictionary, which is dropped.
+/// Parses one record: `PRIORITY,NUMBER,MICROSECONDS,FLAGS[,...];TEXT`. Lines after it
+/// that begin with a space are a dictionary, which is dropped.
 fn parse(record: &[u8]) -> Option<KernelMessage> {
     let record = String::from_utf8_lossy(record);
     let (head, body) = record.split_once(';')?;
@@ -83,14 +83,14 @@ fn parse(record: &[u8]) -> Option<KernelMessage> {
     let priority: u32 = head.next()?.parse().ok()?;
     let micros = head.nth(1)?.parse().ok()?;
     Some(KernelMessage {
-        // The rest of the priority is the syslog facility.
+        // The other bits of the priority are the syslog facility.
         level: (priority & 7) as u8,
         micros,
         text: unescape(body.split('\n').next().unwrap_or_default()),
     })
 }
 
-/// Undoes the `\xNN` that the kernel writes for what is not printable ASCII.
+/// Decodes the `\xNN` that the kernel writes for characters that are not printable ASCII.
 fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

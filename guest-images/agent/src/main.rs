@@ -1,18 +1,16 @@
-//! The first process of a Halfway guest: brings the kernel's interfaces up,
-//! then does what the harness asks over a virtio-serial port
-//! ([`halfway_protocol`]).
+//! The first process of a Halfway guest (PID 1). It prepares the guest, and then does
+//! what the harness asks over a virtio-serial port ([`halfway_protocol`]).
 //!
-//! It is synchronous: calls are answered one after the other by the main
-//! thread. Only the I/O under test runs in a thread of its own ([`io`]), since
-//! it may never come back.
+//! It is synchronous: the main thread answers one call after the other. Only the I/O
+//! under test runs in a thread of its own ([`io`]), since it may never return.
 //!
 //! * [`boot`]: mounts, modules, the greeting. [`facilities`]: what the kernel lacks.
-//! * [`port`]: the line to the harness. [`serve`]: from call to answer.
-//! * [`dm`], [`disks`], [`scsi`], [`io`]: the stack, what lies beneath it, and
-//!   what is done to it.
-//! * [`trace`], [`watch`], [`kmsg`]: what the kernel says of it.
-//! * [`program`]: programs of the guest's own, and their file system.
-//! * [`shell`], [`end`]: for a person, and for the guest's end.
+//! * [`port`]: the connection to the harness. [`serve`]: answers calls.
+//! * [`dm`], [`disks`], [`scsi`], [`io`]: the dm stack, the disks beneath it, and the
+//!   I/O.
+//! * [`trace`], [`watch`], [`kmsg`]: what the kernel reports about the I/O.
+//! * [`program`]: programs in the guest, and their file system.
+//! * [`shell`]: an interactive session. [`end`]: how the guest ends.
 
 mod boot;
 mod disks;
@@ -42,14 +40,13 @@ fn main() {
     let mut port = loop {
         match port::Port::open(halfway_protocol::PORT, Duration::from_secs(10)) {
             Ok(port) => break port,
-            // The console is the only way left to say it, and the first
-            // process may not end.
+            // Only the console is left to report it, and the first process must not exit.
             Err(refusal) => eprintln!("halfway-agent: {refusal}"),
         }
     };
     port.send(&hello);
     serve::Agent::default().serve(&mut port);
-    // Reached only when the port is gone for good.
+    // Reached only if the port is gone for good.
     eprintln!("halfway-agent: the port to the harness is gone");
     loop {
         thread::park();

@@ -1,4 +1,4 @@
-//! A virtio-serial port, found by its name, as a line of JSON values.
+//! A virtio-serial port, found by its name, that carries one JSON value per line.
 
 use crate::refuse::{Refuse, refusal};
 use crate::sysfs;
@@ -10,17 +10,17 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest line that is taken, in bytes; beyond it something else is talking.
+/// The longest line that is accepted, in bytes. Whoever sends more is not the harness.
 const LONGEST: u64 = 16 << 20;
 
-/// How long to wait before looking again whether the host has connected: a
-/// read of a port that has no one at its other end comes back empty at once.
+/// How long to wait before checking again whether the host has connected. A read from an
+/// unconnected port returns nothing at once.
 pub const UNCONNECTED: Duration = Duration::from_millis(10);
 
-/// The device node of the port with that name, once it appears.
+/// Waits for the device node of the port with that name.
 ///
 /// # Errors
-/// No such port within `patience`.
+/// There is no such port within `patience`.
 pub fn find(name: &str, patience: Duration) -> Result<PathBuf, Refusal> {
     let end = Instant::now() + patience;
     loop {
@@ -43,7 +43,7 @@ pub fn find(name: &str, patience: Duration) -> Result<PathBuf, Refusal> {
     }
 }
 
-/// A port that carries one value a line.
+/// A port that carries one value per line.
 pub struct Port {
     reader: BufReader<File>,
     writer: File,
@@ -55,7 +55,7 @@ impl Port {
     /// Finds and opens the port with that name.
     ///
     /// # Errors
-    /// No such port within `patience`, or the kernel refuses to open it.
+    /// There is no such port within `patience`, or the kernel refuses to open it.
     pub fn open(name: &str, patience: Duration) -> Result<Self, Refusal> {
         let path = find(name, patience)?;
         let doing = || format!("opening {}", path.display());
@@ -73,8 +73,8 @@ impl Port {
         })
     }
 
-    /// The next line, without its end. What a host left unfinished when it
-    /// hung up is dropped. `None`: the device is gone.
+    /// The next line, without its line break. A line that the host left unfinished when
+    /// it disconnected is dropped. `None` if the device has gone.
     pub fn next_line(&mut self) -> Option<&[u8]> {
         self.line.clear();
         loop {
@@ -98,7 +98,7 @@ impl Port {
         }
     }
 
-    /// Sends a value; blocks while no host is connected.
+    /// Sends a value. Blocks while no host is connected.
     pub fn send<T: Serialize>(&mut self, value: &T) {
         self.out.clear();
         if let Err(error) = serde_json::to_writer(&mut self.out, value) {

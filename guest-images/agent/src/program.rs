@@ -1,4 +1,4 @@
-//! Programs of the guest's own, one at a time, and the file system that they work
+//! Runs programs in the guest, one at a time, and mounts the file system that they work
 //! on.
 
 use crate::refuse::{Refuse, refusal};
@@ -12,29 +12,29 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where file systems are mounted.
+/// The directory where file systems are mounted.
 const MOUNT: &str = "/mnt";
 
-/// Where a program writes to.
+/// The file that a program's output goes to.
 const OUTPUT: &str = "/tmp/program.out";
 
-/// The last bytes of its output that are told.
+/// How many of the last bytes of a program's output are reported.
 const TOLD: usize = 4096;
 
-/// How often is looked whether it has ended.
+/// How often to check whether the program has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The program that runs.
+/// The program that is running, if there is one.
 #[derive(Default)]
 pub struct Program {
     child: Option<Child>,
 }
 
 impl Program {
-    /// Starts a program, with nothing in its environment but a path and `env`.
+    /// Starts a program. Its environment has only a path and `env`.
     ///
     /// # Errors
-    /// Another one runs, or there is no such program.
+    /// Another program is running, or there is no such program.
     pub fn start(&mut self, argv: &[String], env: &[(String, String)]) -> Result<(), Refusal> {
         let doing = || format!("starting {}", argv.join(" "));
         let (Some((program, arguments)), None) = (argv.split_first(), &self.child) else {
@@ -69,10 +69,10 @@ impl Program {
         Ok(())
     }
 
-    /// Asks it to end.
+    /// Asks the program to end.
     ///
     /// # Errors
-    /// None runs.
+    /// No program is running.
     pub fn end(&mut self) -> Result<(), Refusal> {
         let doing = || "ending a program".to_owned();
         let Some(child) = &self.child else {
@@ -81,10 +81,10 @@ impl Program {
         kill_process(Pid::from_child(child), Signal::TERM).refuse(doing)
     }
 
-    /// Waits for it to end.
+    /// Waits for the program to end.
     ///
     /// # Errors
-    /// None runs.
+    /// No program is running.
     pub fn wait(&mut self, deadline: Duration) -> Result<ProgramState, Refusal> {
         let doing = || "waiting for a program".to_owned();
         let Some(child) = &mut self.child else {
@@ -109,18 +109,18 @@ impl Program {
     }
 }
 
-/// Whether children stay until they are waited for: without, the kernel reaps
-/// them and their status is lost. Orphans that ended meanwhile are reaped here.
+/// Sets whether ended children stay until they are waited for. If not, the kernel reaps
+/// them, and their status is lost. Orphans that have ended meanwhile are reaped here.
 fn keep_children(keep: bool) {
     let handler = if keep { libc::SIG_DFL } else { libc::SIG_IGN };
-    // SAFETY: neither handler is code of ours; waitpid is given no address.
+    // SAFETY: neither handler is code of this program, and waitpid gets no address.
     unsafe {
         libc::signal(libc::SIGCHLD, handler);
         while !keep && libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
     }
 }
 
-/// Writes a file, and makes the directories that it lies in.
+/// Writes a file, and makes the directories that lead to it.
 pub fn write_file(path: &str, text: &str) -> Result<(), Refusal> {
     let doing = || format!("writing {path}");
     if let Some(directory) = Path::new(path).parent() {
@@ -136,7 +136,7 @@ pub fn mount_at(device: &str, filesystem: &str) -> Result<(), Refusal> {
     mount(device, MOUNT, filesystem, MountFlags::empty(), None).refuse(doing)
 }
 
-/// Takes what is mounted at `/mnt` away.
+/// Unmounts what is mounted at `/mnt`.
 pub fn unmount_it() -> Result<(), Refusal> {
     unmount(MOUNT, UnmountFlags::empty()).refuse(|| format!("unmounting {MOUNT}"))
 }

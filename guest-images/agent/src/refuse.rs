@@ -1,11 +1,11 @@
-//! From an error to a [`Refusal`] that says what was being done.
+//! Turns an error into a [`Refusal`] that says what was being done.
 
 use halfway_protocol::message::Refusal;
 use std::io;
 
 /// Turns the error of a system call into a refusal.
 pub trait Refuse<T> {
-    /// `doing` completes "while ...", as in "loading the table of halfway0".
+    /// `doing` completes the phrase "while ...", as in "loading the table of halfway0".
     fn refuse(self, doing: impl FnOnce() -> String) -> Result<T, Refusal>;
 }
 
@@ -26,7 +26,7 @@ impl<T, E: Into<io::Error>> Refuse<T> for Result<T, E> {
     }
 }
 
-/// A refusal of the agent's own, without an errno.
+/// A refusal by the agent itself, without an errno.
 pub fn refusal(doing: impl Into<String>, detail: impl Into<String>) -> Refusal {
     Refusal {
         doing: doing.into(),

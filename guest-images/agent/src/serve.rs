@@ -1,4 +1,4 @@
-//! From a call to its answer.
+//! Answers the calls of the harness.
 
 use crate::disks::Disks;
 use crate::dm::{self, Control};
@@ -18,25 +18,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path};
 use std::time::Duration;
 
-/// All that lasts from call to call; what needs the kernel is opened when it is
-/// first used, so that a kernel without it refuses only that.
+/// The state that is kept from call to call. What needs a kernel feature is opened at its
+/// first use, so that a kernel without the feature refuses only those calls.
 #[derive(Default)]
 pub struct Agent {
     disks: Disks,
     control: Option<Control>,
     tracer: Option<Tracer>,
     kmsg: Option<Kmsg>,
-    /// Another reader, which misses nothing between two cases.
+    /// Another reader of the kernel log. It also gets what is logged between two cases.
     whole_log: Option<Kmsg>,
     watcher: Option<Result<Watcher, Refusal>>,
-    /// Whether the watch that is on is one of bios too.
+    /// Whether the current watch includes bios.
     watching_bios: bool,
     io: Engine,
     program: Program,
 }
 
 impl Agent {
-    /// Answers calls until the port is gone.
+    /// Answers calls until the port has gone.
     pub fn serve(&mut self, port: &mut Port) {
         while let Some(line) = port.next_line() {
             let answer = match serde_json::from_slice::<Call>(line) {
@@ -53,8 +53,8 @@ impl Agent {
         }
     }
 
-    /// Handles a request; a panic of ours is a refusal, since the guest ends
-    /// with its first process.
+    /// Handles a request. A panic becomes a refusal, because the guest would end with its
+    /// first process.
     fn survive(&mut self, request: Request) -> Result<Reply, Refusal> {
         catch_unwind(AssertUnwindSafe(|| self.handle(request)))
             .unwrap_or_else(|panic| Err(refusal("handling a call", told(&*panic))))
@@ -163,8 +163,8 @@ impl Agent {
         Ok(Reply::Done)
     }
 
-    /// Begins or ends the watch of bios. What it cannot do is told by
-    /// [`Self::collect_bios`]: all else goes on without.
+    /// Begins or ends the watch of bios. An error is reported by [`Self::collect_bios`],
+    /// so that everything else goes on without bios.
     fn watch_bios(&mut self, bios: Option<u32>) {
         self.watching_bios = bios.is_some();
         let changed = match (bios, &mut self.watcher) {
@@ -218,12 +218,13 @@ impl Agent {
         sysfs::read(&path).refuse(|| format!("reading {}", path.display()))
     }
 
-    /// Kernel name of a disk by its serial, or of a dm device by its name.
+    /// The kernel name of a disk with that serial number, or of a dm device with that
+    /// name.
     fn block_device(&mut self, name: &str) -> Result<String, Refusal> {
         if let Some((disk, _)) = self.disks.known(name) {
             return Ok(disk.to_owned());
         }
-        // Without device-mapper there are still the disks.
+        // On a kernel without device-mapper, look only among the disks.
         if let Ok(control) = self.control()
             && let Some(dev) = control.find(name)?
         {
@@ -254,7 +255,7 @@ impl Agent {
     }
 }
 
-/// What `slot` holds, opened if it holds nothing yet.
+/// The value in `slot`. Opens it if the slot is empty.
 fn opened<T>(
     slot: &mut Option<T>,
     open: impl FnOnce() -> Result<T, Refusal>,
@@ -265,7 +266,7 @@ fn opened<T>(
     }
 }
 
-/// Kernel name of the dm device with that minor number.
+/// The kernel name of the dm device with that minor number.
 fn kernel_name(minor: u32) -> String {
     format!("dm-{minor}")
 }

@@ -1,4 +1,4 @@
-//! Reading and writing of the kernel's one-line text files.
+//! Reads and writes the kernel's one-line text files.
 
 use halfway_protocol::message::Limits;
 use std::fs::{File, OpenOptions};
@@ -6,11 +6,11 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
-/// Content of one of the kernel's text files.
+/// The content of one of the kernel's text files.
 ///
-/// Not `fs::read_to_string`, which begins with a read of a few bytes: some of
-/// these files give what fits into the first read and then end
-/// (`show_header` in kernel/trace/trace_events.c).
+/// `fs::read_to_string` does not do: it begins with a read of a few bytes, and some of
+/// these files give what fits into the first read and then end (`show_header` in
+/// kernel/trace/trace_events.c).
 pub fn text(path: impl AsRef<Path>) -> io::Result<String> {
     const AT_ONCE: usize = 4096;
     let mut file = File::open(path)?;
@@ -27,12 +27,12 @@ pub fn text(path: impl AsRef<Path>) -> io::Result<String> {
     }
 }
 
-/// As [`text`], without the white space around it.
+/// Like [`text`], without leading and trailing white space.
 pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
     text(path).map(|text| text.trim().to_owned())
 }
 
-/// A number from a text file.
+/// The number in a text file.
 pub fn number<N: FromStr>(path: impl AsRef<Path>) -> Option<N> {
     read(path).ok()?.parse().ok()
 }
@@ -45,18 +45,19 @@ pub fn write(path: impl AsRef<Path>, value: &str) -> io::Result<()> {
         .write_all(value.as_bytes())
 }
 
-/// Takes the I/O scheduler of a block device away, if it has one: a scheduler holds
-/// requests back and merges them as it likes, and which of them a kernel has is a matter
-/// of its configuration.
+/// Turns the I/O scheduler of a block device off, if it has one. A scheduler delays and
+/// merges requests as it likes, and which scheduler a kernel has depends on its
+/// configuration.
 pub fn without_scheduler(name: &str) {
     let path = Path::new("/sys/block").join(name).join("queue/scheduler");
-    // `none [mq-deadline]`; devices that have no queue of requests show `none`.
+    // The file shows `none [mq-deadline]`, for instance. Devices without a request queue
+    // show `none`.
     if read(&path).is_ok_and(|shown| shown.contains('[') && !shown.contains("[none]")) {
         let _ = write(&path, "none");
     }
 }
 
-/// Queue limits of the disk with that kernel name; what the kernel does not
+/// The queue limits of the disk with that kernel name. A limit that the kernel does not
 /// show is 0.
 pub fn limits(disk: &str) -> Limits {
     let queue = Path::new("/sys/block").join(disk).join("queue");

@@ -1,5 +1,5 @@
-//! The user's cache directory: kernels, initramfs images, and what others of
-//! Halfway keep from run to run.
+//! The user's cache directory: kernels, initramfs images, and what other parts of Halfway
+//! keep from run to run.
 
 use crate::file::{Context, FileError, create_dir};
 use fs4::fs_std::FileExt;
@@ -9,17 +9,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Younger files survive pruning: a machine may be about to boot them.
+/// Files younger than this are never pruned: a machine may be about to boot them.
 const FRESH: Duration = Duration::from_secs(60 * 60);
 
-/// The root of everything that Halfway keeps for its user. Deleting it costs
-/// time, never results.
+/// The directory of everything that Halfway keeps for its user. Deleting it loses time,
+/// but never results.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
 }
 
-/// There is no place for the cache.
+/// No directory for the cache is known.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there is no place for the cache: neither HALFWAY_CACHE, XDG_CACHE_HOME nor HOME is an absolute path"
@@ -27,19 +27,19 @@ pub struct Cache {
 pub struct CacheError;
 
 impl Cache {
-    /// `$HALFWAY_CACHE`, else `$XDG_CACHE_HOME/halfway`, else
+    /// The cache in `$HALFWAY_CACHE`, else `$XDG_CACHE_HOME/halfway`, else
     /// `$HOME/.cache/halfway`. Nothing is created before it is needed.
     pub fn open() -> Result<Self, CacheError> {
         Self::from_env(|name| env::var_os(name)).ok_or(CacheError)
     }
 
-    /// A cache at this place.
+    /// A cache in this directory.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Cache { root: root.into() }
     }
 
-    /// The XDG base directory specification tells to ignore relative paths;
-    /// so do we for all three.
+    /// Ignores relative paths in all three variables, as the XDG base directory
+    /// specification demands.
     fn from_env(var: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
         let absolute = |name: &str| var(name).map(PathBuf::from).filter(|p| p.is_absolute());
         absolute("HALFWAY_CACHE")
@@ -48,13 +48,13 @@ impl Cache {
             .map(Cache::at)
     }
 
-    /// The directory itself; it may not exist yet.
+    /// The directory of the cache. It may not exist yet.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Holds `name` against other processes until the result is dropped.
-    /// `waiting` is called once if another one holds it.
+    /// Locks `name` against other processes until the result is dropped. Calls `waiting`
+    /// once if another process holds the lock.
     pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<File, FileError> {
         let directory = self.root.join("locks");
         create_dir(&directory)?;
@@ -68,16 +68,16 @@ impl Cache {
     }
 }
 
-/// Marks a cached file as used now, so that it is pruned last. A cache that
-/// cannot be written still serves what it has.
+/// Marks a cached file as used now, so that it is pruned last. Errors are ignored: a
+/// read-only cache can still be read.
 pub(crate) fn touch(path: &Path) {
     if let Ok(file) = File::options().append(true).open(path) {
         let _ = file.set_modified(SystemTime::now());
     }
 }
 
-/// Deletes all but the `keep` most recently used files of a directory.
-/// Best effort: a file that stays costs only space.
+/// Deletes all files of a directory except the `keep` most recently used ones. Errors are
+/// ignored: a file that stays costs only space.
 pub(crate) fn prune(directory: &Path, keep: usize) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;

@@ -1,25 +1,25 @@
-//! The kernels that have a name, read from `guest-images/kernels.toml`.
+//! The named kernels, from `guest-images/kernels.toml`.
 
 use serde::Deserialize;
 
-/// A kernel that can be asked for by name.
+/// A kernel with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What the user says, as in "6.1-cloud".
+    /// The name that the user gives, such as "6.1-cloud".
     pub name: String,
-    /// Debian suites to search; the newest complete version of all wins.
+    /// The Debian suites to search. The newest complete version of all is taken.
     pub suites: Vec<String>,
-    /// Upstream release series, as in "6.1"; any when absent.
+    /// The upstream release series, such as "6.1". Any series if absent.
     #[serde(default)]
     pub release: Option<String>,
-    /// End of the package name: "cloud-amd64" or "amd64".
+    /// The end of the package's name: "cloud-amd64" or "amd64".
     pub flavour: String,
-    /// One line for a person.
+    /// A description in one line.
     pub about: String,
 }
 
-/// All kernels that have a name.
+/// All named kernels.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
@@ -28,18 +28,18 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The catalogue that was built in.
+    /// Loads the catalogue that is built into the program.
     pub fn load() -> Self {
         toml::from_str(include_str!("../../kernels.toml"))
             .expect("the manifest is checked by this crate's tests")
     }
 
-    /// All entries in the manifest's order, the default first.
+    /// All entries in the order of the file. The default is first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The kernel that is used when nobody asks for one.
+    /// The kernel that is used if the user names none.
     pub fn default_entry(&self) -> &Entry {
         &self.entries[0]
     }
@@ -49,7 +49,7 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// The entry whose name is nearest to a mistyped one, if any is near.
+    /// The entry whose name is closest to a mistyped one, if one is close.
     pub fn nearest(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()
@@ -81,7 +81,8 @@ mod tests {
             );
             let series = entry.release.as_deref().unwrap_or("sid");
             let suffix = entry.flavour.strip_suffix("amd64").unwrap();
-            // The same release for an older Debian, built by its compiler.
+            // A backport is the same release for an older Debian, built by that Debian's
+            // compiler.
             let older = match entry
                 .suites
                 .iter()

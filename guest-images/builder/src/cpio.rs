@@ -1,18 +1,18 @@
-//! The "newc" cpio archive, which Linux unpacks into its first root
+//! Writes the "newc" cpio archive that Linux unpacks into its first root file system
 //! (Documentation/driver-api/early-userspace/buffer-format.rst).
 //!
-//! Equal input gives equal bytes: no times, owners or inode numbers of the host
-//! get in.
+//! Equal input gives equal bytes: the archive has no times, owners or inode numbers of
+//! the host.
 
 use std::collections::BTreeSet;
 
-/// File type bits of `st_mode` (inode(7)).
+/// The file type bits of `st_mode` (inode(7)).
 const DIRECTORY: u32 = 0o040_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
-/// An archive that is being written; entries appear in the order of the calls.
+/// An archive that is being written. Its entries are in the order of the calls.
 #[derive(Default)]
 pub(crate) struct Archive {
     out: Vec<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// A directory (mode 0755) and those above it.
+    /// Adds a directory (mode 0755), and its parents.
     pub(crate) fn directory(&mut self, path: &str) {
         self.parents(path);
         if self.directories.insert(path.to_owned()) {
@@ -29,25 +29,25 @@ impl Archive {
         }
     }
 
-    /// A regular file.
+    /// Adds a regular file.
     pub(crate) fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.parents(path);
         self.entry(path, REGULAR | mode, (0, 0), content);
     }
 
-    /// A symbolic link.
+    /// Adds a symbolic link.
     pub(crate) fn link(&mut self, path: &str, target: &str) {
         self.parents(path);
         self.entry(path, LINK | 0o777, (0, 0), target.as_bytes());
     }
 
-    /// A character device.
+    /// Adds a character device.
     pub(crate) fn character_device(&mut self, path: &str, mode: u32, device: (u32, u32)) {
         self.parents(path);
         self.entry(path, CHARACTER_DEVICE | mode, device, b"");
     }
 
-    /// The whole archive.
+    /// Ends the archive, and returns its bytes.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.inode = 0;
         self.header("TRAILER!!!", 0, (0, 0), 0);
@@ -64,7 +64,7 @@ impl Archive {
 
     fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), content: &[u8]) {
         self.inode += 1;
-        // The kernel's unpacker takes paths relative to the root.
+        // The kernel unpacks paths relative to the root.
         let path = path.trim_start_matches('/');
         self.header(path, mode, device, content.len() as u32);
         self.out.extend(content);
@@ -74,8 +74,8 @@ impl Archive {
     fn header(&mut self, name: &str, mode: u32, device: (u32, u32), size: u32) {
         let links = if mode & DIRECTORY != 0 { 2 } else { 1 };
         let name_size = name.len() as u32 + 1;
-        // ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor,
-        // rdevmajor, rdevminor, namesize, check
+        // ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor,
+        // rdevminor, namesize, check
         let fields = [
             self.inode, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0,
         ];
@@ -106,7 +106,7 @@ pub(crate) mod tests {
         pub(crate) content: Vec<u8>,
     }
 
-    /// Reads an archive as the kernel does (init/initramfs.c).
+    /// Parses an archive as the kernel does (init/initramfs.c).
     pub(crate) fn parse(archive: &[u8]) -> Vec<Member> {
         let mut members = Vec::new();
         let mut at = 0;

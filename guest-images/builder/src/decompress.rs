@@ -1,16 +1,17 @@
-//! The compressions that kernels and modules come in, told by their magic.
+//! Decompresses kernels and modules. The format is recognised by its magic number.
 
 use std::io::{self, Read};
 
-/// Compressions of `CONFIG_KERNEL_*` and `CONFIG_MODULE_COMPRESS_*`, except
-/// bzip2 and LZO, which no distribution uses: such an image boots as it is.
+/// The compression formats of `CONFIG_KERNEL_*` and `CONFIG_MODULE_COMPRESS_*`. bzip2 and
+/// LZO are left out, because no distribution uses them; a kernel image with these can
+/// still boot as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compression {
     Gzip,
     Xz,
     Zstd,
     Lzma,
-    /// The legacy frame of `lz4 -l`.
+    /// The legacy frame format of `lz4 -l`.
     Lz4,
 }
 
@@ -30,8 +31,8 @@ impl Compression {
     }
 }
 
-/// Decompresses the one stream at the start of `data`; what follows it is
-/// ignored. `None` if it has the magic of no known compression.
+/// Decompresses the stream at the start of `data`, and ignores what follows it. `None` if
+/// it does not begin with a known magic number.
 pub(crate) fn decompress(data: &[u8]) -> Option<io::Result<Vec<u8>>> {
     let compression = Compression::detect(data)?;
     let mut out = Vec::new();

@@ -1,19 +1,19 @@
-//! File access whose errors name the file.
+//! File access with errors that name the file.
 
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What could not be done to which file.
+/// What could not be done to a file, and which file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
 pub struct FileError {
-    /// Completes "cannot ...", such as "read".
+    /// The verb that completes "cannot ...", such as "read".
     pub doing: &'static str,
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The system's reason.
+    /// The operating system's error.
     pub source: io::Error,
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).at("create", path)
 }
 
-/// Writes the file whole or not at all: another process sees the old content
-/// or the new one.
+/// Writes the file atomically: other processes see either the old content or the whole
+/// new one.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileError> {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
@@ -59,7 +59,7 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileEr
     write().at("write", path)
 }
 
-/// SHA-256 in hexadecimal.
+/// The SHA-256 digest, in hexadecimal.
 pub(crate) fn digest(data: &[u8]) -> String {
     format!("{:x}", Sha256::digest(data))
 }

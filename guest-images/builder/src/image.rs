@@ -1,63 +1,62 @@
-//! What an x86 kernel image says about itself, and the vmlinux inside it.
+//! Reads an x86 kernel image: its release, and the vmlinux inside it.
 //!
-//! A guest boots the uncompressed kernel through its PVH entry in a third of
-//! the time that the emulated decompressor takes, so the vmlinux is taken out
-//! on the host. The layout of a bzImage is Linux'
-//! Documentation/arch/x86/boot.rst, the entry's note is Xen's
-//! public/elfnote.h.
+//! With the uncompressed kernel and its PVH entry, a guest boots in a third of the time
+//! that the emulated decompressor takes. So the vmlinux is extracted on the host. The
+//! layout of a bzImage is described in Linux' Documentation/arch/x86/boot.rst, the note
+//! with the entry in Xen's public/elfnote.h.
 
 use crate::decompress::decompress;
 use object::Endianness;
 use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
-/// `XEN_ELFNOTE_PHYS32_ENTRY`: where a PVH loader enters the kernel.
+/// `XEN_ELFNOTE_PHYS32_ENTRY`: the note that says where a PVH loader enters the kernel.
 const PVH_ENTRY_NOTE: u32 = 18;
 
-/// Why a kernel image cannot be used as hoped.
+/// Why a kernel image cannot be used, or not in the fast way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// Neither a bzImage nor an ELF kernel.
+    /// It is neither a bzImage nor an ELF kernel.
     #[error("it is neither an x86 bzImage nor a 64-bit ELF kernel")]
     NotAKernel,
-    /// The file ends before what its header promises.
+    /// The file is shorter than its header says.
     #[error("it is cut short")]
     Truncated,
-    /// Boot protocol before 2.08 (Linux 2.6.26): it does not say where the
-    /// compressed kernel lies.
+    /// The boot protocol is older than 2.08 (Linux 2.6.26), so it does not say where the
+    /// compressed kernel is.
     #[error("its boot protocol {0:#x} is older than 2.08")]
     OldProtocol(u16),
-    /// LZO, bzip2, or something new.
+    /// The compression is not known: LZO, bzip2, or a new one. These are its first bytes.
     #[error("its compression is unknown (first bytes {0:02x?})")]
     UnknownCompression([u8; 4]),
     /// The compressed kernel is damaged.
     #[error("the kernel in it cannot be decompressed: {0}")]
     Decompress(String),
-    /// Not the size that the image announces.
+    /// The decompressed kernel does not have the announced size.
     #[error("the kernel in it has {found} bytes, not {expected}")]
     WrongSize {
-        /// What the image announces, in bytes.
+        /// The announced size, in bytes.
         expected: u32,
-        /// What came out, in bytes.
+        /// The size of the decompressed kernel, in bytes.
         found: usize,
     },
-    /// `CONFIG_PVH` is off.
+    /// The kernel has no PVH entry: `CONFIG_PVH` is off.
     #[error("it has no PVH entry (CONFIG_PVH)")]
     NoPvhEntry,
 }
 
-/// An x86 boot image, borrowed.
+/// The bytes of an x86 boot image.
 pub(crate) struct BzImage<'a> {
     data: &'a [u8],
 }
 
 impl<'a> BzImage<'a> {
-    /// `None` if it does not have the header of one.
+    /// Parses the header. `None` if this is not a bzImage.
     pub(crate) fn parse(data: &'a [u8]) -> Option<Self> {
         (data.get(0x202..0x206)? == b"HdrS").then_some(BzImage { data })
     }
 
-    /// The kernel's release, as `uname -r` will say it.
+    /// The kernel's release, as `uname -r` will print it.
     pub(crate) fn release(&self) -> Option<String> {
         let start = 0x200 + usize::from(self.u16(0x20e)?);
         let text = self.data.get(start..)?.split(|byte| *byte == 0).next()?;
@@ -65,15 +64,15 @@ impl<'a> BzImage<'a> {
         (!word.is_empty()).then(|| word.to_owned())
     }
 
-    /// The vmlinux that the image carries, checked for its PVH entry.
+    /// Extracts the vmlinux from the image. Checks that it has a PVH entry.
     pub(crate) fn vmlinux(&self) -> Result<Vec<u8>, ImageError> {
         let protocol = self.u16(0x206).ok_or(ImageError::Truncated)?;
         if protocol < 0x208 {
             return Err(ImageError::OldProtocol(protocol));
         }
         let payload = self.payload().ok_or(ImageError::Truncated)?;
-        // The build appends the size of what was compressed; gzip has it there
-        // of its own accord.
+        // The build appends the size of the uncompressed kernel. gzip's format has it in
+        // the same place anyway.
         let (_, size) = payload
             .split_last_chunk::<4>()
             .ok_or(ImageError::Truncated)?;
@@ -101,8 +100,8 @@ impl<'a> BzImage<'a> {
         }
     }
 
-    /// The compressed kernel with its appended size: `payload_offset` is
-    /// relative to the protected-mode code, which follows the set-up sectors.
+    /// The compressed kernel with its appended size. `payload_offset` is relative to the
+    /// protected-mode code, which follows the setup sectors.
     fn payload(&self) -> Option<&'a [u8]> {
         let setup_sectors = match *self.data.get(0x1f1)? {
             0 => 4,
@@ -144,7 +143,7 @@ pub(crate) fn has_pvh_entry(elf: &[u8]) -> bool {
     search().unwrap_or(false)
 }
 
-/// The release that an ELF kernel names in its banner.
+/// The release in the banner of an ELF kernel.
 pub(crate) fn banner_release(elf: &[u8]) -> Option<String> {
     const BANNER: &[u8] = b"Linux version ";
     let mut rest = elf;
@@ -152,14 +151,14 @@ pub(crate) fn banner_release(elf: &[u8]) -> Option<String> {
         let at = rest.windows(BANNER.len()).position(|w| w == BANNER)?;
         rest = &rest[at + BANNER.len()..];
         let word = rest.split(|byte| *byte == b' ').next()?;
-        // The format string "Linux version %s ..." is there too.
+        // Skip the format string "Linux version %s ...", which is also in the kernel.
         if word.first()?.is_ascii_digit() {
             return Some(std::str::from_utf8(word).ok()?.to_owned());
         }
     }
 }
 
-/// Whether it is an x86-64 ELF file that needs no dynamic loader.
+/// Whether this is an x86-64 ELF file that needs no dynamic loader.
 pub(crate) fn is_static_elf(data: &[u8]) -> bool {
     let search = || -> object::Result<bool> {
         let header = FileHeader64::<Endianness>::parse(data)?;
@@ -170,16 +169,16 @@ pub(crate) fn is_static_elf(data: &[u8]) -> bool {
     search().unwrap_or(false)
 }
 
-/// What a dynamic ELF file asks for.
+/// What a dynamic ELF file needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Links {
-    /// The dynamic loader, an absolute path; a library asks for none.
+    /// The absolute path of the dynamic loader. A library has none.
     pub(crate) interpreter: Option<String>,
-    /// Names of libraries (`DT_NEEDED`).
+    /// The names of the libraries (`DT_NEEDED`).
     pub(crate) needed: Vec<String>,
 }
 
-/// What an ELF file asks for; `None` if it is none.
+/// What an ELF file needs. `None` if this is not an ELF file.
 pub(crate) fn links(data: &[u8]) -> Option<Links> {
     let search = || -> object::Result<Links> {
         let header = FileHeader64::<Endianness>::parse(data)?;
@@ -216,7 +215,7 @@ pub(crate) mod tests {
     use rstest::rstest;
     use std::io::Write;
 
-    /// A minimal ELF kernel: one note segment.
+    /// A minimal ELF kernel that has one note segment.
     pub(crate) fn elf(note_name: &[u8; 4], note_type: u32) -> Vec<u8> {
         let mut note = Vec::new();
         for word in [4, 4, note_type] {
@@ -271,7 +270,7 @@ pub(crate) mod tests {
         out
     }
 
-    /// The legacy frame of `lz4 -l`, which the encoder does not write.
+    /// The legacy frame format of `lz4 -l`, which the encoder cannot write.
     fn lz4(data: &[u8]) -> Vec<u8> {
         let block = lz4_flex::block::compress(data);
         let mut out = 0x184c_2102u32.to_le_bytes().to_vec();
@@ -334,7 +333,7 @@ pub(crate) mod tests {
     }
 
     proptest! {
-        /// Whatever a file holds, reading it is an error at worst.
+        /// Reading any file returns an error at worst: it neither panics nor hangs.
         #[test]
         fn a_damaged_image_is_survived(at in 0usize..2000, byte: u8, length in 0usize..2000) {
             let mut image = bzimage(&gzip(&elf(b"Xen\0", PVH_ENTRY_NOTE)));

@@ -1,8 +1,7 @@
-//! The initramfs: the agent, the modules in load order, and what else a guest
-//! is to find.
+//! Builds the initramfs: the agent, the modules in load order, and further files.
 //!
-//! Packing takes a millisecond, so it is always done; the image's own digest is
-//! its name in the cache, and only a new one is written.
+//! Packing takes a millisecond, so it is done every time. The name of an image in the
+//! cache is its own digest, and only a new image is written.
 
 use crate::cache::{Cache, prune, touch};
 use crate::cpio::Archive;
@@ -10,63 +9,62 @@ use crate::file::{self, FileError};
 use crate::module::ResolvedModule;
 use std::path::PathBuf;
 
-/// How many images stay in the cache.
+/// How many images are kept in the cache.
 const KEEP: usize = 20;
 
-/// Where the guest finds one module path a line, in load order.
+/// The path in the guest of the list of modules: one path per line, in load order.
 const MODULE_LIST: &str = "/etc/halfway/modules";
 
-/// Major and minor number of `/dev/console`
-/// (Documentation/admin-guide/devices.txt).
+/// The major and minor number of `/dev/console` (Documentation/admin-guide/devices.txt).
 const CONSOLE: (u32, u32) = (5, 1);
 
-/// Contents of an initramfs.
+/// The content of an initramfs.
 #[derive(Clone, Copy, Debug)]
 pub struct Initramfs<'a> {
-    /// The first process, a static ELF file; normally [`crate::AGENT`].
+    /// The first process, a static ELF file. Normally [`crate::AGENT`].
     pub agent: &'a [u8],
-    /// What the agent loads, in this order.
+    /// The modules that the agent loads, in this order.
     pub modules: &'a [ResolvedModule],
-    /// Whatever else, such as [`crate::shell_tools`].
+    /// Further files, such as [`crate::shell_tools`].
     pub extra: &'a [Extra],
 }
 
-/// Something additional in the initramfs.
+/// A further entry of the initramfs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extra {
     /// A copy of a file of the host.
     File {
-        /// Absolute path in the guest.
+        /// The absolute path in the guest.
         guest: String,
-        /// Path on the host.
+        /// The path on the host.
         host: PathBuf,
-        /// Permission bits.
+        /// The permission bits.
         mode: u32,
     },
     /// A symbolic link.
     Link {
-        /// Absolute path in the guest.
+        /// The absolute path in the guest.
         guest: String,
-        /// Where it leads.
+        /// The target of the link.
         target: String,
     },
 }
 
-/// The initramfs cannot be made.
+/// Why the initramfs cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitramfsError {
-    /// A file cannot be read, or the image cannot be written.
+    /// A file could not be read, or the image could not be written.
     #[error("the initramfs cannot be made: {0}")]
     File(#[from] FileError),
 }
 
 impl Initramfs<'_> {
-    /// The uncompressed image in the cache, made if it is not there yet.
+    /// Returns the path of the uncompressed image in the cache. Writes the image if it is
+    /// not there yet.
     ///
-    /// The guest finds the agent as `/init`, the modules in
-    /// `/lib/halfway/modules`, their list in `/etc/halfway/modules` (one path a
-    /// line, in load order), and `/dev/console`, without which the kernel gives
-    /// init no standard output.
+    /// In the guest, the agent is `/init`, the modules are in `/lib/halfway/modules`, and
+    /// their list is `/etc/halfway/modules` (one path per line, in load order). There is
+    /// also `/dev/console`: without it, the kernel gives init no standard output.
     pub fn build(&self, cache: &Cache) -> Result<PathBuf, InitramfsError> {
         let image = self.pack()?;
         let directory = cache.root().join("initramfs");

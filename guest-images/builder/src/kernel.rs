@@ -1,4 +1,4 @@
-//! From what the user asked for to files that boot.
+//! Finds the files of the kernel that the user asked for.
 
 use crate::archive::{self, ArchiveError};
 use crate::cache::{Cache, prune, touch};
@@ -13,92 +13,94 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Changes when the layout of a fetched kernel in the cache changes.
+/// The format of a fetched kernel's directory in the cache. Raise it when the layout
+/// changes.
 const FORMAT: u32 = 1;
 
-/// How many extracted kernels stay in the cache: a kernel developer makes a new
-/// one every few minutes.
+/// How many extracted kernels are kept in the cache. A kernel developer makes a new one
+/// every few minutes.
 const KEEP: usize = 12;
 
 /// A kernel that can be booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
-    /// What the user calls it: a catalogue name, "host", or a path.
+    /// The name by which the user asked for it: a name of the catalogue, "host", or a
+    /// path.
     pub name: String,
-    /// As `uname -r` will say it.
+    /// The release, as `uname -r` will print it.
     pub release: String,
-    /// Where it comes from: the package's version, or the path.
+    /// Where it comes from: the version of the package, or the path.
     pub origin: String,
-    /// SHA-256 of the image as it came (bzImage or vmlinux), hexadecimal.
+    /// The SHA-256 digest of the original image (bzImage or vmlinux), in hexadecimal.
     pub digest: String,
-    /// What to boot: the uncompressed ELF kernel with a PVH entry where there
-    /// is one, else the bzImage.
+    /// The file to boot: the uncompressed ELF kernel if it has a PVH entry, else the
+    /// bzImage.
     pub image: PathBuf,
-    /// The bzImage; none for a bare vmlinux.
+    /// The bzImage. `None` for a bare vmlinux.
     pub bzimage: Option<PathBuf>,
-    /// Why `image` is the bzImage, which boots several times slower.
+    /// Why `image` is the bzImage, which boots several times slower. `None` if it is not.
     pub slow: Option<String>,
-    /// Its modules.
+    /// The modules of the kernel.
     pub modules: Modules,
 }
 
-/// The kernel cannot be had.
+/// Why a kernel is not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
     /// A named kernel could not be fetched.
     #[error("kernel {name} cannot be had: {source}")]
     Archive {
-        /// The kernel's name.
+        /// The name of the kernel.
         name: String,
-        /// The reason.
+        /// Why the archive could not deliver it.
         source: ArchiveError,
     },
-    /// A package without a kernel in it.
+    /// The packages lack a part of the kernel.
     #[error("kernel {name}: its packages ({origin}) hold no {part}")]
     Incomplete {
-        /// The kernel's name.
+        /// The name of the kernel.
         name: String,
-        /// The packages' version.
+        /// The version of the packages.
         origin: String,
-        /// What is not there.
+        /// The part that is missing.
         part: &'static str,
     },
-    /// The host's kernel has no files here.
+    /// The files of the host's kernel are not on the host.
     #[error(
         "the host's kernel {release} is not among its files: there is no {}; give it with \
          --kernel and --modules, or choose one by name", missing.display()
     )]
     NoHostKernel {
-        /// `uname -r`.
+        /// The release, as `uname -r` prints it.
         release: String,
         /// The missing file or directory.
         missing: PathBuf,
     },
-    /// A directory without a built kernel.
+    /// The directory has no built kernel.
     #[error(
         "{} holds no built kernel: neither arch/x86/boot/bzImage nor vmlinux; run make there, or \
          give its output directory", .0.display()
     )]
     NotBuilt(PathBuf),
-    /// No directory there.
+    /// There is no such directory of modules.
     #[error("there is no directory of modules at {}", .0.display())]
     NoModules(PathBuf),
-    /// A file that cannot boot.
+    /// The file cannot be booted.
     #[error("{} cannot be booted: {why}", path.display())]
     Image {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The reason.
+        /// What is wrong with the image.
         why: ImageError,
     },
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// Finds the kernel, or fetches it. A named kernel that was fetched once needs
-/// no network again; delete `kernels/NAME` in the cache to get a newer one.
+/// Finds the kernel, or fetches it. A named kernel that was fetched once is used again
+/// without the network. To get a newer one, delete `kernels/NAME` in the cache.
 pub fn resolve(
     spec: &KernelSpec,
     cache: &Cache,
@@ -119,8 +121,8 @@ pub fn resolve(
     }
 }
 
-/// What is known of a fetched kernel, so that a second use need not look into
-/// its files: `kernel.json` beside them.
+/// What is known of a fetched kernel, in the file `kernel.json` beside it. So its files
+/// need not be examined again.
 #[derive(Serialize, Deserialize)]
 struct Stamp {
     format: u32,
@@ -147,7 +149,7 @@ fn named(entry: &Entry, cache: &Cache, progress: &mut Progress<'_>) -> Result<Ke
         return Ok(kernel);
     }
     let unfinished = all.join(format!(".unfinished-{}", entry.name));
-    // Left by a process that was killed, or of another format.
+    // These are left if a process was killed, or from another format.
     for leftover in [&unfinished, &directory] {
         if leftover.exists() {
             fs::remove_dir_all(leftover).at("remove", leftover)?;
@@ -166,7 +168,7 @@ fn named(entry: &Entry, cache: &Cache, progress: &mut Progress<'_>) -> Result<Ke
     })
 }
 
-/// Fills `place` with a kernel that [`fetched`] accepts.
+/// Fetches a kernel into `place`, in the form that [`fetched`] accepts.
 fn fetch(
     entry: &Entry,
     cache: &Cache,
@@ -203,7 +205,7 @@ fn fetch(
     Ok(())
 }
 
-/// A kernel that was fetched before, if it is whole.
+/// A kernel that was fetched before, if it is complete.
 fn fetched(entry: &Entry, directory: &Path) -> Option<Kernel> {
     let stamp: Stamp = serde_json::from_slice(&fs::read(directory.join(STAMP)).ok()?).ok()?;
     let bzimage = directory.join(unpack::VMLINUZ);
@@ -228,7 +230,7 @@ fn host(cache: &Cache, progress: &mut Progress<'_>) -> Result<Kernel, KernelErro
     let osrelease = Path::new("/proc/sys/kernel/osrelease");
     let text = fs::read_to_string(osrelease).at("read", osrelease)?;
     let release = text.trim();
-    // Debian and most others; Fedora and Arch.
+    // The first is for Debian and most others, then Fedora and Arch.
     let places = [
         PathBuf::from(format!("/boot/vmlinuz-{release}")),
         PathBuf::from(format!("/usr/lib/modules/{release}/vmlinuz")),
@@ -270,8 +272,8 @@ fn build_tree(
     Ok(image.with(&spec, path.display().to_string(), modules))
 }
 
-/// Modules in a directory that a person gave: of one release, or what `make
-/// modules_install` was told to install into.
+/// The modules in a directory that the user gave. It is either that of one release, or
+/// the one that `make modules_install` installed into.
 fn installed(given: &Path, release: &str) -> Result<Modules, KernelError> {
     ["lib/modules", "usr/lib/modules", ""]
         .map(|below| given.join(below).join(release))
@@ -282,7 +284,7 @@ fn installed(given: &Path, release: &str) -> Result<Modules, KernelError> {
         .ok_or_else(|| KernelError::NoModules(given.to_owned()))
 }
 
-/// A kernel image that was looked into.
+/// A kernel image that was examined.
 struct Image {
     boot: PathBuf,
     bzimage: Option<PathBuf>,
@@ -292,7 +294,7 @@ struct Image {
 }
 
 impl Image {
-    /// An image that belongs to somebody else: its vmlinux goes to the cache.
+    /// Loads an image of someone else. Its vmlinux is extracted to the cache.
     fn load_cached(
         path: &Path,
         cache: &Cache,
@@ -304,8 +306,8 @@ impl Image {
         Ok(image)
     }
 
-    /// Looks into the image at `path`, and extracts its vmlinux to the place
-    /// that `place` names for the image's digest, unless it is there.
+    /// Examines the image at `path`. Extracts its vmlinux to the path that `place`
+    /// returns for the image's digest, unless it is there already.
     fn load(
         path: &Path,
         place: impl FnOnce(&str) -> PathBuf,

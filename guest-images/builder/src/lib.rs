@@ -1,23 +1,23 @@
-//! All that a guest boots: a kernel, by name, from files or from a build tree,
+//! Everything that a guest boots: a kernel, given by name, by files or by a build tree,
 //! and the initramfs with the agent and the drivers.
 //!
-//! The way through it: a [`KernelSpec`] says which kernel, [`resolve`] finds or
-//! fetches it ([`Kernel`]), [`Modules::select`] picks the drivers with their
-//! dependencies, and [`Initramfs::build`] packs them around [`AGENT`]. What is
-//! costly to make lies in the user's [`Cache`]; a second use needs no network.
+//! A [`KernelSpec`] says which kernel is wanted. [`resolve`] finds or fetches it
+//! ([`Kernel`]). [`Modules::select`] picks the drivers with their dependencies, and
+//! [`Initramfs::build`] packs them with the [`AGENT`]. What takes time to make is kept in
+//! the user's [`Cache`], and needs no network when it is used again.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | `catalogue` | the named kernels, from `guest-images/kernels.toml` |
-//! | `archive` | fetching a named kernel with the distribution's own client |
-//! | `image` | what a bzImage says about itself, and the vmlinux inside it |
-//! | `module` | kernel modules: finding, ordering, decompressing |
-//! | `options` | what a kernel must be built with, and what for |
+//! | `archive` | fetches a named kernel with the distribution's own client |
+//! | `image` | reads a bzImage, and extracts the vmlinux inside it |
+//! | `module` | finds, orders and decompresses kernel modules |
+//! | `options` | the options that a kernel must be built with, and their purpose |
 //! | `cpio`, `initramfs` | the archive format, and what goes in |
-//! | `shell` | a person's tools for an interactive guest |
+//! | `shell` | the programs for an interactive guest |
 //! | `userland` | programs of the distribution, with their libraries |
 //! | `controls` | modules that are broken on purpose |
-//! | [`program`] | other programs, run to their end |
+//! | [`program`] | runs other programs to their end |
 
 mod archive;
 mod cache;
@@ -53,13 +53,14 @@ pub use shell::{ShellError, shell_tools};
 pub use spec::{KernelSpec, SpecError};
 pub use userland::{Userland, UserlandError};
 
-/// The guest's first process: `halfway-agent`, linked statically, as the build
-/// made it (see `build.rs`).
+/// The first process of a guest: `halfway-agent`, statically linked. `build.rs` builds
+/// it.
 pub static AGENT: &[u8] = include_bytes!(env!("HALFWAY_AGENT_BINARY"));
 
 #[cfg(test)]
 mod tests {
-    /// A dynamic agent would die with "no init found" deep inside a guest.
+    /// A dynamic agent would fail in the guest with the misleading message "no init
+    /// found".
     #[test]
     fn the_agent_needs_no_interpreter() {
         assert!(crate::image::is_static_elf(crate::AGENT));

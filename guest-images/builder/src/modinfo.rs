@@ -1,5 +1,4 @@
-//! What a module says about itself, and the parts of it that only a debugger
-//! wants.
+//! Reads the information section of a module, and removes its debug information.
 
 use object::build::elf::Builder;
 use object::{Object, ObjectSection};
@@ -7,22 +6,22 @@ use object::{Object, ObjectSection};
 /// The `.modinfo` section of a module (include/linux/moduleinfo.h).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ModInfo {
-    /// Modules whose symbols it uses.
+    /// The modules whose symbols it uses.
     pub(crate) depends: Vec<String>,
-    /// `MODULE_SOFTDEP("pre: ...")`: what works better when loaded first.
+    /// `MODULE_SOFTDEP("pre: ...")`: modules that should be loaded before, but need not.
     pub(crate) soft_pre: Vec<String>,
-    /// What the kernel compares with its own before it takes the module: the
+    /// What the kernel compares with its own value before it accepts the module: the
     /// release, and the options that change the ABI.
     pub(crate) vermagic: Option<String>,
 }
 
 impl ModInfo {
-    /// Kernel release that it was built for: the first word of `vermagic`.
+    /// The kernel release that it was built for: the first word of `vermagic`.
     pub(crate) fn release(&self) -> Option<&str> {
         self.vermagic.as_deref()?.split(' ').next()
     }
 
-    /// Of a module's ELF file.
+    /// Reads the section from a module's ELF file.
     pub(crate) fn of(module: &[u8]) -> object::Result<Self> {
         let file = object::File::parse(module)?;
         match file.section_by_name(".modinfo") {
@@ -31,7 +30,7 @@ impl ModInfo {
         }
     }
 
-    /// Of the section's content: `key=value` strings that end with NUL.
+    /// Parses the section: `key=value` strings that end with NUL.
     fn parse(section: &[u8]) -> Self {
         let mut info = ModInfo::default();
         for string in section.split(|byte| *byte == 0) {
@@ -64,9 +63,9 @@ impl ModInfo {
     }
 }
 
-/// Removes the debug information of a module fresh from a build tree, which is
-/// many times its code. A module that has none, or that cannot be rewritten,
-/// stays as it is.
+/// Removes the debug information, which in a module from a build tree is many times
+/// larger than its code. A module that has none, or that cannot be rewritten, is returned
+/// unchanged.
 pub(crate) fn without_debug_info(module: Vec<u8>) -> Vec<u8> {
     let is_debug = |name: &[u8]| name.starts_with(b".debug_") || name.starts_with(b".rela.debug_");
     let rewrite = || -> object::build::Result<Option<Vec<u8>>> {

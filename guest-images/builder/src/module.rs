@@ -1,9 +1,9 @@
-//! Kernel modules: where they are, what they need, and in which order they
-//! load.
+//! Kernel modules: where they are, what they depend on, and in which order they are
+//! loaded.
 //!
-//! Packages carry no `modules.dep` (depmod runs when they are installed), a
-//! build tree has none either, and a stale one misleads. So the modules
-//! themselves are asked: each names its dependencies in `.modinfo`.
+//! `modules.dep` is not used. Packages do not have it, because depmod runs at their
+//! installation; a build tree has none either; and a stale one would mislead. Each module
+//! names its dependencies in its own `.modinfo`.
 
 use crate::decompress::decompress;
 use crate::file::{self, Context, FileError};
@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The drivers that every guest has: virtio block devices and the serial port of
-/// the agent on PCI, and device-mapper. What they depend on comes along.
+/// The drivers that every guest needs: virtio block devices and the agent's serial port
+/// on PCI, and device-mapper. Their dependencies are added when they are selected.
 pub fn default_modules() -> &'static [&'static str] {
     &["virtio_pci", "virtio_blk", "virtio_console", "dm_mod"]
 }
@@ -24,85 +24,86 @@ pub fn default_modules() -> &'static [&'static str] {
 pub struct Modules {
     release: String,
     layout: Layout,
-    /// What stands for a module of the kernel's own, by canonical name.
+    /// The files that replace modules of the kernel, by canonical name.
     replaced: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Layout {
-    /// As installed: `/lib/modules/RELEASE`, found by walking it.
+    /// As installed in `/lib/modules/RELEASE`. The files are found by walking the
+    /// directory.
     Installed(PathBuf),
     /// A build tree, whose `modules.order` lists them.
     BuildTree(PathBuf),
-    /// A kernel image alone: everything must be built in.
+    /// Only a kernel image is known, so everything must be built in.
     None,
 }
 
-/// A module that is to be loaded.
+/// A module to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedModule {
     /// Its name as the kernel spells it, with `_`.
     pub name: String,
-    /// Where it lies on the host.
+    /// The path of its file on the host.
     pub path: PathBuf,
-    /// The ELF file as `finit_module` takes it: decompressed, without debug
+    /// The ELF file as `finit_module` takes it: decompressed, and without debug
     /// information.
     pub elf: Vec<u8>,
 }
 
-/// The drivers cannot be put together.
+/// Why the drivers cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// Neither a module nor built in.
+    /// The kernel has no such driver, neither as a module nor built in.
     #[error("kernel {release} has no {module}{}{}: there is no such module in {place}, and it is not built in",
         needed_by.as_ref().map(|by| format!(", which {by} needs")).unwrap_or_default(),
         of_module(module).map(|option| format!(" ({option})")).unwrap_or_default())]
     Missing {
-        /// The driver.
+        /// The name of the driver.
         module: String,
-        /// The module that depends on it; none if it was asked for.
+        /// The module that depends on it. `None` if it was asked for directly.
         needed_by: Option<String>,
-        /// The kernel's release.
+        /// The release of the kernel.
         release: String,
         /// Where it was looked for.
         place: String,
     },
-    /// Only a kernel image is known, no modules.
+    /// Only a kernel image is known, so whether it has the driver is not.
     #[error(
         "whether kernel {release} has {module} cannot be known without its modules: \
          give their directory with --modules (its modules.builtin is enough if all is built in)"
     )]
     NoModules {
-        /// The driver.
+        /// The name of the driver.
         module: String,
-        /// The kernel's release.
+        /// The release of the kernel.
         release: String,
     },
-    /// The module would be refused by this kernel.
+    /// This kernel would refuse the module.
     #[error("{} is built for kernel {built_for}, not for {release}", path.display())]
     OtherKernel {
-        /// The module.
+        /// The path of the module.
         path: PathBuf,
         /// The release in its `vermagic`.
         built_for: String,
-        /// The kernel's release.
+        /// The release of the kernel.
         release: String,
     },
-    /// Not an ELF file, or a damaged compressed one.
+    /// The file is not an ELF file, or its compression is damaged.
     #[error("{} is not a usable module: {reason}", path.display())]
     Damaged {
-        /// The module.
+        /// The path of the module.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A file that cannot be read.
+    /// A file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl Modules {
-    /// Modules as installed below `root` (`/lib/modules/RELEASE`).
+    /// The modules installed in `root` (`/lib/modules/RELEASE`).
     pub(crate) fn installed(release: &str, root: PathBuf) -> Self {
         Modules {
             release: release.to_owned(),
@@ -111,7 +112,7 @@ impl Modules {
         }
     }
 
-    /// Modules of a kernel build tree.
+    /// The modules of a kernel build tree.
     pub(crate) fn build_tree(release: &str, root: PathBuf) -> Self {
         Modules {
             release: release.to_owned(),
@@ -120,7 +121,7 @@ impl Modules {
         }
     }
 
-    /// No modules are known.
+    /// For a kernel whose modules are not known.
     pub(crate) fn none(release: &str) -> Self {
         Modules {
             release: release.to_owned(),
@@ -129,12 +130,12 @@ impl Modules {
         }
     }
 
-    /// Takes the file at `path` for the module `name` from now on.
+    /// From now on, uses the file at `path` as the module `name`.
     pub fn replace(&mut self, name: &str, path: PathBuf) {
         self.replaced.insert(canonical(name), path);
     }
 
-    /// Directory of the modules; none for a kernel image alone.
+    /// The directory of the modules. `None` for a kernel image alone.
     pub fn root(&self) -> Option<&Path> {
         match &self.layout {
             Layout::Installed(root) | Layout::BuildTree(root) => Some(root),
@@ -142,8 +143,8 @@ impl Modules {
         }
     }
 
-    /// The wanted modules and all that they depend on, dependencies first.
-    /// `-` and `_` in names are the same; what is built in is left out.
+    /// The wanted modules and all that they depend on, dependencies first. `-` and `_` in
+    /// names are the same. What is built in is left out.
     pub fn select<S: AsRef<str>>(&self, wanted: &[S]) -> Result<Vec<ResolvedModule>, ModuleError> {
         let mut selection = Selection {
             modules: self,
@@ -158,7 +159,7 @@ impl Modules {
         Ok(selection.order)
     }
 
-    /// Every module's file by its canonical name.
+    /// The file of every module, by its canonical name.
     fn files(&self) -> Result<BTreeMap<String, PathBuf>, FileError> {
         let mut files = self.own_files()?;
         files.extend(self.replaced.clone());
@@ -206,7 +207,7 @@ impl Modules {
         Ok(builtin)
     }
 
-    /// Reads a module as the guest will load it.
+    /// Reads a module in the form in which the guest loads it.
     fn load(&self, path: &Path) -> Result<(Vec<u8>, ModInfo), ModuleError> {
         let damaged = |reason: String| ModuleError::Damaged {
             path: path.to_owned(),
@@ -263,8 +264,8 @@ impl Selection<'_> {
         };
         let (elf, info) = self.modules.load(&path)?;
         for soft in info.soft_pre.iter().map(|name| canonical(name)) {
-            // Often an alias, such as crypto-crc32c, and by definition not
-            // required: taken only where a module is called so.
+            // A soft dependency is often an alias, such as crypto-crc32c, and is not
+            // required. So it is added only if a module has that name.
             if self.files.contains_key(&soft) {
                 self.add(&soft, Some(name))?;
             }
@@ -281,20 +282,20 @@ impl Selection<'_> {
     }
 }
 
-/// The kernel takes `-` and `_` in module names for the same.
+/// The kernel treats `-` and `_` in module names as the same.
 pub(crate) fn canonical(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// The canonical module name of a file; `None` if it is not a module.
+/// The canonical module name of a file. `None` if it is not a module.
 fn module_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let (stem, suffix) = name.split_once(".ko")?;
     matches!(suffix, "" | ".xz" | ".zst" | ".gz").then(|| canonical(stem))
 }
 
-/// A line of `modules.order` or `modules.builtin` as a path in the build tree.
-/// Releases differ: some write `kernel/` in front, some `.o` at the end.
+/// Turns a line of `modules.order` or `modules.builtin` into a path in the build tree.
+/// Some releases write `kernel/` in front, some `.o` at the end.
 fn tree_path(line: &str) -> PathBuf {
     let line = line.trim();
     let line = line.strip_prefix("kernel/").unwrap_or(line);
@@ -308,12 +309,13 @@ fn walk(directory: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<(), F
     for entry in fs::read_dir(directory).at("read", directory)? {
         let entry = entry.at("read", directory)?;
         let path = entry.path();
-        // Symbolic links (`build`, `source`) lead out of the modules.
+        // Do not follow symbolic links (`build`, `source`), which lead out of the
+        // modules.
         let kind = entry.file_type().at("read", &path)?;
         if kind.is_dir() {
             walk(&path, found)?;
         } else if let Some(name) = module_name(&path) {
-            // `updates/` overrides the kernel's own, as depmod has it.
+            // Modules in `updates/` override the kernel's own, as with depmod.
             let overrides = path.components().any(|c| c.as_os_str() == "updates");
             if overrides || !found.contains_key(&name) {
                 found.insert(name, path);
@@ -472,8 +474,8 @@ pub(crate) mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
-        /// Whatever the graph, even with a cycle, each needed module is there
-        /// once; without cycles each stands behind what it depends on.
+        /// For any graph, even with a cycle, each needed module appears exactly once.
+        /// Without cycles, each comes after all its dependencies.
         #[test]
         fn load_order(edges in prop::collection::vec((0usize..7, 0usize..7), 0..16), acyclic: bool) {
             let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What a kernel must be built with, and what for: the fragment `kernel.config`, which
-//! is also what a user starts from.
+//! The options that a kernel must be built with, and their purpose. They are read from
+//! the fragment `kernel.config`, which users also start their own configuration from.
 
 use crate::decompress::decompress;
 use crate::kernel::Kernel;
@@ -9,24 +9,24 @@ use std::path::Path;
 
 const FRAGMENT: &str = include_str!("../../kernel.config");
 
-/// Options that are for one thing.
+/// A group of options with a common purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The heading that it stands under.
+    /// The heading above it in the fragment.
     pub section: &'static str,
-    /// What its options are for.
+    /// The purpose of its options.
     pub purpose: String,
-    /// Their names, with `CONFIG_` in front.
+    /// The names of its options, with `CONFIG_`.
     pub options: Vec<&'static str>,
 }
 
-/// The section of all that a guest needs to come up.
+/// The heading of the section with all that a guest needs to boot.
 pub const COMING_UP: &str = "Coming up";
 
-/// The section of all that each case needs.
+/// The heading of the section with all that every case needs.
 pub const EVERY_CASE: &str = "What is seen and done by every case";
 
-/// All groups of the fragment, in its order.
+/// All groups of the fragment, in order.
 pub fn groups() -> Vec<Group> {
     let mut section = "";
     let mut comment: Vec<&str> = Vec::new();
@@ -56,14 +56,14 @@ pub fn groups() -> Vec<Group> {
     groups
 }
 
-/// What an option is for.
+/// The purpose of an option.
 pub fn purpose(option: &str) -> Option<String> {
     let mut groups = groups().into_iter();
     let group = groups.find(|group| group.options.contains(&option))?;
     Some(group.purpose)
 }
 
-/// The option that a line of the fragment sets, or leaves to its reader.
+/// The option that a line of the fragment sets, or mentions for the reader to set.
 fn option(line: &'static str) -> Option<&'static str> {
     let set = line.split_once('=').map(|(option, _)| option);
     let left = line
@@ -72,7 +72,7 @@ fn option(line: &'static str) -> Option<&'static str> {
     set.or(left).filter(|option| option.starts_with("CONFIG_"))
 }
 
-/// Modules and the options that make them (drivers/*/Kconfig).
+/// Modules, and the options that build them (drivers/*/Kconfig).
 const MODULES: [(&str, &str); 29] = [
     ("virtio_pci", "CONFIG_VIRTIO_PCI"),
     ("virtio_console", "CONFIG_VIRTIO_CONSOLE"),
@@ -105,7 +105,7 @@ const MODULES: [(&str, &str); 29] = [
     ("crc32c_generic", "CONFIG_CRYPTO_CRC32C"),
 ];
 
-/// The option that makes a module, of those that are known.
+/// The option that builds a module, if it is in the list.
 pub fn of_module(module: &str) -> Option<&'static str> {
     let mut known = MODULES.iter();
     known
@@ -113,7 +113,7 @@ pub fn of_module(module: &str) -> Option<&'static str> {
         .map(|(_, option)| *option)
 }
 
-/// The modules that an option makes.
+/// The modules that an option builds.
 pub fn modules(option: &str) -> impl Iterator<Item = &'static str> {
     let known = MODULES
         .iter()
@@ -121,13 +121,15 @@ pub fn modules(option: &str) -> impl Iterator<Item = &'static str> {
     known.map(|(name, _)| *name)
 }
 
-/// What a kernel was built with: the options that are set, and whether as built in.
+/// The configuration of a kernel: the options that are set. The value is true for
+/// built-in, false for a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config(BTreeMap<String, bool>);
 
 impl Config {
-    /// Of that kernel: beside its modules or its image, as a distribution and a build
-    /// tree have it, or in the image itself (`CONFIG_IKCONFIG`).
+    /// The configuration of a kernel. It is searched for beside the modules, as in a
+    /// build tree, then beside the image, as distributions have it, and then in the image
+    /// itself (`CONFIG_IKCONFIG`).
     pub fn of(kernel: &Kernel) -> Option<Self> {
         let root = kernel.modules.root();
         let beside_image = || {
@@ -140,14 +142,15 @@ impl Config {
         beside_modules.or_else(beside_image).or_else(embedded)
     }
 
-    /// Of the kernel whose modules lie there, or whose build tree it is.
+    /// The configuration of a kernel, from the directory of its modules or its build
+    /// tree.
     pub(crate) fn beside_modules(root: &Path) -> Option<Self> {
         read(&root.join(".config")).or_else(|| read(&root.join("config")))
     }
 
-    /// Drivers that it has built in. A driver that says nothing of itself when it is
-    /// built in is not in modules.builtin (floppy.c has its `MODULE_LICENSE` within
-    /// `#ifdef MODULE`).
+    /// The drivers that are built in. This is needed because modules.builtin lacks
+    /// drivers without module information when built in. For instance, floppy.c has its
+    /// `MODULE_LICENSE` within `#ifdef MODULE`.
     pub(crate) fn drivers(&self) -> impl Iterator<Item = &'static str> {
         let builtin = |option: &str| self.0.get(option).copied().unwrap_or_default();
         let builtin = MODULES.iter().filter(move |(_, option)| builtin(option));
@@ -163,7 +166,7 @@ impl Config {
         Self(text.lines().filter_map(set).collect())
     }
 
-    /// Whether an option is set, as built in or as a module.
+    /// Whether an option is set, as built-in or as a module.
     pub fn has(&self, option: &str) -> bool {
         self.0.contains_key(option)
     }
@@ -173,7 +176,7 @@ fn read(path: &Path) -> Option<Config> {
     Some(Config::parse(&fs::read_to_string(path).ok()?))
 }
 
-/// The configuration that an uncompressed image holds (kernel/configs.c).
+/// The configuration in an uncompressed image (kernel/configs.c).
 fn embedded(image: &[u8]) -> Option<String> {
     const BEGIN: &[u8] = b"IKCFG_ST";
     let at = image

@@ -1,42 +1,41 @@
-//! Other programs, run to their end: how they ended and what they complained of is
-//! part of every answer.
+//! Runs other programs to their end. Every error includes the exit status and what the
+//! program printed.
 
 use std::ffi::OsStr;
 use std::io;
 use std::process::{Command, ExitStatus, Output};
 
-/// The last lines of what a program said that are repeated.
+/// How many of the last lines of a program's output an error includes.
 const TOLD: usize = 12;
 
-/// A program did not do what it was run for. The text says all that is known: there is
-/// no further source.
+/// Why a program failed. The text says all that is known; there is no further source.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// It is not installed.
     #[error("there is no {0}")]
     Missing(String),
-    /// The system would not run it.
+    /// The operating system could not run it.
     #[error("{program} cannot be run: {why}")]
     NotRun {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// The system's error.
+        /// The operating system's error.
         why: io::Error,
     },
-    /// It ended badly.
+    /// It exited with an error, or was ended by a signal.
     #[error("`{line}` failed ({status}){}", with(said))]
     Failed {
         /// The command line.
         line: String,
-        /// How it ended.
+        /// Its exit status or its signal.
         status: ExitStatus,
-        /// The end of what it complained of.
+        /// The end of its error output.
         said: String,
     },
 }
 
 impl ProgramError {
-    /// That `program` could not be started.
+    /// The error of `program`, which could not be started.
     pub fn of_start(program: &OsStr, why: io::Error) -> Self {
         let program = program.to_string_lossy().into_owned();
         match why.kind() {
@@ -45,15 +44,15 @@ impl ProgramError {
         }
     }
 
-    /// What `output` of a command line gives, or why it cannot be relied on.
+    /// Returns the `output` of a command line if the program succeeded.
     ///
     /// # Errors
-    /// The program ended with another status than success, or by a signal.
+    /// The program exited with an error, or was ended by a signal.
     pub fn check(line: String, output: Output) -> Result<Output, Self> {
         if output.status.success() {
             return Ok(output);
         }
-        // Some complain on their standard output.
+        // Some programs print errors on their standard output.
         let complaint = match output.stderr.trim_ascii() {
             [] => &output.stdout,
             _ => &output.stderr,
@@ -71,11 +70,11 @@ impl ProgramError {
     }
 }
 
-/// Runs a program to its end, which must be a good one. Its output is read; its input
-/// is the command's.
+/// Runs a program to its end, and returns its output. Its standard input is the one that
+/// the command has.
 ///
 /// # Errors
-/// It cannot be started, or it failed.
+/// The program could not be started, or it failed.
 pub fn run(mut command: Command) -> Result<Output, ProgramError> {
     let output = command
         .output()
@@ -83,7 +82,7 @@ pub fn run(mut command: Command) -> Result<Output, ProgramError> {
     ProgramError::check(line(&command), output)
 }
 
-/// The command line as a shell would show it, without quotes.
+/// The command line as in a shell, but without quotes.
 pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();

@@ -1,45 +1,45 @@
-//! What takes time, told while it happens.
+//! Reports the stages of work that takes time.
 
 use std::fmt;
 
-/// A stage of resolving a kernel; its `Display` is a line for a person.
+/// A stage of the work. Its `Display` is a line for the user.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Another process is fetching a kernel.
+    /// Waiting for another process that is fetching a kernel.
     Waiting,
-    /// The archive's package lists are being brought up to date.
+    /// Updating the package lists of the archive.
     Lists {
-        /// The suites.
+        /// The suites whose lists are updated.
         suites: Vec<String>,
     },
-    /// The newest version cannot be had, an older one is taken.
+    /// Skipping the newest version, because it is incomplete, and taking an older one.
     Skipped {
-        /// Version and reason.
+        /// The version and the reason.
         why: String,
     },
-    /// The kernel's packages are being fetched.
+    /// Fetching packages from the archive.
     Download {
-        /// The packages' version, as in "6.1.0-56-cloud-amd64 (6.1.192-2)".
+        /// The packages and their version, such as "6.1.0-56-cloud-amd64 (6.1.192-2)".
         what: String,
-        /// 0 to 100, of all bytes.
+        /// How much of all bytes was fetched, from 0 to 100.
         percent: f32,
     },
-    /// A package is being unpacked.
+    /// Unpacking a package.
     Unpack {
-        /// The package's file name.
+        /// The file name of the package.
         package: String,
     },
-    /// The uncompressed kernel is being taken out of the boot image.
+    /// Extracting the uncompressed kernel from the boot image.
     Extract {
-        /// The kernel's release.
+        /// The release of the kernel.
         release: String,
     },
-    /// A control's module is being built.
+    /// Building a control's module.
     Build {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The module.
+        /// The name of the module.
         module: String,
     },
 }
@@ -60,5 +60,5 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Called for every stage, and repeatedly during a download.
+/// A function that is called for every stage, and repeatedly during a download.
 pub type Progress<'a> = dyn FnMut(&Stage) + 'a;

@@ -1,4 +1,4 @@
-//! A person's tools for an interactive guest, copied from the host.
+//! The programs for an interactive guest, copied from the host.
 
 use crate::file::{self, FileError};
 use crate::image::is_static_elf;
@@ -8,26 +8,26 @@ use halfway_protocol::session::COMMANDS;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// There is no shell to put into the guest.
+/// Why there are no programs for a shell.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
-    /// No busybox.
+    /// The host has no busybox.
     #[error("there is no busybox on this host: install busybox-static")]
     NoBusybox,
-    /// A busybox that needs libraries.
+    /// The host's busybox needs libraries.
     #[error("{} is linked dynamically: install busybox-static", .0.display())]
     DynamicBusybox(PathBuf),
-    /// A tool that does not run here, or whose libraries are not known.
+    /// A program does not run here, or its libraries cannot be found.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// A file that cannot be read.
+    /// A file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// `/bin/busybox` with a link in `/bin` for each of its commands (`sh` among
-/// them), the commands that the host answers, which the agent is, and
-/// `/sbin/dmsetup` with its libraries where the host has it.
+/// The programs of a shell session: `/bin/busybox` with a link in `/bin` for each of its
+/// commands, such as `sh`; the commands that the host answers, which are links to the
+/// agent; and `/sbin/dmsetup` with its libraries, if the host has it.
 pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
     let busybox = find(&["/bin/busybox", "/usr/bin/busybox"]).ok_or(ShellError::NoBusybox)?;
     if !is_static_elf(&file::read(&busybox)?) {
@@ -49,7 +49,7 @@ pub fn shell_tools() -> Result<Vec<Extra>, ShellError> {
     }
     if let Some(dmsetup) = find(&["/sbin/dmsetup", "/usr/sbin/dmsetup"]) {
         tools.push(copy("/sbin/dmsetup", &dmsetup));
-        // ldd fails for what is linked statically.
+        // ldd fails for a statically linked program.
         if !is_static_elf(&file::read(&dmsetup)?) {
             let libraries = output(Path::new("ldd"), &[&dmsetup.to_string_lossy()])?;
             for library in libraries_of(&libraries) {
@@ -79,8 +79,8 @@ fn output(program: &Path, arguments: &[&str]) -> Result<String, ProgramError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Paths in the output of ldd(1): libraries and the dynamic loader, but not
-/// the vDSO, which is no file.
+/// The paths in the output of ldd(1): the libraries and the dynamic loader. The vDSO is
+/// left out, because it is not a file.
 fn libraries_of(ldd: &str) -> impl Iterator<Item = &str> {
     ldd.lines().filter_map(|line| {
         line.split_whitespace()

@@ -1,47 +1,47 @@
-//! What the user says with `--kernel` and `--modules`.
+//! The kernel that the user asks for with `--kernel` and `--modules`.
 
 use crate::catalogue::{Catalogue, Entry};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Which kernel.
+/// The kernel that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelSpec {
-    /// A kernel of the [`Catalogue`].
+    /// A named kernel of the [`Catalogue`].
     Named(Entry),
     /// The kernel that this host runs.
     Host,
     /// A kernel build tree (the directory of `make`'s output).
     BuildTree(PathBuf),
-    /// A kernel image, and the directory of its modules if it has any.
+    /// A kernel image, and the directory of its modules if there is one.
     Files {
-        /// bzImage or vmlinux.
+        /// The path of a bzImage or vmlinux.
         image: PathBuf,
-        /// As in `/lib/modules/RELEASE`, or what holds a `lib/modules` (the
-        /// `INSTALL_MOD_PATH` of `make modules_install`).
+        /// A directory such as `/lib/modules/RELEASE`, or one that contains `lib/modules`
+        /// (the `INSTALL_MOD_PATH` of `make modules_install`).
         modules: Option<PathBuf>,
     },
 }
 
-/// The kernel that was asked for is not one.
+/// Why what the user asked for is not a kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
-    /// Neither a name nor a path.
+    /// The text is neither a name nor a path.
     #[error("no kernel is called {name:?}{}; there are {}, host, and any path (with a / in it)",
         hint.as_ref().map(|hint| format!(" (did you mean {hint}?)")).unwrap_or_default(),
         names.join(", "))]
     Unknown {
-        /// What the user said.
+        /// The text that the user gave.
         name: String,
-        /// The nearest name.
+        /// The closest name, if one is close.
         hint: Option<String>,
-        /// All names.
+        /// The names of all kernels in the catalogue.
         names: Vec<String>,
     },
-    /// The path leads nowhere.
+    /// There is nothing at this path.
     #[error("there is no kernel at {}", .0.display())]
     NoSuchPath(PathBuf),
-    /// Modules were given for a kernel that brings its own.
+    /// Modules were given for a kernel that has its own.
     #[error("{0} brings its own modules; a directory of modules goes with a kernel image")]
     OwnModules(String),
 }
@@ -52,9 +52,9 @@ impl KernelSpec {
         KernelSpec::Named(Catalogue::load().default_entry().clone())
     }
 
-    /// Reads `--kernel TEXT`: a name of the catalogue, `host`, the path of a
-    /// kernel image or of a build tree; `modules` is `--modules DIR`. A name
-    /// wins over a file of that name; write `./6.1` for the file.
+    /// Parses `--kernel TEXT`: a name of the catalogue, `host`, or the path of a kernel
+    /// image or a build tree. `modules` is `--modules DIR`. A name wins over a file of
+    /// the same name; for the file, write `./6.1`.
     pub fn parse(text: &str, modules: Option<&Path>) -> Result<Self, SpecError> {
         let catalogue = Catalogue::load();
         let spec = if text == "host" {

@@ -1,5 +1,5 @@
-//! Takes out of a kernel package what a guest needs, in one layout whatever
-//! the package's own is.
+//! Unpacks from a kernel package what a guest needs. The result has the same layout
+//! whatever the package's own layout is.
 
 use crate::program::{self, ProgramError};
 use crate::progress::{Progress, Stage};
@@ -7,14 +7,13 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
-/// A kernel in the cache: `vmlinuz`, `config`, and `modules/` as it would be
-/// in `/lib/modules/RELEASE`.
+/// The name of a kernel image in the cache. Beside it are `config`, and `modules/` with
+/// the content of `/lib/modules/RELEASE`.
 pub(crate) const VMLINUZ: &str = "vmlinuz";
-/// The directory of the modules.
+/// The name of the directory of modules in the cache.
 pub(crate) const MODULES: &str = "modules";
 
-/// Drivers that no block-layer guest uses and that are two thirds of the plain
-/// flavour.
+/// Directories of drivers that no guest uses. They are two thirds of the plain flavour.
 const UNWANTED: [&str; 7] = [
     "kernel/sound",
     "kernel/drivers/gpu",
@@ -25,17 +24,17 @@ const UNWANTED: [&str; 7] = [
     "kernel/drivers/input",
 ];
 
-/// A package that could not be unpacked.
+/// Why a package could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot unpack {}: {reason}", .package.display())]
 pub struct UnpackError {
-    /// The package's file.
+    /// The path of the package.
     pub package: PathBuf,
     /// What went wrong.
     pub reason: String,
 }
 
-/// Unpacks what a guest needs of a kernel's `package` below `destination`.
+/// Unpacks from a kernel's `package` what a guest needs, into `destination`.
 pub(crate) fn unpack(
     package: &Path,
     destination: &Path,
@@ -44,7 +43,7 @@ pub(crate) fn unpack(
     read(package, progress, |stream| extract_tar(stream, destination))
 }
 
-/// Has `extract` read the tar stream of the files in `package`.
+/// Calls `extract` with the tar stream of the files in `package`.
 pub(crate) fn read(
     package: &Path,
     progress: &mut Progress<'_>,
@@ -73,7 +72,7 @@ pub(crate) fn read(
         .spawn()
         .map_err(|source| error(not_run(source).to_string()))?;
     let extracted = match child.stdout.take() {
-        // What is not wanted is read too: a reader that goes away makes it fail.
+        // Read the rest too: dpkg-deb fails if its reader goes away.
         Some(mut stdout) => {
             let extracted = extract(&mut stdout);
             io::copy(&mut stdout, &mut io::sink()).and(extracted)
@@ -83,7 +82,7 @@ pub(crate) fn read(
     let output = child
         .wait_with_output()
         .map_err(|source| error(not_run(source).to_string()))?;
-    // A stream that breaks off is what its failure looks like from here.
+    // If dpkg-deb fails, the stream just ends early. So report its failure first.
     ProgramError::check(program::line(&command), output)
         .map_err(|failed| error(failed.to_string()))?;
     extracted.map_err(|cause| error(cause.to_string()))
@@ -109,10 +108,10 @@ fn extract_tar(stream: impl io::Read, destination: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a member of the package goes; `None` for what stays out.
+/// Where a file of the package goes. `None` if it is not needed.
 ///
-/// Until 6.18 there are `/boot/vmlinuz-V` and `/lib/modules/V`; from 6.19 on
-/// all is in `/usr/lib/modules/V`.
+/// Until 6.18 the files are `/boot/vmlinuz-V` and `/lib/modules/V`. Since 6.19 all of
+/// them are in `/usr/lib/modules/V`.
 fn place(member: &Path) -> Option<PathBuf> {
     let mut parts = Vec::new();
     for component in member.components() {
@@ -204,7 +203,8 @@ mod tests {
         );
     }
 
-    /// Neither of two failures hides the other, which caused it.
+    /// If both dpkg-deb and the extraction fail, the failure that caused the other is
+    /// reported.
     #[test]
     fn what_went_wrong_first_is_told() {
         let directory = tempfile::tempdir().unwrap();
@@ -215,7 +215,7 @@ mod tests {
             "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: n\nDescription: d\n",
         )
         .unwrap();
-        // More than a pipe and a tar reader hold, and not compressible.
+        // More bytes than a pipe and a tar reader can buffer, and not compressible.
         let mut byte = 1u32;
         let content: Vec<u8> = std::iter::repeat_with(|| {
             byte = byte.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

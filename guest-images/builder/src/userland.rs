@@ -1,9 +1,8 @@
-//! Programs of the distribution for those guests that need them: named packages
-//! with their libraries, fetched by the same apt as the kernels, and unpacked in
-//! the cache.
+//! Programs of the distribution for guests that need them: named packages with their
+//! libraries. They are fetched by the same apt as the kernels, and unpacked in the cache.
 //!
-//! Only what a program is linked with (`DT_NEEDED`) is kept, each under the name
-//! that the dynamic loader asks for, so that the guest needs no `ldconfig`.
+//! Only files that a program is linked with (`DT_NEEDED`) are kept. Each has the name
+//! that the dynamic loader looks for, so the guest needs no `ldconfig`.
 
 use crate::archive::{self, ArchiveError};
 use crate::cache::Cache;
@@ -18,11 +17,11 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Changes when the layout in the cache changes.
+/// The format of a set in the cache. Raise it when the layout changes.
 const FORMAT: u32 = 1;
 
-/// Where the dynamic loader looks (ld.so(8), as Debian builds it), and where
-/// libraries lie that tell it themselves (`DT_RUNPATH`).
+/// The directories that the dynamic loader searches (ld.so(8), as Debian builds it), and
+/// those of libraries that programs find by `DT_RUNPATH`.
 const LIBRARIES: [&str; 5] = [
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
@@ -31,47 +30,47 @@ const LIBRARIES: [&str; 5] = [
     "/usr/lib/x86_64-linux-gnu/ceph",
 ];
 
-/// Programs that a guest can be given.
+/// A set of programs that a guest can get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Userland {
-    /// What it is called.
+    /// The name of the set.
     pub name: String,
-    /// Debian suites to search.
+    /// The Debian suites to search.
     #[serde(default)]
     pub suites: Vec<String>,
-    /// The packages; the libraries that they depend on come along.
+    /// The packages. Libraries that they depend on are fetched too.
     pub packages: Vec<String>,
-    /// Absolute paths of the programs that the guest gets.
+    /// The absolute paths of the programs that the guest gets.
     pub programs: Vec<String>,
-    /// Absolute paths of what else it gets.
+    /// The absolute paths of other files that the guest gets.
     #[serde(default)]
     pub files: Vec<String>,
 }
 
-/// The programs cannot be had.
+/// Why the programs are not available.
 #[derive(Debug, thiserror::Error)]
 pub enum UserlandError {
-    /// No such set.
+    /// There is no set of that name.
     #[error("there is no set of programs called {0}")]
     Unknown(String),
-    /// The archive does not give them.
+    /// The packages could not be fetched.
     #[error("the programs of {name} cannot be had: {source}")]
     Archive {
-        /// The set.
+        /// The name of the set.
         name: String,
-        /// Why.
+        /// Why the archive could not deliver them.
         source: ArchiveError,
     },
     /// A program or library is in none of the packages.
     #[error("{path}, which {needed_by} needs, is in none of the packages")]
     Missing {
-        /// What is missing.
+        /// The path that is missing.
         path: String,
-        /// Who needs it.
+        /// What needs it.
         needed_by: String,
     },
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -84,12 +83,12 @@ struct Manifest {
     sets: Vec<Userland>,
 }
 
-/// What is in the cache, beside the files themselves.
+/// The description of a set in the cache, stored beside its files.
 #[derive(Serialize, Deserialize)]
 struct Stamp {
-    /// Packages with their versions.
+    /// The packages with their versions.
     origin: Vec<String>,
-    /// Absolute paths in the guest.
+    /// The absolute paths in the guest.
     files: Vec<String>,
 }
 
@@ -100,7 +99,7 @@ impl Userland {
     /// The set of that name in `guest-images/userland.toml`.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such set.
     pub fn named(name: &str) -> Result<Self, UserlandError> {
         let manifest: Manifest = toml::from_str(include_str!("../../userland.toml"))
             .expect("the manifest is checked by this crate's tests");
@@ -113,9 +112,9 @@ impl Userland {
         })
     }
 
-    /// The files for an initramfs, fetched if they are not in the cache. What was
-    /// fetched once needs no network again; delete `userland/NAME-*` in the cache
-    /// to get newer ones.
+    /// The files for an initramfs. They are fetched if they are not in the cache, and
+    /// need no network when used again. To get newer ones, delete `userland/NAME-*` in
+    /// the cache.
     pub fn get(
         &self,
         cache: &Cache,
@@ -162,7 +161,7 @@ impl Userland {
         let unpack = |package: &Path, progress: &mut Progress<'_>| {
             unpack::read(package, progress, |stream| {
                 let mut archive = tar::Archive::new(stream);
-                // The owner is whoever runs this.
+                // Do not keep the owner: the files belong to whoever runs this.
                 archive.set_preserve_permissions(false);
                 archive.unpack(&packages)
             })
@@ -189,7 +188,7 @@ impl Userland {
     }
 }
 
-/// What was fetched before, if it is whole.
+/// The files of a set that was fetched before, if it is complete.
 fn cached(directory: &Path) -> Option<Vec<Extra>> {
     let stamp = fs::read(directory.join(STAMP)).ok()?;
     let stamp: Stamp = serde_json::from_slice(&stamp).ok()?;
@@ -204,8 +203,8 @@ fn cached(directory: &Path) -> Option<Vec<Extra>> {
     files.collect()
 }
 
-/// The programs below `root` with all that they are linked with, and the other
-/// files: for each path in the guest the file on the host.
+/// The programs in `root` with everything that they are linked with, and the other files.
+/// Maps each path in the guest to the file on the host.
 fn closure(
     root: &Path,
     programs: &[String],
@@ -242,10 +241,9 @@ fn closure(
     Ok(found)
 }
 
-/// The file that an absolute path leads to below `root`, as it would if that were
-/// the root directory.
+/// The file that an absolute path leads to in `root`, as if that was the root directory.
 fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
-    /// As many as the kernel follows (`MAXSYMLINKS`).
+    /// The largest number of links that are followed, as in the kernel (`MAXSYMLINKS`).
     const LINKS: usize = 40;
     let mut links = 0;
     let mut left: Vec<PathBuf> = parts(Path::new(path));

@@ -2,23 +2,23 @@
 /*
  * A disk driver that completes requests partially.
  *
- * It stands on each virtio disk of the guest, and moves what it is asked for a
- * few sectors at a time, as drivers of programmed I/O did. When the disk
- * refuses such a step, what was moved before it is completed as done, and the
- * rest is failed. It exists as a driver that takes bios and as one that takes
- * requests (`flavour`).
+ * It stands on each virtio disk of the guest. It moves the requested data a few
+ * sectors at a time, as drivers of programmed I/O did. If the disk refuses such
+ * a step, the driver completes what was moved before it, and fails the rest.
+ * There are two versions: one takes bios, the other takes requests (`flavour`).
  *
- * By default it keeps the contract of immutable bio vectors: progress is told
- * by the iterator alone. With `patch_vector` it tells it as the block layer of
- * Linux 2.6.2x did (`__end_that_request_first`), by shortening the entry of the
- * vector in which the failure lies. The vector is shared by all clones of the
- * bio, so whoever resubmits the bio from an iterator that it has recorded finds
- * a vector that no longer fits: the report of February 2009.
+ * By default the driver keeps the contract of immutable bio vectors: only the
+ * iterator tells how far it came. With `patch_vector` it does what the block
+ * layer of Linux 2.6.2x did (`__end_that_request_first`): it shortens the entry
+ * of the vector in which the failure lies. All clones of a bio share its
+ * vector. So whoever resubmits the bio from a recorded iterator finds a vector
+ * that no longer fits: this is the report of February 2009.
  *
- * Who looks for the disk finds this driver's on it by `holders` in sysfs. A
- * guest ends by being switched off, so there is no way to unload it.
+ * This driver's device is found from the disk by `holders` in sysfs. The module
+ * cannot be unloaded, because a guest ends by being switched off.
  *
- * Kernels 5.10 to 6.4 and from 6.11 on; tried on 5.10, 6.1 and 6.12.
+ * It builds on kernels 5.10 to 6.4, and since 6.11; tried on 5.10, 6.1 and
+ * 6.12.
  */
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
@@ -57,11 +57,11 @@ struct leg {
 	struct gendisk *disk;
 	struct block_device *lower;
 	struct workqueue_struct *worker;
-	/* The flavour that takes bios. */
+	/* The version that takes bios. */
 	struct work_struct work;
 	struct bio_list bios;
 	spinlock_t lock;
-	/* The flavour that takes requests. */
+	/* The version that takes requests. */
 	struct blk_mq_tag_set tags;
 };
 
@@ -90,8 +90,8 @@ static int flush(struct leg *leg)
 }
 
 /*
- * Moves what the bio still asks for, step by step, up to the first that the
- * disk refuses. The bio is left as it is. Returns the bytes that were moved.
+ * Moves what the bio still asks for, step by step, up to the first step that
+ * the disk refuses. Does not change the bio. Returns how many bytes were moved.
  */
 static unsigned int move(struct leg *leg, struct bio *bio, bool durable, int *error)
 {
@@ -116,7 +116,7 @@ static unsigned int move(struct leg *leg, struct bio *bio, bool durable, int *er
 	return moved;
 }
 
-/* The bio has been advanced; says so in the vector instead of the iterator. */
+/* The bio was advanced. Records that in its vector instead of its iterator. */
 static void spoil(struct bio *bio)
 {
 	struct bvec_iter *iter = &bio->bi_iter;
@@ -129,7 +129,7 @@ static void spoil(struct bio *bio)
 	iter->bi_bvec_done = 0;
 }
 
-/* Bios. */
+/* The version that takes bios. */
 
 static void serve_bio(struct leg *leg, struct bio *bio)
 {
@@ -193,7 +193,7 @@ static const struct block_device_operations bio_operations = {
 	.submit_bio = submit,
 };
 
-/* Requests. */
+/* The version that takes requests. */
 
 struct job {
 	struct leg *leg;
@@ -252,7 +252,7 @@ static int make_tags(struct leg *leg)
 	return blk_mq_alloc_tag_set(&leg->tags);
 }
 
-/* The disk. It takes what dm and the page cache send, in one piece. */
+/* The disk. It accepts what dm and the page cache send, without splitting. */
 
 #define MOST_SECTORS 8192
 #define MOST_SEGMENTS 254

@@ -2,20 +2,19 @@
 /*
  * The answers to the report of February 2009, side by side.
  *
- * A device-mapper target of two legs that takes the place of dm-mirror for
- * reads: it has the same name, table and status line, so that every scenario of
- * a mirror's reads can be asked of it. A read goes to the first leg; one that
- * fails is resubmitted to the second. What is put back before that is the
- * `policy`:
+ * A device-mapper target of two legs that replaces dm-mirror for reads. It has
+ * the same name, table and status line, so every scenario of a mirror's reads
+ * can run on it. A read goes to the first leg. If it fails, it is resubmitted to
+ * the second. The `policy` says what is restored before that:
  *
  *   fields     what was recorded in 2009: sector, size, index in the vector
- *   copy       all of the iterator, and the vector, copied as the bio came
- *   remainder  nothing: the bio goes on from where the failed leg left it
- *   iterator   all of the iterator, relying on a vector that nobody changes
+ *   copy       the whole iterator, and the vector, copied when the bio arrived
+ *   remainder  nothing: the bio continues where the failed leg left it
+ *   iterator   the whole iterator, relying on a vector that nobody changes
  *
- * Behind the mirror's status line stands what it cost: how many bios, how long
- * it took to record each and to restore those that failed, and the bytes that
- * each policy keeps of them.
+ * The status line ends with the cost: how many bios there were, how long it
+ * took to record each and to restore those that failed, and how many bytes each
+ * policy keeps for them.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -49,12 +48,12 @@ struct record {
 	struct work_struct work;
 	struct bio *bio;
 	unsigned int leg;
-	/* What every policy has to put back. */
+	/* What every policy must restore. */
 	bio_end_io_t *end_io;
 	int remaining;
 	unsigned short flags;
 	struct bvec_iter iter;
-	/* Of `copy`. */
+	/* For `copy`: the vector. */
 	struct bio_vec *entries;
 	unsigned int count;
 };
@@ -182,7 +181,7 @@ static int policy_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *er
 	atomic64_add(ktime_get_ns() - from, &pair->restore_ns);
 	atomic64_inc(&pair->restored);
 	bio->bi_iter.bi_sector += pair->offsets[1] - pair->offsets[0];
-	/* Whoever trusts what is left of the bio is done when nothing is. */
+	/* If the policy trusts what is left of the bio and nothing is left, it is done. */
 	if (!bio->bi_iter.bi_size) {
 		*error = BLK_STS_OK;
 		return DM_ENDIO_DONE;
@@ -249,7 +248,7 @@ static int policy_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->private = pair;
 	ti->per_io_data_size = sizeof(struct record);
 	ti->num_flush_bios = 1;
-	/* As a mirror has it. */
+	/* Like a mirror, split at the regions. */
 	if (!dm_set_target_max_io_len(ti, region))
 		return 0;
 	policy_dtr(ti);

@@ -1,35 +1,35 @@
-//! Bios as the contract watcher saw them: the iterator and the vector of each,
-//! where it was submitted and where it was completed.
+//! Bios as the contract watcher saw them: the iterator and the vector of each bio, at its
+//! submission and at its completion.
 
 use crate::trace::Dev;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Entries that a bio's vector has at most (`BIO_MAX_VECS` in
+/// The largest number of entries in a bio's vector (`BIO_MAX_VECS` in
 /// include/linux/bio.h).
 pub const LONGEST: u32 = 256;
 
-/// Where a bio was seen: a function of the block layer that takes it as its
-/// first argument.
+/// The place where a bio was seen: a function of the block layer whose first argument is
+/// the bio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Point {
-    /// It is handed to a device.
+    /// The bio is submitted to a device.
     Submit,
-    /// A driver is done with it, or with one of its pieces.
+    /// A driver has completed the bio, or one of its pieces.
     End,
-    /// Device-mapper gets its clone back. A clone that ends because its last
-    /// piece did never enters `bio_endio` itself (`__bio_chain_endio`).
+    /// Device-mapper gets its clone back. This point is needed because a clone that ends
+    /// when its last piece does never enters `bio_endio` itself (`__bio_chain_endio`).
     DmEnd,
     /// Request-based device-mapper gets its clone back.
     DmRequestEnd,
 }
 
 impl Point {
-    /// All of them.
+    /// All points.
     pub const ALL: [Point; 4] = [Point::Submit, Point::End, Point::DmEnd, Point::DmRequestEnd];
 
-    /// The kernel's function (block/blk-core.c, block/bio.c, drivers/md/dm.c,
+    /// The name of the kernel's function (block/blk-core.c, block/bio.c, drivers/md/dm.c,
     /// drivers/md/dm-rq.c).
     pub fn function(self) -> &'static str {
         match self {
@@ -41,16 +41,16 @@ impl Point {
     }
 }
 
-/// `struct bvec_iter`: how far a bio is.
+/// A bio's iterator, `struct bvec_iter`: how far the bio has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iter {
     /// `bi_sector`: the next sector on the device.
     pub sector: u64,
-    /// `bi_size`: bytes that are left.
+    /// `bi_size`: the bytes that are left.
     pub bytes: u32,
-    /// `bi_idx`: the entry of the vector that is next.
+    /// `bi_idx`: the index of the vector's next entry.
     pub index: u32,
-    /// `bi_bvec_done`: bytes of that entry that are done.
+    /// `bi_bvec_done`: the bytes of that entry that are done.
     pub done: u32,
 }
 
@@ -69,15 +69,15 @@ impl fmt::Display for Iter {
     }
 }
 
-/// `struct bio_vec`: one entry of a vector.
+/// One entry of a vector, `struct bio_vec`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "(u64, u32, u32)", into = "(u64, u32, u32)")]
 pub struct Bvec {
-    /// Address of the first page's `struct page`.
+    /// `bv_page`: the address of the first page's `struct page`.
     pub page: u64,
     /// `bv_len`, in bytes.
     pub bytes: u32,
-    /// `bv_offset`, in bytes.
+    /// `bv_offset`: the offset in the first page, in bytes.
     pub offset: u32,
 }
 
@@ -107,70 +107,71 @@ impl fmt::Display for Bvec {
     }
 }
 
-/// A bio, seen once.
+/// One sighting of a bio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BioEvent {
-    /// The kernel's trace clock in nanoseconds.
+    /// The time by the kernel's trace clock, in nanoseconds.
     pub ns: u64,
-    /// Where.
+    /// The point where it was seen.
     pub point: Point,
-    /// Its address; an address is used again once its bio has ended.
+    /// The address of the bio. Another bio may get the same address after this one has
+    /// ended.
     pub bio: u64,
-    /// `bi_bdev`: the device that it is handed to, or that hands it back.
+    /// `bi_bdev`: the device that the bio is submitted to, or that completes it.
     pub dev: Dev,
     /// `bi_opf`: the operation in the low eight bits, flags above.
     pub op: u32,
     /// `bi_status`, a `blk_status_t`.
     pub status: u8,
-    /// `bi_iter`.
+    /// `bi_iter`: its iterator.
     pub iter: Iter,
-    /// `__bi_remaining`: the pieces that have not ended, itself included.
+    /// `__bi_remaining`: how many of its pieces have not ended, itself included.
     pub remaining: u32,
-    /// `bi_private`; of a piece the address of the bio that it was cut from.
+    /// `bi_private`. For a piece this is the address of the bio that it was split from.
     pub private: u64,
-    /// `__bi_remaining` of what `private` points to, if that is a bio.
+    /// `__bi_remaining` of the bio that `private` points to, if that is a bio.
     pub parent_remaining: u32,
-    /// Address of the vector, `bi_io_vec`. A clone has that of its original.
+    /// `bi_io_vec`: the address of the vector. A clone shares that of its original.
     pub vector: u64,
-    /// `bi_vcnt`: entries of the vector, 0 for a clone.
+    /// `bi_vcnt`: the number of entries in the vector. 0 for a clone.
     pub count: u16,
-    /// The vector's content: an index into [`BioTrace::contents`].
+    /// The content of the vector, as an index into [`BioTrace::contents`].
     pub content: u32,
 }
 
-/// A block device as the guest's sysfs names it.
+/// A block device, as the guest's sysfs names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// Its number.
+    /// Its device number.
     pub dev: Dev,
-    /// Kernel name, such as `vda`.
+    /// Its kernel name, such as `vda`.
     pub name: String,
-    /// Its driver, such as `virtio_blk`, or what `/proc/devices` calls its
-    /// major number; empty where neither says.
+    /// The name of its driver, such as `virtio_blk`, or else the name that
+    /// `/proc/devices` has for its major number. Empty if neither is known.
     pub driver: String,
 }
 
 /// All bios that the watcher saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BioTrace {
-    /// Where it could watch.
+    /// The points where it could watch.
     pub points: Vec<Point>,
-    /// How many entries of each vector it could see; what lies behind them was
-    /// not watched.
+    /// How many entries of each vector it could see. Entries after them were not watched.
     pub entries: u32,
-    /// By time.
+    /// The sightings, in order of time.
     pub events: Vec<BioEvent>,
-    /// Contents of vectors, each once.
+    /// The contents of vectors, each only once.
     pub contents: Vec<Vec<Bvec>>,
-    /// Events that the ring lost, or that the kernel's probes missed. With any,
+    /// How many events the ring lost or the kernel's probes missed. If there are any,
     /// nothing is proved.
     pub lost: u64,
-    /// What the kernel counts as missed and need not have: before 5.14 a probe
-    /// that meets a page fault while it fetches counts as missed, and is taken all
-    /// the same (`kprobe_fault_handler` in arch/x86/kernel/kprobes/core.c).
+    /// How many events the kernel counts as missed although they may have been recorded.
+    /// Before 5.14, a probe that meets a page fault while it fetches its arguments counts
+    /// as missed, but is recorded all the same (`kprobe_fault_handler` in
+    /// arch/x86/kernel/kprobes/core.c).
     #[serde(default)]
     pub doubted: u64,
-    /// The devices of the events.
+    /// The devices that the events name.
     pub devices: Vec<Device>,
 }
 

@@ -1,30 +1,30 @@
-//! Sector content that names itself.
+//! The content of sectors, which identifies itself.
 //!
-//! Identical legs hide faults: the data that a failed attempt left in the
-//! buffer would be taken for the resubmission's. So every 512-byte sector says
-//! which sector it is, who wrote it ([`Origin`]), in which generation and under
-//! which seed, fills the rest with a stream derived from that, and ends with a
-//! checksum. [`classify`] reads it back, exactly.
+//! If all legs were identical, faults could hide: the data that a failed attempt left in
+//! the buffer would look like those of the resubmission. So every 512-byte sector holds
+//! its sector number, who wrote it ([`Origin`]), the generation and the seed. The rest is
+//! filled with a stream derived from these, and a checksum comes last. [`classify`] reads
+//! it back exactly.
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes in a sector; a sector is always 512 bytes in Halfway, whatever the
-/// device's logical block.
+/// The size of a sector in bytes. In Halfway a sector always has 512 bytes, whatever the
+/// device's logical block size is.
 pub const SECTOR: usize = 512;
 
 const WORDS: usize = SECTOR / 8;
 const MAGIC: u64 = u64::from_le_bytes(*b"HALFWAY1");
 
-/// Who a sector's content comes from.
+/// Who wrote the content of a sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// What lay on this leg before the case; the sector number is the leg's.
+    /// It lay on this leg before the case. The sector number is that of the leg.
     Leg(u8),
-    /// What lay on the log device before the case.
+    /// It lay on the log device before the case.
     Log,
-    /// Written by the case's request with this index; the sector number is the
-    /// dm device's.
+    /// The case's request with this index wrote it. The sector number is that of the dm
+    /// device.
     Writer(u16),
 }
 
@@ -51,18 +51,18 @@ impl Origin {
 /// The identity of one sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Who the content comes from.
+    /// Who wrote the content.
     pub origin: Origin,
-    /// Which writing: 0 before the case.
+    /// The number of the writing. 0 is the content before the case.
     pub generation: u32,
-    /// The run's seed, so that content of another run is foreign.
+    /// The seed of the run. Content of another run counts as foreign.
     pub seed: u64,
-    /// The sector's own number, in sectors of the origin's device.
+    /// The number of the sector on its origin's device.
     pub sector: u64,
 }
 
 impl Stamp {
-    /// Fills `out` (one sector) with this stamp's content.
+    /// Fills `out` (one sector) with the content of this stamp.
     pub fn fill(&self, out: &mut [u8; SECTOR]) {
         let head = [
             MAGIC,
@@ -86,7 +86,7 @@ impl Stamp {
         }
     }
 
-    /// The content of one sector as an array.
+    /// The content of this stamp, as an array.
     pub fn bytes(&self) -> [u8; SECTOR] {
         let mut out = [0; SECTOR];
         self.fill(&mut out);
@@ -94,66 +94,65 @@ impl Stamp {
     }
 }
 
-/// Xorshift: three shifts a word, which matters where a guest is emulated.
+/// Xorshift: only three shifts for each word, because emulated guests are slow.
 fn next(mut word: u64) -> u64 {
     word ^= word << 13;
     word ^= word >> 7;
     word ^ word << 17
 }
 
-/// A bijective scrambler that never yields 0 for the states that we use.
+/// A bijective scrambler. It never yields 0 for the states that are used here.
 fn mix(word: u64) -> u64 {
     let word = (word ^ word >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (word ^ word >> 29) | 1
 }
 
-/// What a sector turned out to hold.
+/// What a sector holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// An intact sector of this run. `sector` is the first one's number; in a
-    /// [`Span`] the numbers go up by one a sector.
+    /// An intact sector of this run. In a [`Span`], the sector numbers go up by one for
+    /// each sector.
     Stamp {
-        /// Who the content comes from.
+        /// Who wrote the content.
         origin: Origin,
-        /// Which writing.
+        /// The number of the writing. 0 is the content before the case.
         generation: u32,
-        /// The number that the span's first sector gives itself.
+        /// The sector number that the first sector of the span holds.
         sector: u64,
     },
-    /// A sector that begins like one of ours and does not hold together: a
-    /// mixture of two, or overwritten in part.
+    /// A sector that begins with a stamp but is not intact: a mixture of two sectors, or
+    /// overwritten in part.
     Damaged {
-        /// Bytes from the sector's start that agree with what it claims to be.
+        /// How many bytes from the sector's start agree with its stamp.
         good: u16,
     },
-    /// The pattern that the buffer held before the I/O: nothing arrived.
+    /// The pattern that the buffer held before the I/O: no data arrived.
     Prefill,
-    /// All zeros.
+    /// Only zeros.
     Zero,
-    /// Anything else, content of another seed included.
+    /// Anything else, also content of another seed.
     Foreign,
 }
 
-/// A run of neighbouring sectors of one kind.
+/// A run of consecutive sectors of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// Offset of the first sector, in sectors from the start of what was
-    /// examined.
+    /// The offset of the first sector, in sectors from the start of the examined range.
     pub at: u64,
-    /// How many sectors.
+    /// The number of sectors.
     pub sectors: u64,
-    /// What they hold.
+    /// What the sectors hold.
     pub what: What,
 }
 
-/// Byte that a read buffer is filled with before the I/O.
+/// The byte that a read buffer is filled with before the I/O.
 pub const PREFILL: u8 = 0xa5;
 
-/// Byte that surrounds every segment of a buffer and must survive.
+/// The byte that surrounds every segment of a buffer. It must not change.
 pub const GUARD: u8 = 0x5c;
 
-/// Who an intact sector comes from, under whatever seed.
+/// Who wrote a sector, if it is intact under any seed.
 pub fn origin(sector: &[u8; SECTOR]) -> Option<Origin> {
     let seed = u64::from_le_bytes(sector[8..16].try_into().expect("eight bytes"));
     match identify(sector, seed) {
@@ -162,7 +161,7 @@ pub fn origin(sector: &[u8; SECTOR]) -> Option<Origin> {
     }
 }
 
-/// Names the content of one sector.
+/// Identifies the content of one sector.
 pub fn identify(sector: &[u8; SECTOR], seed: u64) -> What {
     let word = |index: usize| {
         u64::from_le_bytes(
@@ -192,8 +191,9 @@ pub fn identify(sector: &[u8; SECTOR], seed: u64) -> What {
         sector: number,
     };
     let expected = stamp.bytes();
-    // Arrays compare at the speed of memcmp; only what differs is looked at
-    // byte by byte, which costs milliseconds a case in an emulated guest.
+    // Compare the whole arrays first, at the speed of memcmp. Only sectors that differ
+    // are compared byte by byte, which takes milliseconds for each case in an emulated
+    // guest.
     if *sector == expected {
         return What::Stamp {
             origin,
@@ -207,10 +207,11 @@ pub fn identify(sector: &[u8; SECTOR], seed: u64) -> What {
     }
 }
 
-/// Names the content of `data` (whole sectors), neighbours of one kind joined.
+/// Identifies the content of `data`, sector by sector, and joins consecutive sectors of
+/// the same kind.
 ///
-/// A tail shorter than a sector is [`What::Damaged`] or [`What::Foreign`]; it
-/// never disappears.
+/// A tail shorter than a sector is reported as [`What::Damaged`] or [`What::Foreign`]; it
+/// is never left out.
 pub fn classify(data: &[u8], seed: u64) -> Vec<Span> {
     let mut spans = Vec::new();
     let (sectors, tail) = data.as_chunks::<SECTOR>();
@@ -223,8 +224,7 @@ pub fn classify(data: &[u8], seed: u64) -> Vec<Span> {
     spans
 }
 
-/// Appends the sector at `at` to `spans`, joined to the last one where it
-/// continues it.
+/// Appends the sector at `at` to `spans`. If it continues the last span, extends that.
 pub fn push(spans: &mut Vec<Span>, at: u64, what: What) {
     if let Some(last) = spans.last_mut()
         && last.at + last.sectors == at

@@ -1,49 +1,49 @@
-//! What the agent uses of a kernel that may have been built without it.
+//! What the agent uses of a kernel, but a kernel may have been built without.
 
 use serde::{Deserialize, Serialize};
 
-/// Something that a kernel has or lacks.
+/// A feature that a kernel has or lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Facility {
-    /// `/proc`.
+    /// The proc file system, `/proc`.
     Proc,
-    /// `/sys`.
+    /// The sysfs file system, `/sys`.
     Sysfs,
-    /// Device nodes that the kernel makes.
+    /// devtmpfs: the kernel itself makes the device nodes.
     Devtmpfs,
-    /// `/dev/kmsg`.
+    /// The kernel log as a device, `/dev/kmsg`.
     KernelLog,
     /// The trace events of the block layer.
     BlockTrace,
-    /// `/proc/PID/pagemap`.
+    /// The page tables of a process, `/proc/PID/pagemap`.
     PageMap,
-    /// `io_submit`.
+    /// Asynchronous I/O, `io_submit`.
     Aio,
     /// More than one processor.
     Smp,
-    /// `/proc/sysrq-trigger`.
+    /// Magic SysRq commands, `/proc/sysrq-trigger`.
     SysRq,
-    /// `/proc/PID/stack`.
+    /// The kernel stack of a task, `/proc/PID/stack`.
     Stacks,
-    /// Kprobes that are trace events.
+    /// Kprobes as trace events.
     KprobeEvents,
-    /// `/sys/kernel/btf/vmlinux`.
+    /// The kernel's type information, `/sys/kernel/btf/vmlinux`.
     Btf,
-    /// Sockets of the Unix domain.
+    /// Unix domain sockets, which cases with multipathd need.
     UnixSockets,
-    /// `epoll_create1`.
+    /// `epoll_create1`, which cases with multipathd need.
     Epoll,
-    /// `signalfd4`.
+    /// `signalfd4`, which cases with multipathd need.
     Signalfd,
-    /// `timerfd_create`.
+    /// `timerfd_create`, which cases with multipathd need.
     Timerfd,
-    /// `inotify_init1`.
+    /// `inotify_init1`, which cases with multipathd need.
     Inotify,
 }
 
 impl Facility {
-    /// All of them.
+    /// All facilities.
     pub const ALL: [Self; 17] = [
         Self::Proc,
         Self::Sysfs,
@@ -64,7 +64,7 @@ impl Facility {
         Self::Inotify,
     ];
 
-    /// Those without which no case can be run.
+    /// The facilities without which no case can run.
     pub const OF_EVERY_CASE: [Self; 6] = [
         Self::Proc,
         Self::Sysfs,
@@ -74,14 +74,16 @@ impl Facility {
         Self::PageMap,
     ];
 
-    /// The option that gives it to a kernel (the Kconfig files of Linux).
+    /// The configuration option that a kernel needs for it (from the Kconfig files of
+    /// Linux).
     pub fn option(self) -> &'static str {
         match self {
             Self::Proc => "CONFIG_PROC_FS",
             Self::Sysfs => "CONFIG_SYSFS",
             Self::Devtmpfs => "CONFIG_DEVTMPFS",
             Self::KernelLog => "CONFIG_PRINTK",
-            // The events themselves are always there; it selects what shows them.
+            // The events always exist. This option selects the tracing that makes them
+            // readable.
             Self::BlockTrace => "CONFIG_BLK_DEV_IO_TRACE",
             Self::PageMap => "CONFIG_PROC_PAGE_MONITOR",
             Self::Aio => "CONFIG_AIO",

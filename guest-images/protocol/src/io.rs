@@ -1,5 +1,4 @@
-//! An I/O to do in the guest, the shape of the memory that it uses, and what
-//! came of it.
+//! An I/O for the guest: what it does, the memory that it uses, and its result.
 
 use crate::content::Span;
 use serde::{Deserialize, Serialize};
@@ -8,150 +7,149 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Op {
-    /// `preadv`, or `IOCB_CMD_PREADV`.
+    /// A read: `preadv`, or `IOCB_CMD_PREADV`.
     Read,
-    /// `pwritev`, or `IOCB_CMD_PWRITEV`.
+    /// A write: `pwritev`, or `IOCB_CMD_PWRITEV`.
     Write,
-    /// `pwritev`, and then `fsync`, whose error is the request's: a disk that
-    /// has been given nothing has nothing to flush.
+    /// `pwritev`, then `fsync`. The result is that of the `fsync`. The write comes first
+    /// because a disk without unflushed data has nothing to flush.
     Flush,
-    /// `BLKDISCARD`. There is no memory, and the result is the whole length.
+    /// A discard: `BLKDISCARD`. It uses no memory, and its result is the whole length.
     Discard,
-    /// `BLKZEROOUT`. There is no memory, and the result is the whole length.
+    /// A zeroout: `BLKZEROOUT`. It uses no memory, and its result is the whole length.
     WriteZeroes,
 }
 
 impl Op {
-    /// Whether the application hands bytes over.
+    /// Whether the application passes data to the kernel.
     pub fn sends_data(self) -> bool {
         matches!(self, Op::Write | Op::Flush)
     }
 }
 
-/// Whether the page cache takes part.
+/// Whether the I/O goes through the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Path {
-    /// `O_DIRECT`: the buffer's own pages are the bio's.
+    /// `O_DIRECT`: the bio uses the buffer's own pages.
     Direct,
-    /// Through the page cache; a write is followed by `fsync`, whose error
+    /// Through the page cache. A write is followed by `fsync`, and an error of that
     /// counts as the write's.
     Buffered,
 }
 
-/// Where a request's segments lie in the guest's physical memory.
+/// How a request's segments lie in the guest's physical memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Memory {
-    /// Physically contiguous: a segment is one bvec.
+    /// Physically contiguous: each segment is one entry of the bio's vector.
     Contiguous,
-    /// No two pages are neighbours in physical memory: a bvec ends with each
-    /// page.
+    /// No two pages are adjacent in physical memory: each page is an entry of its own.
     Scattered,
 }
 
-/// One entry of the I/O vector.
+/// One entry of the application's I/O vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Segment {
-    /// Offset of the first byte within its page, below 4096.
+    /// The offset of the first byte in its page, less than 4096.
     pub page_offset: u16,
-    /// Length in bytes, above 0.
+    /// The length in bytes, more than 0.
     pub bytes: u32,
 }
 
 /// One request of the application: one `preadv` or `pwritev`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoOp {
-    /// First sector on the device.
+    /// The first sector on the device.
     pub sector: u64,
-    /// Its vector; the lengths add up to the request's.
+    /// The I/O vector. The lengths of its segments add up to the request's length.
     pub segments: Vec<Segment>,
 }
 
-/// An I/O of one or several requests that are in flight together.
+/// An I/O: one request, or several that are in flight together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoRequest {
-    /// Name of the dm device (below `/dev/mapper`), or the serial of a disk.
+    /// The name of the dm device (in `/dev/mapper`), or the serial number of a disk.
     pub device: String,
-    /// Direction.
+    /// The operation that all its requests do.
     pub op: Op,
-    /// Page cache or not.
+    /// Whether it goes through the page cache.
     pub path: Path,
-    /// `O_DSYNC`: each write is durable when it returns.
+    /// `O_DSYNC`: the data of each write are durable when it returns.
     pub dsync: bool,
-    /// Where the segments lie.
+    /// How the segments lie in physical memory.
     pub memory: Memory,
-    /// The requests. One is issued by `preadv`/`pwritev`; several of a submitter by
-    /// a single `io_submit`, so that the block layer may merge neighbours in its
-    /// plug.
+    /// The requests. A single request is submitted by `preadv` or `pwritev`. Several
+    /// requests of one submitter are submitted by a single `io_submit`, so that the block
+    /// layer may merge adjacent ones in its plug.
     pub ops: Vec<IoOp>,
-    /// How many threads submit direct reads and writes, each every so-many-th
-    /// request.
+    /// How many threads submit direct reads and writes. Of n threads, each submits every
+    /// n-th request.
     pub submitters: u32,
-    /// The run's seed, for stamping what is written and reading what is read.
+    /// The seed of the run, for the stamps of what is written and read.
     pub seed: u64,
     /// The generation of what is written.
     pub generation: u32,
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpReport {
-    /// Bytes transferred, or the errno.
+    /// The bytes transferred, or the errno (positive).
     pub result: Result<u64, i32>,
-    /// Reads: what the buffer holds, from its start, whatever the result.
+    /// For reads: what the buffer holds, from its start, even if the read failed.
     pub content: Vec<Span>,
-    /// Writes: the buffer no longer holds what was asked to be written. Offsets
-    /// in bytes from the start of the request; at most the first 16.
+    /// For writes: the places where the buffer no longer holds what was to be written.
+    /// Offsets in bytes from the start of the request, at most the first 16.
     pub buffer_changed: Vec<u64>,
-    /// Bytes around the segments that did not survive; at most the first 16.
+    /// Guard bytes around the segments that have changed; at most the first 16.
     pub guard_damage: Vec<GuardDamage>,
-    /// After how many interventions of the harness it came back
-    /// ([`crate::message::Request::Intervention`]): 0 where nobody had done anything. It may
-    /// be told an intervention late, never one early.
+    /// How many interventions of the harness ([`crate::message::Request::Intervention`])
+    /// came before the request completed. 0 if there were none. The number may be too
+    /// high by an intervention that had just been announced, but never too low.
     #[serde(default)]
     pub after: u32,
 }
 
-/// A guard byte that changed.
+/// A guard byte that has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuardDamage {
-    /// Index of the segment that it guards.
+    /// The index of the segment that it guards.
     pub segment: u32,
-    /// Distance from the segment in bytes: negative before it, counted from
+    /// The distance from the segment in bytes. Negative before the segment, counted from
     /// its first byte; otherwise after it, counted from its end.
     pub distance: i32,
-    /// What was found there instead of [`crate::content::GUARD`].
+    /// The byte that was found there instead of [`crate::content::GUARD`].
     pub found: u8,
 }
 
-/// What came of an [`IoRequest`].
+/// The result of an [`IoRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoReport {
-    /// One for each request, in their order.
+    /// The result of each request, in their order.
     pub ops: Vec<OpReport>,
-    /// Guest time from submission to the last completion, in microseconds.
+    /// The time in the guest from submission to the last completion, in microseconds.
     pub micros: u64,
 }
 
-/// Whether an I/O has come back.
+/// Whether an I/O has completed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IoState {
     /// All requests have completed.
     Done(IoReport),
-    /// Not complete, and for the quiet time that was asked for no disk had
-    /// anything in flight: something above the disks holds the I/O.
+    /// Not all requests have completed, and no disk has had anything in flight for the
+    /// quiet time that was asked for. So something above the disks holds the I/O.
     Quiet {
         /// How many requests have not completed.
         pending: u32,
     },
-    /// Not complete when the deadline passed.
+    /// Not all requests had completed at the deadline.
     Pending {
         /// How many requests have not completed.
         pending: u32,
-        /// Kernel stacks of the tasks that wait, as `/proc/PID/stack` shows
-        /// them; empty where the kernel does not.
+        /// The kernel stacks of the waiting tasks, as `/proc/PID/stack` shows them. Empty
+        /// if the kernel does not have that file.
         stacks: Vec<String>,
     },
 }

@@ -1,43 +1,44 @@
-//! Where the segments of an I/O lie in the blocks of memory, and what guards
-//! them. Pure: the harness asks it whether the agent could do an I/O.
+//! Where the segments of an I/O lie in the blocks of memory, with the guard bytes around
+//! them. Pure, so that the harness can check whether the agent could do an I/O.
 
 use crate::io::{IoOp, Segment};
 use crate::limits;
 use std::fmt;
 use std::ops::Range;
 
-/// Size of a page in bytes.
+/// The size of a page in bytes.
 pub const PAGE: usize = 4096;
-/// Size of a block of memory in bytes, unless a segment needs a larger one: a huge page.
+/// The size of a block of memory in bytes: a huge page. Blocks are larger if a segment
+/// needs it.
 pub const BLOCK: usize = 2 << 20;
-/// At least that many bytes of guard lie on each side of a segment.
+/// The least number of guard bytes on each side of a segment.
 const GUARD: usize = 512;
 
-/// Where a segment lies.
+/// The place of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Index of the block.
+    /// The index of the block.
     pub block: usize,
-    /// Bytes of the block.
+    /// The bytes within the block.
     pub range: Range<usize>,
 }
 
 /// A gap between segments, filled with guard bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Index of the block.
+    /// The index of the block.
     pub block: usize,
-    /// Bytes of the block.
+    /// The bytes within the block.
     pub range: Range<usize>,
-    /// The segment (request, segment) that ends where the gap begins.
+    /// The segment that ends where the gap begins, as (request, segment).
     pub left: Option<(usize, usize)>,
-    /// The segment that begins where the gap ends.
+    /// The segment that begins where the gap ends, as (request, segment).
     pub right: Option<(usize, usize)>,
 }
 
 impl Gap {
-    /// The segment that the gap's byte at `at` is nearest to, and its distance
-    /// from it as in `GuardDamage`.
+    /// The segment nearest to the gap's byte at `at`, and the distance from it as in
+    /// `GuardDamage`.
     pub fn owner(&self, at: usize) -> Option<((usize, usize), i32)> {
         let length = self.range.len();
         match (self.left, self.right) {
@@ -49,39 +50,39 @@ impl Gap {
     }
 }
 
-/// Places and gaps of an I/O.
+/// All places and gaps of an I/O.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// For each request the place of each segment.
+    /// For each request, the place of each segment.
     pub places: Vec<Vec<Place>>,
-    /// All gaps.
+    /// All gaps, in the order of the blocks and their bytes.
     pub gaps: Vec<Gap>,
-    /// For each block how many of its bytes are in use: whole pages.
+    /// For each block, how many of its bytes are used: whole pages.
     pub used: Vec<usize>,
-    /// Size of each block in bytes: whole pages, [`BLOCK`] or more.
+    /// The size of each block in bytes: whole pages, [`BLOCK`] or more.
     pub block: usize,
 }
 
-/// What the agent cannot do.
+/// Why the agent cannot do an I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooMuch {
-    /// So many requests.
+    /// It has this many requests: none, or too many.
     Requests(usize),
-    /// A request of so many segments.
+    /// A request has too many segments.
     Segments {
-        /// Its index.
+        /// The index of the request.
         request: usize,
-        /// How many it has.
+        /// The number of its segments.
         count: usize,
     },
-    /// A segment that is empty, or begins beyond its page.
+    /// A segment is empty, or begins beyond its page.
     Segment {
-        /// Index of its request.
+        /// The index of its request.
         request: usize,
-        /// The segment.
+        /// The segment as asked for.
         segment: Segment,
     },
-    /// So many bytes of memory, guards included.
+    /// It needs this many bytes of memory, guards included.
     Memory(usize),
 }
 
@@ -114,11 +115,11 @@ impl fmt::Display for TooMuch {
 impl std::error::Error for TooMuch {}
 
 impl Layout {
-    /// Lays the segments out one after the other, each at its offset in a page
-    /// of its own.
+    /// Lays the segments out one after the other, each at its offset in a page of its
+    /// own.
     ///
     /// # Errors
-    /// More than [`limits`] allow, or a segment that is none.
+    /// The I/O exceeds [`limits`], or has an invalid segment.
     pub fn new(ops: &[IoOp]) -> Result<Self, TooMuch> {
         if ops.is_empty() || ops.len() > limits::REQUESTS {
             return Err(TooMuch::Requests(ops.len()));
@@ -153,7 +154,7 @@ impl Layout {
         }
     }
 
-    /// Places a segment behind the others, in a block of its own if need be.
+    /// Places a segment after the others, in a new block if necessary.
     fn add(&mut self, request: usize, segment: &Segment) {
         let place = self.fit(segment).unwrap_or_else(|| {
             self.close();
@@ -175,7 +176,7 @@ impl Layout {
         self.places[request].push(place);
     }
 
-    /// Where the segment fits in the last block.
+    /// The place for the segment in the last block, if it fits there.
     fn fit(&self, segment: &Segment) -> Option<Place> {
         let block = self.used.len().checked_sub(1)?;
         let taken = self.end(block);
@@ -184,7 +185,7 @@ impl Layout {
         (guarded(range.end) <= self.block).then_some(Place { block, range })
     }
 
-    /// Ends the last block with the gap behind its last segment.
+    /// Ends the last block: adds the gap after its last segment.
     fn close(&mut self) {
         if let Some(block) = self.used.len().checked_sub(1) {
             self.gaps.push(Gap {
@@ -204,14 +205,14 @@ impl Layout {
             .and_then(|gap| gap.right)
     }
 
-    /// End of the last segment in the block.
+    /// The end of the last segment in the block.
     fn end(&self, block: usize) -> usize {
         self.last(block)
             .map_or(0, |(op, segment)| self.places[op][segment].range.end)
     }
 }
 
-/// Where a segment begins behind a byte that is taken, with room for a guard.
+/// Where a segment can begin after a used byte, with room for the guard between them.
 fn behind(taken: usize, segment: &Segment) -> usize {
     let start = taken.next_multiple_of(PAGE) + usize::from(segment.page_offset);
     match start - taken < GUARD {
@@ -220,17 +221,17 @@ fn behind(taken: usize, segment: &Segment) -> usize {
     }
 }
 
-/// Where a segment begins that is the first of its block.
+/// Where a segment begins if it is the first of its block.
 fn first(segment: &Segment) -> usize {
     behind(0, segment)
 }
 
-/// Bytes of a block that holds this segment and nothing else.
+/// How many bytes a block needs for this segment alone.
 fn alone(segment: &Segment) -> usize {
     guarded(first(segment) + segment.bytes as usize)
 }
 
-/// The end of the page up to which a segment that ends at `end` is guarded.
+/// The end of the guard after a segment that ends at `end`: the end of a page.
 fn guarded(end: usize) -> usize {
     (end + GUARD).next_multiple_of(PAGE)
 }
@@ -300,7 +301,7 @@ mod tests {
         let refused = TooMuch::Segments { request: 0, count };
         assert_eq!(segments(count), Err(refused));
         let memory = |bytes| Layout::new(&[op(&[(0, bytes)])]);
-        // A page of guard before it, and 512 bytes behind it.
+        // There is a page of guard before the segment, and 512 bytes after it.
         let most = (limits::MEMORY - PAGE - GUARD) as u32;
         assert!(memory(most).is_ok());
         let refused = TooMuch::Memory(limits::MEMORY + PAGE);

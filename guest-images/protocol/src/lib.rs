@@ -1,15 +1,15 @@
-//! What the harness and the guest agent say to each other.
+//! The protocol between the harness and the guest agent.
 //!
-//! One JSON value a line over a virtio-serial port named [`PORT`]. The agent
-//! opens with a [`Hello`]; from then on every [`Call`] is answered by exactly
-//! one [`Answer`] with the same id, in the order of the calls, so a client may
-//! send several calls before it reads the first answer.
+//! It sends one JSON value per line over a virtio-serial port named [`PORT`]. The agent
+//! begins with a [`Hello`]. After that it answers every [`Call`] with exactly one
+//! [`Answer`] of the same id, in the order of the calls. So a client may send several
+//! calls before it reads the first answer.
 //!
-//! * [`content`]: what every sector on a leg says of itself.
+//! * [`content`]: the content of every sector on a leg, which identifies itself.
 //! * [`message`]: the calls and the answers.
-//! * [`facility`]: what the agent uses of a kernel that may lack it.
-//! * [`io`]: an I/O to do, the shape of its memory, and what came of it.
-//!   [`layout`]: where it lies in the agent's memory. [`limits`]: what is too much.
+//! * [`facility`]: kernel features that the agent uses and a kernel may lack.
+//! * [`io`]: an I/O, the shape of its memory, and its result. [`layout`]: where it lies
+//!   in the agent's memory. [`limits`]: the largest I/O.
 //! * [`trace`]: block-layer trace events, typed. [`bio`]: bios and their vectors.
 //! * [`session`]: a shell in the guest, on a port of its own.
 
@@ -25,9 +25,9 @@ pub mod trace;
 
 pub use message::{Answer, Call, Hello, Reply, Request};
 
-/// Name of the virtio-serial port that the agent listens on.
+/// The name of the virtio-serial port that the agent listens on.
 pub const PORT: &str = "halfway.agent.0";
 
-/// Version of the protocol; harness and agent must agree on it exactly, since
-/// they are built from one tree.
+/// The version of the protocol. Harness and agent must have the same version; they are
+/// built from one tree.
 pub const VERSION: u32 = 1;

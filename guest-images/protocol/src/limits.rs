@@ -1,20 +1,22 @@
-//! What the agent can do at most.
+//! The limits of the agent.
 //!
-//! The harness lets no scenario ask for more, and the agent refuses what is more: both
-//! read it here, and [`crate::layout::Layout::new`] is where it is checked.
+//! The harness accepts no scenario that exceeds them, and the agent refuses such an I/O.
+//! Both use these constants, and [`crate::layout::Layout::new`] checks them.
 
-/// Requests of one I/O: `io_setup` makes room for as many.
+/// The largest number of requests in one I/O. `io_setup` makes room for as many.
 pub const REQUESTS: usize = 1024;
 
-/// Segments of one request (`UIO_MAXIOV` in include/uapi/linux/uio.h).
+/// The largest number of segments in one request (`UIO_MAXIOV` in
+/// include/uapi/linux/uio.h).
 pub const SEGMENTS: usize = 1024;
 
-/// Threads that submit the requests of one I/O.
+/// The largest number of threads that submit the requests of one I/O.
 pub const SUBMITTERS: u32 = 8;
 
-/// Bytes of all requests of one I/O, where they do not overlap: 8 MiB.
+/// The largest total length of the requests of one I/O that do not overlap, in bytes: 8
+/// MiB.
 pub const IO: usize = 8 << 20;
 
-/// Bytes of memory of one I/O, with all that guards it. Requests that overlap hold up to
-/// twice [`IO`], and small segments as much guard as data.
+/// The largest memory of one I/O with its guards, in bytes. Requests that overlap may
+/// hold up to twice [`IO`], and small segments need as much guard as data.
 pub const MEMORY: usize = 40 << 20;

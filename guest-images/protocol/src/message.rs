@@ -1,4 +1,4 @@
-//! The calls that the harness makes and the answers of the agent.
+//! The calls of the harness and the answers of the agent.
 
 use crate::bio::BioTrace;
 use crate::facility::Facility;
@@ -7,83 +7,83 @@ use crate::trace::{Dev, TraceEvent};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The agent's first line, once it is ready for calls.
+/// The agent's first line, sent once it is ready for calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`crate::VERSION`] of the agent.
+    /// The agent's [`crate::VERSION`].
     pub protocol: u32,
-    /// `uname -r`.
+    /// The kernel's release, as `uname -r` prints it.
     pub release: String,
-    /// `uname -v`: build number and date.
+    /// The kernel's build number and date, as `uname -v` prints them.
     pub version: String,
-    /// `/proc/cmdline`.
+    /// The kernel command line, from `/proc/cmdline`.
     pub cmdline: String,
-    /// Memory of the guest in KiB (`MemTotal`).
+    /// The memory of the guest in KiB (`MemTotal`).
     pub memory_kib: u64,
-    /// Modules that were loaded, in that order.
+    /// The modules that were loaded, in that order.
     pub modules: Vec<String>,
-    /// Trace events that this kernel has, of those that Halfway watches.
+    /// The trace events that this kernel has, among those that Halfway watches.
     pub events: Vec<String>,
-    /// What this kernel was built without.
+    /// The facilities that this kernel was built without.
     pub lacking: Vec<Facility>,
-    /// What did not work while the agent came up; empty on a healthy guest.
+    /// Errors that occurred while the agent started. Empty on a healthy guest.
     pub trouble: Vec<String>,
 }
 
 /// A disk of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
-    /// The serial number that the harness gave it: names are not stable.
+    /// The serial number that the harness gave it. Kernel names are not stable.
     pub serial: String,
-    /// Kernel name, such as `vda`.
+    /// Its kernel name, such as `vda`.
     pub name: String,
-    /// Its number.
+    /// Its device number.
     pub dev: Dev,
-    /// Size in sectors.
+    /// Its size in sectors.
     pub sectors: u64,
     /// Its queue limits.
     pub limits: Limits,
 }
 
-/// Queue limits as `/sys/block/*/queue` gives them.
+/// The queue limits of a block device, from `/sys/block/*/queue`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// `logical_block_size` in bytes.
+    /// `logical_block_size`, in bytes.
     pub logical_block_size: u32,
-    /// `max_sectors_kb`.
+    /// `max_sectors_kb`: the largest request that the block layer makes, in KiB.
     pub max_sectors_kb: u32,
-    /// `max_hw_sectors_kb`, above which the kernel takes no `max_sectors_kb`; 0 in
-    /// records of before.
+    /// `max_hw_sectors_kb`: the largest value that `max_sectors_kb` may have, in KiB. 0
+    /// in old records, which do not have it.
     #[serde(default)]
     pub max_hw_sectors_kb: u32,
-    /// `max_segments`.
+    /// `max_segments`: the largest number of segments in a request.
     pub max_segments: u32,
-    /// `dma_alignment` (a mask), which kernels show since 6.0.
+    /// `dma_alignment`, a mask. Kernels show it since 6.0.
     pub dma_alignment: Option<u32>,
 }
 
 /// One line of a device-mapper table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// First sector on the dm device.
+    /// The first sector on the dm device.
     pub start: u64,
-    /// Length in sectors.
+    /// The length in sectors.
     pub sectors: u64,
-    /// Target type, such as `mirror`.
+    /// The target type, such as `mirror`.
     pub kind: String,
-    /// Parameters; `{SERIAL}` stands for the number of the disk with that
-    /// serial, or of a driver of ours that has taken it.
+    /// The parameters. `{SERIAL}` stands for the device number of the disk with that
+    /// serial number, or of our own driver's device on that disk.
     pub params: String,
 }
 
-/// What device-mapper says of a device (`DM_TABLE_STATUS`).
+/// What device-mapper reports about a device (`DM_TABLE_STATUS`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DmStatus {
-    /// Status line of each target.
+    /// The status line of each target.
     pub targets: Vec<String>,
-    /// The event counter.
+    /// The event counter of the device.
     pub event: u32,
-    /// `DM_SUSPEND_FLAG`.
+    /// `DM_SUSPEND_FLAG`: whether the device is suspended.
     pub suspended: bool,
 }
 
@@ -91,160 +91,161 @@ pub struct DmStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Request {
-    /// Name the disks that have a serial number. Answer: [`Reply::Disks`].
+    /// List the disks that have a serial number. Answer: [`Reply::Disks`].
     Disks,
-    /// Create a dm device, load its table and resume it. Whatever was made of
-    /// it before an error is taken away again. Answer: [`Reply::Created`].
+    /// Create a dm device, load its table and resume it. After an error, whatever was
+    /// made is removed. Answer: [`Reply::Created`].
     DmCreate {
-        /// Name below `/dev/mapper`.
+        /// The name of the device in `/dev/mapper`.
         name: String,
-        /// Table.
+        /// The lines of its table.
         table: Vec<Target>,
     },
-    /// Find a dm device that somebody else in the guest made. Answer:
+    /// Find a dm device that something else in the guest has created. Answer:
     /// [`Reply::Created`].
     DmFind {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
     },
     /// Load a table into the inactive slot. Answer: [`Reply::Done`].
     DmLoad {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
-        /// Table.
+        /// The new table.
         table: Vec<Target>,
     },
-    /// Suspend. Answer: [`Reply::Done`].
+    /// Suspend the device. Answer: [`Reply::Done`].
     DmSuspend {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
-        /// `DM_NOFLUSH_FLAG`: I/O in flight is requeued instead of waited for.
+        /// `DM_NOFLUSH_FLAG`: requeue I/O in flight instead of waiting for it.
         noflush: bool,
     },
-    /// Resume, with the new table if one was loaded. Answer: [`Reply::Done`].
+    /// Resume the device, with the new table if one was loaded. Answer: [`Reply::Done`].
     DmResume {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
     },
     /// Send a message to the target at `sector`. Answer: [`Reply::Done`].
     DmMessage {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
-        /// A sector of the target that is meant.
+        /// A sector of the dm device that the target maps.
         sector: u64,
-        /// The message; `{SERIAL}` is as in a table.
+        /// The message. `{SERIAL}` is replaced as in a table.
         message: String,
     },
-    /// Ask for the status. Answer: [`Reply::Status`].
+    /// Read the status of the device. Answer: [`Reply::Status`].
     DmStatus {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
     },
-    /// Ask for the table, as `dmsetup table` shows it. Answer: [`Reply::Status`].
+    /// Read the table of the device, as `dmsetup table` shows it. Answer:
+    /// [`Reply::Status`].
     DmTable {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
     },
     /// Remove the device. Answer: [`Reply::Done`].
     DmRemove {
-        /// Name of the device.
+        /// The name of the device.
         name: String,
     },
-    /// Read, or write and read back, an attribute in a block device's sysfs
-    /// directory. Answer: [`Reply::Text`] with what is there afterwards.
+    /// Read an attribute in a block device's sysfs directory, after writing it if `value`
+    /// is given. Answer: [`Reply::Text`] with the attribute's content.
     Attribute {
-        /// Serial of the disk, or name of the dm device.
+        /// The serial number of the disk, or the name of the dm device.
         device: String,
-        /// Path below `/sys/block/X/`, such as `queue/max_sectors_kb`.
+        /// The path of the attribute in `/sys/block/X/`, such as `queue/max_sectors_kb`.
         attribute: String,
-        /// What to write.
+        /// The value to write. If `None`, the attribute is only read.
         value: Option<String>,
     },
-    /// Reset a SCSI disk's logical unit (`SG_SCSI_RESET`), which gives back what it
-    /// has not answered. Answer: [`Reply::Done`].
+    /// Reset the logical unit of a SCSI disk (`SG_SCSI_RESET`), which returns commands
+    /// that it has not answered. Answer: [`Reply::Done`].
     ScsiReset {
-        /// Serial of the disk.
+        /// The serial number of the disk.
         disk: String,
-        /// Take it offline first.
+        /// Whether to take the disk offline first.
         offline: bool,
     },
-    /// Forget all trace events and kernel messages up to now and watch from
-    /// here. Answer: [`Reply::Done`].
+    /// Forget all trace events and kernel messages so far, and watch from now on. Answer:
+    /// [`Reply::Done`].
     Watch {
-        /// Watch every bio too, and so many entries of its vector (at most
+        /// Watch every bio too, with this many entries of its vector (at most
         /// [`crate::bio::LONGEST`]).
         bios: Option<u32>,
     },
-    /// Stop watching; give what was seen. Answer: [`Reply::Seen`].
+    /// Stop watching, and return what was seen. Answer: [`Reply::Seen`].
     Collect,
-    /// Give all that the kernel has logged since this was last asked, or since it
-    /// booted. Answer: [`Reply::Log`].
+    /// Return what the kernel has logged since the last such call, or since it booted.
+    /// Answer: [`Reply::Log`].
     KernelLog,
-    /// Start an I/O; it runs while other calls are answered. One at a time.
-    /// Answer: [`Reply::Done`] as soon as it was started.
+    /// Start an I/O, which runs while other calls are answered. There is only one at a
+    /// time. Answer: [`Reply::Done`] as soon as it was started.
     IoStart(IoRequest),
     /// Wait for the I/O. Answer: [`Reply::Io`].
     IoWait {
-        /// Give up after that many milliseconds.
+        /// Give up after this many milliseconds.
         deadline_ms: u64,
-        /// Come back earlier when for that many milliseconds no disk had
-        /// anything in flight ([`IoState::Quiet`]).
+        /// Return earlier if no disk has had anything in flight for this many
+        /// milliseconds ([`IoState::Quiet`]).
         quiet_ms: Option<u64>,
     },
-    /// Something is about to be done that may bring the I/O back: from here on what
-    /// comes back comes after so many interventions. Starting an I/O begins with 0. Answer:
-    /// [`Reply::Done`].
+    /// Announce that the harness is about to do something that may bring the I/O back.
+    /// From now on, requests that complete are reported as coming after this many
+    /// interventions. Starting an I/O resets the number to 0. Answer: [`Reply::Done`].
     Intervention {
-        /// How many there are, with this one.
+        /// How many interventions there are, with this one.
         number: u32,
     },
-    /// Start a program of the guest's own; it runs while other calls are
-    /// answered. One at a time. Answer: [`Reply::Done`].
+    /// Start a program in the guest, which runs while other calls are answered. There is
+    /// only one at a time. Answer: [`Reply::Done`].
     ProgramStart {
-        /// Name of the dm device (or serial of a disk) that `{}` stands for in
-        /// its arguments.
+        /// The name of the dm device, or the serial number of the disk, that replaces
+        /// `{}` in the arguments.
         device: String,
-        /// Absolute path and arguments.
+        /// The absolute path of the program, and its arguments.
         argv: Vec<String>,
-        /// Variables of its environment.
+        /// The variables of its environment.
         env: Vec<(String, String)>,
     },
     /// Wait for the program. Answer: [`Reply::Program`].
     ProgramWait {
-        /// Give up after that many milliseconds.
+        /// Give up after this many milliseconds.
         deadline_ms: u64,
     },
     /// Ask the program to end (`SIGTERM`). Answer: [`Reply::Done`].
     ProgramEnd,
-    /// Write a file, and make the directories that it lies in. Answer:
-    /// [`Reply::Done`].
+    /// Write a file, and make the directories that lead to it. Answer: [`Reply::Done`].
     WriteFile {
-        /// Absolute path.
+        /// The absolute path of the file.
         path: String,
-        /// All that is in it afterwards.
+        /// The whole new content of the file.
         text: String,
     },
     /// Mount a file system at `/mnt`. Answer: [`Reply::Done`].
     Mount {
-        /// Name of the dm device, or serial of a disk.
+        /// The name of the dm device, or the serial number of the disk.
         device: String,
-        /// Its type, such as `ext4`.
+        /// The type of the file system, such as `ext4`.
         filesystem: String,
     },
-    /// Unmount it. Answer: [`Reply::Done`].
+    /// Unmount the file system at `/mnt`. Answer: [`Reply::Done`].
     Unmount,
-    /// Break the guest on purpose, to prove that it is noticed. No answer.
+    /// Break the guest on purpose, to prove that this is noticed. No answer.
     Sabotage {
-        /// In which way.
+        /// How to break it.
         how: Sabotage,
     },
-    /// Serve a [session](crate::session) with `/bin/sh` on the virtio-serial port of
-    /// that name. Answer: [`Reply::Done`], as soon as that waits for its start.
+    /// Serve a [session](crate::session) with `/bin/sh` on the virtio-serial port of that
+    /// name. Answer: [`Reply::Done`], as soon as the agent waits for the session to
+    /// start.
     Shell {
-        /// Name of the port.
+        /// The name of the port.
         port: String,
     },
-    /// Power off. No answer.
+    /// Power the guest off. No answer.
     PowerOff,
 }
 
@@ -252,58 +253,58 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sabotage {
-    /// `echo c > /proc/sysrq-trigger`.
+    /// Crash the kernel: `echo c > /proc/sysrq-trigger`.
     Panic,
-    /// The agent stops answering.
+    /// Stop answering calls.
     Silence,
 }
 
 /// A record of the kernel log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelMessage {
-    /// Level: 0 (emergency) to 7 (debug).
+    /// The log level: 0 (emergency) to 7 (debug).
     pub level: u8,
-    /// Microseconds since boot.
+    /// The time since boot, in microseconds.
     pub micros: u64,
-    /// The text.
+    /// The text of the message.
     pub text: String,
 }
 
 /// What was seen between [`Request::Watch`] and [`Request::Collect`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Trace events, by time.
+    /// The trace events, in order of time.
     pub trace: Vec<TraceEvent>,
-    /// Trace events that the ring lost; with any, the trace proves nothing.
+    /// How many trace events the ring lost. If there are any, the trace proves nothing.
     pub lost: u64,
-    /// Kernel messages.
+    /// The kernel messages.
     pub log: Vec<KernelMessage>,
-    /// Bios, where they were to be watched, or why they could not be.
+    /// The bios, if they were to be watched, or why they could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bios: Option<Result<BioTrace, Refusal>>,
 }
 
-/// What a call was answered with.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// It was done.
+    /// The request was carried out.
     Done,
-    /// The disks.
+    /// The disks that have a serial number.
     Disks(Vec<Disk>),
-    /// The new dm device's number and its queue limits.
+    /// The number of the dm device, and its queue limits.
     Created(Dev, Limits),
-    /// Status of a dm device.
+    /// The status of a dm device.
     Status(DmStatus),
-    /// Content of an attribute, without its newline.
+    /// The content of an attribute, without its newline.
     Text(String),
-    /// Traces and messages.
+    /// The trace events, kernel messages and bios.
     Seen(Seen),
-    /// Kernel messages.
+    /// The kernel messages.
     Log(Vec<KernelMessage>),
-    /// State of the I/O.
+    /// The state of the I/O.
     Io(IoState),
-    /// State of the program.
+    /// The state of the program.
     Program(ProgramState),
 }
 
@@ -311,25 +312,25 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgramState {
-    /// It runs.
+    /// It is running.
     Running,
     /// It has ended.
     Ended {
-        /// Its exit status, or the signal that ended it as a negative number.
+        /// Its exit status, or the negative number of the signal that ended it.
         status: i32,
-        /// The end of what it wrote.
+        /// The end of what it printed.
         output: String,
     },
 }
 
-/// What the kernel, or the agent itself, refused.
+/// Something that the kernel, or the agent itself, refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What was being done, as in "loading the table of halfway0".
+    /// What was being done, such as "loading the table of halfway0".
     pub doing: String,
-    /// The errno, where the kernel refused.
+    /// The errno (positive), if the kernel refused.
     pub errno: Option<i32>,
-    /// More, such as the last kernel messages; may be empty.
+    /// More details, such as the last kernel messages. May be empty.
     pub detail: String,
 }
 
@@ -348,21 +349,21 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// A request with the number that its answer will carry.
+/// A request, with the number that its answer will have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Chosen by the harness.
+    /// The number, chosen by the harness.
     pub id: u64,
-    /// What to do.
+    /// The request to carry out.
     pub request: Request,
 }
 
 /// The answer to the call with the same number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The call's number; 0 for a line that could not be read as a call.
+    /// The number of the call. 0 if a line could not be parsed as a call.
     pub id: u64,
-    /// What came of it.
+    /// The result of the request.
     pub result: Result<Reply, Refusal>,
 }
 
@@ -372,8 +373,8 @@ mod tests {
     use crate::io::{IoOp, Memory, Op, Path, Segment};
     use rstest::rstest;
 
-    /// The tag lies inside of the request, which serde cannot do for every
-    /// shape of a variant, and says so only when it is written.
+    /// The tag is a field of the request itself. serde cannot write that for every shape
+    /// of a variant, and reports it only at run time.
     #[rstest]
     #[case::unit(Request::Disks)]
     #[case::another(Request::KernelLog)]

@@ -1,13 +1,13 @@
-//! A person's, or a script's, session with a shell in the guest: what goes over a
-//! virtio-serial port of its own.
+//! A session with a shell in the guest, for a person or a script. It uses a virtio-serial
+//! port of its own.
 //!
-//! Both sides send frames: a byte that says of what kind it is, the length of what
-//! follows as four bytes (the lowest first), and so many bytes. The host opens with
-//! [`Message::Start`], and the guest answers with [`Message::Started`].
+//! Both sides send frames. A frame is one byte for its kind, four bytes for the length of
+//! its content (little-endian), and the content. The host begins with [`Message::Start`],
+//! and the guest answers with [`Message::Started`].
 
 use serde::{Deserialize, Serialize};
 
-/// The commands of the guest's shell that the host answers.
+/// The commands in the guest's shell that the host answers.
 pub const COMMANDS: [&str; 4] = [
     "halfway-fault",
     "halfway-io",
@@ -15,67 +15,67 @@ pub const COMMANDS: [&str; 4] = [
     "halfway-help",
 ];
 
-/// Longest content of a frame that is believed, in bytes.
+/// The largest length of a frame's content that is accepted, in bytes.
 pub const LONGEST: usize = 1 << 20;
 
-/// A piece of a session.
+/// A frame of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// What was typed, or a piece of a script.
+    /// What the user typed, or a piece of a script.
     Input(Vec<u8>),
-    /// What the shell's standard output, or its terminal, shows.
+    /// Output of the shell's terminal or of its standard output.
     Output(Vec<u8>),
-    /// What its standard error shows, where it has no terminal.
+    /// Output of the shell's standard error, if it has no terminal.
     Errors(Vec<u8>),
-    /// All else.
+    /// A message about the session itself.
     Message(Message),
 }
 
-/// What the two sides say of the session itself.
+/// Messages of the two sides about the session itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "say")]
 pub enum Message {
     /// Host: start the shell.
     Start {
-        /// On a terminal like this; without one it reads a script.
+        /// The user's terminal. Without one, the shell reads a script.
         terminal: Option<Terminal>,
     },
-    /// Host: the terminal has another size now.
+    /// Host: the terminal has changed its size.
     Resized {
         /// The new size.
         size: Size,
     },
     /// Host: there is no more input.
     EndOfInput,
-    /// Host: what came of [`Message::Ask`].
+    /// Host: the answer to a [`Message::Ask`].
     Answer {
-        /// The question's number.
+        /// The number of the question.
         id: u64,
-        /// What is to be shown.
+        /// The text to print.
         text: String,
-        /// The exit status of the command that asked.
+        /// The exit status for the command that asked.
         status: u8,
     },
-    /// Guest: the shell runs.
+    /// Guest: the shell is running.
     Started {
         /// Why it has no terminal, although one was asked for.
         without_terminal: Option<String>,
     },
-    /// Guest: a command of [`COMMANDS`] was called.
+    /// Guest: someone ran one of [`COMMANDS`].
     Ask {
-        /// Its number.
+        /// The number of the question, which the answer repeats.
         id: u64,
-        /// Its name and its arguments.
+        /// The name of the command, and its arguments.
         words: Vec<String>,
     },
-    /// Guest: the shell has ended. Nothing comes after this.
+    /// Guest: the shell has ended. Nothing follows this message.
     Exited {
-        /// Its exit status; 128 and the signal's number where a signal ended it.
+        /// Its exit status, or 128 plus the number of the signal that ended it.
         status: u8,
     },
-    /// Guest: there is no shell. Nothing comes after this.
+    /// Guest: the shell could not be started. Nothing follows this message.
     Failed {
-        /// Why.
+        /// The reason, in words.
         why: String,
     },
 }
@@ -83,23 +83,23 @@ pub enum Message {
 /// The user's terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminal {
-    /// `TERM`.
+    /// The terminal type: the value of `TERM`.
     pub kind: String,
-    /// Its size.
+    /// Its size in characters.
     pub size: Size,
 }
 
 /// The size of a terminal, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// Lines.
+    /// The number of lines.
     pub rows: u16,
-    /// Columns.
+    /// The number of columns.
     pub columns: u16,
 }
 
 impl Frame {
-    /// The bytes on the wire.
+    /// Encodes the frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let message;
         let (kind, content) = match self {
@@ -127,22 +127,23 @@ impl Frame {
     }
 }
 
-/// From bytes, in pieces of any length, to frames.
+/// Decodes frames from bytes that arrive in pieces of any length.
 #[derive(Debug, Default)]
 pub struct Frames {
     bytes: Vec<u8>,
 }
 
 impl Frames {
-    /// Takes more bytes.
+    /// Adds bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next frame that is complete.
+    /// The next complete frame, if there is one.
     ///
     /// # Errors
-    /// Something else is talking: in words, and nothing after it can be read.
+    /// The bytes are not a frame. The error is in words, and nothing after it can be
+    /// decoded.
     pub fn take(&mut self) -> Result<Option<Frame>, String> {
         let Some(&[kind, a, b, c, d]) = self.bytes.first_chunk() else {
             return Ok(None);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::task::LocalSet;
 
-/// The audit's result cannot be kept.
+/// The audit's result could not be written.
 #[derive(Debug, Error, Diagnostic)]
 #[error("failed to write {}", path.display())]
 #[diagnostic(help("--results names another directory"))]
@@ -24,14 +24,13 @@ struct WriteError {
     source: io::Error,
 }
 
-/// How long an I/O may take: the slowest driver that tries again takes a
-/// second.
+/// How long an I/O may take. The slowest driver that retries takes one second.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Examines every driver and writes the table.
 ///
 /// # Errors
-/// There is nothing to run on, or the table cannot be written.
+/// No guest could be prepared, or the table could not be written.
 pub async fn execute(args: &AuditArgs, ctx: &Context) -> Result<Exit, CliError> {
     let quiet = ctx.verbosity == Verbosity::Quiet;
     let mut say = |row: &Row| {

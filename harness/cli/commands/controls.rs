@@ -1,4 +1,5 @@
-//! `halfway controls`: kernels broken on purpose, and whether they are caught.
+//! `halfway controls`: runs the catalogue on kernels that are broken on purpose, to see
+//! whether it notices.
 
 use super::run::{self, PATIENCE};
 use crate::cli::args::{
@@ -28,7 +29,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-/// Controls cannot be run.
+/// Why controls cannot be run.
 #[derive(Debug, Error, Diagnostic)]
 enum ControlsError {
     #[error("failed to listen for signals")]
@@ -41,8 +42,9 @@ enum ControlsError {
 /// Lists, builds or runs controls.
 ///
 /// # Errors
-/// A name is not known, a module cannot be built (`build`), or there is nothing
-/// to run on. A control that cannot be built is an error in the table of `run`.
+/// A name is not known, a module cannot be built (`build`), or no guest could be
+/// prepared. For `run`, a control that cannot be built is a row of the table, not an
+/// error.
 pub async fn execute(args: &ControlsArgs, ctx: &Context) -> Result<Exit, CliError> {
     match args.action.as_ref().unwrap_or(&ControlsAction::List) {
         ControlsAction::List => list(),
@@ -82,8 +84,8 @@ async fn build(args: &ControlsBuildArgs, ctx: &Context) -> Result<Exit, CliError
     Ok(Exit::Pass)
 }
 
-/// The named controls, or all; behind them the modules that they are mutants
-/// of, rebuilt as they are.
+/// The named controls, or all of them. After them come the modules that they are mutants
+/// of, rebuilt without a change.
 fn chosen(names: &[String]) -> Result<Vec<Control>, CliError> {
     let directory = Path::new(CONTROLS);
     let mut controls = match names.is_empty() {
@@ -162,7 +164,7 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
     })
 }
 
-/// The score that is kept, written anew after every row: a whole run takes long.
+/// The score file. It is written anew after every row, because a whole run takes long.
 struct Kept<'a> {
     directory: &'a Path,
     sheet: Sheet,
@@ -189,27 +191,28 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// The cases that caught mutants of a module, all of which the module must pass
-/// when it is rebuilt as it is.
+/// The cases that caught mutants of a module. The same module, rebuilt without a change,
+/// must pass all of them.
 fn killers<'a>(control: &Control, rows: impl Iterator<Item = &'a Row>) -> BTreeSet<String> {
     let of_module = rows.filter(|row| row.module == control.module && !row.is_unmutated());
     let cases = of_module.map(|row| row.case().to_owned());
     cases.filter(|case| !case.is_empty()).collect()
 }
 
-/// One control, and what it is run against.
+/// One control, and what it is run with.
 struct Work<'a> {
     args: &'a ControlsRunArgs,
     ctx: &'a Context,
     select: &'a SelectArgs,
     choice: &'a Choice,
     control: &'a Control,
-    /// Of a rebuilt module, the cases that it is to pass; all where there are none.
+    /// For a rebuilt module without a change: the cases that it must pass. If empty, it
+    /// must pass all cases.
     killers: BTreeSet<String>,
 }
 
-/// What a control is run on, and with which cases: those that show it soonest
-/// first.
+/// The guest that a control runs on, and its cases. Cases of the scenario that the
+/// control names first come first, so that it is caught soon.
 struct Ready {
     guest: Provisions,
     guest_args: GuestArgs,
@@ -217,7 +220,8 @@ struct Ready {
 }
 
 impl Work<'_> {
-    /// Tries the control. An error is one that no control would get past.
+    /// Tries the control. Returns an error only for what would stop every other control
+    /// too.
     async fn row(&self, interrupt: &mut Interrupt) -> Result<Row, CliError> {
         let started = Instant::now();
         let mut trial = Trial::new(self.control);
@@ -238,8 +242,8 @@ impl Work<'_> {
         })
     }
 
-    /// The guest with the control's module, and the cases that may show it;
-    /// or why there is nothing to run.
+    /// Prepares the guest with the control's module, and picks the cases that may catch
+    /// it. If there is nothing to run, returns why as a fate.
     async fn prepare(&self) -> Result<Result<Ready, Fate>, GuestError> {
         let guest_args = GuestArgs {
             control: Some(self.control.name.clone()),
@@ -259,7 +263,8 @@ impl Work<'_> {
             cases.retain(|(_, case)| self.killers.contains(&case.id));
         }
         let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
-        // Even where nothing can be run, the module must be one.
+        // Build the module even where no case can be run, so that one that does not build
+        // is noticed.
         let needs = Needs::of(&cases);
         match guest::prepare(&guest_args, self.ctx, &needs, false).await {
             Err(GuestError::Provision(error @ ProvisionError::Build(_))) => {
@@ -285,7 +290,7 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the cases. The result is why they did not come to their end.
+    /// Runs the cases. Returns why they did not all run, if so.
     async fn drive(
         &self,
         trial: &mut Trial,

@@ -1,4 +1,4 @@
-//! `halfway decode`: what a kernel's text reports.
+//! `halfway decode`: prints what a kernel's text reports.
 
 use crate::cli::args::DecodeArgs;
 use crate::cli::{CliError, Exit, output};
@@ -10,10 +10,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Frames that are shown to a person.
+/// How many stack frames are printed of each report.
 const FRAMES: usize = 12;
 
-/// A text that cannot be read.
+/// A text that could not be read.
 #[derive(Debug, Error, Diagnostic)]
 #[error("failed to read the text {}", path.display())]
 #[diagnostic(help("`-` reads standard input; a directory stands for the files in it"))]
@@ -22,17 +22,17 @@ struct DecodeError {
     source: io::Error,
 }
 
-/// What was understood of one text.
+/// The reports that were found in one text.
 #[derive(Serialize)]
 struct Decoded<'a> {
     source: &'a str,
     reports: &'a [Report],
 }
 
-/// Decodes each text and prints its reports; exits with 125 if no text has one.
+/// Decodes each text and prints its reports. Exits with 125 if no text has a report.
 ///
 /// # Errors
-/// A text cannot be read.
+/// A text could not be read.
 pub fn execute(args: &DecodeArgs) -> Result<Exit, CliError> {
     let mut any = false;
     for path in &args.files {
@@ -59,7 +59,7 @@ pub fn execute(args: &DecodeArgs) -> Result<Exit, CliError> {
     Ok(if any { Exit::Pass } else { Exit::Unjudged })
 }
 
-/// The files that a path stands for, in the order of their names.
+/// The files that a path stands for, sorted by name.
 fn members(path: &Path) -> Result<Vec<PathBuf>, DecodeError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -79,7 +79,7 @@ fn members(path: &Path) -> Result<Vec<PathBuf>, DecodeError> {
     Ok(files)
 }
 
-/// At most as much of a text as is looked at.
+/// Reads a text, up to the size limit of the decoder.
 fn read(path: &Path) -> Result<String, DecodeError> {
     let most = halfway_crash::clean::TEXT as u64;
     let mut bytes = Vec::new();

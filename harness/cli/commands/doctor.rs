@@ -14,14 +14,14 @@ use std::fmt;
 use std::time::Duration;
 use tokio::task::LocalSet;
 
-/// How a thing is.
+/// The result of one check.
 #[derive(Clone, Copy)]
 enum Mark {
-    /// As it should be.
+    /// All is well.
     Good,
-    /// Cases may be skipped for it, or nobody knows.
+    /// Cases may be skipped because of it, or the effect is not known.
     Warning,
-    /// Without it, or as it is, nothing works, or a command does not.
+    /// Nothing works, or one command does not.
     Bad,
 }
 
@@ -37,11 +37,11 @@ impl fmt::Display for Mark {
 
 type Lines = Vec<(Mark, String)>;
 
-/// Examines this host, as far as a guest that says hello.
+/// Examines this host, up to a guest that boots and says hello.
 ///
 /// # Errors
-/// Standard output could not be written; what is wrong with the host is in the
-/// report and in the exit code.
+/// Standard output could not be written. Problems of the host are no errors: they are in
+/// the report and in the exit code.
 pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut report = Vec::new();
     let mut lacking = None;
@@ -73,8 +73,8 @@ pub async fn execute(args: &DoctorArgs, ctx: &Context) -> Result<Exit, CliError>
     })
 }
 
-/// What the kernel has and lacks of all that cases may need: the whole list of one that
-/// was asked for, else what is lacking.
+/// Reports which kernel options the cases may need and which of them the kernel has. For
+/// a kernel that the user named, prints the whole list; otherwise only what is missing.
 async fn built_with(
     args: &DoctorArgs,
     ctx: &Context,
@@ -83,7 +83,7 @@ async fn built_with(
     let Ok(cache) = Cache::open() else {
         return Vec::new();
     };
-    // What is wrong with it was told.
+    // Why there is no kernel has been reported already.
     let Ok(kernel) = guest::kernel(&args.guest, &cache, ctx).await else {
         return Vec::new();
     };
@@ -92,7 +92,8 @@ async fn built_with(
     lines
 }
 
-/// Whether QEMU and its storage daemon work. What they lack makes cases be skipped.
+/// Checks that QEMU and its storage daemon work. Reports what they lack: cases that need
+/// it are skipped.
 async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
     let qemu = Qemu::ask(&provision::qemu_binary()).await?;
     report.push((Mark::Good, qemu.version.to_string()));
@@ -130,7 +131,7 @@ async fn emulator(report: &mut Lines) -> Result<(), QemuError> {
     Ok(())
 }
 
-/// `lacking` is what the guest says, if there is one.
+/// `lacking` is what the guest's agent says the kernel lacks, if a guest came up.
 async fn examine(
     args: &DoctorArgs,
     ctx: &Context,

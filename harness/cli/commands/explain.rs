@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 /// Prints an explanation of each case.
 ///
 /// # Errors
-/// A scenario is bad, or no case is left.
+/// A scenario is invalid, or no case is selected.
 pub fn execute(args: &ExplainArgs) -> Result<Exit, CliError> {
     let choice = Choice::new(&args.select)?;
     output::write(|out| {

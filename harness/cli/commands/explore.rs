@@ -1,5 +1,5 @@
-//! `halfway explore`: random cases over the whole format, and what did not pass by
-//! kind.
+//! `halfway explore`: runs random cases over the whole format, and groups what did not
+//! pass by kind.
 
 use crate::cli::args::{ExploreArgs, RecordCases, RunArgs, SelectArgs, WatchBios};
 use crate::cli::commands::run;
@@ -12,10 +12,10 @@ use halfway_oracle::model::Unfit;
 use halfway_scenario::Scenario;
 use std::collections::BTreeMap;
 
-/// Draws cases, runs those that can show something, and sums up.
+/// Draws random cases, runs those that can show something, and prints a summary.
 ///
 /// # Errors
-/// As `halfway run`.
+/// The same as for `halfway run`.
 pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let drawn = Drawn::new(seed, args.count.get());
@@ -48,11 +48,11 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
     ))
 }
 
-/// Cases that can show something, and how many had to be drawn for them.
+/// The drawn cases that can show something.
 struct Drawn {
     scenarios: Vec<Scenario>,
     all: u64,
-    /// Why the others were left out.
+    /// The cases that were left out: how many, by reason.
     others: BTreeMap<String, u64>,
 }
 
@@ -80,7 +80,7 @@ impl Drawn {
         drawn
     }
 
-    /// How many were left out, and why: the most frequent reason first.
+    /// Says how many cases were left out and why, the most frequent reason first.
     fn words(&self) -> Vec<String> {
         let mut others: Vec<_> = self.others.iter().collect();
         others.sort_by_key(|(why, number)| (u64::MAX - **number, *why));

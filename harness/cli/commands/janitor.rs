@@ -1,5 +1,5 @@
-//! `halfway janitor`: cleans up behind a harness that was killed. Hidden: the
-//! harness starts it.
+//! `halfway janitor`: cleans up after a harness that was killed. The command is hidden:
+//! the harness starts it itself.
 
 use crate::cli::{CliError, Exit};
 use crate::machine::janitor;
@@ -11,10 +11,10 @@ use thiserror::Error;
 #[error("failed to sweep")]
 struct SweepError(#[source] std::io::Error);
 
-/// Waits for the harness's end, then removes its directory.
+/// Waits until the harness has ended, then removes its directory.
 ///
 /// # Errors
-/// The directory is not one of ours, or cannot be removed.
+/// The directory is not one of Halfway's, or cannot be removed.
 pub fn execute(directory: &Path) -> Result<Exit, CliError> {
     janitor::wait_and_sweep(directory)
         .map(|()| Exit::Pass)

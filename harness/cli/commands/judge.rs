@@ -1,14 +1,14 @@
-//! `halfway judge`: judges what was once observed, by today's judge.
+//! `halfway judge`: judges recorded observations again, with the judge of this version.
 
 use crate::cli::args::JudgeArgs;
 use crate::cli::{CliError, Context, Exit, exit, output};
 use crate::report::{Verbosity, lines};
 use crate::results::{Recorded, Tally, text};
 
-/// Judges recorded cases and exits as a run of them would.
+/// Judges recorded cases. Exits as a run of these cases would.
 ///
 /// # Errors
-/// A file cannot be read as a recorded case.
+/// A file is not a readable recorded case.
 pub fn execute(args: &JudgeArgs, ctx: &Context) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     for path in &args.files {

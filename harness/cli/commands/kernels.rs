@@ -8,7 +8,7 @@ use halfway_builder::{Cache, Catalogue, KernelSpec};
 /// Lists or fetches kernels.
 ///
 /// # Errors
-/// A name is not known, or a kernel cannot be had.
+/// A name is not known, or a kernel cannot be fetched.
 pub async fn execute(args: &KernelsArgs, ctx: &Context) -> Result<Exit, CliError> {
     match args.action.as_ref().unwrap_or(&KernelsAction::List) {
         KernelsAction::List => list(),

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 /// Prints the cases.
 ///
 /// # Errors
-/// A scenario is bad, or no case is left.
+/// A scenario is invalid, or no case is selected.
 pub fn execute(args: &ListArgs) -> Result<Exit, CliError> {
     let choice = Choice::new(&args.select)?;
     output::write(|out| {

@@ -1,4 +1,4 @@
-//! What each command does, a file each.
+//! The commands, a file each.
 
 pub mod audit;
 pub mod controls;
@@ -19,10 +19,10 @@ pub mod show;
 use super::args::Command;
 use super::{CliError, Context, Exit};
 
-/// Does what the command line asks for.
+/// Executes the command that the command line names.
 ///
 /// # Errors
-/// As the command says; the error carries the exit code.
+/// Each command documents its own. The error carries the exit code.
 pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Run(args) => run::execute(args, ctx).await,

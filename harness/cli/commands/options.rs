@@ -1,19 +1,19 @@
-//! What a kernel has and lacks of what Halfway needs, for `halfway doctor`.
+//! Which of the kernel options that Halfway needs a kernel has, for `halfway doctor`.
 
 use halfway_builder::options::{self, COMING_UP, Config, EVERY_CASE, Group};
 use halfway_builder::{Kernel, ModuleError};
 use halfway_protocol::facility::Facility;
 
-/// What is known of a kernel.
+/// What is known of a kernel's options.
 pub struct Known {
     kernel: Kernel,
     config: Option<Config>,
-    /// What the agent of a guest that came up says that it lacks.
+    /// What the kernel lacks according to the agent, if a guest came up.
     lacking: Option<Vec<Facility>>,
 }
 
 impl Known {
-    /// Of a kernel, whose guest has said hello or not.
+    /// Starts from a kernel. `lacking` is `None` if its guest has not said hello.
     pub fn new(kernel: Kernel, lacking: Option<Vec<Facility>>) -> Self {
         Known {
             config: Config::of(&kernel),
@@ -22,8 +22,8 @@ impl Known {
         }
     }
 
-    /// A line for each group of options, with whether it is whole, and at the end what
-    /// the answers rest on.
+    /// One line for each group of options, with whether the kernel has the whole group.
+    /// The last line says what the answers are based on.
     pub fn lines(&self) -> Vec<(bool, String)> {
         let groups = options::groups();
         let mut lines: Vec<_> = groups.iter().map(|group| self.line(group)).collect();
@@ -48,7 +48,8 @@ impl Known {
         (whole, text)
     }
 
-    /// The kernel itself is believed first, then its drivers, then its configuration.
+    /// Whether the kernel has an option. The running guest is believed first, then the
+    /// list of modules, then the configuration file.
     fn has(&self, group: &Group, option: &str) -> bool {
         if let Some(lacking) = &self.lacking {
             if group.section == COMING_UP {

@@ -1,5 +1,5 @@
-//! `halfway run`: selects cases, prepares what they run on, runs them, and
-//! keeps the record.
+//! `halfway run`: selects the cases, prepares the guest, runs the cases and keeps the
+//! record.
 
 use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
 use crate::cli::guest;
@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
 
-/// A run that cannot start.
+/// Why a run cannot start.
 #[derive(Debug, Error, Diagnostic)]
 enum RunError {
     #[error("failed to listen for signals")]
@@ -38,21 +38,21 @@ enum RunError {
     Kernel { recorded: String, found: String },
 }
 
-/// A machine's patience with its guest: no boot and no call takes that long.
+/// How long a machine waits for its guest. No boot and no call takes that long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs cases.
 ///
 /// # Errors
-/// The run could not start, its record could not be written, or the runner
-/// itself failed. What was done until then is in the record.
+/// The run could not start, its record could not be written, or the runner itself failed.
+/// What was done until then is in the record.
 pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
     let (summary, _) = perform(args, None, ctx).await?;
     Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
 }
 
-/// The same of `chosen`, where the options name no cases: what it came to, and where
-/// its record lies.
+/// Like [`execute`], but runs the cases of `chosen` instead of those that the options
+/// select. Returns the summary and the directory of the record.
 pub(super) async fn perform(
     args: &RunArgs,
     chosen: Option<Choice>,
@@ -119,14 +119,15 @@ pub(super) async fn perform(
     };
     terminal.close();
     if let Some((driven, followed)) = ended {
-        // A record that cannot be written is why the runner was stopped.
+        // If the record could not be written, that error is the one to report: it is why
+        // the runner was stopped.
         followed?;
         driven.map_err(|error| CliError::infrastructure(RunError::Runner(error)))?;
     }
     Ok((terminal.summary().clone(), recorder.path().to_owned()))
 }
 
-/// Everything that must be right before the first machine boots.
+/// Everything that must be prepared before the first machine boots.
 struct Plan {
     choice: Choice,
     expansion: Expansion,
@@ -134,7 +135,7 @@ struct Plan {
     seed: u64,
     watch: WatchBios,
     recorder: Recorder,
-    /// What was done before, where the run is resumed.
+    /// What earlier parts of the run did, if it is resumed.
     before: Summary,
 }
 
@@ -203,8 +204,8 @@ impl Plan {
     }
 }
 
-/// What a record says of a run before it starts; `on` are the options that say
-/// on what it runs and how it is watched.
+/// The manifest, which is written before the run starts. `on` holds the options that
+/// select the kernel, the acceleration and the watch.
 pub(super) fn manifest(
     choice: &Choice,
     selection: Selection,
@@ -233,7 +234,7 @@ pub(super) fn manifest(
     }
 }
 
-/// The recorded run's options on kernel and acceleration, and on its watch.
+/// The kernel, acceleration and watch options of a recorded run.
 fn recorded_arguments(manifest: &Manifest) -> Result<(GuestArgs, WatchBios), CliError> {
     let words = ["halfway", "run"].into_iter().map(str::to_owned);
     let line = words.chain(manifest.repeat.iter().cloned());

@@ -1,4 +1,4 @@
-//! `halfway shell`: a guest with the stack built and the fault armed, by hand.
+//! `halfway shell`: opens a shell in a guest with the stack built and the fault armed.
 
 use crate::cli::args::{SelectArgs, ShellArgs};
 use crate::cli::guest;
@@ -24,7 +24,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-/// A shell that cannot be had.
+/// Why there is no shell.
 #[derive(Debug, Error, Diagnostic)]
 enum ShellError {
     #[error("no machine could be had")]
@@ -45,10 +45,11 @@ enum ShellError {
     Qemu { status: String, stderr: String },
 }
 
-/// Opens a shell for the first case that the arguments select; exits as it does.
+/// Opens a shell for the first case that the arguments select. Exits with the status of
+/// the shell.
 ///
 /// # Errors
-/// The scenario is bad, or the guest cannot be brought up.
+/// The scenario is invalid, or the guest does not come up.
 pub async fn execute(args: &ShellArgs, ctx: &Context) -> Result<Exit, CliError> {
     let choice = Choice::new(&SelectArgs {
         paths: vec![args.file.clone()],
@@ -59,7 +60,7 @@ pub async fn execute(args: &ShellArgs, ctx: &Context) -> Result<Exit, CliError> 
     let Some(mut case) = choice.cases().next() else {
         return Ok(Exit::Unjudged);
     };
-    // Nobody would let the machine go on.
+    // With `stop`, QEMU would stop the machine on an error, and nobody would continue it.
     case.legs.on_error = OnError::Report;
     let guest = guest::prepare(&args.guest, ctx, &Needs::of([&case]), true).await?;
     LocalSet::new()
@@ -107,21 +108,21 @@ async fn open(case: &Case, guest: &Provisions, args: &ShellArgs) -> Result<Exit,
         end = joined => end.map_err(ShellError::Terminal)?,
         () = bench.serve(questions, answer) => End::Gone,
     };
-    // A kernel that panics says so while it goes.
+    // A kernel that panics may still be printing its reason.
     if end == End::Gone {
         station.machine.ended_within(LAST_WORDS).await;
     }
     exit(end, &station.machine.end().await)
 }
 
-/// How long QEMU may take to end once its guest is gone.
+/// How long QEMU may take to end after its guest has gone.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// How the program exits after a session, and what it says then.
+/// Maps the end of a session to the exit code, and prints what there is to say.
 fn exit(end: End, wreck: &Wreck) -> Result<Exit, ShellError> {
     let crash = halfway_crash::find(&wreck.console);
     if let Some(crash) = &crash {
-        // The long part first: the last lines are those that are seen.
+        // Print the long part first: the user looks at the last lines.
         eprintln!(
             "{}\nThe guest's kernel said: {}",
             crash.excerpt, crash.title
@@ -134,7 +135,7 @@ fn exit(end: End, wreck: &Wreck) -> Result<Exit, ShellError> {
         End::Failed(why) => Err(ShellError::Refused(why)),
         End::Gone if crash.is_some() => Ok(Exit::Kernel),
         End::Gone => match wreck.status.as_deref() {
-            // As after `reboot -f`.
+            // QEMU ends by itself with status 0 after `reboot -f` in the guest.
             Some("exit status 0") => {
                 eprintln!("The guest has ended.");
                 Ok(Exit::Pass)

@@ -1,11 +1,11 @@
-//! `halfway show`: a recorded run, as it was shown when it ended.
+//! `halfway show`: prints a recorded run as it was shown when it ended.
 
 use crate::cli::args::ShowArgs;
 use crate::cli::{CliError, Context, Exit, exit, output};
 use crate::report::{Options, Terminal};
 use crate::results::{Record, RecordError, Summary};
 
-/// Prints a run from its record alone, and exits as the run did.
+/// Prints a run from its record alone. Exits as the run did.
 ///
 /// # Errors
 /// There is no such record, or it cannot be read.

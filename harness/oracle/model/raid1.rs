@@ -324,13 +324,13 @@ fn buffered_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     // A device that is no whole number of pages is read block by block (`set_init_blocksize`
     // in block/bdev.c), those of a page at once: which of them a leg's failure comes before
     // depends on timing.
-    let block = match case.legs.sectors.is_multiple_of(PAGE) {
-        true => PAGE,
+    let block = match case.legs.sectors.is_multiple_of(PAGE_SECTORS) {
+        true => PAGE_SECTORS,
         false => case.legs.block(),
     };
-    let exact = lasting && parts.len() == 1 && block == PAGE;
+    let exact = lasting && parts.len() == 1 && block == PAGE_SECTORS;
     let none_has = |page: u64| {
-        let mut blocks = (page * PAGE..(page + 1) * PAGE).step_by(block as usize);
+        let mut blocks = (page * PAGE_SECTORS..(page + 1) * PAGE_SECTORS).step_by(block as usize);
         blocks.any(|sector| {
             let of_block = Unit {
                 sector,

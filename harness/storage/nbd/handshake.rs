@@ -1,18 +1,17 @@
-//! From the server's greeting to a client that has chosen its export.
+//! The handshake: from the server's greeting until the client has chosen its export.
 
 use super::wire::{self, OptionHeader, Violation, info, option, reply};
 use super::{End, Export};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Bytes of zeros that end `NBD_OPT_EXPORT_NAME` for old clients.
+/// How many zero bytes end the answer to `NBD_OPT_EXPORT_NAME` for old clients.
 const PADDING: usize = 124;
 
-/// Block sizes that we name to the client: minimum, preferred, maximum. With
-/// the minimum QEMU keeps whole sectors in one request.
+/// The block sizes that the client is told, in bytes: minimum, preferred, maximum. The
+/// minimum makes QEMU send whole sectors in one request.
 const BLOCK_SIZES: [u32; 3] = [512, 4096, wire::MAX_LENGTH];
 
-/// Leads the handshake. The result is the index of the export that the client
-/// chose.
+/// Does the handshake. Returns the index of the export that the client chose.
 pub(super) async fn shake_hands<S>(stream: &mut S, exports: &[Export]) -> Result<usize, End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -76,8 +75,8 @@ where
     }
 }
 
-/// Answers `NBD_OPT_INFO` and `NBD_OPT_GO`; gives the export if there is one
-/// of that name.
+/// Answers `NBD_OPT_INFO` and `NBD_OPT_GO`. Returns the index of the export if there is
+/// one of that name.
 fn answer_info(out: &mut Vec<u8>, exports: &[Export], option: u32, data: &[u8]) -> Option<usize> {
     let Some(name) = wire::requested_name(data) else {
         wire::put_option_reply(out, option, reply::ERR_INVALID, &[]);

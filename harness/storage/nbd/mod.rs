@@ -1,9 +1,9 @@
 //! An NBD server whose disks are the harness's ledger.
 //!
-//! QEMU is its client, beneath blkdebug: what arrives here is what blkdebug let
-//! through. Requests are carried out in the order in which they arrive, each
-//! in one step, so that the journal's order is the truth. Fixed newstyle
-//! handshake and simple replies; that is all that QEMU needs.
+//! Its client is QEMU, beneath blkdebug: only what blkdebug let through arrives here.
+//! Requests are executed in the order in which they arrive, each in one step, so the
+//! journal has their true order. The server speaks the fixed newstyle handshake and
+//! simple replies; QEMU needs no more.
 
 mod handshake;
 mod wire;
@@ -19,37 +19,37 @@ use tokio::task::JoinSet;
 pub use wire::Violation;
 use wire::{RequestHeader, command, flag};
 
-/// A disk as clients see it; its index is the disk's in [`Ledger::media`].
+/// A disk as clients see it. Its index is that of the disk in [`Ledger::media`].
 #[derive(Clone, Debug)]
 pub(super) struct Export {
-    /// What clients call it.
+    /// The name by which clients choose it.
     pub name: String,
-    /// Its size.
+    /// The size of the disk, in bytes.
     pub bytes: u64,
 }
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
-    /// The client said goodbye, or is gone.
+    /// The client disconnected, or its process ended.
     #[error("the client closed the connection")]
     Closed,
-    /// It broke the protocol.
+    /// The client broke the protocol.
     #[error(transparent)]
     Violation(#[from] Violation),
 }
 
 impl From<io::Error> for End {
-    /// A local socket fails only because the other end is gone.
+    /// A local socket fails only because the other end has closed it.
     fn from(_: io::Error) -> Self {
         End::Closed
     }
 }
 
-/// Most violations that are remembered.
+/// How many protocol violations are kept.
 const REMEMBERED: usize = 16;
 
-/// Accepts connections for ever; how clients broke the protocol is added to
+/// Accepts connections without end. Protocol violations of clients are added to
 /// `violations`. Dropping the future ends all connections.
 pub(super) async fn serve(
     listener: UnixListener,
@@ -65,8 +65,8 @@ pub(super) async fn serve(
                 Ok((stream, _)) => {
                     connections.spawn(converse(stream, exports.clone(), ledger.clone()));
                 }
-                // Out of descriptors, or the client was gone at once: the next
-                // one may fare better, but not in a busy loop.
+                // There are no free descriptors, or the client has already gone. The next
+                // client may succeed, but a pause avoids a busy loop.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             },
             Some(ended) = connections.join_next() => {
@@ -81,7 +81,7 @@ pub(super) async fn serve(
     }
 }
 
-/// A connection from its greeting to its end.
+/// Serves a connection from its greeting to its end.
 async fn converse<S>(mut stream: S, exports: Arc<[Export]>, ledger: Arc<Mutex<Ledger>>) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -96,11 +96,11 @@ where
     }
 }
 
-/// A reply's buffer is kept from request to request up to this size.
+/// A reply's buffer is reused for the next request up to this size, in bytes.
 const KEPT: usize = 1 << 20;
 
-/// Serves requests until the connection ends. One that the ledger keeps is
-/// answered when it is let go; those behind it overtake it.
+/// Serves requests until the connection ends. A held request is answered when it is
+/// released; later requests overtake it.
 async fn transmit<S>(
     stream: S,
     export: usize,
@@ -117,7 +117,7 @@ where
         let mut header = [0; RequestHeader::BYTES];
         stream.read_exact(&mut header).await?;
         let header = RequestHeader::parse(&header)?;
-        // The reply's head and its data go out in one write.
+        // The head of the reply and its data go out in one write.
         data.clear();
         data.resize(wire::REPLY_BYTES, 0);
         if matches!(header.command, command::READ | command::WRITE) {
@@ -135,10 +135,11 @@ where
             let mut data = std::mem::take(&mut data);
             let (ledger, replies) = (ledger.clone(), replies.clone());
             tokio::spawn(async move {
-                // A ledger that is reset meanwhile forgets how it was to end.
+                // If the ledger is reset meanwhile, the sender is dropped: the request
+                // then ends without an error.
                 let errno = released.await.unwrap_or(None);
                 carry_out(&header, export, &mut data, &ledger, errno);
-                // If the client is gone, the connection's own end tells.
+                // If the client has gone, the connection ends by itself.
                 let _ = reply(&replies, &data).await;
             });
             continue;
@@ -151,8 +152,7 @@ where
     }
 }
 
-/// The request of this head, whose data are `body`; `None` for one of a kind
-/// that there is not.
+/// The request of this head, with `body` as its data. `None` if there is no such command.
 fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<Request<'a>> {
     let length = u64::from(header.length);
     match header.command {
@@ -165,7 +165,7 @@ fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<Request<'a>
     }
 }
 
-/// Carries a request out, or fails it with `errno`, and makes its reply of its
+/// Executes a request, or fails it with `errno`, and builds the reply in place of its
 /// data.
 fn carry_out(
     header: &RequestHeader,
@@ -178,7 +178,7 @@ fn carry_out(
         Some(request) => {
             let mut ledger = locked(ledger);
             let done = ledger.execute_or(export, header.offset, request, errno);
-            // Forced onto the medium: as good as a flush behind it.
+            // FUA: the write must be on the medium. A flush after it does the same.
             match done {
                 Ok(()) if header.flags & flag::FUA != 0 => {
                     ledger.execute(export, header.offset, Request::Flush)

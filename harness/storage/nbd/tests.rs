@@ -1,4 +1,4 @@
-//! A client that knows the protocol's bytes by itself, and the real one.
+//! Tests with a client that encodes the protocol's bytes itself, and with QEMU's.
 
 use super::*;
 use crate::storage::medium::Medium;
@@ -42,7 +42,7 @@ struct Client {
 }
 
 impl Client {
-    /// A connection, with the server's greeting read and answered.
+    /// Opens a connection, and reads and answers the server's greeting.
     async fn connect(ledger: &Arc<Mutex<Ledger>>) -> (Self, tokio::task::JoinHandle<End>) {
         let (stream, theirs) = tokio::io::duplex(1 << 20);
         let server = tokio::spawn(converse(theirs, exports(), ledger.clone()));
@@ -111,7 +111,7 @@ fn go_tells_size_flags_and_block_sizes() {
     });
 }
 
-/// A request that is kept is overtaken, and answered when it is let go.
+/// Other requests overtake a held one. It is answered when it is released.
 #[test]
 fn what_is_kept_is_overtaken() {
     run(async {
@@ -286,7 +286,7 @@ fn garbage_ends_the_connection_with_a_reason(#[case] input: Vec<u8>, #[case] rea
 }
 
 proptest! {
-    /// Whatever comes after a proper beginning, the server ends.
+    /// The server ends, whatever follows a valid beginning.
     #[test]
     fn no_input_hangs_or_breaks_the_server(
         beginning in prop::sample::select(vec![

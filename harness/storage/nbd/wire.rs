@@ -1,5 +1,5 @@
-//! The bytes of the NBD protocol, as far as a server of ours speaks it; its
-//! numbers are those of the target's client.
+//! The bytes of the NBD protocol, as far as this server needs it. The constants are
+//! shared with the target's client.
 
 pub use halfway_target::nbd::protocol::{
     FIXED_NEWSTYLE, MAGIC, NO_ZEROES, OPTION_MAGIC, command, flag, info, option, reply,
@@ -8,49 +8,50 @@ use halfway_target::nbd::protocol::{
     OPTION_REPLY_MAGIC, REPLY_MAGIC, REQUEST_MAGIC, transmission, u32_at, u64_at,
 };
 
-/// The largest request that we take, in bytes (`NBD_INFO_BLOCK_SIZE`).
+/// The largest request that is accepted, in bytes (`NBD_INFO_BLOCK_SIZE`).
 pub const MAX_LENGTH: u32 = 32 << 20;
-/// The largest option that we take, in bytes: a name has at most 4096.
+/// The largest option that is accepted, in bytes. A name has at most 4096.
 pub const MAX_OPTION: u32 = 8192;
 
-/// What an export can do.
+/// The transmission flags: what an export can do.
 pub const TRANSMISSION_FLAGS: u16 = transmission::HAS_FLAGS
     | transmission::SEND_FLUSH
     | transmission::SEND_FUA
     | transmission::SEND_TRIM
     | transmission::SEND_WRITE_ZEROES;
 
-/// The client broke the protocol in a way that leaves no common ground: the
+/// The client broke the protocol so that its further bytes cannot be understood. The
 /// connection ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// Another magic number was due.
+    /// The bytes have the wrong magic number.
     #[error("an NBD {what} begins with {found:#x}")]
     Magic {
-        /// What was to be read.
+        /// What was expected.
         what: &'static str,
-        /// What was there.
+        /// The number that was found.
         found: u64,
     },
-    /// The client does not speak the fixed newstyle handshake.
+    /// The client does not use the fixed newstyle handshake. These are its flags.
     #[error("the NBD client's flags are {0:#x}: the fixed newstyle handshake is needed")]
     Flags(u32),
-    /// More data than we take.
+    /// The client announced more data than is accepted.
     #[error("an NBD {what} of {length} bytes is longer than {limit}")]
     TooLong {
-        /// What was to be read.
+        /// What was being read.
         what: &'static str,
-        /// How long it would be.
+        /// The announced length, in bytes.
         length: u32,
-        /// How long it may be.
+        /// The accepted length, in bytes.
         limit: u32,
     },
-    /// `NBD_OPT_EXPORT_NAME` of an export that there is not; it has no answer.
+    /// The client asked with `NBD_OPT_EXPORT_NAME` for an export that does not exist. The
+    /// protocol has no answer for this.
     #[error("there is no NBD export named {0:?}")]
     UnknownExport(String),
 }
 
-/// The fixed part of an option.
+/// The fixed part of an option that the client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionHeader {
     pub option: u32,
@@ -77,9 +78,9 @@ impl OptionHeader {
     }
 }
 
-/// The export's name that `NBD_OPT_INFO` or `NBD_OPT_GO` ask for; `None` where
-/// the data are not well formed. What information they ask for does not
-/// matter: we always give all that we have.
+/// The export's name in `NBD_OPT_INFO` or `NBD_OPT_GO`. `None` if the data are malformed.
+/// The list of requested information is ignored, since the server always gives all that
+/// it has.
 pub fn requested_name(data: &[u8]) -> Option<&[u8]> {
     let (length, rest) = data.split_first_chunk::<4>()?;
     let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
@@ -87,7 +88,7 @@ pub fn requested_name(data: &[u8]) -> Option<&[u8]> {
     (requests.len() == usize::from(u16::from_be_bytes(*count)) * 2).then_some(name)
 }
 
-/// Appends the server's answer to an option.
+/// Appends the server's reply to an option.
 pub fn put_option_reply(out: &mut Vec<u8>, option: u32, reply: u32, data: &[u8]) {
     out.extend(OPTION_REPLY_MAGIC.to_be_bytes());
     out.extend(option.to_be_bytes());
@@ -100,9 +101,9 @@ pub fn put_option_reply(out: &mut Vec<u8>, option: u32, reply: u32, data: &[u8])
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHeader {
     pub command: u16,
-    /// `NBD_CMD_FLAG_*`.
+    /// The flags `NBD_CMD_FLAG_*`.
     pub flags: u16,
-    /// Echoed in the reply.
+    /// A number that the reply repeats.
     pub cookie: u64,
     pub offset: u64,
     pub length: u32,
@@ -132,10 +133,10 @@ impl RequestHeader {
     }
 }
 
-/// Bytes of a simple reply before its data.
+/// The length in bytes of a simple reply's head.
 pub const REPLY_BYTES: usize = 16;
 
-/// The head of a simple reply; `errno` is 0 for success.
+/// The head of a simple reply. `errno` is 0 for success.
 pub fn reply_head(errno: u32, cookie: u64) -> [u8; REPLY_BYTES] {
     let mut out = [0; REPLY_BYTES];
     out[..4].copy_from_slice(&REPLY_MAGIC.to_be_bytes());

@@ -1,4 +1,4 @@
-//! What it costs.
+//! Measures what the SCSI target costs.
 
 use crate::daemon::{Daemon, content};
 use crate::rig::{Rig, run};
@@ -7,7 +7,8 @@ use halfway_protocol::io::Op;
 use halfway_target::{Identity, Target};
 use std::fs;
 
-/// In one run, and the best of many: the machine does other things too.
+/// The three are measured in one run, and the best of many measurements counts: the host
+/// does other things meanwhile.
 #[test]
 #[ignore = "a measurement: for an idle machine"]
 fn a_failure_costs_little_and_a_clean_read_not_more_than_three_times_qemus_own() {

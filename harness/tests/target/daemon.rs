@@ -1,4 +1,4 @@
-//! The storage daemon.
+//! Starts a real storage daemon for the tests.
 
 use halfway::machine;
 use halfway::storage::blkdebug::{Arming, Behaviour, Rule, initial_nodes};
@@ -26,7 +26,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// `files`: for each leg the number of the image it lies on.
+    /// Starts the daemon. For each leg, `files` has the number of the image that it lies
+    /// on.
     pub async fn start(files: &[u8]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
@@ -44,7 +45,7 @@ impl Daemon {
                 "driver=file,node-name=leg{leg}-medium,filename={},locking=off",
                 path.display()
             ));
-            // The nodes above the medium are those of any other leg.
+            // The nodes above the medium are the same as for any other leg.
             for node in &initial_nodes(member, "")[1..] {
                 let node = serde_json::to_string(node).unwrap();
                 args.extend(["--blockdev".to_owned(), node]);
@@ -71,7 +72,7 @@ impl Daemon {
         }
     }
 
-    /// Puts exactly these faults on a leg.
+    /// Arms exactly these faults on a leg.
     pub async fn arm(&mut self, leg: usize, faults: &[(Op, i64, Times, i32)]) {
         let rules = faults.iter().map(|(op, sector, times, errno)| Rule {
             op: *op,
@@ -100,7 +101,7 @@ impl Daemon {
         }
     }
 
-    /// The sectors of an image.
+    /// The content of some sectors of an image.
     pub fn sectors(&self, image: u8, sector: u64, sectors: u64) -> Vec<Span> {
         let data = fs::read(self.directory.path().join(format!("image{image}"))).unwrap();
         let at = |sector: u64| sector as usize * SECTOR;
@@ -108,7 +109,7 @@ impl Daemon {
     }
 }
 
-/// Every sector names itself and its image.
+/// The content of an image: every sector names itself and its image.
 pub fn content(image: u8) -> Vec<u8> {
     let stamp = |sector| Stamp {
         origin: Origin::Leg(image),

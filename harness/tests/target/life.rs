@@ -16,7 +16,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
         let mut rig = Rig::mirror().await;
         let short = Duration::from_millis(500);
 
-        // A silent HBA takes nothing; its requests wait until it is back.
+        // A silent HBA takes no requests; they wait until it is present again.
         rig.target.hbas()[0].set_presence(Presence::Silent);
         rig.begin("leg0", Op::Read, 0, 1).await;
         assert!(rig.pends(short).await);
@@ -24,8 +24,9 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
         rig.target.hbas()[0].set_presence(Presence::Here);
         rig.finish().await.assert_read_from(0);
 
-        // A command that is never answered, with a timeout in the guest that
-        // has long passed: the driver does not let the guest abort it. A stop
+        // A command that is never answered. Its timeout in the guest passes, but the
+        // driver does not let the guest abort it. A stop of the machine returns the
+        // command, and the guest sends it again.
         // of the machine gives it back, and the guest tries again.
         let timeout = Request::Attribute {
             device: "leg0".to_owned(),
@@ -46,7 +47,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
         rig.guest.machine.qmp().execute(qmp::cont {}).await.unwrap();
         rig.finish().await.assert_read_from(0);
 
-        // The same, and the guest reboots in the middle of it.
+        // The same, but the guest reboots in the middle of it.
         rig.daemon.arm(0, &[fault]).await;
         rig.begin("leg0", Op::Read, 0, 1).await;
         assert!(rig.pends(short).await);
@@ -62,7 +63,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
         qmp.execute(qmp::system_reset {}).await.unwrap();
         let mut seen = [false; 2];
         let since = Instant::now();
-        // READ CAPACITY (16) or (10): the new kernel looks at both disks.
+        // The new kernel examines both disks: it sends READ CAPACITY (16) or (10).
         while seen != [true; 2] {
             assert!(since.elapsed() < PATIENCE, "the guest did not come back");
             for entry in rig.journal.try_iter() {
@@ -71,7 +72,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
 
-        // QEMU is killed, and the target serves the next one.
+        // QEMU is killed, and the target serves the next QEMU.
         rig.guest.machine.kill();
         let Rig {
             guest,
@@ -88,7 +89,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
         let rig = Rig::boot(daemon, target, journal, Vec::new(), &[]).await;
         rig.io("leg0", Op::Read, 0).await.assert_read_from(0);
 
-        // And nothing is left when it ends in the middle of a request.
+        // Nothing is left of QEMU if it ends in the middle of a request.
         rig.target.hbas()[0].set_presence(Presence::Silent);
         rig.begin("leg0", Op::Read, 0, 1).await;
         assert!(rig.pends(short).await);
@@ -103,7 +104,7 @@ fn a_request_without_an_answer_holds_up_nobody_else() {
     });
 }
 
-/// As if the target's process had died. QEMU 7.2 does not connect again.
+/// A socket closes, as if the target's process had died. QEMU 7.2 does not connect again.
 #[test]
 fn a_socket_that_closes_takes_its_own_disk_only() {
     run(async {

@@ -1,16 +1,16 @@
-//! The SCSI target in front of a real storage daemon, beneath a real guest:
-//! what the kernel makes of each report, as its own tracepoints tell it.
+//! Tests of the SCSI target with a real storage daemon and a real guest. The guest's
+//! tracepoints show how its kernel handles each report.
 //!
-//! A boot serves many questions, so a test asks several. The kernel is the
-//! catalogue's default, or what `HALFWAY_TEST_KERNEL` names.
+//! A boot takes time, so each test asks several questions. The kernel is the catalogue's
+//! default, or the one that `HALFWAY_TEST_KERNEL` names.
 //!
-//! * `daemon`, `rig`, `tools`: the storage, the guest above it, what is in it.
-//! * `reports`: each report, on a disk alone.
-//! * `stacks`: beneath dm-raid1 and dm-multipath.
+//! * `daemon`, `rig`, `tools`: the storage, the guest on it, and the guest's programs.
+//! * `reports`: each report, on a single disk.
+//! * `stacks`: the target beneath dm-raid1 and dm-multipath.
 //! * `life`: silence, stops, resets, ends.
-//! * `sg3_utils`, `multipathd`: what other people's programs make of it.
-//! * `shell`: a person's shell, in a kernel without terminals.
-//! * `cost`: what it costs.
+//! * `sg3_utils`, `multipathd`: programs of others that use the target.
+//! * `shell`: the interactive shell, on a kernel without terminals.
+//! * `cost`: what the target costs.
 
 mod cost;
 mod daemon;

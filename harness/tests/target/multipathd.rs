@@ -9,7 +9,8 @@ use halfway_protocol::message::Disk;
 use halfway_target::{Entry, Presence, Target};
 use std::time::{Duration, Instant};
 
-/// What multipathd does once no path is left (`no_path_retry`).
+/// A configuration for multipathd. `no_path_retry` says what it does when no path is
+/// left.
 fn configuration(no_path_retry: &str) -> String {
     format!(
         "defaults {{\n find_multipaths no\n polling_interval 1\n max_polling_interval 1\n \
@@ -17,7 +18,7 @@ fn configuration(no_path_retry: &str) -> String {
     )
 }
 
-/// The command that writes it, on one line.
+/// A shell command, on one line, that writes the configuration.
 fn written(configuration: &str) -> String {
     let text = configuration.replace('\n', "\\n");
     format!("printf '{text}' >/etc/multipath.conf")
@@ -38,7 +39,7 @@ fn multipath_tools() -> Vec<Extra> {
 }
 
 impl Rig {
-    /// Has udevd and multipathd run, the latter with this configuration.
+    /// Starts udevd, and multipathd with this configuration.
     async fn start_multipathd(&mut self, no_path_retry: &str) {
         let configuration = configuration(no_path_retry);
         let configure = written(&configuration);
@@ -53,7 +54,7 @@ impl Rig {
         }
     }
 
-    /// Has it take another configuration.
+    /// Makes multipathd use another configuration.
     async fn reconfigure(&mut self, no_path_retry: &str) {
         let configuration = configuration(no_path_retry);
         let configure = written(&configuration);
@@ -61,7 +62,7 @@ impl Rig {
         self.well("multipathd reconfigure").await;
     }
 
-    /// Both HBAs are lost, or found again.
+    /// Removes both HBAs, or brings them back.
     fn gone(&self, gone: bool) {
         let presence = if gone { Presence::Gone } else { Presence::Here };
         for hba in self.target.hbas() {
@@ -89,7 +90,7 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         rig.start_multipathd("queue").await;
         let map = rig.paths_become(&["active ready", "active ready"]).await;
         let device = format!("/dev/mapper/{}", map.split_whitespace().next().unwrap());
-        // No path is the active one before the first request.
+        // Before the first request, no path is the active one.
         let first =
             format!("udevadm settle; dd if={device} of=/dev/null bs=4k count=1 iflag=direct");
         let (text, status) = rig.sh(&first).await;
@@ -114,8 +115,8 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         ))
         .await;
 
-        // Requests fail on the active path when they are half done, and then it
-        // is gone altogether.
+        // First requests fail on the active path when they are half done, then the path
+        // disappears.
         rig.report(active, 5, "short-good+bad-target");
         let faults = [Op::Read, Op::Write].map(|op| (op, 2300, Times::Always, 5));
         rig.daemon.arm(active, &faults).await;
@@ -140,7 +141,7 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         assert!(!text.contains("WRONG"));
         assert!(rounds > Some(5), "{text}");
 
-        // Without a path a read waits, and comes back whole with the first one.
+        // Without a path a read waits. It comes back whole when the first path is back.
         rig.gone(true);
         rig.well(&format!(
             "(dd if={device} of=/tmp/c bs=256k skip=4 count=1 iflag=direct; touch /tmp/read) \
@@ -156,7 +157,7 @@ fn multipathd_assembles_two_ports_and_survives_the_loss_of_one() {
         rig.well("while [ ! -e /tmp/read ]; do sleep 1; done; cmp /tmp/a /tmp/c")
             .await;
 
-        // It fails at once, or after so many checks.
+        // The read fails at once, or after this many checks.
         let read = format!("dd if={device} of=/dev/null bs=256k skip=4 count=1 iflag=direct");
         for (no_path_retry, least) in [("fail", 0), ("4", 3)] {
             rig.reconfigure(no_path_retry).await;

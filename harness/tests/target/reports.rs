@@ -1,4 +1,4 @@
-//! What the kernel makes of each report.
+//! How the kernel handles each report.
 
 use crate::rig::{Rig, run};
 use halfway_case::Times;
@@ -7,8 +7,9 @@ use halfway_protocol::io::Op;
 use halfway_target::Search;
 use std::time::Instant;
 
-/// What a report leads to on a disk alone: how often it is asked, the
-/// request's completions, and the application's result. 252 sectors are good.
+/// What a report leads to on a single disk: how many times the kernel sends the request,
+/// the request's completions, and the application's result. The first 252 sectors are
+/// good.
 struct Consequence {
     report: &'static str,
     commands: usize,
@@ -30,8 +31,8 @@ const fn leads_to(
     }
 }
 
-/// For a bad block that stays bad. A completion of no sectors is the kernel's
-/// way to hand a request back to itself, or to fail it as a whole.
+/// The consequences of a bad block that stays bad. With a completion of no sectors, the
+/// kernel hands a request back to itself, or fails it as a whole.
 const LASTING: [Consequence; 18] = [
     leads_to("medium-error", 1, &[(2048, 252, 0), (2300, 260, -61)], 61),
     leads_to("write-error", 6, &[(2048, 252, 0), (2300, 260, -5)], 5),
@@ -113,7 +114,7 @@ const LASTING: [Consequence; 18] = [
     ),
 ];
 
-/// Reports that pass, and how often they are given.
+/// Reports of temporary failures, and how many times they are given.
 const PASSING: [(&str, u32); 5] = [
     ("busy", 3),
     ("task-set-full", 3),
@@ -137,8 +138,8 @@ fn each_report_has_its_consequence() {
                 let context = format!("{op:?} {}\n{}", expected.report, it.told());
                 assert_eq!(it.result().result, expected.result, "{context}");
                 let completed = it.completed(rig.dev(0));
-                // Kernels before 5.15 believe such a residual: it makes an
-                // unsigned difference wrap, and INFORMATION decides.
+                // Kernels before 5.15 believe such a residual: an unsigned difference
+                // wraps, and then INFORMATION decides.
                 let believed = expected.report == "residual-too-large"
                     && completed == [(2048, 252, 0), (2300, 260, -61)];
                 assert!(
@@ -161,7 +162,7 @@ fn each_report_has_its_consequence() {
                 assert_eq!(done, Ok(512 * SECTOR as u64), "{context}");
                 assert_eq!(it.journal.len(), times as usize + 1, "{context}");
             }
-            // A rule that wears off is met where it is, block by block.
+            // A fault that stops after some times must be hit block by block.
             generation += 1;
             let fault = (op, 2300, Times::Count(1), 5);
             rig.policy(0, 5, "medium-error", Search::Stepwise);

@@ -1,4 +1,4 @@
-//! The guest.
+//! The guest of the tests.
 
 use crate::daemon::{Daemon, PATIENCE, QEMU, SECTORS, SEED};
 use halfway::guest;
@@ -23,8 +23,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
-/// A guest whose legs are the target's. QEMU ends before the target does, and
-/// the target before its storage.
+/// A guest whose legs are on the target. The fields are dropped in order: QEMU ends
+/// before the target, and the target before its storage.
 pub struct Rig {
     pub guest: Booted,
     pub disks: Vec<Disk>,
@@ -35,7 +35,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Two disks, each its own.
+    /// Boots a guest with two independent disks.
     pub async fn mirror() -> Self {
         let daemon = Daemon::start(&[0, 1]).await;
         let legs = (0..2).map(|leg| daemon.config(leg, Identity::new(format!("leg{leg}"))));
@@ -43,7 +43,7 @@ impl Rig {
         Rig::start(daemon, configs).await
     }
 
-    /// Two paths to one disk.
+    /// Boots a guest with two paths to one disk.
     pub async fn paths() -> Self {
         let (daemon, configs) = Rig::two_paths().await;
         Rig::start(daemon, configs).await
@@ -55,7 +55,7 @@ impl Rig {
         (daemon, configs)
     }
 
-    /// The daemon's first two legs as ports of one unit.
+    /// The daemon's first two legs, as ports of one logical unit.
     pub fn ports(daemon: &Daemon) -> Vec<HbaConfig> {
         let paths = (0..2).map(|leg| {
             let unit = Identity {
@@ -74,7 +74,8 @@ impl Rig {
         Rig::boot(daemon, target, journal, Vec::new(), &[]).await
     }
 
-    /// With more arguments of QEMU, and a shell where `tools` has one.
+    /// Boots a guest with these HBAs and additional arguments of QEMU. If `tools` has a
+    /// shell, the guest gets a port for it.
     pub async fn boot(
         daemon: Daemon,
         target: Target,
@@ -135,8 +136,8 @@ impl Rig {
         .await;
     }
 
-    /// What `multipath -ll` says, once its paths are in these states, in any
-    /// order.
+    /// Waits until the paths are in these states, in any order. Returns the output of
+    /// `multipath -ll`.
     pub async fn paths_become(&mut self, states: &[&str]) -> String {
         let since = Instant::now();
         loop {
@@ -155,12 +156,12 @@ impl Rig {
         }
     }
 
-    /// Opens the guest's shell, which reads a script.
+    /// Opens the guest's shell, which then reads a script.
     pub async fn open_shell(&mut self) {
         self.shell = Some(self.session(None).await);
     }
 
-    /// A session with the guest's shell.
+    /// Opens a session with the guest's shell.
     pub async fn session(&mut self, terminal: Option<Terminal>) -> Channel {
         let port = SHELL_PORT.to_owned();
         self.call(Request::Shell { port }).await;
@@ -170,7 +171,7 @@ impl Rig {
         shell
     }
 
-    /// Runs a command in the guest's shell: what it prints, and its status.
+    /// Runs a command in the guest's shell. Returns its output and its exit status.
     pub async fn sh(&mut self, command: &str) -> (String, i32) {
         let shell = self.shell.as_mut().expect("open_shell was called");
         let line = format!("{{ echo @@B; {command}; }} 2>&1; echo @@E $? @@E\n");
@@ -194,13 +195,14 @@ impl Rig {
         }
     }
 
-    /// 256 KiB from sector 2048, watched.
+    /// Does an I/O of 256 KiB at sector 2048 and waits for it, watched by the
+    /// tracepoints.
     pub async fn io(&self, device: &str, op: Op, generation: u32) -> Watched {
         self.begin(device, op, generation, 1).await;
         self.finish().await
     }
 
-    /// Begins to watch, and such an I/O in so many requests.
+    /// Starts to watch, and starts such an I/O in this many requests.
     pub async fn begin(&self, device: &str, op: Op, generation: u32, requests: u32) {
         self.journal.try_iter().for_each(drop);
         let sectors = 512 / requests;
@@ -226,7 +228,7 @@ impl Rig {
         self.call(Request::IoStart(request)).await;
     }
 
-    /// Whether the I/O is still under way after so long.
+    /// Whether the I/O is still pending after this time.
     pub async fn pends(&self, patience: Duration) -> bool {
         let state = self.guest.guest.io_wait(patience, None).await.unwrap();
         matches!(state, IoState::Pending { .. })
@@ -246,7 +248,7 @@ impl Rig {
         }
     }
 
-    /// The last write left so many sectors of its generation, and no more.
+    /// Asserts that the last write left exactly this many sectors of its generation.
     pub fn assert_torn(&self, generation: u32, sectors: u64) {
         let spans = self.daemon.sectors(0, 2048, 512);
         let is_new = |span: &&Span| match span.what {
@@ -274,7 +276,7 @@ impl Rig {
     }
 }
 
-/// An I/O, and all that was seen of it.
+/// An I/O, and everything that was seen of it.
 pub struct Watched {
     pub report: IoReport,
     seen: Seen,
@@ -286,7 +288,7 @@ impl Watched {
         &self.report.ops[0]
     }
 
-    /// First sector, sectors, error of all that a disk completed.
+    /// All completions of a disk: first sector, number of sectors, error.
     pub fn completed(&self, dev: Dev) -> Vec<(u64, u64, i32)> {
         let events = self.seen.trace.iter();
         events
@@ -295,7 +297,7 @@ impl Watched {
             .collect()
     }
 
-    /// The target's part, for people.
+    /// The target's journal, in words.
     pub fn told(&self) -> String {
         let lines: Vec<_> = self
             .journal
@@ -305,12 +307,12 @@ impl Watched {
         lines.concat()
     }
 
-    /// The buffer holds the whole range as it was on that image.
+    /// Asserts that the buffer holds the whole range as it was on that image.
     pub fn assert_read_from(&self, image: u8) {
         self.assert_read(Origin::Leg(image));
     }
 
-    /// All buffers hold their ranges as `origin` wrote them.
+    /// Asserts that all buffers hold their ranges as `origin` wrote them.
     pub fn assert_read(&self, origin: Origin) {
         let mut sector = 2048;
         for op in &self.report.ops {
@@ -337,8 +339,8 @@ impl Watched {
     }
 }
 
-/// A guest that has said hello. A boot that stalls is the emulated machine's
-/// failure, and is tried once more.
+/// Boots a machine and waits for its guest's hello. A boot that stalls is a fault of the
+/// emulated machine, so it is tried once more.
 async fn up(boot: &Boot, disks: &[String], shell: bool) -> Booted {
     let mut tries = 0;
     loop {
@@ -387,10 +389,10 @@ async fn boot(extra: Vec<Extra>) -> Boot {
     images.boot_on(&ready.boot, Controller::Target).unwrap()
 }
 
-/// A guest at a time: two would share two cores with the rest of the tests.
+/// Allows one guest at a time: two would share two cores with the other tests.
 static GUEST: Mutex<()> = Mutex::new(());
 
-/// Runs a test, with no other guest beside it.
+/// Runs a test while no other guest runs.
 pub fn run(test: impl Future<Output = ()>) {
     let _alone = GUEST.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread()

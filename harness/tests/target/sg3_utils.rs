@@ -1,4 +1,4 @@
-//! sg3_utils against the target.
+//! sg3_utils used on the target.
 
 use crate::daemon::Daemon;
 use crate::rig::{Rig, run};
@@ -8,7 +8,7 @@ use halfway_protocol::io::Op;
 use halfway_scsi::Reply;
 use halfway_target::{BlockSize, Identity, Target};
 
-/// What sg3_utils says of a unit with two ports: a command, a part of what it
+/// What sg3_utils reports about a unit with two ports: a command, a part of what it
 /// prints, and its exit status.
 const SG3_UTILS: [(&str, &str, i32); 24] = [
     ("sg_inq", "version=0x06  [SPC-4]", 0),
@@ -27,7 +27,7 @@ const SG3_UTILS: [(&str, &str, i32); 24] = [
     ("sg_rtpg -d", "(active/optimized)", 0),
     ("sg_rtpg -e", "Implicit transition time: 0", 0),
     ("sg_verify --lba=0 --count=2300 --bpc=2300", "", 0),
-    // 18: a medium error with INFORMATION.
+    // 18 means a medium error with INFORMATION.
     (
         "sg_verify --16 --lba=2048 --count=512 --bpc=512",
         "reported lba=0x8fc",
@@ -39,11 +39,11 @@ const SG3_UTILS: [(&str, &str, i32); 24] = [
     ("sg_sync --16", "", 0),
     ("sg_unmap --lba=8 --num=8 --force", "", 0),
     ("sg_write_same --16 --lba=16 --num=8 --in=/dev/zero", "", 0),
-    // 9: an operation code that there is not.
+    // 9 means an unknown operation code.
     ("sg_logs", "Invalid opcode", 9),
 ];
 
-/// The same of a unit of 4096-byte blocks, whose block 287 has the bad sector.
+/// The same for a unit with blocks of 4096 bytes. The bad sector is in block 287.
 const OF_4096: [(&str, &str, i32); 12] = [
     ("sg_inq", "version=0x06  [SPC-4]", 0),
     ("sg_inq", "MultiP=0", 0),
@@ -115,8 +115,8 @@ fn sg3_utils_agree_with_what_is_claimed() {
         }
         assert!(failed.is_empty(), "{failed}");
 
-        // A command that is not answered: the guest's operator resets the unit,
-        // and the guest tries again.
+        // A command that is not answered. The guest's operator resets the unit, and the
+        // guest sends the command again.
         rig.report(0, 5, "no-answer");
         let fault = (Op::Read, 2300, Times::Count(1), 5);
         rig.daemon.arm(0, &[fault]).await;

@@ -1,4 +1,4 @@
-//! A person's shell where the kernel gives no terminals.
+//! The interactive shell on a kernel that gives no terminals.
 
 use crate::daemon::PATIENCE;
 use crate::rig::{Rig, run};
@@ -7,7 +7,7 @@ use halfway_protocol::message::Request;
 use halfway_protocol::session::{Frame, Message, Size, Terminal};
 use halfway_target::Target;
 
-/// What the shell says next.
+/// The next frame from the guest's shell.
 macro_rules! next {
     ($shell:expr) => {
         tokio::time::timeout(PATIENCE, $shell.reader.next())
@@ -25,7 +25,7 @@ fn a_kernel_without_terminals_gives_a_shell_all_the_same_and_says_so() {
         let (daemon, configs) = Rig::two_paths().await;
         let (target, journal) = Target::start(configs).unwrap();
         let mut rig = Rig::boot(daemon, target, journal, tools, &[]).await;
-        // As where CONFIG_UNIX98_PTYS is not set: none can be opened.
+        // As on a kernel without CONFIG_UNIX98_PTYS, no pseudo terminal can be opened.
         rig.call(Request::WriteFile {
             path: "/proc/sys/kernel/pty/max".to_owned(),
             text: "0".to_owned(),

@@ -34,7 +34,8 @@ fn a_mirror_resubmits_what_a_disk_completed_in_part() {
     });
 }
 
-/// One path, and the other where it fails.
+/// A multipath table with two priority groups: one path, and the other for when the first
+/// one fails.
 const PATHS: &str = "0 0 2 1 round-robin 0 1 1 {leg0} 1 round-robin 0 1 1 {leg1} 1";
 
 #[test]
@@ -64,8 +65,8 @@ fn a_path_that_fails_halfway_is_left_for_the_other() {
                 rig.remove().await;
             }
         }
-        // Of many bios that were merged to one request, those that were
-        // completed are not asked for again; the one that was half done is.
+        // A request is merged from many bios. Bios that were completed are not sent
+        // again; the one that was half done is.
         let params = PATHS.replacen('0', "2 queue_mode mq", 1);
         let dm = rig.create("multipath", &params).await;
         rig.report(0, 5, "short-good+bad-target");
@@ -82,7 +83,7 @@ fn a_path_that_fails_halfway_is_left_for_the_other() {
         rig.daemon.arm(0, &[]).await;
         rig.remove().await;
 
-        // A medium error is the same on every path, and goes up.
+        // A medium error is the same on every path, so it is reported to the application.
         let params = PATHS.replacen('0', "2 queue_mode mq", 1);
         rig.create("multipath", &params).await;
         rig.report(0, 5, "medium-error");
@@ -95,8 +96,8 @@ fn a_path_that_fails_halfway_is_left_for_the_other() {
         assert_eq!(it.completed(rig.dev(1)), []);
         rig.daemon.arm(0, &[]).await;
 
-        // A path that is gone fails over; with the path back, and the other
-        // one gone, the I/O comes back to it.
+        // If a path disappears, I/O goes to the other one. When the first is back and the
+        // other disappears, I/O returns to the first.
         rig.target.hbas()[0].set_presence(Presence::Gone);
         let gone = rig.io("stack", Op::Read, 0).await;
         gone.assert_read(Origin::Writer(0));

@@ -3,10 +3,10 @@
 use halfway_builder::{Extra, program, shell_tools};
 use std::process::Command;
 
-/// Programs of the host, with the libraries that they need, and a shell.
+/// Programs of the host with the libraries that they need, and a shell.
 ///
 /// # Panics
-/// One is not there: `ci/setup` installs them.
+/// If a program is not installed. `ci/setup` installs them.
 pub fn tools(programs: &[String]) -> Vec<Extra> {
     let mut extra = shell_tools().expect("`ci/setup` installs busybox-static");
     for program in programs {

@@ -1,16 +1,15 @@
-//! The bytes of a device-mapper ioctl: a header (`struct dm_ioctl`) and, behind
-//! it, table lines (`struct dm_target_spec`) or a message
-//! (`struct dm_target_msg`).
+//! The bytes of a device-mapper ioctl: a header (`struct dm_ioctl`), followed by table
+//! lines (`struct dm_target_spec`) or a message (`struct dm_target_msg`).
 //!
-//! Written by offset rather than by casting structures: the kernel's answer is
+//! They are written by offset instead of by casting structures. So the kernel's answer is
 //! read with bounds checks, and no code here is unsafe.
 
 use halfway_protocol::message::{DmStatus, Target};
 use halfway_protocol::trace::Dev;
 
-/// Size of the header.
+/// The size of the header, in bytes.
 pub const HEADER: usize = 312;
-/// Size of a table line's fixed part.
+/// The size of a table line's fixed part, in bytes.
 const SPEC: usize = 40;
 
 const DATA_SIZE: usize = 12;
@@ -20,52 +19,52 @@ const FLAGS: usize = 28;
 const EVENT: usize = 32;
 const DEV: usize = 40;
 const NAME: usize = 48;
-/// `DM_NAME_LEN`, the terminating zero included.
+/// `DM_NAME_LEN`, including the terminating zero.
 const NAME_LEN: usize = 128;
-/// `DM_MAX_TYPE_NAME`, the terminating zero included.
+/// `DM_MAX_TYPE_NAME`, including the terminating zero.
 const KIND_LEN: usize = 16;
 
-/// `DM_SUSPEND_FLAG`.
+/// `DM_SUSPEND_FLAG`: the device is suspended, or is to be.
 pub const SUSPEND: u32 = 1 << 1;
-/// `DM_STATUS_TABLE_FLAG`.
+/// `DM_STATUS_TABLE_FLAG`: the answer has the table instead of the status.
 pub const TABLE: u32 = 1 << 4;
-/// `DM_BUFFER_FULL_FLAG`.
+/// `DM_BUFFER_FULL_FLAG`: the answer did not fit.
 pub const BUFFER_FULL: u32 = 1 << 8;
-/// `DM_NOFLUSH_FLAG`.
+/// `DM_NOFLUSH_FLAG`: do not wait for I/O in flight.
 pub const NOFLUSH: u32 = 1 << 11;
 
-/// The commands in use (`DM_*_CMD`).
+/// The commands that the agent uses (`DM_*_CMD`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `DM_DEV_CREATE`.
+    /// `DM_DEV_CREATE`: creates a device without a table.
     Create = 3,
-    /// `DM_DEV_REMOVE`.
+    /// `DM_DEV_REMOVE`: removes a device.
     Remove = 4,
-    /// `DM_DEV_SUSPEND`: suspends or, without [`SUSPEND`], resumes.
+    /// `DM_DEV_SUSPEND`: suspends the device, or resumes it without [`SUSPEND`].
     Suspend = 6,
-    /// `DM_DEV_STATUS`.
+    /// `DM_DEV_STATUS`: looks up a device.
     DeviceStatus = 7,
-    /// `DM_TABLE_LOAD`.
+    /// `DM_TABLE_LOAD`: loads a table into the inactive slot.
     Load = 9,
-    /// `DM_TABLE_STATUS`.
+    /// `DM_TABLE_STATUS`: reads the status or the table of each target.
     TableStatus = 12,
-    /// `DM_TARGET_MSG`.
+    /// `DM_TARGET_MSG`: sends a message to a target.
     Message = 14,
 }
 
 impl Command {
-    /// The ioctl's number, `_IOWR(0xfd, command, struct dm_ioctl)`.
+    /// The number of the ioctl, `_IOWR(0xfd, command, struct dm_ioctl)`.
     pub fn request(self) -> u64 {
         const READ_WRITE: u64 = 3;
         READ_WRITE << 30 | (HEADER as u64) << 16 | 0xfd << 8 | self as u64
     }
 }
 
-/// What cannot be said in the kernel's structures.
+/// A text that does not fit into the kernel's structures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooLong(pub String);
 
-/// The argument of an ioctl.
+/// The argument of an ioctl: the header and what follows it.
 #[derive(Debug)]
 pub struct Buffer(Vec<u8>);
 
@@ -79,8 +78,8 @@ impl Buffer {
             )));
         }
         let mut buffer = Self(vec![0; HEADER]);
-        // Version 4.0: a kernel takes any minor version that is not newer than
-        // its own (`check_version` in drivers/md/dm-ioctl.c).
+        // Version 4.0. A kernel accepts every minor version that is not newer than its
+        // own (`check_version` in drivers/md/dm-ioctl.c).
         buffer.put(0, 4);
         buffer.put(DATA_START, HEADER as u32);
         buffer.put(FLAGS, flags);
@@ -89,7 +88,7 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// With the lines of a table, for [`Command::Load`].
+    /// Adds the lines of a table, for [`Command::Load`].
     pub fn with_table(mut self, table: &[Target]) -> Result<Self, TooLong> {
         for target in table {
             if target.kind.len() >= KIND_LEN || target.kind.contains('\0') {
@@ -106,7 +105,7 @@ impl Buffer {
             self.0.extend(target.params.as_bytes());
             self.0.push(0);
             self.0.resize(self.0.len().next_multiple_of(8), 0);
-            // Distance from this line to the next.
+            // The distance from this line to the next, in bytes.
             let next = (self.0.len() - start) as u32;
             self.put(start + 20, next);
         }
@@ -115,7 +114,7 @@ impl Buffer {
         Ok(self)
     }
 
-    /// With a message to the target at `sector`, for [`Command::Message`].
+    /// Adds a message to the target at `sector`, for [`Command::Message`].
     pub fn with_message(mut self, sector: u64, message: &str) -> Self {
         self.0.extend(sector.to_ne_bytes());
         self.0.extend(message.as_bytes());
@@ -124,30 +123,30 @@ impl Buffer {
         self
     }
 
-    /// With room for an answer of that many bytes.
+    /// Adds room for an answer of that many bytes.
     pub fn with_room(mut self, bytes: usize) -> Self {
         self.0.resize(HEADER + bytes, 0);
         self.seal();
         self
     }
 
-    /// For the kernel to read and write.
+    /// The address of the buffer, for the kernel to read and write.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.0.as_mut_ptr()
     }
 
-    /// Whether the answer did not fit.
+    /// Whether the kernel's answer did not fit.
     pub fn full(&self) -> bool {
         self.get(FLAGS) & BUFFER_FULL != 0
     }
 
-    /// The device's number, as the kernel's `huge_encode_dev` packs it.
+    /// The device number, which the kernel packs with `huge_encode_dev`.
     pub fn dev(&self) -> Dev {
         let dev = self.get(DEV);
         Dev(dev >> 8 & 0xfff, dev & 0xff | dev >> 12 & 0xf_ff00)
     }
 
-    /// The answer to [`Command::TableStatus`].
+    /// The kernel's answer to [`Command::TableStatus`].
     pub fn status(&self) -> DmStatus {
         DmStatus {
             targets: self.lines(),
@@ -167,7 +166,8 @@ impl Buffer {
             let end = text.iter().position(|byte| *byte == 0);
             let text = &text[..end.unwrap_or(text.len())];
             lines.push(String::from_utf8_lossy(text).into_owned());
-            // Unlike in a table to load, the distance is from the first line.
+            // Here the distance is from the first line; in a table to load it is from the
+            // line before.
             at = first + self.get(at + 20) as usize;
         }
         lines
@@ -181,7 +181,7 @@ impl Buffer {
         self.0[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
 
-    /// The number at `at`, 0 beyond the end.
+    /// The 32-bit number at `at`. 0 beyond the end.
     fn get(&self, at: usize) -> u32 {
         match self.0.get(at..).and_then(|rest| rest.first_chunk()) {
             Some(bytes) => u32::from_ne_bytes(*bytes),

@@ -1,4 +1,4 @@
-//! The control device, and what can be done to dm devices through it.
+//! The control device of device-mapper, and what can be done to dm devices through it.
 
 use super::abi::{Buffer, Command, NOFLUSH, SUSPEND, TABLE};
 use crate::kmsg::Kmsg;
@@ -14,20 +14,20 @@ use std::time::{Duration, Instant};
 
 const NODE: &str = "/dev/mapper/control";
 
-/// How long a device may stay busy after its last user has gone: the last
-/// reference to an open file may be dropped by a kernel worker (`fput`).
+/// How long a device may stay busy after its last user has closed it. A kernel worker may
+/// drop the last reference to an open file (`fput`).
 const BUSY: Duration = Duration::from_millis(500);
 
 /// The open control device.
 pub struct Control {
     device: File,
-    /// Its own position in the kernel's log, for the reasons that
-    /// device-mapper gives nowhere else.
+    /// A reader of the kernel log with a position of its own. Device-mapper gives its
+    /// reasons only there.
     reasons: Kmsg,
 }
 
 impl Control {
-    /// Opens the control device, and makes its node if nobody has.
+    /// Opens the control device. Makes its node if devtmpfs has not.
     ///
     /// # Errors
     /// The kernel has no device-mapper.
@@ -49,7 +49,7 @@ impl Control {
     /// Creates a device with that table and resumes it.
     ///
     /// # Errors
-    /// The kernel refuses a step; what was made before it is removed again.
+    /// The kernel refuses a step. What was made before is removed.
     pub fn create(&mut self, name: &str, table: &[Target]) -> Result<Dev, Refusal> {
         self.call(Command::Create, Buffer::new(name, 0), || {
             format!("creating {name}")
@@ -57,7 +57,7 @@ impl Control {
         self.load(name, table)
             .and_then(|()| self.resume(name))
             .inspect_err(|_| {
-                // What is told is why it could not be made.
+                // Only the first error is reported.
                 let _ = self.remove(name);
             })
     }
@@ -65,7 +65,7 @@ impl Control {
     /// Loads a table into the inactive slot.
     ///
     /// # Errors
-    /// The kernel refuses the table; its log says why.
+    /// The kernel refuses the table. Its log says why.
     pub fn load(&mut self, name: &str, table: &[Target]) -> Result<(), Refusal> {
         let buffer = Buffer::new(name, 0).and_then(|buffer| buffer.with_table(table));
         self.call(Command::Load, buffer, || {
@@ -86,7 +86,7 @@ impl Control {
         .map(drop)
     }
 
-    /// Resumes a device, and gives its number.
+    /// Resumes a device, and returns its number.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -109,19 +109,19 @@ impl Control {
         .map(drop)
     }
 
-    /// Status of each target. `DM_NOFLUSH_FLAG` keeps targets that would
-    /// commit first from waiting for I/O.
+    /// The status of each target. `DM_NOFLUSH_FLAG` is set so that targets that would
+    /// commit first do not wait for I/O.
     ///
     /// # Errors
-    /// No such device.
+    /// There is no such device.
     pub fn status(&mut self, name: &str) -> Result<DmStatus, Refusal> {
         self.told(name, NOFLUSH)
     }
 
-    /// The same with the table of each target in its place.
+    /// Like [`Self::status`], but with the table of each target instead of its status.
     ///
     /// # Errors
-    /// No such device.
+    /// There is no such device.
     pub fn table(&mut self, name: &str) -> Result<DmStatus, Refusal> {
         self.told(name, TABLE)
     }
@@ -140,7 +140,7 @@ impl Control {
         }
     }
 
-    /// The device's number, or `None` if there is none of that name.
+    /// The number of the device with that name, or `None` if there is none.
     ///
     /// # Errors
     /// The kernel refuses to answer.
@@ -158,7 +158,7 @@ impl Control {
     /// Removes a device.
     ///
     /// # Errors
-    /// No such device, or it stays in use.
+    /// There is no such device, or it stays in use.
     pub fn remove(&mut self, name: &str) -> Result<(), Refusal> {
         let end = Instant::now() + BUSY;
         loop {
@@ -182,9 +182,9 @@ impl Control {
     ) -> Result<Buffer, Refusal> {
         let mut buffer = buffer.map_err(|error| refusal(doing(), error.0))?;
         self.reasons.forget()?;
-        // SAFETY: the buffer begins with a `struct dm_ioctl` whose `data_size`
-        // is its whole length, which is as far as the kernel reads and writes;
-        // it is not used elsewhere during the call.
+        // SAFETY: the buffer begins with a `struct dm_ioctl` whose `data_size` is the
+        // length of the whole buffer. The kernel reads and writes no further. The buffer
+        // is not used elsewhere during the call.
         let result = unsafe {
             libc::ioctl(
                 self.device.as_raw_fd(),
@@ -202,7 +202,7 @@ impl Control {
         refused
     }
 
-    /// What device-mapper, and md beneath it, logged since the call began.
+    /// What device-mapper, and md beneath it, has logged since the call began.
     fn reason(&mut self) -> String {
         let log = self.reasons.take().unwrap_or_default();
         let said: Vec<_> = log
@@ -214,8 +214,8 @@ impl Control {
     }
 }
 
-/// Makes the control node from what `/proc/misc` says of it, for a guest whose
-/// devtmpfs did not.
+/// Makes the control node from its number in `/proc/misc`, for a guest whose devtmpfs has
+/// not made it.
 fn make_node() -> Result<(), Refusal> {
     const MISC_MAJOR: u32 = 10;
     let misc = fs::read_to_string("/proc/misc").refuse(|| "reading /proc/misc".into())?;

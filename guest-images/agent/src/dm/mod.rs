@@ -1,9 +1,9 @@
-//! Device-mapper through its ioctls on `/dev/mapper/control`
+//! Uses device-mapper by its ioctls on `/dev/mapper/control`
 //! (include/uapi/linux/dm-ioctl.h), without libdevmapper and without udev.
 //!
-//! * [`abi`]: the bytes that go in and come out, pure.
+//! * [`abi`]: the bytes of the ioctls, pure.
 //! * [`control`]: the control device.
-//! * [`table`]: disks by serial number in a table's parameters.
+//! * [`table`]: replaces serial numbers of disks in a table's parameters.
 
 mod abi;
 mod control;

@@ -1,15 +1,15 @@
-//! Disks by serial number, and dm devices by name, in a table's parameters.
+//! Replaces serial numbers of disks and names of dm devices in a table's parameters.
 
 use crate::disks::{self, Disks};
 use crate::refuse::refusal;
 use halfway_protocol::message::{Refusal, Target};
 use halfway_protocol::trace::Dev;
 
-/// Replaces each `{SERIAL}` in the table's parameters by the number of what a
-/// stack is built on for that disk, or by that of the dm device with that name.
+/// Replaces each `{SERIAL}` in the table's parameters by a device number: that of the
+/// device that a stack uses for this disk, or that of the dm device with this name.
 ///
 /// # Errors
-/// No disk has that serial, and no dm device that name.
+/// Neither a disk nor a dm device has this name.
 pub fn resolve(table: Vec<Target>, disks: &mut Disks) -> Result<Vec<Target>, Refusal> {
     let mut resolved = table;
     for target in &mut resolved {
@@ -18,10 +18,10 @@ pub fn resolve(table: Vec<Target>, disks: &mut Disks) -> Result<Vec<Target>, Ref
     Ok(resolved)
 }
 
-/// As [`resolve`], of any text.
+/// Like [`resolve`], for any text.
 ///
 /// # Errors
-/// No disk has that serial.
+/// Neither a disk nor a dm device has this name.
 pub fn numbered(text: &str, disks: &mut Disks) -> Result<String, Refusal> {
     substitute(text, |serial| {
         if disks.known(serial).is_none()

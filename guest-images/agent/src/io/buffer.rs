@@ -1,4 +1,4 @@
-//! What a buffer holds before an I/O, and what became of it.
+//! The memory of an I/O: filled before it, examined after it.
 
 use super::memory::{Block, Pool};
 use halfway_protocol::content::{self, GUARD, Origin, PREFILL, SECTOR, Stamp};
@@ -7,26 +7,25 @@ use halfway_protocol::layout::{Layout, PAGE, Place};
 use halfway_protocol::message::Refusal;
 use std::borrow::Cow;
 
-/// Most entries in a list of what is wrong; more tell nothing new.
+/// The largest number of entries in a list of damage. More would tell nothing new.
 const MOST: usize = 16;
 
-/// A page of guard, to compare with.
+/// A page of intact guard bytes, to compare with.
 const INTACT: [u8; PAGE] = [GUARD; PAGE];
 
 /// The memory of one I/O, laid out and filled.
 pub struct Buffer {
     pool: Pool,
-    /// Where everything lies.
+    /// Where the segments and gaps lie.
     pub layout: Layout,
-    /// What was asked for.
+    /// The I/O that was asked for.
     pub request: IoRequest,
-    /// Writes: the bytes of each request.
+    /// For writes: the bytes of each request.
     expected: Vec<Vec<u8>>,
 }
 
 impl Buffer {
-    /// Fills the pool's memory for the request; on an error the pool is given
-    /// back with it.
+    /// Fills the pool's memory for the request. An error returns the pool as well.
     pub fn new(
         mut pool: Pool,
         layout: Layout,
@@ -68,7 +67,7 @@ impl Buffer {
         })
     }
 
-    /// The I/O vector of a request: address and length of each segment.
+    /// The I/O vector of a request: the address and length of each segment.
     pub fn vector(&self, op: usize) -> Vec<libc::iovec> {
         let blocks = self.blocks();
         self.layout.places[op]
@@ -80,7 +79,8 @@ impl Buffer {
             .collect()
     }
 
-    /// What became of the memory, and the pool for the next I/O.
+    /// Examines the memory after the I/O. Returns the pool, for the next I/O, and a
+    /// report for each request.
     pub fn examine(self, results: super::submit::Results) -> (Pool, Vec<OpReport>) {
         let mut reports: Vec<_> = results
             .into_iter()
@@ -103,7 +103,7 @@ impl Buffer {
         (self.pool, reports)
     }
 
-    /// The pool, of an I/O that was not started.
+    /// Returns the pool of an I/O that was not started.
     pub fn into_pool(self) -> Pool {
         self.pool
     }
@@ -116,7 +116,7 @@ impl Buffer {
         &self.blocks()[place.block].bytes()[place.range.clone()]
     }
 
-    /// A request's bytes in their order.
+    /// The bytes of a request, in order.
     fn gather(&self, op: usize) -> Cow<'_, [u8]> {
         match self.layout.places[op].as_slice() {
             [one] => Cow::Borrowed(self.bytes(one)),
@@ -164,8 +164,8 @@ impl Buffer {
     }
 }
 
-/// What request `index` writes, whole sectors; a length that is not gets the
-/// part of a sector that it has room for.
+/// What request `index` writes: stamped sectors. If the length is not in whole sectors,
+/// the last one is cut off.
 fn stamped(request: &IoRequest, index: usize) -> Vec<u8> {
     let op = &request.ops[index];
     let length: usize = op
@@ -190,7 +190,8 @@ fn stamped(request: &IoRequest, index: usize) -> Vec<u8> {
 
 /// Calls `each` with the offsets of the first `most` bytes that differ.
 fn differences(found: &[u8], wanted: &[u8], most: usize, each: impl FnMut(usize)) {
-    // Whole slices compare at the speed of memcmp; bytes do not.
+    // Compare the whole slices first, at the speed of memcmp. Comparing byte by byte is
+    // slow.
     if found == wanted {
         return;
     }
@@ -210,7 +211,8 @@ mod tests {
 
     const SEED: u64 = 3;
 
-    /// Two requests of four sectors: one segment, and three that cut sectors.
+    /// Two requests of four sectors each. One has a single segment; the other has three,
+    /// which do not end at sector boundaries.
     fn buffer(op: Op) -> Buffer {
         let segment = |page_offset, bytes| Segment { page_offset, bytes };
         let ops = vec![
@@ -241,8 +243,8 @@ mod tests {
     }
 
     impl Buffer {
-        /// The byte at a distance from a segment's start, as a kernel would
-        /// reach it.
+        /// The byte at a distance from a segment's start. It may lie outside of the
+        /// segment, where only a faulty kernel would write.
         fn byte(&mut self, op: usize, segment: usize, distance: isize) -> &mut u8 {
             let place = self.layout.places[op][segment].clone();
             let at = place.range.start.strict_add_signed(distance);

@@ -1,8 +1,8 @@
-//! Ordinary pages, of which those are taken that lie in a row in physical memory.
+//! Finds physically contiguous memory among ordinary pages.
 //!
-//! Where the kernel makes huge pages of them, the first chunk will do. Any kernel has
-//! ordinary ones: they are hoarded until enough lie side by side, and `mremap` puts
-//! these together.
+//! If the kernel makes huge pages, the first chunk is contiguous already. But any kernel
+//! has ordinary pages. They are collected until enough of them are adjacent in physical
+//! memory, and `mremap` then puts these into one mapping.
 
 use super::memory::{Block, frames};
 use crate::refuse::{Refuse, refusal};
@@ -12,19 +12,19 @@ use halfway_protocol::message::Refusal;
 use rustix::mm::Advice;
 use std::ops::Range;
 
-/// Pages that are held back while some are sought that lie in a row.
+/// Pages that are kept while contiguous ones are searched for.
 pub struct Hoard {
-    /// What keeps the pages mapped: what is taken leaves an empty page behind, so that
-    /// nobody else is given its address.
+    /// The mappings of all pages. Where a page was taken, an empty page stays in its
+    /// place, so that its address is not reused.
     chunks: Vec<Block>,
-    /// Frame number and address of each page that is left, by frame.
+    /// The frame number and address of each remaining page, sorted by frame.
     pages: Vec<(u64, *mut u8)>,
-    /// Bytes that may be hoarded.
+    /// How many bytes may be collected.
     limit: usize,
 }
 
 impl Hoard {
-    /// An empty one. It takes half of the memory that the guest has to give.
+    /// An empty hoard. It may collect half of the memory that is available in the guest.
     pub fn new() -> Self {
         let limit = available().unwrap_or(BLOCK as u64) / 2;
         Self {
@@ -34,10 +34,10 @@ impl Hoard {
         }
     }
 
-    /// Memory of `bytes`, whole pages, that is contiguous.
+    /// A block of `bytes` (whole pages) of physically contiguous memory.
     ///
     /// # Errors
-    /// There is none among all that may be hoarded.
+    /// There is none among all pages that may be collected.
     pub fn take(&mut self, bytes: usize) -> Result<Block, Refusal> {
         let doing = || "putting pages side by side".to_owned();
         loop {
@@ -48,8 +48,8 @@ impl Hoard {
                 for stretch in stretches(&pages) {
                     let at = block.address(stretch.start * PAGE);
                     let length = stretch.len() * PAGE;
-                    // SAFETY: the pages are of a chunk of ours to which nobody has a
-                    // reference, and the place is of the new block.
+                    // SAFETY: the pages belong to a chunk of this hoard, and nothing has
+                    // a reference to them. The destination lies in the new block.
                     unsafe { Block::put(pages[stretch.start], length, at) }.refuse(doing)?;
                 }
                 block.pin().refuse(doing)?;
@@ -81,8 +81,8 @@ impl Hoard {
     }
 }
 
-/// Where `count` of these numbers, in their order, count up one by one; from a huge
-/// page's beginning where that can be. A number of 0 means that the kernel does not tell.
+/// The indices of `count` consecutive frame numbers. Prefers a range that begins where a
+/// huge page could. A number of 0 means that the kernel does not tell it.
 fn run(numbers: &[u64], count: usize) -> Option<Range<usize>> {
     const HUGE: u64 = (BLOCK / PAGE) as u64;
     if numbers.contains(&0) {
@@ -105,7 +105,7 @@ fn run(numbers: &[u64], count: usize) -> Option<Range<usize>> {
     found
 }
 
-/// The addresses, as ranges of such that are neighbours.
+/// Splits the addresses into ranges in which each page follows the one before.
 fn stretches(addresses: &[*mut u8]) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for (index, address) in addresses.iter().enumerate() {
@@ -117,7 +117,7 @@ fn stretches(addresses: &[*mut u8]) -> Vec<Range<usize>> {
     stretches
 }
 
-/// Bytes that the guest has to give (`MemAvailable`).
+/// How many bytes of memory are available in the guest (`MemAvailable`).
 fn available() -> Option<u64> {
     let text = sysfs::read("/proc/meminfo").ok()?;
     let mut lines = text.lines();
@@ -161,13 +161,13 @@ mod tests {
         let new = Block::aligned(order.len() * PAGE).unwrap();
         for stretch in stretches {
             let at = new.address(stretch.start * PAGE);
-            // SAFETY: both are of blocks of this test.
+            // SAFETY: both ranges lie in blocks of this test.
             unsafe { Block::put(addresses[stretch.start], stretch.len() * PAGE, at) }.unwrap();
         }
         for (bytes, page) in new.bytes().chunks(PAGE).zip(order) {
             assert!(bytes.iter().all(|byte| usize::from(*byte) == page));
         }
-        // What was taken away leaves an empty page.
+        // Where a page was taken, there is an empty page now.
         assert_eq!((old.bytes()[3 * PAGE], old.bytes()[6 * PAGE]), (0, 6));
     }
 }

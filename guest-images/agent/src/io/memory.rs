@@ -1,5 +1,5 @@
-//! Blocks of memory whose place in physical memory is known, made once and
-//! used again for every case.
+//! Blocks of memory whose place in physical memory is known. They are made once and
+//! reused for every case.
 
 use super::hoard::Hoard;
 use crate::refuse::{Refuse, refusal};
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::ptr::{NonNull, null_mut};
 
-/// How often a mapping is made anew before its physical layout is given up.
+/// How many mappings are tried until one has the wanted physical layout.
 const ATTEMPTS: usize = 8;
 
 /// The blocks of both kinds.
@@ -26,10 +26,10 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// `count` blocks of a kind, each of `bytes` or more (whole pages).
+    /// `count` blocks of a kind, each of at least `bytes` (whole pages).
     ///
     /// # Errors
-    /// The kernel gives no memory that lies so.
+    /// The kernel gives no memory with this layout.
     pub fn blocks(
         &mut self,
         memory: Memory,
@@ -43,7 +43,7 @@ impl Pool {
         let small = |block: &Block| block.size() < bytes;
         let all: usize = blocks.iter().map(Block::size).sum();
         let more = count.saturating_sub(blocks.len()) * bytes;
-        // Larger ones serve as well, as long as there are not too many of them.
+        // Larger blocks can be reused, unless all blocks together would exceed the limit.
         if blocks.iter().take(count).any(small) || all + more > limits::MEMORY {
             blocks.clear();
         }
@@ -64,7 +64,7 @@ impl Pool {
         Ok(&mut blocks[..count])
     }
 
-    /// The blocks of a kind that there are.
+    /// The blocks of a kind that exist already.
     pub fn get(&self, memory: Memory) -> &[Block] {
         match memory {
             Memory::Contiguous => &self.contiguous,
@@ -75,7 +75,7 @@ impl Pool {
 
 #[cfg(test)]
 impl Pool {
-    /// One block of each kind that lies wherever the kernel put it.
+    /// A pool with one block of each kind, whatever its physical layout is.
     pub fn anywhere() -> Self {
         let block = || vec![Block::aligned(BLOCK).unwrap()];
         Self {
@@ -85,7 +85,7 @@ impl Pool {
     }
 }
 
-/// So many blocks of so many bytes, each contiguous.
+/// This many contiguous blocks of this many bytes each.
 fn contiguous((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
     let mut hoard = Hoard::new();
     (0..count)
@@ -99,10 +99,12 @@ fn contiguous((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
         .collect()
 }
 
-/// So many blocks of so many bytes, in which no page is beside its neighbour.
+/// This many blocks of this many bytes each, in which no two neighbouring pages are
+/// physically adjacent.
 fn scattered((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
     let mut blocks = Vec::new();
-    // Kept until the search ends, so that they are not given out again.
+    // Keep the unfit ones until the search ends, so that the kernel does not return them
+    // again.
     let mut unfit = Vec::new();
     while blocks.len() < count {
         let block = Block::scattered(bytes).refuse(|| "mapping memory".to_owned())?;
@@ -118,9 +120,9 @@ fn scattered((count, bytes): (usize, usize)) -> Result<Vec<Block>, Refusal> {
     Ok(blocks)
 }
 
-/// Whether pages with these frame numbers lie as they should.
+/// Whether pages with these frame numbers have the wanted layout.
 ///
-/// A frame number of 0 means that the kernel does not tell.
+/// A frame number of 0 means that the kernel does not tell it.
 fn as_wanted(memory: Memory, frames: &[u64]) -> bool {
     if frames.contains(&0) {
         return false;
@@ -131,12 +133,13 @@ fn as_wanted(memory: Memory, frames: &[u64]) -> bool {
     };
     match memory {
         Memory::Contiguous => neighbours(1) + 1 == frames.len(),
-        // Next but one too: a page of guard may lie between two segments.
+        // Pages at a distance of two count too: a page of guard may lie between two
+        // segments.
         Memory::Scattered => neighbours(1) == 0 && neighbours(2) == 0,
     }
 }
 
-/// Memory of its own, whole pages.
+/// An anonymous mapping of whole pages, unmapped on drop.
 pub struct Block {
     start: NonNull<u8>,
     bytes: usize,
@@ -144,22 +147,22 @@ pub struct Block {
 
 // SAFETY: a block is the only owner of its mapping.
 unsafe impl Send for Block {}
-// SAFETY: who shares a block gets its address, and its bytes to read only; the kernel
-// writes to them while nobody reads.
+// SAFETY: other threads get only the block's address, and its bytes for reading. The
+// kernel writes to them only while no thread reads them.
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// Keeps the kernel from moving the pages: it leaves locked ones alone when
-    /// it is told to (Documentation/admin-guide/sysctl/vm.rst). Kernels without
+    /// Keeps the kernel from moving the pages. It does not move locked pages if this
+    /// sysctl says so (Documentation/admin-guide/sysctl/vm.rst). Kernels without
     /// compaction have no such file and move nothing.
     pub fn pin(&self) -> std::io::Result<()> {
         let _ = sysfs::write("/proc/sys/vm/compact_unevictable_allowed", "0");
-        // SAFETY: the block's own mapping.
+        // SAFETY: this is the block's own mapping.
         unsafe { mlock(self.start.as_ptr().cast(), self.bytes) }.map_err(Into::into)
     }
 
-    /// The kernel gives neighbouring frames to pages that are touched one after
-    /// the other, so they are touched far from each other.
+    /// Touches pages far from each other in turn, because the kernel gives adjacent
+    /// frames to pages that are touched one after the other.
     fn scattered(bytes: usize) -> std::io::Result<Self> {
         const STRIDE: usize = 8;
         let block = Self::aligned(bytes)?;
@@ -173,14 +176,14 @@ impl Block {
         Ok(block)
     }
 
-    /// A fresh mapping that begins where a huge page could.
+    /// A new mapping, at an address where a huge page can begin.
     pub fn aligned(bytes: usize) -> std::io::Result<Self> {
         let wide = Self::map(bytes + BLOCK)?;
         let start = wide.start.as_ptr();
         let before = start.align_offset(BLOCK);
         std::mem::forget(wide);
-        // SAFETY: both ranges are the parts of the mapping above that lie outside
-        // of the block, and nobody knows them.
+        // SAFETY: both ranges are parts of the mapping above that lie outside of the
+        // block, and nothing refers to them.
         unsafe {
             let block = start.add(before);
             if before > 0 {
@@ -196,34 +199,35 @@ impl Block {
 
     fn map(bytes: usize) -> std::io::Result<Self> {
         let prot = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice.
+        // SAFETY: a new anonymous mapping, at an address that the kernel chooses.
         let start = unsafe { mmap_anonymous(null_mut(), bytes, prot, MapFlags::PRIVATE)? };
         NonNull::new(start.cast())
             .map(|start| Self { start, bytes })
             .ok_or_else(|| std::io::ErrorKind::OutOfMemory.into())
     }
 
-    /// Moves the pages of `bytes` at `from` to `to`, in place of those there, and
-    /// leaves empty ones behind (`MREMAP_DONTUNMAP`, since Linux 5.7).
+    /// Moves the pages of `bytes` at `from` to `to`, where they replace others. Leaves
+    /// empty pages behind (`MREMAP_DONTUNMAP`, since Linux 5.7).
     ///
     /// # Safety
-    /// Both are ranges of blocks, and nobody has a reference to any of their bytes.
+    /// Both ranges must lie in blocks, and nothing may have a reference to any of their
+    /// bytes.
     pub unsafe fn put(from: *mut u8, bytes: usize, to: *mut u8) -> std::io::Result<()> {
         let flags = MremapFlags::MAYMOVE | MremapFlags::DONTUNMAP;
-        // SAFETY: as the caller has it.
+        // SAFETY: the caller guarantees it.
         unsafe { mremap_fixed(from.cast(), bytes, bytes, flags, to.cast()) }?;
         Ok(())
     }
 
-    /// Its size in bytes.
+    /// The size of the block, in bytes.
     pub fn size(&self) -> usize {
         self.bytes
     }
 
-    /// Advice may be refused (a kernel without huge pages): the frame numbers
-    /// tell.
+    /// Gives the kernel advice. It may be refused, for instance by a kernel without huge
+    /// pages; the frame numbers show what came of it.
     pub fn advise(&self, advice: Advice) {
-        // SAFETY: the block's own mapping, and advice that keeps its content.
+        // SAFETY: this is the block's own mapping, and the advice keeps its content.
         let _ = unsafe { madvise(self.start.as_ptr().cast(), self.bytes, advice) };
     }
 
@@ -232,38 +236,38 @@ impl Block {
         unsafe { self.start.as_ptr().add(at).write_volatile(1) };
     }
 
-    /// Has the kernel give all pages, in their order.
+    /// Touches all pages in order, so that the kernel allocates them.
     pub fn touch_all(&self) {
         (0..self.bytes).step_by(PAGE).for_each(|at| self.touch(at));
     }
 
-    /// Address of the byte at `offset`, for the kernel.
+    /// The address of the byte at `offset`, to pass to the kernel.
     pub fn address(&self, offset: usize) -> *mut u8 {
         self.start.as_ptr().wrapping_add(offset)
     }
 
-    /// The bytes, while no I/O is in flight.
+    /// The bytes of the block, to read while no I/O is in flight.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for as long as the block lives; the pool is with the
-        // worker, out of reach, while the kernel may write to it.
+        // SAFETY: the block is mapped as long as it lives. While the kernel may write to
+        // it, the worker thread holds the pool, so that nothing else can reach it.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 
-    /// The bytes, to fill before an I/O.
+    /// The bytes of the block, to fill before an I/O.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as for `bytes`, and borrowed mutably.
+        // SAFETY: as for `bytes`, and the block is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: the block's own mapping, to which no reference is left.
+        // SAFETY: this is the block's own mapping, and no reference to it is left.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
 
-/// Physical frame numbers of a block's pages
+/// The physical frame numbers of a block's pages
 /// (Documentation/admin-guide/mm/pagemap.rst).
 pub fn frames(block: &Block) -> Result<Vec<u64>, Refusal> {
     const PATH: &str = "/proc/self/pagemap";

@@ -1,13 +1,13 @@
-//! The I/O under test: in a thread of its own, in memory of a chosen shape.
+//! The I/O under test. It runs in a thread of its own, in memory of a chosen shape.
 //!
-//! * [`memory`]: the memory; `halfway_protocol::layout` says where the segments lie
-//!   in it. [`hoard`]: where it is taken from.
-//! * [`buffer`]: what it holds before the I/O, and what became of it.
-//! * [`submit`]: the system calls. [`stacks`]: who waits, when it hangs.
+//! * [`memory`]: the memory. `halfway_protocol::layout` says where the segments lie in
+//!   it. [`hoard`]: finds contiguous memory.
+//! * [`buffer`]: fills the memory before the I/O and examines it afterwards.
+//! * [`submit`]: the system calls. [`stacks`]: the waiting tasks, if it hangs.
 //!
-//! The memory travels with the I/O to the worker and comes back with the
-//! result: while an I/O is pending nobody can touch its buffers, and an I/O
-//! that never comes back keeps them.
+//! The memory is passed to the worker thread with the I/O and comes back with the result.
+//! So nothing else can touch the buffers while an I/O is pending, and an I/O that never
+//! completes keeps them.
 
 mod buffer;
 mod hoard;
@@ -31,11 +31,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The worker and the memory of its I/O.
+/// The worker thread, and the memory for its I/O.
 #[derive(Default)]
 pub struct Engine {
     worker: Option<Worker>,
-    /// Absent while an I/O is pending.
+    /// `None` while an I/O is pending.
     pool: Option<Pool>,
     running: bool,
 }
@@ -47,17 +47,18 @@ struct Worker {
     tasks: Arc<Tasks>,
 }
 
-/// How far an I/O is.
+/// The progress of an I/O.
 #[derive(Default)]
 pub struct Progress {
-    /// Requests that have not completed.
+    /// How many requests have not completed.
     pending: AtomicU32,
-    /// What the harness has done meanwhile, which may have brought one back.
+    /// How many interventions of the harness there were, each of which may bring the I/O
+    /// back.
     interventions: AtomicU32,
 }
 
 impl Progress {
-    /// A request has completed: gives after how many interventions.
+    /// Counts a completed request. Returns how many interventions came before it.
     fn one_completed(&self) -> u32 {
         self.pending.fetch_sub(1, Ordering::Relaxed);
         self.interventions.load(Ordering::Acquire)
@@ -79,12 +80,11 @@ impl Engine {
     /// Starts the I/O on the device node at `node`.
     ///
     /// # Errors
-    /// Another one is pending, the request makes no sense, or the device
-    /// cannot be opened.
+    /// Another I/O is pending, the request is invalid, or the device cannot be opened.
     pub fn start(&mut self, request: IoRequest, node: &str) -> Result<(), Refusal> {
         let doing = || format!("starting the I/O on {}", request.device);
         if self.running {
-            // A finished one that nobody asked about is forgotten.
+            // Drop the result of an earlier I/O that nobody asked for.
             let finished = self
                 .worker
                 .as_ref()
@@ -127,7 +127,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The intervention of that number is about to be done.
+    /// Notes that the intervention with that number is about to be done.
     pub fn intervention(&self, number: u32) {
         if let Some(worker) = &self.worker {
             worker
@@ -140,7 +140,7 @@ impl Engine {
     /// Waits for the I/O.
     ///
     /// # Errors
-    /// None was started.
+    /// No I/O was started.
     pub fn wait(
         &mut self,
         deadline: Duration,
@@ -201,9 +201,9 @@ impl Engine {
     }
 }
 
-/// How many looks in a row must find no disk busy: time alone says nothing where
-/// the host keeps the whole guest waiting, and between two looks the kernel's
-/// own threads run.
+/// How many checks in a row must find all disks idle. Elapsed time alone proves nothing,
+/// because a busy host may stop the whole guest for a while. Between two checks, the
+/// kernel's own threads get to run.
 const LOOKS: u32 = 8;
 
 impl Worker {
@@ -220,7 +220,7 @@ impl Worker {
                 let start = Instant::now();
                 let results = submit::submit(&mut queues, &file, &buffer, &counter, &all);
                 let took = start.elapsed();
-                // Before the result is known: the device must be free then.
+                // Close the device before the result is known: by then it must be free.
                 drop(file);
                 if outbox
                     .send(Finished {
@@ -243,7 +243,7 @@ impl Worker {
     }
 }
 
-/// How the device is opened, but for the direction.
+/// The flags for opening the device, without the access mode.
 fn flags(request: &IoRequest) -> i32 {
     let direct = match request.path {
         Path::Direct => libc::O_DIRECT,

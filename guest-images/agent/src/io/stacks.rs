@@ -1,18 +1,18 @@
-//! The kernel stacks of those who wait, for an I/O that hangs.
+//! The kernel stacks of waiting tasks, for an I/O that hangs.
 
 use crate::sysfs;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
-/// The agent's own tasks that submit I/O and wait for it.
+/// The agent's own tasks that submit I/O or wait for it, by thread id.
 #[derive(Default)]
 pub struct Tasks(Mutex<Vec<u32>>);
 
-/// A task's entry among them, until it is dropped.
+/// Keeps a task in the list until it is dropped.
 pub struct Entry<'a>(&'a Tasks, u32);
 
 impl Tasks {
-    /// Adds the calling task.
+    /// Adds the calling task to the list.
     pub fn enter(&self) -> Entry<'_> {
         let task = rustix::thread::gettid().as_raw_nonzero().get() as u32;
         self.with(|tasks| tasks.push(task));
@@ -30,8 +30,8 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// Stacks of the agent's own `tasks` and of every task in uninterruptible sleep,
-/// each below a line that names the task.
+/// The kernel stacks of the agent's own `tasks` and of every task in uninterruptible
+/// sleep. Each follows a line that names the task.
 pub fn waiting(tasks: &Tasks) -> Vec<String> {
     let tasks = tasks.with(|tasks| tasks.clone());
     let own = (tasks.iter()).filter_map(|task| stack(&format!("/proc/self/task/{task}")));
@@ -52,7 +52,7 @@ fn stack(task: &str) -> Option<String> {
     Some(format!("{name}\n{stack}"))
 }
 
-/// The state in `/proc/PID/stat`, behind the name, which may itself hold
+/// The state in `/proc/PID/stat`. It follows the task's name, which may itself hold
 /// spaces and brackets.
 fn state(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()

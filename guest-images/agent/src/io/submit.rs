@@ -14,15 +14,15 @@ use std::ptr::null_mut;
 use std::sync::Barrier;
 use std::thread;
 
-/// Bytes in a sector.
+/// The size of a sector, in bytes.
 const SECTOR: u64 = 512;
 
-/// What came of each request: bytes, or the errno; and after how many interventions of the
-/// harness it completed.
+/// For each request: its result in bytes, or the errno, and how many interventions of the
+/// harness came before it completed.
 pub type Results = Vec<(Result<u64, i32>, u32)>;
 
-/// Does the I/O; `progress` goes on with each request that completes, and `tasks`
-/// knows who waits. `queues` is kept for the next one.
+/// Does the I/O. Counts completed requests in `progress`, and enters waiting tasks in
+/// `tasks`. `queues` is kept for the next I/O.
 pub fn submit(
     queues: &mut Vec<Queue>,
     file: &File,
@@ -55,8 +55,8 @@ pub fn submit(
         .collect()
 }
 
-/// Does the I/O in a thread for each queue, which all begin together: each has
-/// every so-many-th request.
+/// Does the I/O in one thread for each queue. All threads begin at the same time; of n
+/// threads, each submits every n-th request.
 fn together(
     queues: &[Queue],
     file: &File,
@@ -91,8 +91,8 @@ fn together(
     results
 }
 
-/// Has the calling thread run on that processor, counted round and round. Where that
-/// is refused the kernel finds it one.
+/// Binds the calling thread to a processor: numbers beyond the last begin again at the
+/// first. If the kernel refuses, it chooses a processor itself.
 fn run_on_processor(number: usize) {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let mut one = CpuSet::new();
@@ -105,8 +105,8 @@ fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
     let (start, count) = (vector.as_ptr(), vector.len() as i32);
     let offset = offset(buffer, index);
     let op = buffer.request.op;
-    // SAFETY: the vector's addresses are ranges of the buffer's blocks, which
-    // live until the call returns and to which no reference exists meanwhile.
+    // SAFETY: the vector's addresses are ranges of the buffer's blocks. These live until
+    // the call returns, and no reference to them exists meanwhile.
     let result = unsafe {
         match op {
             Op::Read => libc::preadv(file, start, count, offset),
@@ -117,7 +117,7 @@ fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
     };
     let bytes = u64::try_from(result).map_err(|_| io::Error::last_os_error())?;
     if op == Op::Flush || op == Op::Write && buffer.request.path == Path::Buffered {
-        // SAFETY: takes no memory.
+        // SAFETY: fsync takes no address.
         if unsafe { libc::fsync(file) } < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -125,12 +125,12 @@ fn one(file: RawFd, buffer: &Buffer, index: usize) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// `_IO(0x12, 119)`, of include/uapi/linux/fs.h.
+/// `BLKDISCARD` is `_IO(0x12, 119)` in include/uapi/linux/fs.h.
 const BLKDISCARD: libc::Ioctl = 0x1277;
-/// `_IO(0x12, 127)`.
+/// `BLKZEROOUT` is `_IO(0x12, 127)` in include/uapi/linux/fs.h.
 const BLKZEROOUT: libc::Ioctl = 0x127f;
 
-/// An ioctl that takes a range of bytes; `vector` only says how many.
+/// Calls an ioctl on a range of bytes. `vector` gives only the length.
 fn range(
     file: RawFd,
     request: libc::Ioctl,
@@ -139,7 +139,7 @@ fn range(
 ) -> io::Result<u64> {
     let length = vector.iter().map(|segment| segment.iov_len as u64).sum();
     let range = [offset as u64, length];
-    // SAFETY: both ioctls read two numbers of 64 bits from their argument.
+    // SAFETY: both ioctls read two 64-bit numbers from their argument.
     match unsafe { libc::ioctl(file, request, range.as_ptr()) } {
         0.. => Ok(length),
         _ => Err(io::Error::last_os_error()),
@@ -154,11 +154,11 @@ fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// A context of kernel AIO, kept for all I/O: to destroy one waits for an RCU
+/// A context of kernel AIO. It is kept for all I/O, since destroying one waits for an RCU
 /// grace period.
 pub struct Queue(u64);
 
-/// `struct io_event` of include/uapi/linux/aio_abi.h.
+/// `struct io_event` of include/uapi/linux/aio_abi.h: the completion of one request.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Event {
@@ -176,9 +176,9 @@ impl Queue {
         Ok(Self(context))
     }
 
-    /// All requests of `share` in one `io_submit`, so that the kernel plugs and may
-    /// merge them: it does for more than two (`AIO_PLUG_THRESHOLD` in fs/aio.c).
-    /// The results are in the order of `share`.
+    /// Submits all requests of `share` by one `io_submit`, so that the kernel plugs them
+    /// and may merge them. The kernel plugs only if there are more than two
+    /// (`AIO_PLUG_THRESHOLD` in fs/aio.c). The results are in the order of `share`.
     fn submit(
         &self,
         file: &File,
@@ -191,7 +191,7 @@ impl Queue {
         let vectors: Vec<_> = share.iter().map(|index| buffer.vector(*index)).collect();
         let mut blocks: Vec<_> = (vectors.iter().zip(share).zip(0u64..))
             .map(|((vector, index), place)| {
-                // SAFETY: a structure of numbers, for which zeros are valid.
+                // SAFETY: all fields are numbers, for which zeros are valid.
                 let mut block: libc::iocb = unsafe { zeroed() };
                 block.aio_data = place;
                 block.aio_lio_opcode = match buffer.request.op {
@@ -207,15 +207,15 @@ impl Queue {
             .collect();
         let mut pointers: Vec<_> = blocks.iter_mut().map(|block| &raw mut *block).collect();
 
-        // Until its event has come, a request counts as refused by io_submit.
+        // A request counts as refused by io_submit until its completion arrives.
         let mut results = vec![(Err(libc::EIO), 0); blocks.len()];
         let mut next = 0;
         let mut flying = 0;
         while next < pointers.len() {
             let rest = &mut pointers[next..];
-            // SAFETY: the control blocks and their vectors live until all of
-            // the events have come; the memory that they name is the buffer's,
-            // to which no reference exists meanwhile.
+            // SAFETY: the control blocks and their vectors live until all completions
+            // have arrived. The memory that they name is the buffer's, to which no
+            // reference exists meanwhile.
             let taken = check(unsafe {
                 libc::syscall(libc::SYS_io_submit, self.0, rest.len(), rest.as_mut_ptr())
             });
@@ -224,7 +224,8 @@ impl Queue {
                     next += taken as usize;
                     flying += taken as usize;
                 }
-                // The first of the rest was refused; the others may not be.
+                // The kernel refused the first of the remaining requests. It may accept
+                // the others.
                 other => {
                     let errno = other.err().map_or(libc::EIO, |error| errno(&error));
                     results[next] = (Err(errno), progress.one_completed());
@@ -234,7 +235,7 @@ impl Queue {
         }
         while flying > 0 {
             let mut event = MaybeUninit::<Event>::uninit();
-            // SAFETY: room for the one event that is asked for.
+            // SAFETY: there is room for the one event that is asked for.
             let got = check(unsafe {
                 libc::syscall(
                     libc::SYS_io_getevents,
@@ -246,11 +247,11 @@ impl Queue {
                 )
             });
             if !matches!(got, Ok(1)) {
-                // Interrupted. To give up would leave the kernel with memory
-                // that is used again.
+                // The call was interrupted. Do not give up: the kernel may still write to
+                // memory that would be reused.
                 continue;
             }
-            // SAFETY: io_getevents said that it wrote one event.
+            // SAFETY: io_getevents reported that it wrote one event.
             let event = unsafe { event.assume_init() };
             flying -= 1;
             let after = progress.one_completed();

@@ -1,19 +1,19 @@
-//! Commands of the guest's shell that the host answers.
+//! The commands in the guest's shell that the host answers.
 
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::Refusal;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
-/// Where the session listens for them: a line with the command's words, and then one
-/// with the text and the exit status that the host gives.
+/// The socket on which the session listens for these commands. The command sends a line
+/// with its words, and gets a line with the host's text and exit status.
 pub const SOCKET: &str = "/run/halfway-session";
 
-/// Asks the host, and shows what it says; gives the exit status.
+/// Asks the host, and prints its answer. Returns the exit status.
 pub fn ask(words: &[String]) -> u8 {
     match answer(words) {
         Ok((text, status)) => {
-            // Whoever reads it may have seen enough.
+            // Ignore errors: the reader of a pipe may have closed it.
             let _ = std::io::stdout().write_all(text.as_bytes());
             status
         }
@@ -24,7 +24,7 @@ pub fn ask(words: &[String]) -> u8 {
     }
 }
 
-/// The exit status where there is no answer: that of a failure of the harness.
+/// The exit status if there is no answer: that of a failure of the harness.
 const UNANSWERED: u8 = 3;
 
 fn answer(words: &[String]) -> Result<(String, u8), Refusal> {

@@ -1,9 +1,9 @@
-//! A shell for a person, or for a script of theirs, on a virtio-serial port of its
-//! own ([`halfway_protocol::session`]).
+//! A shell for a person or a script, on a virtio-serial port of its own
+//! ([`halfway_protocol::session`]).
 //!
-//! It is served by a process beside the first one, which goes on answering the
-//! harness. The agent's program is that process too, and the commands that the
-//! host answers, under their names.
+//! A second process serves it, while the first one goes on answering the harness. This
+//! process is the agent's program under another name, and so are the commands that the
+//! host answers.
 //!
 //! * [`session`]: the process that serves. [`start`]: the shell, on a terminal or on
 //!   pipes. [`ask`]: a command that the host answers.
@@ -23,16 +23,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What the serving process is called.
+/// The name of the serving process.
 const SESSION: &str = "halfway-session";
 
-/// Names the dm devices in /dev/mapper, as udev would. A device that goes meanwhile
-/// is nothing to stop for, and other people's names are left alone.
+/// Makes links to the dm devices in /dev/mapper, as udev would. It is no error if a
+/// device disappears meanwhile, and names that others have made are not touched.
 fn name_devices() {
     const NAMES: &str = "/dev/mapper";
     let _ = fs::create_dir(NAMES);
     for name in fs::read_dir(NAMES).into_iter().flatten().flatten() {
-        // Only ours are links; a device may be another one by now.
+        // Only our own names are links. Remove them, since a device may have another
+        // number by now.
         if name.path().is_symlink() {
             let _ = fs::remove_file(name.path());
         }
@@ -48,7 +49,7 @@ fn name_devices() {
 /// Begins to serve a session on the port with that name.
 ///
 /// # Errors
-/// No such port, or no shell in the image.
+/// There is no such port, or no shell in the image.
 pub fn run(port: &str) -> Result<(), Refusal> {
     let doing = || format!("serving a shell on {port}");
     if !Path::new(start::SHELL).exists() {
@@ -65,8 +66,8 @@ pub fn run(port: &str) -> Result<(), Refusal> {
         .map(drop)
 }
 
-/// What this program does where it is called by another name than the agent's: the
-/// exit status. `None`: it is the agent.
+/// Runs this program under another name than the agent's, and returns the exit status.
+/// `None` if it was started as the agent.
 pub fn called() -> Option<u8> {
     let mut words: Vec<String> = std::env::args().collect();
     let first = words.first_mut()?;
@@ -75,7 +76,7 @@ pub fn called() -> Option<u8> {
         SESSION => Some(session::serve(Path::new(words.get(1)?))),
         name if COMMANDS.contains(&name) => {
             let status = ask::ask(&words);
-            // What the host did may have made others of the devices.
+            // The host may have created other devices meanwhile.
             name_devices();
             Some(status)
         }

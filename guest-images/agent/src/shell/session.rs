@@ -1,5 +1,5 @@
-//! The process that serves a session: it starts the shell, carries what is typed and
-//! shown, and the commands that the host answers.
+//! The process that serves a session. It starts the shell, carries its input and output,
+//! and forwards the commands that the host answers.
 
 use super::ask::SOCKET;
 use super::start::{self, Kind, Shell};
@@ -18,16 +18,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long the last words of a shell may take that has ended; what it left running
-/// may hold its terminal for ever.
+/// How long to wait for the last output of a shell that has ended. A process that it left
+/// running may hold its terminal forever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Serves one session on the port at `path`; gives the exit status.
+/// Serves one session on the port at `path`. Returns the exit status.
 pub fn serve(path: &Path) -> u8 {
-    // The agent ignores it, and our children would inherit that.
-    // SAFETY: SIG_DFL is no code of ours.
+    // The agent ignores SIGCHLD, and children would inherit that.
+    // SAFETY: SIG_DFL is no code of this program.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    // Orphans come to us, where somebody waits for them.
+    // Adopt orphans: this process waits for its children.
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
     let port = OpenOptions::new().read(true).write(true).open(path);
     let port = port.and_then(|port| Ok((port.try_clone()?, port)));
@@ -49,7 +49,7 @@ pub fn serve(path: &Path) -> u8 {
     0
 }
 
-/// Gives the shell's exit status.
+/// Runs the session. Returns the shell's exit status.
 fn session(mut incoming: Incoming, host: &Host) -> Result<u8, Refusal> {
     let Shell {
         pid,
@@ -79,7 +79,7 @@ fn session(mut incoming: Incoming, host: &Host) -> Result<u8, Refusal> {
     Ok(status)
 }
 
-/// Waits for the shell, and for all orphans before it.
+/// Waits for the shell, and for all orphans that end before it.
 fn wait_for(shell: Pid) -> u8 {
     loop {
         match wait(WaitOptions::empty()) {
@@ -93,16 +93,16 @@ fn wait_for(shell: Pid) -> u8 {
     }
 }
 
-/// Carries what the shell says to the host, until nobody has its end any more.
+/// Sends the shell's output to the host, until no process has the other end open.
 fn pump(mut output: File, frame: Kind, host: &Host) {
     let mut chunk = [0; 4096];
-    // The error of a terminal without a user is EIO.
+    // A terminal that no process has open any more answers EIO.
     while let Ok(count @ 1..) = output.read(&mut chunk) {
         host.send(&frame(chunk[..count].to_vec()));
     }
 }
 
-/// Does what the host says.
+/// Handles what comes from the host.
 fn take_in(mut incoming: Incoming, input: File, clients: &Clients) {
     let mut input = Some(input);
     loop {
@@ -128,7 +128,7 @@ fn take_in(mut incoming: Incoming, input: File, clients: &Clients) {
     }
 }
 
-/// What comes from the host.
+/// The frames from the host.
 struct Incoming {
     port: File,
     frames: Frames,
@@ -157,7 +157,8 @@ impl Incoming {
         }
     }
 
-    /// The terminal that the shell is to have.
+    /// Waits for the host's start message. Returns the terminal that the shell is to
+    /// have.
     fn start(&mut self) -> Result<Option<Terminal>, Refusal> {
         loop {
             if let Frame::Message(Message::Start { terminal }) = self.next()? {
@@ -167,7 +168,7 @@ impl Incoming {
     }
 }
 
-/// What goes to the host, of several threads.
+/// Sends frames to the host. Several threads share it.
 #[derive(Clone)]
 struct Host(Arc<Mutex<File>>);
 
@@ -179,7 +180,7 @@ impl Host {
     }
 }
 
-/// The commands that wait for an answer, by number.
+/// The commands that wait for an answer, by their number.
 #[derive(Clone, Default)]
 struct Clients(Arc<Mutex<HashMap<u64, UnixStream>>>);
 
@@ -188,7 +189,8 @@ impl Clients {
         for (id, stream) in (1..).zip(listener.incoming().flatten()) {
             let mut line = String::new();
             let read = BufReader::new(&stream).read_line(&mut line);
-            // The command itself says that there was no answer.
+            // If its connection closes, the command itself reports that there was no
+            // answer.
             let (Ok(_), Ok(words)) = (read, serde_json::from_str(&line)) else {
                 continue;
             };
@@ -197,7 +199,7 @@ impl Clients {
         }
     }
 
-    /// A command that has ended meanwhile needs no answer.
+    /// Answers a command. One that has ended meanwhile needs no answer.
     fn answer(&self, id: u64, text: &str, status: u8) {
         if let Some(mut stream) = locked(&self.0).remove(&id)
             && let Ok(mut line) = serde_json::to_vec(&(text, status))
@@ -208,7 +210,7 @@ impl Clients {
     }
 }
 
-/// A panic elsewhere leaves nothing half done here.
+/// Locks a mutex, also after a panic elsewhere, which leaves nothing half done here.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

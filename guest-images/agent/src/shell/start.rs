@@ -1,5 +1,5 @@
-//! The shell itself: on a pseudo terminal for a person, on pipes for a script, or
-//! where the kernel has no terminals.
+//! Starts the shell: on a pseudo terminal for a person; on pipes for a script, or if the
+//! kernel has no pseudo terminals.
 
 use crate::refuse::Refuse;
 use halfway_protocol::message::Refusal;
@@ -15,19 +15,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// The shell.
+/// The path of the shell.
 pub const SHELL: &str = "/bin/sh";
 
-/// What a piece of output is to the host.
+/// The kind of frame that carries a piece of output to the host.
 pub type Kind = fn(Vec<u8>) -> Frame;
 
-/// A shell that runs.
+/// A running shell.
 pub struct Shell {
-    /// Its process.
+    /// Its process id.
     pub pid: Pid,
-    /// Where what is typed goes.
+    /// Where its input is written to.
     pub input: File,
-    /// Where what it says comes from, and what that is to the host.
+    /// Where its output is read from, each with the kind of frame that carries it.
     pub outputs: Vec<(File, Kind)>,
     /// Why it has no terminal, although one was asked for.
     pub without_terminal: Option<String>,
@@ -60,7 +60,7 @@ fn command(terminal: &str) -> Command {
     command
 }
 
-/// A new pseudo terminal: its two sides.
+/// Opens a new pseudo terminal. Returns its two sides.
 fn open(size: Size) -> Result<(OwnedFd, OwnedFd), Refusal> {
     const PTS: &str = "/dev/pts";
     let doing = || "opening a pseudo terminal, which CONFIG_UNIX98_PTYS gives".to_owned();
@@ -74,14 +74,14 @@ fn open(size: Size) -> Result<(OwnedFd, OwnedFd), Refusal> {
     unlockpt(&host).refuse(doing)?;
     let guest = ioctl_tiocgptpeer(&host, flags).refuse(doing)?;
     let mut modes = termios::tcgetattr(&guest).refuse(doing)?;
-    // A character is erased whole.
+    // So that a whole UTF-8 character is erased, not a byte.
     modes.input_modes |= InputModes::IUTF8;
     termios::tcsetattr(&guest, OptionalActions::Now, &modes).refuse(doing)?;
     resize(&host, size);
     Ok((host, guest))
 }
 
-/// Tells a terminal its size; whatever is no terminal has none.
+/// Sets the size of a terminal. Does nothing if this is not a terminal.
 pub fn resize(terminal: impl std::os::fd::AsFd, size: Size) {
     let size = Winsize {
         ws_row: size.rows,
@@ -98,7 +98,7 @@ fn on_terminal(mut command: Command, host: OwnedFd, guest: OwnedFd) -> Result<Sh
         .stdin(guest.try_clone().refuse(doing)?)
         .stdout(guest.try_clone().refuse(doing)?)
         .stderr(guest);
-    // SAFETY: two system calls, which touch no memory.
+    // SAFETY: both are system calls that touch no memory.
     unsafe {
         command.pre_exec(|| {
             setsid()?;

@@ -1,18 +1,18 @@
-//! A binary record into a [`TraceEvent`].
+//! Decodes a binary record into a [`TraceEvent`].
 
 use super::format::{Field, Format};
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 
-/// How to read the records of one kind; a field that this kernel's event does
-/// not have is `None`.
+/// How to decode the records of one kind. A field that this kernel's event does not have
+/// is `None`.
 pub struct Decoder {
     kind: Kind,
-    /// What `common_type` says in these records.
+    /// The value of `common_type` in these records.
     pub id: u16,
     dev: Field,
     sector: Field,
     sectors: Option<Field>,
-    /// Splits: where the bio was cut.
+    /// For splits: the field with the sector where the bio was split.
     cut: Option<Field>,
     rwbs: Option<Field>,
     error: Option<Field>,
@@ -21,7 +21,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// From the event's format; `None` if it lacks what every block event has.
+    /// Made from the event's format. `None` if that lacks a field that every block event
+    /// has.
     pub fn new(kind: Kind, format: &Format) -> Option<Self> {
         let field = |names: &[&str]| format.field(names).cloned();
         Some(Self {
@@ -32,14 +33,14 @@ impl Decoder {
             sectors: field(&["nr_sector"]),
             cut: field(&["new_sector"]),
             rwbs: field(&["rwbs"]),
-            // Its name until 4.14, and in some events until later.
+            // The field was called `errors` until 4.14, and in some events until later.
             error: field(&["error", "errors"]),
             from: field(&["old_dev"]).zip(field(&["old_sector"])),
             comm: field(&["comm"]),
         })
     }
 
-    /// Reads a record; `None` if it ends before its fields do.
+    /// Decodes a record. `None` if it ends before its fields do.
     pub fn decode(&self, ns: u64, record: &[u8]) -> Option<TraceEvent> {
         let number = |field: &Field| field.number(record);
         let dev = |field: &Field| Some(Dev::from_kernel(number(field)? as u32));
@@ -69,9 +70,9 @@ impl Decoder {
     }
 }
 
-/// The number in `common_type`, which says what a record is.
+/// The number in `common_type`, which tells the kind of a record.
 pub fn id(record: &[u8]) -> Option<u16> {
-    // The first field of every record (`struct trace_entry`).
+    // It is the first field of every record (`struct trace_entry`).
     Some(u16::from_le_bytes(*record.first_chunk()?))
 }
 
@@ -88,7 +89,7 @@ mod tests {
         Format::parse(&format!("ID: 9\nformat:\n{}", lines.collect::<String>()))
     }
 
-    /// A record of 64 bytes with these bytes at these offsets.
+    /// A record of 64 bytes that has these bytes at these offsets.
     fn record(parts: &[(usize, &[u8])]) -> Vec<u8> {
         let mut record = vec![0; 64];
         record[0] = 9;
@@ -115,7 +116,7 @@ mod tests {
         }
     }
 
-    // Offsets as in 6.1, and for the wider rwbs as in 7.3.
+    // The offsets are those of 6.1. The wider rwbs is that of 7.3.
     #[rstest]
     #[case::remap(
         Kind::BioRemap,

@@ -1,4 +1,4 @@
-//! The kernel's description of a binary record: `events/*/*/format` and
+//! Parses the kernel's description of a binary record: `events/*/*/format` and
 //! `events/header_page` (Documentation/trace/events.rst).
 
 /// A field of a record.
@@ -7,12 +7,12 @@ pub struct Field {
     name: String,
     /// Where it begins, in bytes from the start of the record.
     pub offset: usize,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: usize,
 }
 
 impl Field {
-    /// A field of that name and place.
+    /// A field with this name and place.
     pub fn new(name: &str, offset: usize, size: usize) -> Self {
         Field {
             name: name.to_owned(),
@@ -21,21 +21,21 @@ impl Field {
         }
     }
 
-    /// The field's bytes in a record; `None` if the record ends before.
+    /// The field's bytes in a record. `None` if the record ends before them.
     pub fn bytes<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
         record.get(self.offset..self.offset + self.size)
     }
 
-    /// An unsigned number of at most eight bytes, in the machine's order.
+    /// The field as an unsigned number of at most eight bytes.
     pub fn number(&self, record: &[u8]) -> Option<u64> {
         let bytes = self.bytes(record)?;
         let mut wide = [0; 8];
-        // Little endian, as every machine that Halfway runs on.
+        // Numbers are little-endian, as on every machine that Halfway runs on.
         wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(u64::from_le_bytes(wide))
     }
 
-    /// Text in an array of characters.
+    /// The field as text, if it is an array of characters.
     pub fn text(&self, record: &[u8]) -> Option<String> {
         let bytes = self.bytes(record)?;
         let end = bytes.iter().position(|byte| *byte == 0);
@@ -44,17 +44,17 @@ impl Field {
     }
 }
 
-/// A record's number and its fields.
+/// The number of a kind of record, and its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// What `common_type` says in a record of this kind; 0 in `header_page`.
+    /// The value of `common_type` in records of this kind. 0 in `header_page`.
     pub id: u16,
     fields: Vec<Field>,
 }
 
 impl Format {
-    /// Reads a format file. Lines that it does not know are left out, so that
-    /// what a newer kernel adds does no harm.
+    /// Parses a format file. Unknown lines are ignored, so that additions of newer
+    /// kernels do no harm.
     pub fn parse(text: &str) -> Self {
         let id = text
             .lines()
@@ -65,7 +65,7 @@ impl Format {
         }
     }
 
-    /// The field with the first of these names that there is.
+    /// The field with the first of these names that exists.
     pub fn field(&self, names: &[&str]) -> Option<&Field> {
         names
             .iter()
@@ -73,8 +73,8 @@ impl Format {
     }
 }
 
-/// `field:TYPE NAME; offset:N; size:N; signed:N;`, where the name of an array
-/// carries its length: `rwbs[8]`.
+/// Parses `field:TYPE NAME; offset:N; size:N; signed:N;`. The name of an array has its
+/// length: `rwbs[8]`.
 fn field(line: &str) -> Option<Field> {
     let mut parts = line.trim().split(';').map(str::trim);
     let declaration = parts.next()?.strip_prefix("field:")?;

@@ -1,10 +1,12 @@
-//! The kernel's block events, from the binary ring buffer of tracefs.
+//! The kernel's block events, read from the binary ring buffer of tracefs.
 //!
-//! * [`format`]: the kernel's description of its records, read.
-//! * [`ring`]: a page of the ring into records.
+//! * [`format`]: parses the kernel's description of its records.
+//! * [`ring`]: splits a page of the ring into records.
 //! * [`rings`]: the files of a tracing instance.
-//! * [`event`]: a record into a [`halfway_protocol::trace::TraceEvent`].
-//! * [`tracer`]: the block events. The rest, but for `rings`, is pure.
+//! * [`event`]: decodes a record into a [`halfway_protocol::trace::TraceEvent`].
+//! * [`tracer`]: the block events.
+//!
+//! All but `rings` and `tracer` are pure.
 
 pub mod event;
 pub mod format;

@@ -1,42 +1,42 @@
-//! A page of the kernel's ring buffer, as `trace_pipe_raw` gives it, into
-//! records (include/linux/ring_buffer.h, kernel/trace/ring_buffer.c).
+//! Splits a page of the kernel's ring buffer, as `trace_pipe_raw` gives it, into records
+//! (include/linux/ring_buffer.h, kernel/trace/ring_buffer.c).
 //!
-//! A page opens with its time and a word that says how much of it is filled.
-//! Each entry opens with 32 bits: 5 of type or length, 27 of time since the
+//! A page begins with its time, and a word that says how much of it is filled. Each entry
+//! begins with 32 bits: 5 bits for its type or length, and 27 bits for the time since the
 //! entry before.
 
 use super::format::Format;
 
-/// Set in the page's commit word when events were lost before it.
+/// Set in the page's commit word if events were lost before the page.
 const MISSED: u64 = 1 << 31;
-/// Set with it when their number is stored behind the page's last entry.
+/// Set as well if the number of lost events is stored after the page's last entry.
 const MISSED_STORED: u64 = 1 << 30;
-/// The part of the commit word that is a length.
+/// The bits of the commit word that hold a length.
 const LENGTH: u64 = (1 << 27) - 1;
 
-/// Highest type that is a length in words; 0 means that a word with the length
+/// The highest type that is a length in words. 0 means that a word with the length
 /// follows.
 const TYPE_LENGTH: u32 = 28;
 const TYPE_PADDING: u32 = 29;
 const TYPE_TIME_EXTEND: u32 = 30;
 const TYPE_TIME_STAMP: u32 = 31;
 
-/// Bits of the time in an entry's first word.
+/// The number of bits for the time in an entry's first word.
 const DELTA_BITS: u32 = 27;
-/// Bits of an absolute time: the rest is taken from the time before.
+/// The number of bits of an absolute time. The higher bits are those of the time before.
 const STAMP_BITS: u32 = 59;
 
-/// Where things are in a page.
+/// Where the parts of a page are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLayout {
     commit: usize,
     data: usize,
-    /// Bytes of a page.
+    /// The size of a page, in bytes.
     pub size: usize,
 }
 
 impl PageLayout {
-    /// From `events/header_page`.
+    /// The layout according to `events/header_page`.
     pub fn new(header_page: &Format) -> Option<Self> {
         let data = header_page.field(&["data"])?;
         Some(Self {
@@ -47,18 +47,17 @@ impl PageLayout {
     }
 }
 
-/// What a page holds.
+/// The content of a page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page<'a> {
-    /// Time in nanoseconds and bytes of each record.
+    /// The time of each record in nanoseconds, and its bytes.
     pub records: Vec<(u64, &'a [u8])>,
-    /// Events that were lost before or within it; 1 where the kernel gives no
+    /// How many events were lost before or within the page. 1 if the kernel gives no
     /// number.
     pub lost: u64,
 }
 
-/// Takes a page apart. What does not hold together ends it and counts as
-/// lost.
+/// Splits a page into records. Stops at the first invalid entry, which counts as lost.
 pub fn page<'a>(bytes: &'a [u8], layout: &PageLayout) -> Page<'a> {
     let mut found = Page::default();
     if read(bytes, &mut found, layout).is_none() {
@@ -85,7 +84,7 @@ fn read<'a>(bytes: &'a [u8], found: &mut Page<'a>, layout: &PageLayout) -> Optio
         let length = match kind {
             TYPE_PADDING => {
                 if delta == 0 {
-                    // Nothing but padding up to the page's end.
+                    // From here to the page's end there is only padding.
                     return Some(());
                 }
                 4 + word(rest, 4)? as usize
@@ -133,7 +132,7 @@ mod tests {
         size: 128,
     };
 
-    /// A page of these words, filled by all of them.
+    /// A full page with these words.
     fn page_of(time: u64, flags: u64, words: &[u32]) -> Vec<u8> {
         let mut bytes = time.to_le_bytes().to_vec();
         bytes.extend(((words.len() as u64 * 4) | flags).to_le_bytes());

@@ -1,4 +1,4 @@
-//! The ring buffers of a tracing instance: a switch, and a file for each CPU.
+//! The ring buffers of a tracing instance: a switch for all, and a file for each CPU.
 
 use super::format::Format;
 use super::ring::{self, PageLayout};
@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 /// Where tracefs is mounted.
 pub const ROOT: &str = "/sys/kernel/tracing";
 
-/// The clock of the kernel's own log, made consistent between CPUs: events and
-/// messages then tell one story.
+/// The trace clock. It is the clock of the kernel's log, made consistent between CPUs, so
+/// that events and messages can be put into one order.
 const CLOCK: &str = "global";
 
-/// The open rings of an instance. They are filled only between
-/// [`Rings::start`] and [`Rings::stop`].
+/// The open rings of an instance. The kernel fills them only between [`Rings::start`] and
+/// [`Rings::stop`].
 pub struct Rings {
     root: PathBuf,
     switch: File,
@@ -28,11 +28,11 @@ pub struct Rings {
 }
 
 impl Rings {
-    /// Opens the rings of the instance in `root`, switched off, with `kib` KiB
-    /// for each CPU.
+    /// Opens the rings of the instance in `root`, switched off, with `kib` KiB for each
+    /// CPU.
     ///
     /// # Errors
-    /// The kernel has no tracefs, or it is not as it should be.
+    /// The kernel has no tracefs, or not the expected one.
     pub fn open(root: &Path, kib: u32) -> Result<Self, Refusal> {
         let write = |name: &str, text: &str| {
             let path = root.join(name);
@@ -61,7 +61,7 @@ impl Rings {
         })
     }
 
-    /// Empties the rings and begins to fill them.
+    /// Empties the rings and switches them on.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -71,7 +71,7 @@ impl Rings {
         self.switch("1")
     }
 
-    /// Ends the filling and gives each page that was filled, CPU by CPU.
+    /// Switches the rings off, and passes each filled page to `each`, CPU by CPU.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -104,14 +104,14 @@ impl Rings {
 /// Reads a format file.
 ///
 /// # Errors
-/// It is not there.
+/// It does not exist.
 pub fn format(path: &Path) -> Result<Format, Refusal> {
     sysfs::text(path)
         .map(|text| Format::parse(&text))
         .refuse(|| format!("reading {}", path.display()))
 }
 
-/// The ring of each CPU, which a read takes pages out of.
+/// The ring of each CPU, as a file. A read takes pages out of it.
 fn rings(root: &Path) -> Result<Vec<File>, Refusal> {
     let doing = || format!("opening the rings below {}/per_cpu", root.display());
     let mut rings = Vec::new();

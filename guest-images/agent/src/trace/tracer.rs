@@ -1,4 +1,4 @@
-//! The block events of tracefs.
+//! Records the block events of tracefs.
 
 use super::event::{self, Decoder};
 use super::rings::{ROOT, Rings, format};
@@ -8,10 +8,10 @@ use halfway_protocol::message::Refusal;
 use halfway_protocol::trace::{Kind, TraceEvent};
 use std::path::Path;
 
-/// Size of the ring of each CPU in KiB: some 25,000 block events.
+/// The size of each CPU's ring in KiB: enough for some 25,000 block events.
 const RING_KIB: u32 = 2048;
 
-/// The block events that this kernel has, of those that Halfway watches.
+/// The block events that this kernel has, among those that Halfway watches.
 pub fn available() -> Vec<String> {
     let events = Path::new(ROOT).join("events/block");
     Kind::ALL
@@ -22,8 +22,8 @@ pub fn available() -> Vec<String> {
         .collect()
 }
 
-/// The open ring buffer. The events stay enabled from the first watch on, since
-/// enabling them patches kernel code; what is switched is the ring.
+/// The open ring buffer. From the first watch on, the events stay enabled, because
+/// enabling them patches kernel code. Only the ring is switched on and off.
 pub struct Tracer {
     rings: Rings,
     decoders: Vec<Decoder>,
@@ -33,7 +33,7 @@ impl Tracer {
     /// Enables the events, with the ring switched off and empty.
     ///
     /// # Errors
-    /// The kernel has no tracefs, or it is not as it should be.
+    /// The kernel has no tracefs, or not the expected one.
     pub fn open() -> Result<Self, Refusal> {
         let root = Path::new(ROOT);
         let rings = Rings::open(root, RING_KIB)?;
@@ -56,7 +56,7 @@ impl Tracer {
         Ok(Self { rings, decoders })
     }
 
-    /// Forgets what was seen, and watches from here.
+    /// Drops all events so far, and records from now on.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -64,7 +64,7 @@ impl Tracer {
         self.rings.start()
     }
 
-    /// Stops, and gives what was seen by time, and how many events were lost.
+    /// Stops recording. Returns the events in order of time, and how many were lost.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -77,7 +77,7 @@ impl Tracer {
             for (ns, record) in page.records {
                 let decoder = event::id(record)
                     .and_then(|id| decoders.iter().find(|decoder| decoder.id == id));
-                // Other events are not ours to judge.
+                // Events of other kinds do not matter here.
                 let Some(decoder) = decoder else { continue };
                 match decoder.decode(ns, record) {
                     Some(event) => events.push(event),
@@ -85,7 +85,7 @@ impl Tracer {
                 }
             }
         })?;
-        // The rings of several CPUs come one after the other.
+        // The rings of several CPUs are read one after the other.
         events.sort_by_key(|event| event.ns);
         Ok((events, lost))
     }

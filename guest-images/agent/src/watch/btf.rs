@@ -1,24 +1,24 @@
-//! Where the members of a kernel's structures are, from its own type
-//! information (Documentation/bpf/btf.rst).
+//! Finds the members of a kernel's structures in its own type information, BTF
+//! (Documentation/bpf/btf.rst).
 //!
-//! A kernel has some hundred thousand types, of which we want to know four:
-//! they are walked over once, and nothing is kept of them but their places.
+//! A kernel has some hundred thousand types, and only four are needed. So they are walked
+//! over once, and only their positions are kept.
 
 use crate::trace::format::Field;
 
-/// `BTF_MAGIC`, as it reads on a little-endian machine.
+/// `BTF_MAGIC`, as a little-endian machine reads it.
 const MAGIC: u16 = 0xeb9f;
 
-/// Bytes of a type before what its kind adds.
+/// The size of a type in bytes, without what its kind adds.
 const TYPE: usize = 12;
-/// Bytes of a member of a structure.
+/// The size of a structure's member, in bytes.
 const MEMBER: usize = 12;
 
-/// Nobody qualifies a type, or nests structures without a name, more often; a
-/// circle does.
+/// How deep types are followed. No kernel has more qualifiers, or more nested unnamed
+/// structures, on one type. A cycle would have.
 const DEEP: usize = 16;
 
-/// Kinds of types (`BTF_KIND_*` in include/uapi/linux/btf.h).
+/// The kinds of types (`BTF_KIND_*` in include/uapi/linux/btf.h).
 mod kind {
     pub const INT: u32 = 1;
     pub const PTR: u32 = 2;
@@ -41,11 +41,11 @@ mod kind {
     pub const ENUM64: u32 = 19;
 }
 
-/// A kernel's types.
+/// The types of a kernel.
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// Where each type begins in `types`, by its number less one.
+    /// Where each type begins in `types`. The index is the type's number minus one.
     places: Vec<u32>,
 }
 
@@ -55,15 +55,15 @@ struct Type {
     kind: u32,
     count: usize,
     flag: bool,
-    /// Of what has no size, the type that it refers to.
+    /// For a type without a size: the type that it refers to.
     size_or_type: u32,
-    /// Where what follows it begins.
+    /// Where the bytes after the type's fixed part begin.
     rest: usize,
 }
 
 impl<'a> Btf<'a> {
-    /// Reads the header and finds the types; `None` if they cannot be told
-    /// apart.
+    /// Reads the header and finds the beginning of each type. `None` if the types cannot
+    /// be told apart.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header = |at| number(bytes, at).map(|number| number as usize);
         if u16::from_le_bytes(*bytes.first_chunk()?) != MAGIC {
@@ -85,13 +85,13 @@ impl<'a> Btf<'a> {
         Some(btf)
     }
 
-    /// Size of the structure of that name, in bytes.
+    /// The size of the structure of that name, in bytes.
     pub fn size(&self, structure: &str) -> Option<usize> {
         Some(self.structure(structure)?.size_or_type as usize)
     }
 
-    /// The member of a structure; `a.b` is the member `b` of its member `a`.
-    /// Members of structures without a name count as those of what they are in.
+    /// The member of a structure. `a.b` is member `b` of its member `a`. Members of an
+    /// unnamed structure count as members of the structure around it.
     pub fn member(&self, structure: &str, path: &str) -> Option<Field> {
         let mut within = self.structure(structure)?;
         let mut offset = 0;
@@ -114,7 +114,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Offset and type number of a member.
+    /// The offset and type number of a member.
     fn member_of(&self, within: Type, name: &str, deep: usize) -> Option<(usize, u32)> {
         if deep == 0 || !matches!(within.kind, kind::STRUCT | kind::UNION) {
             return None;
@@ -142,7 +142,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Type of that number behind its other names and qualifiers.
+    /// The type of that number, without its typedefs and qualifiers.
     fn resolved(&self, number: u32) -> Option<Type> {
         let mut number = number;
         for _ in 0..DEEP {
@@ -191,8 +191,8 @@ impl<'a> Btf<'a> {
 }
 
 impl Type {
-    /// Bytes that its kind adds; `None` for a kind that we do not know, behind
-    /// which nothing can be found.
+    /// How many bytes the type's kind adds. `None` for an unknown kind: the types after
+    /// it cannot be found.
     fn more(&self) -> Option<usize> {
         Some(match self.kind {
             kind::INT | kind::VAR | kind::DECL_TAG => 4,
@@ -224,7 +224,7 @@ pub mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    /// Type information under construction.
+    /// Type information that tests build.
     pub struct Made {
         types: Vec<u8>,
         strings: Vec<u8>,
@@ -254,7 +254,7 @@ pub mod tests {
             self.types.extend(bytes);
         }
 
-        /// Adds a type and gives its number.
+        /// Adds a type, and returns its number.
         fn add(&mut self, name: &str, info: u32, size_or_type: u32, more: &[u32]) -> u32 {
             let name = self.name(name);
             self.words(&[name, info, size_or_type]);
@@ -275,7 +275,7 @@ pub mod tests {
             self.add(name, kind::TYPEDEF << 24, of, &[])
         }
 
-        /// Members: name, type, offset in bytes.
+        /// Adds a structure. Its members are name, type and offset in bytes.
         pub fn structure(&mut self, name: &str, bytes: u32, members: &[(&str, u32, u32)]) -> u32 {
             let mut more = Vec::new();
             for (name, kind, offset) in members {
@@ -364,7 +364,7 @@ pub mod tests {
         assert!(Btf::parse(&bytes).unwrap().member("s", "m").is_none());
     }
 
-    /// That of guests is read by the tests with a guest.
+    /// Only the running kernel's; tests with a guest read those of guests.
     #[test]
     #[ignore = "reads this host's kernel, which may have no type information (BTF)"]
     fn the_running_kernel_is_understood() {

@@ -1,4 +1,4 @@
-//! Kprobe events that fetch a bio's fields and its vector
+//! Defines kprobe events that fetch a bio's fields and its vector
 //! (Documentation/trace/kprobetrace.rst).
 
 use super::btf::Btf;
@@ -6,39 +6,39 @@ use crate::trace::format::Field;
 use halfway_protocol::bio::{LONGEST, Point};
 use std::fmt::Write;
 
-/// Group of our events.
+/// The group of these events in tracefs.
 pub const GROUP: &str = "halfway";
 
-/// Entries of a vector that one event fetches. The vector of a bio that has
-/// more is fetched by several: a record of the ring is shorter than a page.
+/// How many entries of a vector one event fetches. A longer vector is fetched by several
+/// events, because a record of the ring must be shorter than a page.
 pub const WINDOW: u32 = 64;
 
-/// Events for each point.
+/// How many events each point has.
 pub const WINDOWS: u32 = LONGEST.div_ceil(WINDOW);
 
-/// Elements of an array that an event may fetch (`MAX_ARRAY_LEN` in
+/// How many elements an array that an event fetches may have (`MAX_ARRAY_LEN` in
 /// kernel/trace/trace_probe.h).
 const ELEMENTS: u32 = 64;
 
-/// Where in a function an event is put.
+/// Where in a function an event is placed.
 ///
-/// On the very first instruction, which ftrace has made its own, interrupts stay
-/// on while an event is taken, and what they would have to say is missed: one
-/// sighting in some hundred. Just behind it a kprobe is a trap, with interrupts
+/// The first instruction belongs to ftrace. There, interrupts stay on while an event is
+/// recorded, and a bio that an interrupt handles meanwhile is missed: about one sighting
+/// in a hundred. Just after that instruction, a kprobe is a trap, which turns interrupts
 /// off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Behind ftrace's five bytes, which are refused themselves
-    /// (`check_ftrace_location` in kernel/kprobes.c).
+    /// After ftrace's five bytes. A probe within them is refused (`check_ftrace_location`
+    /// in kernel/kprobes.c).
     Behind,
-    /// As that, where they follow an `endbr64`.
+    /// The same, if these bytes follow an `endbr64`.
     BehindBranchTarget,
-    /// The first instruction.
+    /// On the first instruction.
     Entry,
 }
 
 impl Place {
-    /// The best ones first.
+    /// All places, the best first.
     pub const ALL: [Place; 3] = [Place::Behind, Place::BehindBranchTarget, Place::Entry];
 
     fn offset(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// Where the first argument is: nothing has moved it yet.
+    /// Where the first argument is. At these places it is still in its register.
     fn argument(self) -> &'static str {
         match self {
             Place::Behind | Place::BehindBranchTarget => "%di",
@@ -61,28 +61,28 @@ impl Place {
 /// The first argument, at a function's entry.
 const ARGUMENT: &str = "$arg1";
 
-/// Where the parts of a bio and of a vector's entry are in this kernel.
+/// Where the members of a bio and of a vector's entry are in this kernel.
 #[derive(Debug)]
 pub struct Layout {
-    /// `bi_io_vec` in a bio.
+    /// The offset of `bi_io_vec` in a bio, in bytes.
     vector: usize,
-    /// What is fetched beside the vector, as arguments of an event.
+    /// The arguments of an event that fetch the bio's other fields.
     scalars: String,
-    /// An entry's parts.
+    /// The `bv_page` of an entry.
     pub page: Field,
-    /// See [`Self::page`].
+    /// The `bv_len` of an entry.
     pub bytes: Field,
-    /// See [`Self::page`].
+    /// The `bv_offset` of an entry.
     pub offset: Field,
-    /// Bytes of an entry.
+    /// The size of an entry, in bytes.
     pub entry: usize,
 }
 
 impl Layout {
-    /// From the kernel's types.
+    /// The layout according to the kernel's type information.
     ///
     /// # Errors
-    /// The member that is not there, or not as it should be.
+    /// A member does not exist, or is not as expected.
     pub fn new(btf: &Btf) -> Result<Self, String> {
         let member = |structure: &str, path: &str| {
             btf.member(structure, path)
@@ -90,7 +90,7 @@ impl Layout {
         };
         let bio = |path: &str| {
             match path {
-                // Its name from 7.3 on.
+                // Its name since 7.3.
                 "bi_iter.bi_bvec_done" => btf.member("bio", "bi_iter.bi_offset"),
                 _ => None,
             }
@@ -126,7 +126,7 @@ impl Layout {
                 let what = format!("+{}(+{}($arg1))", number.offset, device.offset);
                 fetch("dev", &what, number.size);
             }
-            // Until 5.11 a bio named the disk.
+            // Until 5.11 a bio had a pointer to the disk.
             None => {
                 let disk = bio("bi_disk")?.offset;
                 for (name, path) in [("major", "major"), ("minor", "first_minor")] {
@@ -150,8 +150,8 @@ impl Layout {
         })
     }
 
-    /// The definition of the event that sees the vector's `window` at `point`;
-    /// the first one has the bio's fields too.
+    /// The definition of the event that fetches the vector's `window` at `point`. The
+    /// event for the first window fetches the bio's fields too.
     pub fn definition(&self, point: Point, window: u32, place: Place) -> String {
         let (name, function) = (name(point, window), point.function());
         let scalars = if window == 0 { &self.scalars } else { "" };
@@ -169,15 +169,15 @@ impl Layout {
         line.replace(ARGUMENT, place.argument())
     }
 
-    /// Names of the arrays that an event has.
+    /// The names of an event's arrays.
     pub fn array_names(&self) -> Vec<String> {
         (0..self.arrays(0).count())
             .map(|index| format!("v{index}"))
             .collect()
     }
 
-    /// A window in arrays of 64-bit elements: where each begins in the vector,
-    /// in bytes, and its elements.
+    /// The arrays of 64-bit elements that make up a window: for each its offset in the
+    /// vector in bytes, and its number of elements.
     fn arrays(&self, window: u32) -> impl Iterator<Item = (u32, u32)> {
         let bytes = WINDOW * self.entry as u32;
         let (start, words) = (window * bytes, bytes / 8);
@@ -188,7 +188,7 @@ impl Layout {
     }
 }
 
-/// Name of an event within [`GROUP`].
+/// The name of an event within [`GROUP`].
 pub fn name(point: Point, window: u32) -> String {
     format!("{}{window}", point.function())
 }
@@ -198,7 +198,7 @@ pub mod tests {
     use super::super::btf::tests::Made;
     use super::*;
 
-    /// What the kernel in question has, in our own words.
+    /// Type information like a real kernel's, built by hand.
     pub fn types(with_disk: bool) -> Vec<u8> {
         let mut made = Made::new();
         let [byte, short, int, long] = [1, 2, 4, 8].map(|size| made.int(size));

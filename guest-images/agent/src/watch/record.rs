@@ -1,4 +1,4 @@
-//! The records of our kprobe events into [`BioEvent`]s.
+//! Decodes the records of the kprobe events into [`BioEvent`]s.
 
 use super::probe::{Layout, WINDOW};
 use crate::trace::event::id;
@@ -7,19 +7,19 @@ use halfway_protocol::bio::{BioEvent, Bvec, Iter, Point};
 use halfway_protocol::trace::Dev;
 use std::collections::HashMap;
 
-/// Operations that move data (`REQ_OP_READ`, `REQ_OP_WRITE` in
-/// include/linux/blk_types.h): others have no vector.
+/// The operations that move data (`REQ_OP_READ`, `REQ_OP_WRITE` in
+/// include/linux/blk_types.h). The bios of others have no vector.
 const DATA: [u8; 2] = [0, 1];
 
-/// How to read the records of one event.
+/// How to decode the records of one event.
 pub struct Decoder {
     point: Point,
-    /// Which part of the vector it has.
+    /// The number of the vector's window that it has.
     window: u32,
-    /// What `common_type` says in these records.
+    /// The value of `common_type` in these records.
     id: u16,
     bio: Field,
-    /// The bio's other fields, in the event of the first window.
+    /// The bio's other fields. Only the event of the first window has them.
     head: Option<Head>,
     arrays: Vec<Field>,
 }
@@ -41,7 +41,7 @@ struct Head {
 }
 
 impl Decoder {
-    /// From the event's format; `None` if it lacks what was asked for.
+    /// Made from the event's format. `None` if that lacks a field.
     pub fn new(point: Point, window: u32, format: &Format, layout: &Layout) -> Option<Self> {
         let field = |name: &str| format.field(&[name]).cloned();
         let head = || {
@@ -123,9 +123,9 @@ impl Head {
     }
 }
 
-/// What one call of a point's function has been seen to be given, window by
-/// window: each event at a function has a window of its own, and which of them
-/// comes first is the kernel's affair (`list_add_rcu` in `register_aggr_kprobe`).
+/// One call of a point's function, put together window by window. At a function there is
+/// an event for each window. Which of them is recorded first depends on the kernel
+/// (`list_add_rcu` in `register_aggr_kprobe`).
 struct Sighting {
     point: Point,
     bio: u64,
@@ -140,31 +140,31 @@ impl Sighting {
     }
 }
 
-/// What the records of a watch tell, put together.
+/// Puts the records of a watch together.
 pub struct Reading<'a> {
     decoders: &'a [Decoder],
     layout: &'a Layout,
-    /// Windows that were fetched of each vector.
+    /// How many windows of each vector are fetched.
     windows: u32,
     sightings: Vec<Sighting>,
-    /// Records of first windows.
+    /// How many records of first windows there were.
     pub heads: u64,
     lost: u64,
 }
 
-/// What all records come to.
+/// The result of all records.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// By time.
+    /// The sightings, in order of time.
     pub events: Vec<BioEvent>,
-    /// What they name.
+    /// The contents of vectors that the events refer to.
     pub contents: Vec<Vec<Bvec>>,
-    /// Records that could not be read, and sightings of which a part is missing.
+    /// Records that could not be decoded, and sightings that lack a part.
     pub lost: u64,
 }
 
 impl<'a> Reading<'a> {
-    /// Before the first record.
+    /// Starts before the first record.
     pub fn new(decoders: &'a [Decoder], layout: &'a Layout, windows: u32) -> Self {
         Reading {
             decoders,
@@ -176,7 +176,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A record of one CPU's ring, in their order.
+    /// Takes a record. The records of a CPU's ring must come in their order.
     pub fn record(&mut self, ns: u64, record: &[u8]) {
         let decoder =
             id(record).and_then(|id| self.decoders.iter().find(|decoder| decoder.id == id));
@@ -198,8 +198,8 @@ impl<'a> Reading<'a> {
         if window >= self.windows as usize {
             return None;
         }
-        // The records of one call follow one another, but for what an interrupt
-        // puts in between.
+        // The records of one call follow each other, except for records of an interrupt
+        // between them.
         let mut latest = self.sightings.iter_mut().rev();
         let known = latest.find(|known| (known.point, known.bio) == (point, bio));
         let sighting = match known.filter(|known| known.windows[window].is_none()) {
@@ -219,9 +219,9 @@ impl<'a> Reading<'a> {
         Some(())
     }
 
-    /// The events by time, and the contents that they name. What lies behind a
-    /// vector's end is cut off: a clone does not say how long its vector is,
-    /// its original does.
+    /// The events in order of time, and the contents that they refer to. Entries after a
+    /// vector's end are removed: a clone does not tell the length of its vector, but its
+    /// original does.
     pub fn finish(self) -> Read {
         let sightings = self.sightings.len();
         let whole = self.sightings.into_iter().filter_map(Sighting::whole);
@@ -257,7 +257,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Entries up to the last one that the iterator still has before it.
+/// How many entries there are, up to the last one that the iterator still has to process.
 fn spanned(iter: Iter, content: &[Bvec]) -> usize {
     let mut left = u64::from(iter.bytes) + u64::from(iter.done);
     let first = iter.index as usize;
@@ -281,7 +281,7 @@ mod tests {
         Layout::new(&Btf::parse(&types(false)).unwrap()).unwrap()
     }
 
-    /// Offsets of the scalars in the records of these tests; the arrays follow
+    /// The offsets of the bio's fields in the records of these tests. The arrays follow
     /// at 128.
     const SCALARS: [(&str, usize, usize); 13] = [
         ("bio", 8, 8),
@@ -320,8 +320,8 @@ mod tests {
         .unwrap()
     }
 
-    /// A record with these numbers, and a vector whose entry `n` has page
-    /// `first + n` and 4096 bytes.
+    /// A record with these numbers. Entry `n` of its vector has page `first + n` and 4096
+    /// bytes.
     fn record(id: u16, numbers: &[(&str, u64)], first: u64) -> Vec<u8> {
         let mut record = vec![0; 1152];
         record[..2].copy_from_slice(&id.to_le_bytes());
@@ -419,7 +419,7 @@ mod tests {
         } = read(&records, 1);
         let numbers: Vec<u32> = events.iter().map(|event| event.content).collect();
         assert_eq!(numbers, [0, 0, 1]);
-        // One entry before it, and three that 4096 + 5000 bytes reach into.
+        // One entry before the iterator, and three that 4096 + 5000 bytes reach into.
         assert_eq!([contents[0].len(), contents[1].len()], [5, 4]);
     }
 

@@ -1,4 +1,4 @@
-//! The files of tracefs that the watcher needs.
+//! The files of tracefs that the contract watcher uses.
 
 use super::btf::Btf;
 use super::probe::{self, GROUP, Layout, Place, WINDOW, WINDOWS};
@@ -13,20 +13,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The kernel's types.
+/// The file with the kernel's type information.
 const TYPES: &str = "/sys/kernel/btf/vmlinux";
 
-/// The kernel's release.
+/// The file with the kernel's release.
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
-/// A tracing instance of its own: the watcher's events are large, and must not
-/// push the block events out of their ring.
+/// The watcher's own tracing instance. Its events are large, and would push the block
+/// events out of their ring.
 const INSTANCE: &str = "instances/halfway";
 
-/// Size of its ring of each CPU in KiB: some 6000 bios with 64 entries.
+/// The size of each CPU's ring in KiB: enough for some 6000 bios with 64 entries.
 const RING_KIB: u32 = 8192;
 
-/// Events of all bios, with their vectors.
+/// Records the events of all bios, with their vectors.
 pub struct Watcher {
     rings: Rings,
     layout: Layout,
@@ -34,14 +34,14 @@ pub struct Watcher {
     decoders: Vec<Decoder>,
     /// How many windows of each vector are fetched.
     windows: u32,
-    /// Whether the kernel counts page faults in a probe as misses of it.
+    /// Whether this kernel counts page faults in a probe as misses.
     faults_are_misses: bool,
-    /// What each event had hit and missed when the watch began.
+    /// The hits and misses of each event when the watch began.
     before: HashMap<String, Counts>,
 }
 
-/// How often a kprobe was reached, and how often it could not be taken, since
-/// another one was being taken.
+/// How many times a kprobe was hit, and how many times it was missed because another one
+/// was running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     hits: u64,
@@ -49,7 +49,7 @@ struct Counts {
 }
 
 impl Watcher {
-    /// Makes the events; none is enabled.
+    /// Defines the events. None is enabled.
     ///
     /// # Errors
     /// The kernel has no type information, no tracefs or no kprobe events.
@@ -59,15 +59,15 @@ impl Watcher {
             .ok_or_else(|| "they are not in a form that is known".to_owned())
             .and_then(|btf| Layout::new(&btf))
             .map_err(|why| refusal(format!("looking for bios in {TYPES}"), why))?;
-        // A trap that is turned into a jump leaves interrupts on. Kernels that
-        // never do it have no such switch.
+        // Turn the optimization off: a trap that is optimized into a jump leaves
+        // interrupts on. Kernels without the optimization have no such file.
         let _ = sysfs::write("/proc/sys/debug/kprobes-optimization", "0");
         let root = Path::new(ROOT);
         let mut points = Vec::new();
         for point in Point::ALL {
             match define(&layout, point) {
                 Ok(()) => points.push(point),
-                // Without device-mapper it has no functions.
+                // A kernel without device-mapper does not have these functions.
                 Err(_) if !matches!(point, Point::Submit | Point::End) => {}
                 Err(refusal) => return Err(refusal),
             }
@@ -103,14 +103,15 @@ impl Watcher {
         })
     }
 
-    /// Forgets what was seen, and watches from here, with at least `entries` of
-    /// each vector.
+    /// Drops everything recorded so far, and watches from now on, with at least `entries`
+    /// of each vector.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn watch(&mut self, entries: u32) -> Result<(), Refusal> {
         let wanted = entries.clamp(1, LONGEST).div_ceil(WINDOW);
-        // Enabling patches kernel code: only what changes is touched.
+        // Enabling an event patches kernel code, so only those that must change are
+        // touched.
         for window in 0..WINDOWS {
             let (is, to_be) = (window < self.windows, window < wanted);
             if is != to_be {
@@ -119,12 +120,13 @@ impl Watcher {
         }
         self.windows = wanted;
         self.rings.start()?;
-        // What comes in between is recorded and not counted: never the reverse.
+        // Read the counters last. Then an event before that is recorded but not counted;
+        // the reverse would look like a loss.
         self.before = counts()?;
         Ok(())
     }
 
-    /// Ends the watch and the events, which cost time.
+    /// Ends the watch and disables the events, because they take time.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -135,7 +137,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Stops, and gives what was seen.
+    /// Stops recording, and returns what was seen.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -163,7 +165,8 @@ impl Watcher {
             false => 0,
         };
         lost += misses - doubted;
-        // A record that does not fit leaves no trace in the ring at all.
+        // A record that does not fit into the ring leaves no trace there. So compare with
+        // the number of hits.
         lost = lost.max(hits.saturating_sub(reading.heads));
         let Read {
             events,
@@ -196,7 +199,7 @@ impl Watcher {
     }
 }
 
-/// Makes the events of a point, unless they are there.
+/// Defines the events of a point, unless they exist already.
 fn define(layout: &Layout, point: Point) -> Result<(), Refusal> {
     let mut places = Place::ALL.into_iter();
     loop {
@@ -219,9 +222,9 @@ fn define_at(layout: &Layout, point: Point, window: u32, place: Place) -> Result
         .refuse(|| format!("making a kprobe event on {}", point.function()))
 }
 
-/// Whether a kernel of this release, as in "5.10.0-46-cloud-amd64", counts a probe
-/// whose fetch meets a page fault as missed. A bio without `bi_private`, and a
-/// vector that ends before unmapped memory, make one in every case.
+/// Whether a kernel of this release, such as "5.10.0-46-cloud-amd64", counts a probe as
+/// missed if its fetch meets a page fault. In every case there is such a fault: from a
+/// bio without `bi_private`, and from a vector that ends before unmapped memory.
 fn faults_are_misses(release: &str) -> bool {
     let mut numbers = release.split(['.', '-']).map(str::parse);
     match (numbers.next(), numbers.next()) {
@@ -230,14 +233,14 @@ fn faults_are_misses(release: &str) -> bool {
     }
 }
 
-/// What the kernel counts of each kprobe event.
+/// The kernel's counters of each kprobe event.
 fn counts() -> Result<HashMap<String, Counts>, Refusal> {
     let path = Path::new(ROOT).join("kprobe_profile");
     let text = sysfs::text(&path).refuse(|| format!("reading {}", path.display()))?;
     Ok(text.lines().filter_map(counted).collect())
 }
 
-/// `EVENT HITS MISSES`.
+/// Parses `EVENT HITS MISSES`.
 fn counted(line: &str) -> Option<(String, Counts)> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();
@@ -246,15 +249,16 @@ fn counted(line: &str) -> Option<(String, Counts)> {
     Some((name, Counts { hits, misses }))
 }
 
-/// What sysfs and `/proc/devices` say of a device.
+/// What sysfs and `/proc/devices` tell about a device.
 fn device(dev: Dev) -> Device {
     let path = fs::canonicalize(format!("/sys/dev/block/{dev}")).unwrap_or_default();
-    // A partition has no driver of its own.
+    // A partition has no driver of its own; its disk has.
     let disk = match path.join("partition").exists() {
         true => path.parent().unwrap_or(&path),
         false => &path,
     };
-    // A namespace's device is its controller, whose device has the driver.
+    // The device of an NVMe namespace is its controller, and the controller's device has
+    // the driver.
     let mut drivers = ["device/driver", "device/device/driver"]
         .iter()
         .filter_map(|link| last(&fs::canonicalize(disk.join(link)).ok()?));
@@ -272,7 +276,7 @@ fn last(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
-/// What `/proc/devices` calls a block device's major number.
+/// The name that `/proc/devices` has for a block device's major number.
 fn of_major(major: u32) -> Option<String> {
     let text = sysfs::text(PathBuf::from("/proc/devices")).ok()?;
     let (_, block) = text.split_once("Block devices:")?;

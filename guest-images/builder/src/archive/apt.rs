@@ -1,4 +1,4 @@
-//! Running `apt-get` beside the host's own state.
+//! Runs `apt-get` with a state of its own, separate from the host's.
 
 use super::ArchiveError;
 use super::index::{self, Choice};
@@ -10,19 +10,20 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// Not in the search path; part of apt since 1.1.
+/// The path of apt-helper, which is not in the search path. It is a part of apt since
+/// 1.1.
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
-/// A private apt: sources, lists, downloads and "installed" packages below one
-/// directory. The host's configuration (proxy, credentials) holds otherwise.
+/// A private apt: its sources, lists, downloads and "installed" packages are in one
+/// directory. All else follows the host's configuration, such as proxy and credentials.
 pub(super) struct Apt {
     directory: PathBuf,
     lock: File,
 }
 
 impl Apt {
-    /// `lock` is held against other processes as long as this, or a client
-    /// that it started, lives.
+    /// `lock` keeps other processes out as long as this lives, or a client that it
+    /// started.
     pub(super) fn new(directory: PathBuf, lock: File) -> Result<Self, FileError> {
         for part in ["lists/partial", "archives/partial"] {
             file::create_dir(&directory.join(part))?;
@@ -39,12 +40,12 @@ impl Apt {
         file::write_atomically(&self.path("halfway.sources"), sources.as_bytes())
     }
 
-    /// Options before any command. Paths with a trailing slash are
-    /// directories to apt.
+    /// A command with the options that all commands share. apt takes paths with a
+    /// trailing slash for directories.
     ///
-    /// The lock file is the client's standard input: a client that outlives us
-    /// (a killed harness) still holds the lock, so that the next process waits
-    /// for it instead of failing on apt's own.
+    /// The lock file is the standard input of the client. If the harness is killed and
+    /// the client lives on, the client still holds the lock. So the next process waits
+    /// for it, instead of failing on apt's own lock.
     fn command(&self, program: &str) -> Result<Command, ArchiveError> {
         let lock = self
             .lock
@@ -61,7 +62,7 @@ impl Apt {
             ),
             ("Dir::Cache", format!("{}/", self.directory.display())),
             ("Dir::Cache::archives", directory("archives")),
-            // 110 MB that save two seconds.
+            // This cache would take 110 MB and save two seconds.
             ("Dir::Cache::pkgcache", String::new()),
             ("Dir::Cache::srcpkgcache", String::new()),
             ("Dir::Etc::sourceparts", "-".to_owned()),
@@ -70,11 +71,11 @@ impl Apt {
             ("Acquire::Languages", "none".to_owned()),
             ("Acquire::GzipIndexes", "true".to_owned()),
             ("Acquire::Retries", "3".to_owned()),
-            // Lists of the suites of other kernels stay.
+            // Keep the lists of other kernels' suites.
             ("APT::Get::List-Cleanup", "false".to_owned()),
             ("APT::Architecture", "amd64".to_owned()),
             ("APT::Architectures", "amd64".to_owned()),
-            // Root's own cache directory is closed to apt's user.
+            // apt's own user cannot enter a cache directory of root.
             ("APT::Sandbox::User", "root".to_owned()),
             ("APT::Update::Post-Invoke", String::new()),
             ("APT::Update::Post-Invoke-Success", String::new()),
@@ -95,8 +96,8 @@ impl Apt {
         Ok(command)
     }
 
-    /// All addresses that the host's own sources lead to; needs neither
-    /// network nor lists.
+    /// All addresses in the host's own sources. Needs neither the network nor package
+    /// lists.
     pub(super) fn host_uris(&self) -> Result<String, ArchiveError> {
         let mut command = Command::new("apt-get");
         let lists = format!("Dir::State::lists={}/", self.path("lists").display());
@@ -109,7 +110,7 @@ impl Apt {
         Ok(text(&output.stdout))
     }
 
-    /// Brings the package lists of the sources up to date.
+    /// Updates the package lists of the sources.
     pub(super) fn update(&self) -> Result<(), ArchiveError> {
         let doing = "read the package lists";
         let mut command = self.with_sources("apt-get")?;
@@ -131,7 +132,7 @@ impl Apt {
         check(doing, &output)?;
         let mut lists = String::new();
         for path in text(&output.stdout).lines() {
-            // apt compresses its lists in its own way.
+            // apt compresses its lists in its own way, so apt-helper reads them.
             let mut command = self.with_sources(APT_HELPER)?;
             command.args(["cat-file", path]);
             let output = run(APT_HELPER, command)?;
@@ -142,8 +143,8 @@ impl Apt {
         Ok(lists)
     }
 
-    /// Those packages with all that they depend on, as apt itself would install them
-    /// on a system that has nothing yet.
+    /// These packages and all that they depend on, as apt itself would install them on an
+    /// empty system.
     pub(super) fn resolve(&self, names: &[String]) -> Result<Choice, ArchiveError> {
         file::write_atomically(&self.path("status"), b"")?;
         let mut command = self.with_sources("apt-get")?;
@@ -155,11 +156,11 @@ impl Apt {
         Ok(index::simulated(names, &text(&output.stdout)))
     }
 
-    /// Fetches the chosen packages; `progress` gets 0 to 100.
+    /// Fetches the chosen packages. `progress` gets numbers from 0 to 100.
     ///
-    /// Only installing goes on with a half-fetched file, so this installs
-    /// (`--download-only`) on a system whose one package provides all that a
-    /// guest does not need.
+    /// Only an installation resumes a half-fetched file. So this "installs" with
+    /// `--download-only`, on a system with one package that provides everything a guest
+    /// does not need.
     pub(super) fn download(
         &self,
         choice: &Choice,
@@ -184,7 +185,7 @@ impl Apt {
             source,
         };
         let mut child = command.spawn().map_err(failed)?;
-        // Both pipes are read at once: neither may fill up.
+        // Read both pipes at the same time, so that neither fills up.
         let stderr = child.stderr.take();
         let complaints = thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -214,7 +215,7 @@ impl Apt {
             .collect()
     }
 
-    /// The file of a fetched package. apt writes `:` in versions as `%3a`.
+    /// The file of a fetched package. apt writes a `:` in a version as `%3a`.
     fn fetched(&self, name: &str, version: &str, doing: &str) -> Result<PathBuf, ArchiveError> {
         let version = version.replace(':', "%3a");
         let archives = self.path("archives");
@@ -229,7 +230,7 @@ impl Apt {
     }
 }
 
-/// dpkg's status file of a system that has these packages.
+/// The status file of dpkg for a system with these packages.
 fn installed(provided: &BTreeMap<String, String>) -> String {
     if provided.is_empty() {
         return String::new();
@@ -245,7 +246,7 @@ fn installed(provided: &BTreeMap<String, String>) -> String {
     )
 }
 
-/// Of a line of apt's status descriptor (README.progress-reporting):
+/// The percentage in a line of apt's status descriptor (README.progress-reporting):
 /// `dlstatus:ITEM:PERCENT:TEXT`.
 fn percent(line: &str) -> Option<f32> {
     line.strip_prefix("dlstatus:")?

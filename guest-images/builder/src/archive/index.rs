@@ -1,4 +1,4 @@
-//! Which packages make up the newest complete kernel of a release: a pure
+//! Chooses the packages that make up the newest complete kernel of a release. A pure
 //! function of the archive's package lists.
 
 use super::{ArchiveError, Part};
@@ -7,42 +7,42 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What is of interest in a stanza of a package list.
+/// The fields of a package list's stanza that are needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     name: String,
     version: String,
-    /// Dependencies; their alternatives stand side by side.
+    /// The dependencies. The alternatives of a dependency are entries of their own.
     depends: Vec<Atom>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Atom {
     name: String,
-    /// The version of a `(= ...)`.
+    /// The version of a `(= ...)`, if there is one.
     exactly: Option<String>,
 }
 
-/// What to fetch.
+/// The packages to fetch.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    /// What it makes up: the kernel, as in "6.1.0-56-cloud-amd64".
+    /// What they make up: the kernel, such as "6.1.0-56-cloud-amd64".
     pub(super) what: String,
-    /// Version of all packages.
+    /// The version of all packages, except for those in `versions`.
     pub(super) version: String,
-    /// The kernel's own packages, the image's first.
+    /// The names of the packages. The one with the image is first.
     pub(super) packages: Vec<String>,
-    /// Those of them that have a version of their own.
+    /// The versions of packages whose version differs.
     pub(super) versions: BTreeMap<String, String>,
-    /// All other packages that these depend on, with a version that suits:
-    /// what an installed system has and a guest does not need.
+    /// All other packages that these depend on, with a version that satisfies the
+    /// dependency. An installed system has them, but a guest does not need them.
     pub(super) foreign: BTreeMap<String, String>,
-    /// Why newer versions were passed over.
+    /// Why newer versions were not chosen.
     pub(super) skipped: Vec<ArchiveError>,
 }
 
 impl Choice {
-    /// The version of one of its packages.
+    /// The version of one of the packages.
     pub(super) fn version_of(&self, package: &str) -> &str {
         self.versions.get(package).unwrap_or(&self.version)
     }
@@ -64,12 +64,12 @@ const SOURCE: &str = "linux-source-";
 /// A version that satisfies every `>=`.
 const HIGH: &str = "99:9999";
 
-/// Reads package lists (deb-control(5) stanzas), kernels only.
+/// Parses package lists (stanzas as in deb-control(5)), but only the kernels' packages.
 pub(super) fn parse(lists: &str) -> Vec<Package> {
     parse_those(lists, |name| name.starts_with("linux-"))
 }
 
-/// Reads those packages whose names are `wanted`.
+/// Parses package lists, but only packages whose names are `wanted`.
 pub(super) fn parse_those(lists: &str, wanted: impl Fn(&str) -> bool) -> Vec<Package> {
     let name = |stanza: &str| {
         let rest = stanza.trim_start().strip_prefix("Package: ")?;
@@ -101,7 +101,7 @@ fn parse_stanza(stanza: &str) -> Option<Package> {
     })
 }
 
-/// As in `kmod`, `linux-base (>= 4.3~)` or `python3:any`.
+/// Parses a dependency such as `kmod`, `linux-base (>= 4.3~)` or `python3:any`.
 fn parse_atom(text: &str) -> Option<Atom> {
     let (name, constraint) = match text.split_once('(') {
         Some((name, constraint)) => (name, constraint.trim().trim_end_matches(')')),
@@ -117,9 +117,9 @@ fn parse_atom(text: &str) -> Option<Atom> {
     .filter(|atom| !atom.name.is_empty())
 }
 
-/// The newest kernel of `entry` that is there with all its parts.
+/// The newest kernel of `entry` of which all parts are in the archive.
 ///
-/// The error is about the newest one: it says what of it is gone.
+/// If there is none, the error names the missing part of the newest one.
 pub(super) fn choose(
     entry: &Entry,
     suites: &[String],
@@ -151,9 +151,9 @@ pub(super) fn choose(
     })
 }
 
-/// Whether a package is an image of the entry's release and flavour, as in
-/// `linux-image-6.1.0-56-cloud-amd64`, and not a meta package, an unsigned
-/// twin, or of a flavour whose name ends alike.
+/// Whether a package is an image of the entry's release and flavour, such as
+/// `linux-image-6.1.0-56-cloud-amd64`. Meta packages, unsigned images and flavours whose
+/// names only end alike are not.
 fn is_image_of(name: &str, entry: &Entry) -> bool {
     let Some(abi) = name
         .strip_prefix(IMAGE)
@@ -171,7 +171,7 @@ fn is_image_of(name: &str, entry: &Entry) -> bool {
     of_release && abi.split('-').all(digits)
 }
 
-/// The image with all the packages of the same kernel that it needs.
+/// The image, with all packages of the same kernel that it needs.
 fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveError> {
     let kernel = image.name.trim_start_matches(IMAGE);
     let mut choice = Choice {
@@ -208,7 +208,8 @@ fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveErro
                     choice.packages.push(part.name.clone());
                     queue.push(part);
                 }
-                // 6.18 has its documentation there, later ones modules.builtin.
+                // In 6.18 this package has only documentation. In later kernels it has
+                // modules.builtin.
                 None if holds_all && atom.name.starts_with(BASE) => {
                     choice.foreign.insert(atom.name.clone(), version.to_owned());
                 }
@@ -224,11 +225,14 @@ fn complete(image: &Package, packages: &[Package]) -> Result<Choice, ArchiveErro
     Ok(choice)
 }
 
-/// What modules for exactly the kernel `origin` (as a [`Choice`] displays it)
-/// are built with: `linux-headers-KERNEL` with its parts, and
-/// `linux-source-SERIES`, all of its version; and of the makefile's programs the
-/// earliest from that on, as the headers themselves ask: a new version of these is in
-/// the archive before the signed kernel is, and takes the old one's place. The compiler is the host's.
+/// The packages that modules for exactly the kernel `origin` (as a [`Choice`] prints it)
+/// are built with: `linux-headers-KERNEL` with its parts, and `linux-source-SERIES`, all
+/// of the kernel's version.
+///
+/// The programs for the kernel's makefile may be newer, and the earliest version that is
+/// not older is taken, as the headers' own dependency allows. A new version of these
+/// programs replaces the old one in the archive before the signed kernel arrives. The
+/// compiler is the host's.
 pub(super) fn build_inputs(
     origin: &str,
     parts: &[Part],
@@ -291,8 +295,8 @@ pub(super) fn build_inputs(
     Ok(choice)
 }
 
-/// What `apt-get --simulate install` of those packages says that it would install, in
-/// lines as `Inst make (4.4.1-2 Debian:13.8/stable [amd64])`.
+/// The packages that `apt-get --simulate install` would install, from lines such as `Inst
+/// make (4.4.1-2 Debian:13.8/stable [amd64])`.
 pub(super) fn simulated(names: &[String], said: &str) -> Choice {
     let installed = said.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
@@ -315,9 +319,8 @@ pub(super) fn is_library(name: &str) -> bool {
     name.starts_with("lib") || name == "zlib1g"
 }
 
-/// The newest versions of these packages, with all the libraries that they
-/// depend on, directly or not. All else that they depend on stays away: a guest
-/// has no other packages.
+/// The newest versions of these packages, and all libraries that they depend on, directly
+/// or indirectly. Other dependencies are left out, because a guest has no other packages.
 pub(super) fn with_libraries(
     names: &[String],
     packages: &[Package],
@@ -369,7 +372,7 @@ mod tests {
     use crate::catalogue::Catalogue;
     use rstest::rstest;
 
-    /// Stanzas as the archive has them, cut to what matters.
+    /// Stanzas as in the archive, without the fields that are not needed.
     const LISTS: &str = include_str!("testdata/Packages");
 
     fn entry(name: &str) -> Entry {
@@ -479,7 +482,8 @@ mod tests {
         }
     }
 
-    /// Stanzas of what modules are built with, cut to what matters.
+    /// Stanzas of the packages that modules are built with, without the fields that are
+    /// not needed.
     const BUILD: &str = "\
 Package: linux-headers-6.1.0-56-cloud-amd64
 Version: 6.1.192-2
@@ -569,7 +573,7 @@ Depends: binutils, xz-utils
         assert!(error.contains(expected), "{error}");
     }
 
-    /// Stanzas of a program and its libraries, cut to what matters.
+    /// Stanzas of a program and its libraries, without the fields that are not needed.
     const PROGRAMS: &str = "\
 Package: fio
 Version: 3.33-3

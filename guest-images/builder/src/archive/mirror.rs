@@ -1,16 +1,16 @@
-//! Where the Debian archive is. No address is built in: the host's own apt
-//! knows one, or the user names one.
+//! The address of the Debian archive. None is built in: the host's own apt has one, or
+//! the user gives one.
 
 use super::ArchiveError;
 use super::apt::Apt;
 use std::env;
 use std::path::Path;
 
-/// Signs every suite that the catalogue names.
+/// The keys that sign every suite in the catalogue.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Code names that make a sources entry Debian's: a derived distribution has
-/// others.
+/// The code names of Debian's suites. They tell Debian's entries in the sources from
+/// those of derived distributions, which have other code names.
 const CODE_NAMES: [&str; 12] = [
     "bullseye",
     "bookworm",
@@ -34,8 +34,8 @@ pub(crate) struct Mirrors {
 }
 
 impl Mirrors {
-    /// `HALFWAY_DEBIAN_MIRROR` (and `HALFWAY_DEBIAN_SECURITY_MIRROR`), else the
-    /// host's apt configuration.
+    /// `HALFWAY_DEBIAN_MIRROR` (and `HALFWAY_DEBIAN_SECURITY_MIRROR`), or else the
+    /// addresses in the host's apt configuration.
     pub(super) fn of_host(apt: &Apt) -> Result<Self, ArchiveError> {
         let var = |name| env::var(name).ok().filter(|value| !value.is_empty());
         if let Some(main) = var("HALFWAY_DEBIAN_MIRROR") {
@@ -45,8 +45,8 @@ impl Mirrors {
         Self::parse(&apt.host_uris()?).ok_or(ArchiveError::NoMirror)
     }
 
-    /// From `apt-get --print-uris update`, whose lines begin with an address in
-    /// quotes, such as `'ADDRESS/dists/bookworm/InRelease'`.
+    /// Parses the output of `apt-get --print-uris update`. Its lines begin with a quoted
+    /// address, such as `'ADDRESS/dists/bookworm/InRelease'`.
     fn parse(uris: &str) -> Option<Self> {
         let mut main = None;
         let mut security = None;
@@ -72,8 +72,8 @@ impl Mirrors {
         main.map(|main| Mirrors { main, security })
     }
 
-    /// The suites that these addresses have: without an address for security
-    /// updates none of those.
+    /// The suites that these addresses serve. Without an address for security updates,
+    /// their suites are left out.
     pub(super) fn suites(&self, wanted: &[String]) -> Vec<String> {
         wanted
             .iter()
@@ -113,8 +113,9 @@ fn is_security(suite: &str) -> bool {
     suite.ends_with("-security")
 }
 
-/// Other archives use Debian's code names too, commonly below `linux/debian`.
-/// One that slips through fails on its signature, not silently.
+/// Whether this is another distribution's archive. Some use Debian's code names too,
+/// usually below `linux/debian`. One that is not recognised here fails on its signature,
+/// not silently.
 fn is_foreign(base: &str) -> bool {
     base.contains("/linux/")
 }

@@ -1,10 +1,12 @@
-//! A named kernel from the distribution's archive, by the distribution's own
-//! client: `apt-get` with a private state in the cache, without root and
-//! beside the host's own packages. apt checks signatures and hashes, and goes
-//! on with what an interrupted download left.
+//! Fetches a named kernel from the distribution's archive, with the distribution's own
+//! client.
 //!
-//! `mirror` finds the archive's address, `index` chooses the packages, `apt`
-//! runs the client.
+//! This is `apt-get` with a private state in the cache. It needs no root and does not
+//! touch the host's packages. apt checks signatures and hashes, and resumes interrupted
+//! downloads.
+//!
+//! `mirror` finds the archive's address, `index` chooses the packages, `apt` runs the
+//! client.
 
 mod apt;
 mod index;
@@ -18,7 +20,7 @@ use crate::unpack::{UnpackError, unpack};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A named kernel could not be had.
+/// Why a named kernel could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
@@ -28,73 +30,74 @@ pub enum ArchiveError {
          files (--kernel vmlinuz --modules DIR), a build tree, or \"host\""
     )]
     NoClient {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// The system's reason.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The host's apt knows no Debian archive.
+    /// The host's apt configuration names no Debian archive.
     #[error(
         "this host's apt configuration names no Debian archive: set HALFWAY_DEBIAN_MIRROR to the \
          address of one (what holds its dists/ and pool/)"
     )]
     NoMirror,
-    /// Debian's keys are not on the host.
+    /// The keys of Debian's archive are not on the host.
     #[error("{path} is not there: install debian-archive-keyring, whose keys sign the kernels")]
     NoKeyring {
-        /// Where it was looked for.
+        /// The path of the keyring that was looked for.
         path: String,
     },
     /// The suites have no kernel of that release at all.
     #[error("no suite of {} has a linux-image package of {release} {flavour}", suites.join(", "))]
     NoSuchRelease {
-        /// The suites.
+        /// The suites that were searched.
         suites: Vec<String>,
-        /// Release series.
+        /// The release series, such as "6.1".
         release: String,
-        /// The package's flavour.
+        /// The flavour of the package.
         flavour: String,
     },
-    /// A part of every version is no longer in the archive.
+    /// Of every version, some package is no longer in the archive.
     #[error("the archive no longer has {package}, without which {version} is not complete")]
     Gone {
         /// The missing package, with its version.
         package: String,
-        /// The kernel's version.
+        /// The version of the kernel.
         version: String,
     },
     /// The suites have no package of that name.
     #[error("the archive has no package {package}")]
     NoSuchPackage {
-        /// The package.
+        /// The name of the package.
         package: String,
     },
-    /// The kernel's files do not say which package they are from.
+    /// The description of the kernel does not name a package, so the matching source
+    /// cannot be found.
     #[error(
         "{origin:?} is no package's kernel and version, as in \"6.1.0-56-cloud-amd64 (6.1.192-2)\""
     )]
     NotAPackage {
-        /// What they say.
+        /// The description that was given.
         origin: String,
     },
-    /// The client failed.
+    /// apt failed, for instance because there is no network.
     #[error("cannot {doing}: apt-get says: {message}")]
     Client {
         /// What was being done.
         doing: String,
-        /// What it said.
+        /// The message that it printed.
         message: String,
     },
     /// A package could not be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// Fetches the newest complete kernel of `entry` and unpacks it into
-/// `destination`. Gives its version, as in "6.1.0-56-cloud-amd64 (6.1.192-2)".
+/// Fetches the newest complete kernel of `entry` and unpacks it into `destination`.
+/// Returns its release and version, such as "6.1.0-56-cloud-amd64 (6.1.192-2)".
 pub(crate) fn fetch(
     entry: &Entry,
     cache: &Cache,
@@ -114,18 +117,18 @@ pub(crate) fn fetch(
     Ok(choice.to_string())
 }
 
-/// A part of what modules of a kernel are built with.
+/// A part of what a kernel's modules are built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The headers, and the programs of the kernel's makefile.
+    /// The headers, and the programs for the kernel's makefile.
     Headers,
-    /// The source.
+    /// The kernel's source.
     Source,
 }
 
-/// Fetches parts of what modules of a kernel are built with, of exactly its
-/// version, and has `each` take the packages apart.
-/// `origin` is what [`fetch`] gave for the kernel.
+/// Fetches these parts of what a kernel's modules are built with, of exactly its version,
+/// and calls `each` to unpack each package. `origin` is what [`fetch`] returned for the
+/// kernel.
 pub(crate) fn fetch_build_inputs(
     entry: &Entry,
     origin: &str,
@@ -142,9 +145,9 @@ pub(crate) fn fetch_build_inputs(
     Ok(())
 }
 
-/// Fetches the newest versions of those packages with all libraries that they
-/// depend on, and has `each` take them apart. Gives what was fetched, as in
-/// "fio (3.33-3)".
+/// Fetches the newest versions of these packages and all libraries that they depend on,
+/// and calls `each` to unpack each package. Returns the packages with their versions,
+/// such as "fio (3.33-3)".
 pub(crate) fn fetch_programs(
     packages: &[String],
     suites: &[String],
@@ -165,8 +168,8 @@ pub(crate) fn fetch_programs(
         .collect())
 }
 
-/// Fetches those packages with all that they depend on, programs too, and has `each`
-/// take them apart: a system of its own.
+/// Fetches these packages and all that they depend on, programs too, and calls `each` to
+/// unpack each package. Together they are a system that can run by itself.
 pub(crate) fn fetch_installation(
     packages: &[String],
     suites: &[String],
@@ -182,7 +185,7 @@ pub(crate) fn fetch_installation(
     Ok(())
 }
 
-/// Suites, with current package lists.
+/// The suites of an archive, with current package lists.
 struct Archive {
     apt: apt::Apt,
     suites: Vec<String>,
@@ -196,7 +199,7 @@ impl Archive {
         cache: &Cache,
         progress: &mut Progress<'_>,
     ) -> Result<Self, ArchiveError> {
-        // One apt state for all kernels. apt's own lock would refuse, not wait.
+        // All kernels share one apt state. Take a lock that waits: apt's own would fail.
         let lock = cache.lock("apt", || progress(&Stage::Waiting))?;
         let apt = apt::Apt::new(cache.root().join("apt"), lock)?;
         let mirrors = mirror::Mirrors::of_host(&apt)?;
@@ -231,7 +234,8 @@ impl Archive {
     }
 }
 
-/// Fetched packages; taken apart, they have no further use.
+/// The fetched packages. They are deleted on drop, since nothing needs them once they are
+/// unpacked.
 struct Downloads {
     files: Vec<PathBuf>,
 }

@@ -1,43 +1,44 @@
-//! Whether a kernel takes a rebuilt module for its own.
+//! Checks that a kernel will accept a rebuilt module in place of its own.
 //!
-//! The kernel compares `vermagic` and the checksum of each imported symbol's
-//! type (kernel/module/version.c); other modules compare those that it exports.
+//! The kernel compares `vermagic`, and the checksum of the type of each imported symbol
+//! (kernel/module/version.c). When other modules import from this one, its exported
+//! symbols are compared too.
 
 use crate::modinfo::ModInfo;
 use object::{Object, ObjectSection};
 use std::collections::BTreeMap;
 
-/// Size of `struct modversion_info` (include/linux/module.h) on 64 bits: the
-/// checksum, then the symbol's name up to a NUL.
+/// The size in bytes of a `struct modversion_info` (include/linux/module.h) on 64 bits:
+/// the checksum, then the symbol's name up to a NUL.
 const VERSION: usize = 64;
 
-/// Sections with the checksums of what a module exports.
+/// The sections with the checksums of what a module exports.
 const EXPORTS: [&str; 2] = ["__kcrctab", "__kcrctab_gpl"];
 
-/// The rebuilt module differs in its ABI.
+/// How the ABI of the rebuilt module differs from the stock module's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AbiError {
-    /// Not an ELF file.
+    /// The file is not an ELF file.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// Another `vermagic`.
+    /// The `vermagic` differs.
     #[error("its vermagic is {built:?}, that of the stock module {stock:?}")]
     Vermagic {
-        /// Of the rebuilt module.
+        /// The `vermagic` of the rebuilt module.
         built: String,
-        /// Of the stock module.
+        /// The `vermagic` of the stock module.
         stock: String,
     },
-    /// A symbol of another type, or without a checksum.
+    /// An imported symbol has another type, or no checksum.
     #[error("it takes {symbol} to be another than the kernel's")]
     Import {
-        /// The symbol.
+        /// The name of the symbol.
         symbol: String,
     },
-    /// An exported symbol of another type.
+    /// An exported symbol has another type.
     #[error("what it exports is not what the stock module exports (section {section})")]
     Exports {
-        /// The section.
+        /// The section that differs.
         section: &'static str,
     },
 }
@@ -64,8 +65,8 @@ pub(super) fn check(stock: &[u8], built: &[u8]) -> Result<(), AbiError> {
         let symbol = symbol.clone();
         return Err(AbiError::Import { symbol });
     }
-    // A fault may call what the stock module does not; `make` has compared that
-    // with the kernel's own list already.
+    // Only symbols of the stock module are compared here. A fault may call others, and
+    // `make` has compared those with the kernel's own list already.
     for (symbol, checksum) in ours {
         if theirs
             .get(&symbol)

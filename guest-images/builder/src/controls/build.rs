@@ -1,4 +1,4 @@
-//! From a control to a module in the cache.
+//! Builds a control's module, and keeps it in the cache.
 
 use super::abi::{self, AbiError};
 use super::control::Control;
@@ -17,102 +17,103 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Changes when modules are built in another way.
+/// A part of the cache key. Raise it when modules are built in another way.
 const FORMAT: u32 = 1;
 
-/// How many built modules stay in the cache: every control for a few kernels.
+/// How many built modules are kept in the cache: enough for every control on a few
+/// kernels.
 const KEEP: usize = 400;
 
-/// Lines of a failed program's output that are shown.
+/// How many lines of a failed program's output are shown.
 const SHOWN: usize = 15;
 
-/// A control's module cannot be built.
+/// Why a control's module cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A kernel that is not from the archive.
+    /// The kernel does not come from the archive.
     #[error("controls are built for kernels of the catalogue (`halfway kernels`), not for {0}")]
     Kernel(String),
-    /// A program is not there.
+    /// A program that is needed is not installed.
     #[error(transparent)]
     Tool(#[from] MissingTool),
-    /// No headers or no source.
+    /// The headers or the source could not be fetched.
     #[error("{control} cannot be built: {source}")]
     Inputs {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The reason.
+        /// Why they could not be fetched.
         source: InputsError,
     },
-    /// The host has another compiler, and the kernel's own cannot be had.
+    /// The host has another compiler than the kernel's, and that could not be fetched.
     #[error("{control} cannot be built with the compiler of kernel {kernel}: {source}")]
     Root {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The kernel.
+        /// The release of the kernel.
         kernel: String,
-        /// The reason.
+        /// Why it could not be fetched or run.
         source: Box<RootError>,
     },
-    /// The kernel's configuration names no compiler.
+    /// The kernel's configuration does not name a compiler.
     #[error("the headers of {0} do not say which compiler built the kernel")]
     NoCompiler(String),
     /// The kernel has no such module.
     #[error("{control}: {source}")]
     Stock {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The reason.
+        /// What is wrong with the kernel's module.
         source: ModuleError,
     },
-    /// The driver is not a module of this kernel.
+    /// In this kernel the driver is built in, not a module.
     #[error("{control}: {module} is built into kernel {kernel}, and cannot be replaced")]
     Builtin {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// Its module.
+        /// The module that it breaks.
         module: String,
-        /// The kernel.
+        /// The release of the kernel.
         kernel: String,
     },
-    /// The semantic patch changes nothing.
+    /// The semantic patch matches nothing in the source.
     #[error("{control} matches nothing in {file} of {origin}")]
     NoMatch {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The file that it is for.
+        /// The source file that it is for.
         file: String,
-        /// The source's version.
+        /// The version of the source.
         origin: String,
     },
     /// `spatch` or `make` failed.
     #[error("{control}: {program} failed ({status}):\n{output}")]
     Program {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The program.
+        /// The name of the program.
         program: &'static str,
-        /// How it ended.
+        /// Its exit status, in words.
         status: String,
-        /// The end of what it said.
+        /// The end of its output.
         output: String,
     },
-    /// The module would not be the kernel's own.
+    /// The kernel would not accept the module in place of its own.
     #[error("{control}: the module is not one of kernel {kernel}: {source}")]
     Abi {
-        /// The control.
+        /// The name of the control.
         control: String,
-        /// The kernel.
+        /// The release of the kernel.
         kernel: String,
-        /// The reason.
+        /// How the module differs.
         source: AbiError,
     },
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// The control's module for `kernel`: from the cache, where it lies by the
-/// content of all that it was made of, or built.
+/// The control's module for `kernel`. It is built if it is not in the cache, where its
+/// key is made from the content of everything that it depends on.
 pub fn build(
     control: &Control,
     kernel: &Kernel,
@@ -161,7 +162,7 @@ pub fn build(
     Ok(shelf.put(&module)?)
 }
 
-/// A module of our own for `kernel`, as [`build`].
+/// Like [`build`], but for one of our own modules.
 pub fn build_own(
     module: &str,
     kernel: &Kernel,
@@ -176,7 +177,8 @@ pub fn build_own(
     }
     tools::require_make()?;
     let inputs = inputs(module, kernel, &[Part::Headers], cache, progress)?;
-    // What it does must not depend on the compiler, so that a near one will do.
+    // What our own modules do does not depend on the compiler, so another version of it
+    // will do.
     let tools = match Tools::of(module, &inputs, kernel, cache, progress) {
         Err(error @ BuildError::Root { .. }) => {
             let substitute = tools::any_compiler().ok_or(error)?;
@@ -196,18 +198,18 @@ pub fn build_own(
     Ok(shelf.put(&built)?)
 }
 
-/// What a module is compiled with.
+/// The compiler that a module is built with.
 enum Tools {
     /// The kernel's own compiler, which the host has.
     Host,
-    /// The kernel's own compiler, in a root directory of its own.
+    /// The kernel's own compiler, fetched into a root directory of its own.
     Root(Root),
     /// Another compiler of the host.
     Substitute(&'static str),
 }
 
 impl Tools {
-    /// The kernel's own: the host's if it has it, else the archive's.
+    /// The kernel's own compiler: the host's if it has that one, else the archive's.
     fn of(
         wanted_by: &str,
         inputs: &Inputs,
@@ -247,8 +249,8 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Of what is made of `parts`. The kernel's origin stands for source, headers
-    /// and compiler, which are of exactly its version.
+    /// The place of a module that is made from `parts`. The kernel's origin stands for
+    /// source, headers and compiler, since all of these belong to exactly its version.
     fn new(cache: &Cache, kernel: &Kernel, parts: &[&str]) -> Self {
         let format = FORMAT.to_string();
         let of_kernel = [format.as_str(), &kernel.origin, &kernel.digest];
@@ -288,14 +290,14 @@ fn inputs(
     })
 }
 
-/// Where the kernel is from.
+/// The catalogue entry that the kernel comes from.
 fn entry(kernel: &Kernel) -> Result<Entry, BuildError> {
     let catalogue = Catalogue::load();
     let entry = catalogue.get(&kernel.name).cloned();
     entry.ok_or_else(|| BuildError::Kernel(kernel.name.clone()))
 }
 
-/// The compiler that built the kernel.
+/// The name of the compiler that built the kernel.
 fn compiler(inputs: &Inputs, kernel: &Kernel) -> Result<String, BuildError> {
     let config = inputs.headers().join(".config");
     let config = fs::read_to_string(&config).at("read", &config)?;
@@ -304,7 +306,7 @@ fn compiler(inputs: &Inputs, kernel: &Kernel) -> Result<String, BuildError> {
     Ok(program.to_owned())
 }
 
-/// The module that the kernel came with.
+/// The module that came with the kernel.
 fn stock(control: &Control, kernel: &Kernel) -> Result<Vec<u8>, BuildError> {
     let name = control.module_name();
     let found = kernel
@@ -324,7 +326,7 @@ fn stock(control: &Control, kernel: &Kernel) -> Result<Vec<u8>, BuildError> {
     }
 }
 
-/// The files of a directory; those below it are of other modules.
+/// The files directly in a directory. Subdirectories belong to other modules.
 fn files_in(directory: &Path) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).at("read", directory)? {
@@ -337,17 +339,18 @@ fn files_in(directory: &Path) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     Ok(files)
 }
 
-/// A copy of a directory of the source, in which modules are built. It stays
-/// as it was built, so that the next control compiles only what it changes.
+/// A copy of a source directory, in which modules are built. It is kept after a build, so
+/// that the next control recompiles only what it changes.
 struct Bench {
     path: PathBuf,
-    /// Says that somebody is at work here, or was when he was killed.
+    /// A marker file that exists while someone builds here. If it is left, a build was
+    /// killed.
     at_work: PathBuf,
     _lock: File,
 }
 
 impl Bench {
-    /// A bench of that name with these files.
+    /// Opens the copy of that name, with these files.
     fn open(
         cache: &Cache,
         name: &str,
@@ -355,7 +358,7 @@ impl Bench {
         progress: &mut Progress<'_>,
     ) -> Result<Self, FileError> {
         let _lock = cache.lock("controls-build", || progress(&Stage::Waiting))?;
-        // Not the name itself: make stumbles over parentheses and colons.
+        // A digest of the name, because make cannot handle parentheses and colons.
         let name = file::digest(name.as_bytes());
         let path = cache.root().join("controls/build").join(&name[..16]);
         let at_work = path.with_extension("at-work");
@@ -366,7 +369,7 @@ impl Bench {
         file::write_atomically(&at_work, b"")?;
         for (name, content) in files {
             let to = path.join(name);
-            // What is the same is not written: it is built already.
+            // Do not rewrite a file that is the same, so that make does not rebuild it.
             if fs::read(&to).ok().as_ref() != Some(content) {
                 fs::write(&to, content).at("write", &to)?;
             }
@@ -378,14 +381,14 @@ impl Bench {
         })
     }
 
-    /// After a build that went well.
+    /// Keeps the copy for the next build. Call this after a successful build.
     fn keep(self) -> Result<(), FileError> {
         fs::remove_file(&self.at_work).at("remove", &self.at_work)
     }
 }
 
-/// Applies a semantic patch in place. `spatch` says nothing where nothing
-/// matches, so the file is compared.
+/// Applies a semantic patch to the file. `spatch` reports nothing if nothing matches, so
+/// the file is compared before and after.
 fn mutate(control: &Control, patch: &str, file: &Path, origin: &str) -> Result<(), BuildError> {
     let before = file::read(file)?;
     let rules = file.with_file_name("halfway-control.cocci");
@@ -405,7 +408,7 @@ fn mutate(control: &Control, patch: &str, file: &Path, origin: &str) -> Result<(
     }
 }
 
-/// Builds the one module, by the kernel's own makefile for this directory.
+/// Builds the one module, with the kernel's own makefile for this directory.
 fn make(
     name: &str,
     module: &str,
@@ -420,7 +423,7 @@ fn make(
         .arg("-f")
         .arg(inputs.makefile())
         .arg(format!("M={}", directory.display()))
-        // Nobody looks at a module's own BTF, which takes a program to make.
+        // The module's own BTF is not needed, and making it would take another program.
         .arg("CONFIG_DEBUG_INFO_BTF_MODULES=");
     make.args(inputs.output()).args(inputs.names());
     make.arg(&target);

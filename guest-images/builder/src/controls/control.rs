@@ -1,4 +1,4 @@
-//! A control, and where controls are found.
+//! A control, and the directory of all controls.
 
 use super::head::{Cause, Head, HeadError, Kind, Symptom};
 use crate::file::{Context, FileError};
@@ -7,75 +7,74 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the controls lie, seen from the repository's root.
+/// The directory of the controls, relative to the repository's root.
 pub const CONTROLS: &str = "guest-images/controls";
 
-/// Suffixes of the files that are controls.
+/// The file name suffixes of controls.
 const KINDS: [(&str, Kind); 2] = [("cocci", Kind::Patch), ("control", Kind::Parameters)];
 
-/// Begins the name of a module that is rebuilt as it is.
+/// The prefix of the name of a module that is rebuilt without a change.
 const UNMUTATED: &str = "unmutated-";
 
-/// A module that is broken on purpose, or for comparison rebuilt as it is.
+/// A module that is broken on purpose, or rebuilt without a change for comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Control {
     /// The file's name without its suffix, or `unmutated-MODULE`.
     pub name: String,
-    /// The class of bug that it stands for.
+    /// The class of bugs that it stands for.
     pub class: String,
-    /// The module's file without `.ko`, as in `dm-mirror`.
+    /// The file name of the module without `.ko`, such as `dm-mirror`.
     pub module: String,
-    /// The module of the kernel that a module of our own takes the place of,
-    /// where it does.
+    /// For a module of our own: the kernel's module that it replaces, if it does.
     pub replaces: Option<String>,
-    /// The file that is patched, below the kernel's source; none for a module
-    /// of our own.
+    /// The file to patch, relative to the kernel's source. `None` for a module of our
+    /// own.
     pub file: Option<String>,
-    /// Scenarios that can show it, as the beginnings of their names: those that
-    /// show it soonest first.
+    /// The scenarios that can show it, by the beginnings of their names. Those that show
+    /// it soonest come first.
     pub scenarios: Vec<String>,
-    /// What gives it away.
+    /// The symptoms by which it may be noticed.
     pub kills: BTreeSet<Symptom>,
-    /// The commit or report that it was made after.
+    /// The commit or report that it was modelled on.
     pub inspired_by: Option<String>,
-    /// Why no behaviour tells it from the stock module.
+    /// Why nothing in its behaviour differs from the stock module's, if that is so.
     pub equivalent: Option<String>,
-    /// The semantic patch, where it is one.
+    /// The semantic patch, if it has one.
     pub patch: Option<String>,
-    /// Parameters that break a module of our own, as in `name=value`.
+    /// The parameters that break a module of our own, such as `name=value`.
     pub parameters: Vec<String>,
 }
 
-/// A control cannot be had.
+/// Why there is no such control.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// A file that cannot be read.
+    /// A file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file whose head is not right.
+    /// The head of a file is invalid.
     #[error("{} is no control: {source}", path.display())]
     Head {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the head.
         source: HeadError,
     },
-    /// No file there.
+    /// There is no file at this path.
     #[error("there is no control in {}", .0.display())]
     None(PathBuf),
-    /// No control of that name.
+    /// There is no control of that name.
     #[error("no control is called {name:?}{}; `halfway controls list` prints them",
         hint.as_ref().map(|hint| format!(" (did you mean {hint}?)")).unwrap_or_default())]
     Unknown {
-        /// What the user said.
+        /// The name that the user gave.
         name: String,
-        /// The nearest name.
+        /// The closest name, if one is close.
         hint: Option<String>,
     },
 }
 
 impl Control {
-    /// All controls in a directory, by name.
+    /// All controls in a directory, sorted by name.
     pub fn all(directory: &Path) -> Result<Vec<Self>, ControlError> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory).at("read", directory)? {
@@ -91,9 +90,9 @@ impl Control {
         }
     }
 
-    /// The control of that name in a directory; `unmutated-MODULE` is known for
-    /// every module that has a control there. The path of a file that ends as one does
-    /// is a patch of the user's own, a cure for instance.
+    /// The control of that name in a directory. `unmutated-MODULE` exists for every
+    /// module that has a control there. A path with the suffix of a control is a file of
+    /// the user's own, such as a patch that fixes a bug.
     pub fn find(name: &str, directory: &Path) -> Result<Self, ControlError> {
         if name.contains('/') && kind(Path::new(name)).is_some() {
             return Self::read(Path::new(name));
@@ -144,9 +143,9 @@ impl Control {
         })
     }
 
-    /// The modules of these controls as they are, built in the same way: what
-    /// shows that a mutant is killed for its fault, not for its build. Each is
-    /// shown by the scenarios of all its mutants.
+    /// The modules of these controls, rebuilt without a change. They show that a mutant
+    /// is killed by its fault and not by the way it was built. Each has the scenarios of
+    /// all its mutants.
     pub fn unmutated(controls: &[Self]) -> Vec<Self> {
         let mut found: Vec<Control> = Vec::new();
         for control in controls {
@@ -180,18 +179,18 @@ impl Control {
         found
     }
 
-    /// What the rebuilt module is called.
+    /// The name of a module that is rebuilt without a change.
     pub fn unmutated_name(module: &str) -> String {
         format!("{UNMUTATED}{module}")
     }
 
-    /// Whether this is the module as it is.
+    /// Whether the module is rebuilt without a change.
     pub fn is_unmutated(&self) -> bool {
         self.patch.is_none() && self.parameters.is_empty()
     }
 
-    /// Its parameters as the kernel's command line has them. One with a dot in
-    /// its name is another module's.
+    /// The parameters in the form of the kernel's command line. A parameter with a dot in
+    /// its name belongs to another module.
     pub fn kernel_parameters(&self) -> Vec<String> {
         let module = self.module_name();
         let of = |one: &String| match one.split_once('=') {
@@ -201,13 +200,13 @@ impl Control {
         self.parameters.iter().map(of).collect()
     }
 
-    /// The name of the module that it stands for, as the kernel spells it.
+    /// The name of the module that it replaces, as the kernel spells it.
     pub fn module_name(&self) -> String {
         canonical(self.replaces.as_ref().unwrap_or(&self.module))
     }
 
-    /// How soon a scenario may show it: 0 for the scenarios to begin with;
-    /// `None` for one that cannot.
+    /// The position of a scenario among those that can show this control: 0 for the
+    /// first. `None` if the scenario cannot show it.
     pub fn rank(&self, scenario: &str) -> Option<usize> {
         self.scenarios.iter().position(|prefix| {
             scenario
@@ -217,14 +216,14 @@ impl Control {
     }
 }
 
-/// What the file is, if it is a control.
+/// The kind of control that a file is, by its suffix.
 fn kind(path: &Path) -> Option<Kind> {
     let suffix = path.extension()?;
     let (_, kind) = KINDS.iter().find(|(known, _)| suffix == *known)?;
     Some(*kind)
 }
 
-/// The rules alone: other words in the comment make no other module.
+/// The patch without its comments. A change of the comments must not rebuild the module.
 fn without_comment(text: &str) -> String {
     let rules = text.lines().skip_while(|line| line.starts_with("//"));
     rules.flat_map(|line| [line, "\n"]).collect()

@@ -1,33 +1,33 @@
-//! The comment that a control's file opens with, or is: `// key: value` lines, where a
-//! `//` and two or more spaces go on with the value before. The first line that
-//! is neither ends the head.
+//! Parses the head of a control's file: the comment at its beginning.
+//!
+//! It has lines of `// key: value`. A line of `//` and two or more spaces continues the
+//! value before. The first line that is neither ends the head.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What gives a broken kernel away: the class of a verdict.
+/// The class of a verdict: what shows that the kernel is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Symptom {
     /// The kernel crashed or warned.
     Crash,
-    /// The I/O or the guest did not come back.
+    /// The I/O or the guest did not return.
     Hang,
-    /// A buffer or a medium holds what it should not.
+    /// A buffer or a medium has wrong content.
     WrongData,
-    /// The application was told of an error that was none, or not of one that
-    /// was.
+    /// The application got an error although there was none, or got none although there
+    /// was one.
     WrongAnswer,
-    /// `dmsetup status` takes a good leg or path for a failed one, or a failed
-    /// one for good.
+    /// `dmsetup status` shows a good leg or path as failed, or a failed one as good.
     Misjudged,
-    /// Other requests reached the legs than a correct kernel makes.
+    /// The legs got other requests than those of a correct kernel.
     WrongIo,
 }
 
 impl Symptom {
-    /// All, the most telling first.
+    /// All symptoms, the most telling first.
     pub const ALL: [Symptom; 6] = [
         Symptom::Crash,
         Symptom::WrongData,
@@ -51,7 +51,7 @@ impl fmt::Display for Symptom {
     }
 }
 
-/// The head of a control's file.
+/// The parsed head of a control's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) class: String,
@@ -64,46 +64,46 @@ pub(super) struct Head {
     pub(super) equivalent: Option<String>,
 }
 
-/// Where the fault comes from.
+/// What causes the fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// A patch of this file, below the kernel's source.
+    /// A patch of this file, relative to the kernel's source.
     Patch(String),
-    /// These parameters of a module of ours.
+    /// These parameters of one of our own modules.
     Parameters(Vec<String>),
 }
 
-/// What the head of a file must tell.
+/// The kind of a control's file, which decides which keys its head must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A semantic patch: which file it is for.
+    /// A semantic patch. The head must name the file to patch.
     Patch,
-    /// Parameters of a module of ours: which ones.
+    /// Parameters of one of our own modules. The head must list them.
     Parameters,
 }
 
 /// What is wrong with a head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("its head has no `// {0}: ...`")]
     Missing(&'static str),
-    /// A key that nobody reads.
+    /// The key is not known.
     #[error("its head has an unknown key `{0}`")]
     Unknown(String),
-    /// A key that is there twice.
+    /// The key appears twice.
     #[error("its head has `{0}` twice")]
     Twice(String),
-    /// A symptom that is none.
+    /// The word is not a symptom.
     #[error("`{word}` is no symptom; there are {}", Symptom::ALL.map(|one| one.to_string()).join(", "))]
     Symptom {
-        /// What is there.
+        /// The word that the head has instead.
         word: String,
     },
-    /// The file's path is not one below the kernel's source.
+    /// The file's path does not lie in the kernel's source.
     #[error("`{0}` is no path of a C file below the kernel's source")]
     File(String),
-    /// A parameter without a name or a value.
+    /// A parameter lacks a name or a value.
     #[error("`{0}` is no parameter; one is written as in `name=value`")]
     Parameter(String),
 }

@@ -1,4 +1,4 @@
-//! Headers and source of exactly a kernel's version, unpacked in the cache.
+//! The headers and the source of exactly a kernel's version, unpacked in the cache.
 
 pub(super) use crate::archive::Part;
 use crate::archive::{self, ArchiveError};
@@ -12,39 +12,40 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Parts of the source whose modules can be built: the whole is a gigabyte.
+/// The parts of the source whose modules can be built. The whole source would be a
+/// gigabyte.
 const SOURCE: [&str; 2] = ["drivers/md", "drivers/scsi"];
 
-/// Headers and source of one kernel.
+/// The headers and the source of one kernel.
 pub(super) struct Inputs {
     root: PathBuf,
-    /// As in "6.1.0-56-cloud-amd64".
+    /// The release of the kernel, such as "6.1.0-56-cloud-amd64".
     kernel: String,
 }
 
-/// They cannot be had.
+/// Why the headers or the source are not available.
 #[derive(Debug, thiserror::Error)]
 pub enum InputsError {
-    /// The archive does not give them.
+    /// The archive does not have them.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// They are not as they should be.
+    /// An expected file is missing from them.
     #[error("what modules are built with is not whole: there is no {}; delete {} and try again",
         missing.display(), root.display())]
     Incomplete {
-        /// What is not there.
+        /// The path that is missing.
         missing: PathBuf,
-        /// Where it should be.
+        /// The directory that it should be in.
         root: PathBuf,
     },
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl Inputs {
-    /// Finds or fetches those parts. `origin` is what the kernel's files are from, as
-    /// in "6.1.0-56-cloud-amd64 (6.1.192-2)".
+    /// Finds these parts in the cache, or fetches them. `origin` is the kernel's release
+    /// and version, such as "6.1.0-56-cloud-amd64 (6.1.192-2)".
     pub(super) fn get(
         entry: &Entry,
         origin: &str,
@@ -99,14 +100,15 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// What `make -C` is told: configuration and symbols of the flavour.
+    /// The directory for `make -C`. It has the configuration and the symbols of the
+    /// flavour.
     pub(super) fn headers(&self) -> PathBuf {
         self.unpacked()
             .join(format!("usr/src/linux-headers-{}", self.kernel))
     }
 
-    /// The kernel's makefile. The headers' own one leads to it by an absolute
-    /// path, that of an installed package.
+    /// The kernel's makefile. The headers' own makefile includes it by an absolute path,
+    /// which is valid only for an installed package.
     pub(super) fn makefile(&self) -> PathBuf {
         let own = fs::read_to_string(self.headers().join("Makefile")).unwrap_or_default();
         let installed = own.lines().find_map(|line| line.strip_prefix("include "));
@@ -114,16 +116,16 @@ impl Inputs {
         self.unpacked().join(installed)
     }
 
-    /// What the headers' own makefile sets beside that, from Linux 6.13 on: where the
-    /// configuration is. As there, but where the headers are.
+    /// The setting that tells make where the configuration is. Since Linux 6.13 the
+    /// headers' own makefile sets it, but to the path of an installed package.
     pub(super) fn output(&self) -> Option<String> {
         let own = fs::read_to_string(self.headers().join("Makefile")).ok()?;
         let sets = own.lines().any(|line| line.starts_with("KBUILD_OUTPUT"));
         sets.then(|| format!("KBUILD_OUTPUT={}", self.headers().display()))
     }
 
-    /// What lets the names that our files use stand on this kernel: Linux 7.3 calls
-    /// `bi_bvec_done` of `struct bvec_iter` `bi_offset`.
+    /// A compiler option that lets our own modules compile where this kernel has renamed
+    /// something. Linux 7.3 renames `bi_bvec_done` of `struct bvec_iter` to `bi_offset`.
     pub(super) fn names(&self) -> Option<&'static str> {
         let header = self.makefile().with_file_name("include/linux/bvec.h");
         let says = |name| fs::read_to_string(&header).is_ok_and(|text| text.contains(name));
@@ -147,7 +149,7 @@ impl Inputs {
     }
 }
 
-/// The directory of a part in the cache.
+/// The name of a part's directory in the cache.
 fn directory(part: Part) -> &'static str {
     match part {
         Part::Headers => "headers",
@@ -155,7 +157,7 @@ fn directory(part: Part) -> &'static str {
     }
 }
 
-/// Takes what building needs out of a package.
+/// Unpacks from a package what building modules needs.
 fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(stream);
     for entry in archive.entries()? {
@@ -167,7 +169,7 @@ fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
         } else {
             let place = root.join(directory(Part::Headers));
             fs::create_dir_all(&place)?;
-            // Refuses what would lead out of `place`.
+            // This refuses paths that lead out of `place`.
             entry.unpack_in(place)?;
         }
     }
@@ -179,8 +181,8 @@ fn is_source(path: &Path) -> bool {
         .is_some_and(|path| path.contains("/linux-source-") && path.ends_with(".tar.xz"))
 }
 
-/// Takes the parts in [`SOURCE`] out of the source's own archive, without the
-/// directory that they are in.
+/// Unpacks the parts in [`SOURCE`] from the archive within the source package, without
+/// its top directory.
 fn take_source(stream: impl io::Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(stream);
     for entry in archive.entries()? {

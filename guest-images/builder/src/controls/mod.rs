@@ -1,18 +1,18 @@
-//! Modules that are broken on purpose: the real source of exactly the kernel's
-//! version, a semantic patch of ours applied to it, built against the kernel's
-//! own headers. Beside them modules of our own, whose faults are parameters.
-//! Nothing is installed, and the archive's files stay as they are.
+//! Builds modules that are broken on purpose. A semantic patch of our own is applied to
+//! the real source of exactly the kernel's version, and the module is built against the
+//! kernel's own headers. There are also modules of our own, whose faults are parameters.
+//! Nothing is installed, and files from the archive are not changed.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `head` | the comment that a control's file opens with |
-//! | `control` | a control, and where controls are found |
+//! | `head` | the comment at the beginning of a control's file |
+//! | `control` | a control, and the directory of all controls |
 //! | `tools` | the programs of the host that building needs |
 //! | `inputs` | headers and source in the cache |
-//! | `root` | the kernel's own compiler, where the host has another one |
+//! | `root` | the kernel's own compiler, if the host has another one |
 //! | `own` | the source of our own modules |
-//! | `build` | from a control to a module in the cache |
-//! | `abi` | whether the kernel will take it for its own |
+//! | `build` | builds a control's module, and keeps it in the cache |
+//! | `abi` | checks that the kernel will accept it in place of its own |
 
 mod abi;
 mod build;

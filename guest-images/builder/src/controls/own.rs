@@ -1,9 +1,9 @@
-//! The source of the modules that are our own, as `make` wants it.
+//! The source of our own modules, in the form that `make` needs.
 
-/// The driver that completes requests partially.
+/// The disk driver that completes requests partially.
 pub const LEG: &str = "halfway-leg";
 
-/// Files of the directory that they are built in.
+/// The files of the directory in which they are built.
 pub(super) const SOURCE: [(&str, &str); 3] = [
     ("Kbuild", include_str!("../../../controls/modules/Kbuild")),
     (

@@ -1,8 +1,10 @@
-//! A kernel's own compiler, where the host has another one: the packages of the
-//! kernel's suite with all that they depend on, unpacked below a directory of the
-//! cache. What runs there sees that directory as `/`, and the cache where it is.
+//! Provides a kernel's own compiler on a host that has another one.
 //!
-//! Nothing is installed and nobody need be root: a user namespace of its own
+//! The packages of the kernel's suite, with all that they depend on, are unpacked in a
+//! directory of the cache. Programs that run there see that directory as `/`, and the
+//! cache at its usual path.
+//!
+//! Nothing is installed, and root is not needed: a program in a user namespace of its own
 //! (user_namespaces(7)) may mount and change its root directory.
 
 use crate::archive::{self, ArchiveError};
@@ -19,12 +21,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Changes when roots are made in another way.
+/// A part of the cache key. Raise it when roots are made in another way.
 const FORMAT: u32 = 1;
 
-/// What the kernel's makefile runs beside the compiler. `libdw-dev` stands for the
-/// libraries of its own programs (`objtool`, `modpost`), whose packages have other
-/// names from suite to suite.
+/// The packages that the kernel's makefile needs besides the compiler. `libdw-dev` brings
+/// in the libraries for the makefile's own programs (`objtool`, `modpost`). Their
+/// packages have other names in each suite.
 const PROGRAMS: [&str; 10] = [
     "binutils",
     "coreutils",
@@ -38,14 +40,15 @@ const PROGRAMS: [&str; 10] = [
     "sed",
 ];
 
-/// Since Debian 12 no package holds these: an installed `base-files` has them.
+/// Since Debian 12 no package has these links; installing `base-files` creates them.
 const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
-/// Names that only installing gives to a program.
+/// Programs that get these names only when their packages are installed.
 const NAMES: [(&str, &str); 2] = [("usr/bin/awk", "mawk"), ("usr/bin/sh", "dash")];
 
-/// Makes the root directory and becomes the program. Arguments: the root, the
-/// cache, the program and its own. All mounts end with the namespace.
+/// Mounts what the root directory needs, changes into it, and executes the program.
+/// Arguments: the root, the cache, the program and its arguments. All mounts end with the
+/// namespace.
 const ENTER: &str = r#"set -e
 root=$1 cache=$2
 shift 2
@@ -54,39 +57,39 @@ mount --rbind /dev "$root/dev"
 mount --bind "$cache" "$root$cache"
 exec chroot "$root" "$@""#;
 
-/// A kernel's own compiler cannot be had.
+/// Why a kernel's own compiler cannot be provided.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
-    /// The archive does not give it.
+    /// The archive does not have it.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// It is there and does not run.
+    /// It is there but does not run.
     #[error(
         "{program} does not run in {}, which needs user namespaces (user_namespaces(7)): {why}",
         root.display()
     )]
     Unusable {
-        /// The compiler.
+        /// The name of the compiler.
         program: String,
-        /// Where it should run.
+        /// The root directory in which it should run.
         root: PathBuf,
-        /// What became of it.
+        /// How it failed.
         why: ProgramError,
     },
-    /// A file that cannot be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// A directory with a compiler and what it needs.
+/// A root directory with a compiler and all that it needs.
 pub(super) struct Root {
     path: PathBuf,
     cache: PathBuf,
 }
 
 impl Root {
-    /// The root with that compiler of the kernel's suites, fetched if it is not in
-    /// the cache. `compiler` is as in "x86_64-linux-gnu-gcc-14".
+    /// The root with that compiler from the kernel's suites. It is fetched if it is not
+    /// in the cache. `compiler` is a name such as "x86_64-linux-gnu-gcc-14".
     pub(super) fn get(
         entry: &Entry,
         compiler: &str,
@@ -119,8 +122,8 @@ impl Root {
         Ok(root)
     }
 
-    /// `program` with this as its root directory. It sees the cache, and nothing else
-    /// of the host's files.
+    /// A command that runs `program` with this as its root directory. Of the host's files
+    /// it sees only the cache.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("unshare");
         command
@@ -134,7 +137,8 @@ impl Root {
         command
     }
 
-    /// A host that forbids namespaces should say so before anything is built.
+    /// Runs the compiler once. On a host that forbids namespaces, this gives the error
+    /// before anything is built.
     fn check(&self, compiler: &str) -> Result<(), RootError> {
         let mut version = self.command(compiler);
         version.arg("--version");
@@ -149,14 +153,15 @@ impl Root {
     }
 }
 
-/// The suites that a kernel's own are built in: backports have no compiler.
+/// The suites to search for the compiler. Backports have none, so their base suite is
+/// searched.
 fn suites(of_kernel: &[String]) -> Vec<String> {
     let mut all = BTreeSet::new();
     for suite in of_kernel {
         let base = suite.split('-').next().unwrap_or(suite);
         all.insert(base.to_owned());
         all.insert(suite.clone());
-        // Unstable gets its security updates as it gets all else.
+        // Unstable has no suite for security updates.
         if base != "sid" {
             all.insert(format!("{base}-security"));
         }
@@ -164,7 +169,7 @@ fn suites(of_kernel: &[String]) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// The package of a compiler: since Debian 13 it bears the architecture.
+/// The package of a compiler. Since Debian 13 its name includes the architecture.
 fn package(compiler: &str) -> String {
     const ARCHITECTURE: &str = "x86_64-linux-gnu-";
     match compiler.strip_prefix(ARCHITECTURE) {
@@ -173,7 +178,7 @@ fn package(compiler: &str) -> String {
     }
 }
 
-/// The directories that no package holds, and where things are mounted.
+/// Makes the directories and links that no package has, and the mount points.
 fn skeleton(root: &Path, cache: &Path) -> Result<(), FileError> {
     for directory in MERGED {
         file::create_dir(&root.join("usr").join(directory))?;
@@ -187,7 +192,7 @@ fn skeleton(root: &Path, cache: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Unpacks a package, but for what a person reads.
+/// Unpacks a package, without documentation and other files for people.
 fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(stream);
     for entry in archive.entries()? {
@@ -198,7 +203,7 @@ fn take(stream: impl io::Read, root: &Path) -> io::Result<()> {
             .filter(|part| *part != Component::CurDir)
             .collect();
         if !plain.starts_with("usr/share") {
-            // Refuses what would lead out of the root.
+            // This refuses paths that lead out of the root.
             entry.unpack_in(root)?;
         }
     }
@@ -266,7 +271,7 @@ mod tests {
         assert!(!root.join("usr/share").exists());
     }
 
-    /// The host's own root directory stands for one from the archive.
+    /// The root does not exist, so nothing can run in it.
     #[test]
     fn what_does_not_run_says_why() {
         let root = Root {

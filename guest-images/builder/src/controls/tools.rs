@@ -1,27 +1,27 @@
-//! The programs of the host that building a module needs.
+//! Finds the programs of the host that building a module needs.
 
 use crate::program::{self, ProgramError};
 use std::process::{Command, Stdio};
 
-/// A program that cannot be used.
+/// Why a program cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MissingTool {
     /// It is not installed.
     #[error("there is no {program}, which {purpose}: `ci/setup --controls` installs it")]
     Missing {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// What it is for.
+        /// What it is needed for.
         purpose: String,
     },
-    /// It is there and does not run.
+    /// It is installed but does not run.
     #[error("{program}, which {purpose}, does not run: {why}")]
     Broken {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// What it is for.
+        /// What it is needed for.
         purpose: String,
-        /// What became of it.
+        /// How it failed.
         why: ProgramError,
     },
 }
@@ -29,24 +29,24 @@ pub enum MissingTool {
 const SPATCH: &str = "spatch";
 const MAKE: &str = "make";
 
-/// Checks that whatever the kernel there is what builds every control.
+/// Checks for the programs that every control needs, for any kernel.
 pub fn require() -> Result<(), MissingTool> {
     need(SPATCH, "applies semantic patches")?;
     require_make()
 }
 
-/// Checks for what builds modules of our own.
+/// Checks for the programs that our own modules need.
 pub(super) fn require_make() -> Result<(), MissingTool> {
     need(MAKE, "builds modules")
 }
 
-/// A compiler for modules of our own, where the kernel's is not there.
+/// A compiler for our own modules, used if the kernel's is not available.
 pub(super) fn any_compiler() -> Option<&'static str> {
     let near = ["gcc-12", "gcc"];
     near.into_iter().find(|one| need(one, "compiles").is_ok())
 }
 
-/// Coccinelle.
+/// A command that runs Coccinelle.
 pub(super) fn spatch() -> Command {
     quiet(SPATCH)
 }
@@ -55,7 +55,8 @@ pub(super) fn make() -> Command {
     unaffected(quiet(MAKE))
 }
 
-/// A make without the variables of an outer one, which are not for the kernel's.
+/// Removes the variables that an outer make has set: they are not meant for the kernel's
+/// makefile.
 pub(super) fn unaffected(mut make: Command) -> Command {
     for variable in [
         "MAKEFLAGS",
@@ -76,7 +77,7 @@ fn quiet(program: &str) -> Command {
     command
 }
 
-/// Checks that `program` is there, and runs.
+/// Checks that `program` is installed and runs.
 pub(super) fn need(program: &str, purpose: &str) -> Result<(), MissingTool> {
     let mut version = quiet(program);
     version.arg("--version");
@@ -92,8 +93,8 @@ pub(super) fn need(program: &str, purpose: &str) -> Result<(), MissingTool> {
     }
 }
 
-/// The compiler that built a kernel, of `CONFIG_CC_VERSION_TEXT` in its
-/// configuration: its program, and what `--version` said.
+/// The compiler that built a kernel, from `CONFIG_CC_VERSION_TEXT` in its configuration:
+/// the program, and what its `--version` printed.
 pub(super) fn compiler_of(config: &str) -> Option<(&str, &str)> {
     let text = config
         .lines()
