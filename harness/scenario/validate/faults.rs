@@ -164,10 +164,8 @@ fn reports(file: &File, fault: &Fault, report: &mut Report) {
     clash(
         report,
         answers(|failure| {
-            matches!(
-                failure,
-                Failure::Busy | Failure::TaskSetFull | Failure::UnitAttention
-            )
+            let again = failure.profile().linux.commands.is_none();
+            again && failure != Failure::NoAnswer
         }),
         fault.times.find(|times| *times == Times::Always),
         "the kernel asks again for as long as it gets this answer",
