@@ -27,10 +27,6 @@ const DEEPEST: u64 = 16;
 /// quarter of a minute to change them.
 const SPREAD: u64 = 256;
 
-/// Bad sectors of a lower device beneath a file system at most: of a larger device they
-/// lie further apart. QEMU's monitor reads a command byte by byte.
-const SPREAD_OUT: u64 = 1024;
-
 /// Most faults that one lower device has at a time.
 const FAULTS: usize = 2;
 
@@ -351,13 +347,12 @@ impl Plan {
     /// Spreads faults all over a lower device that has none.
     fn arm_all_over(&mut self, leg: u8, op: Op, times: Times) -> Option<Action> {
         let (from, sectors) = self.area;
-        let step = SPREAD.max(sectors.div_ceil(SPREAD_OUT));
-        let first = self.rng.u64(..step);
+        let first = self.rng.u64(..SPREAD);
         if !self.may_fail(leg) || self.armed.iter().any(|fault| fault.leg == leg) {
             return None;
         }
         self.doubtful.insert(leg);
-        let sectors = (from + first..from + sectors).step_by(step as usize);
+        let sectors = (from + first..from + sectors).step_by(SPREAD as usize);
         self.armed.extend(sectors.map(|sector| Fault {
             leg,
             op,
@@ -395,15 +390,7 @@ impl fmt::Display for Action {
             Action::Arm(faults) if faults.len() > MANY => {
                 let mut kinds: Vec<_> = faults.iter().map(|fault| (fault.leg, fault.op)).collect();
                 kinds.dedup();
-                let step = faults
-                    .windows(2)
-                    .map(|two| two[1].sector.abs_diff(two[0].sector))
-                    .min();
-                write!(
-                    f,
-                    "armed are every {}th sector, for",
-                    step.unwrap_or(SPREAD)
-                )?;
+                write!(f, "armed are every {SPREAD}th sector, for")?;
                 for (leg, op) in kinds {
                     let op = if op == Op::Read { "reads" } else { "writes" };
                     write!(f, " {op} on {leg}")?;

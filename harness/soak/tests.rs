@@ -142,41 +142,6 @@ proptest! {
     }
 }
 
-/// However large the device is, QEMU is told of so many bad sectors that it answers in
-/// time, and they lie all over it.
-#[test]
-fn faults_all_over_a_large_device_lie_further_apart() {
-    for (sectors, most) in [(131_072, 512), (262_144, 1024), (4_194_304, 1024)] {
-        let mut case = case("[stack]\ntarget = \"multipath\"\n");
-        case.soak.as_mut().unwrap().filesystem = Filesystem::Ext4;
-        case.legs.sectors = sectors;
-        let actions = (0..10).flat_map(|seed| Plan::new(&case, seed).begin());
-        let armed: Vec<(String, Vec<Fault>)> = actions
-            .filter_map(|action| match &action {
-                Action::Arm(faults) if !faults.is_empty() => {
-                    Some((action.to_string(), faults.clone()))
-                }
-                _ => None,
-            })
-            .collect();
-        assert!(!armed.is_empty());
-        for (words, faults) in armed {
-            for leg in 0..case.legs.count {
-                let of_leg: Vec<u64> = (faults.iter())
-                    .filter(|fault| fault.leg == leg)
-                    .map(|fault| fault.sector)
-                    .collect();
-                let step = sectors / most;
-                assert!(of_leg.len() as u64 <= most);
-                assert!(of_leg.windows(2).all(|two| two[1] - two[0] == step));
-                assert!(of_leg.first().is_none_or(|first| *first < step));
-                assert!(of_leg.last().is_none_or(|last| last + step >= sectors));
-                assert!(words.contains(&format!("every {step}th sector")), "{words}");
-            }
-        }
-    }
-}
-
 /// A single seed need not have every action, but a handful of seeds must.
 #[test]
 fn a_mix_has_everything_in_it() {

@@ -112,7 +112,7 @@ fn what_is_drawn_is_one_case_that_is_read_as_it_was_written() {
             panic!("{}", scenario.text);
         };
         assert_eq!(case.id, format!("random-7-{number}"));
-        let again = Scenario::parse("any/other", &case_file(&case)).unwrap();
+        let again = Scenario::parse("any/other", &case_file(case)).unwrap();
         assert_eq!(&again.expand().next().unwrap(), case, "{}", scenario.text);
         let again = Scenario::parse("any/other", &scenario.text).unwrap();
         assert_eq!(&again.expand().next().unwrap(), case, "{}", scenario.text);

@@ -30,6 +30,16 @@ const PATHS: &str = "[stack]; target='multipath'; [soak]; count=9";
     "a log on a disk"
 )]
 #[case::large("[legs]; size=65544; [soak]; count=9", MIRROR, "at most 65536")]
+#[case::large_files(
+    "[stack]; target='multipath'; [legs]; size=262152; [soak]; count=20; filesystem='ext4'",
+    "[stack]; target='multipath'; [legs]; size=262144; [soak]; count=20; filesystem='ext4'",
+    "at most 262144"
+)]
+#[case::large_without_files(
+    "[stack]; target='multipath'; [legs]; size=524288; [soak]; count=20; filesystem='ext4'",
+    "[stack]; target='multipath'; [legs]; size=524288; [soak]; count=20",
+    "at most 262144"
+)]
 #[case::large_paths("[legs]; size=131072; [soak]; count=9", PATHS, "at most 65536")]
 fn mirrors_that_lose_count(#[case] refused: &str, #[case] known: &str, #[case] why: &str) {
     beside(refused, known, why);
