@@ -14,6 +14,12 @@ pub fn unplugs(case: &Case) -> bool {
     case.meanwhile() == Meanwhile::Unplug
 }
 
+/// The leg that is unplugged while it has a request of the I/O, if one is.
+pub fn unplugged_leg(case: &Case) -> Option<u8> {
+    let hold = case.holds.first()?;
+    unplugs(case).then_some(hold.leg)
+}
+
 /// Whether the I/O meets the recovery of its own region.
 pub fn races_recovery(case: &Case) -> bool {
     (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)

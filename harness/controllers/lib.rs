@@ -3,8 +3,10 @@
 //! its device model handle a failure, and what it cannot play and why.
 //!
 //! A controller is one file, named after it, with one [`Profile`] in it, and
-//! its name in the two lists below. A profile has no defaults: a fact that
-//! nobody looked up is a compile error. `ARCHITECTURE.md` has the walk-through.
+//! its name in the two lists below. A profile has no `Default`: a fact that
+//! nobody looked up is a compile error. Two named beginnings stand for what most
+//! controllers share: [`FailureHandling::asking`] and
+//! [`Limits::with_room_for`]. `ARCHITECTURE.md` has the walk-through.
 
 mod ahci;
 mod am53c974;

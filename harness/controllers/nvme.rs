@@ -35,8 +35,10 @@ pub const PROFILE: Profile = Profile {
         // `nvme_error_status`).
         target_error: Some(ENODATA),
         remarks: &["aio failed: "],
-        // `nvme_max_retries` is 5, and QEMU does not forbid retries
-        // (`NVME_DNR`).
+        // `nvme_complete_batch` ends requests by `blk_mq_end_request_batch`.
+        zeroed_by_dm_io: true,
+        // `nvme_decide_disposition`: `nvme_max_retries` is 5, and QEMU does not
+        // forbid retries (`NVME_DNR`).
         ..FailureHandling::asking(6)
     },
     attempts_beneath_multipath: (1, 1),

@@ -29,7 +29,10 @@ pub const PROFILE: Profile = Profile {
         segments: virtio_blk::SEGMENTS,
         ..Limits::with_room_for(Limits::DISKS)
     },
-    failure_handling: FAILURE_HANDLING,
+    failure_handling: FailureHandling {
+        zeroed_by_dm_io: true,
+        ..FAILURE_HANDLING
+    },
     attempts_beneath_multipath: (1, 1),
     errnos: Errnos::Unmeasured,
     timeout: Err(NO_TIMEOUT),

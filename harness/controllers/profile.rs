@@ -177,6 +177,12 @@ pub struct FailureHandling {
     /// Whether the device model pads what it could not read with zeros, and
     /// then reports the failure.
     pub pads: bool,
+    /// Whether dm-io fills with zeros what a failed read did not get (`endio` in
+    /// drivers/md/dm-io.c zeroes what is left of a bio). A driver that takes bios
+    /// leaves all of it. A driver of requests has already advanced the bio when
+    /// it fails, unless it ends many requests at once (`blk_complete_request` in
+    /// block/blk-mq.c): then the last piece is left.
+    pub zeroed_by_dm_io: bool,
     /// Whether the driver answers flushes itself, since it relies on the
     /// controller's firmware.
     pub keeps_flushes: bool,
@@ -203,6 +209,7 @@ impl FailureHandling {
             falls_silent: false,
             never_reports: false,
             pads: false,
+            zeroed_by_dm_io: false,
             keeps_flushes: false,
             target_error: None,
             remarks: &[],

@@ -140,6 +140,15 @@ pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
     bios.into_iter().flat_map(pieces).collect()
 }
 
+/// How often a sector that several of these units may contain may be asked for,
+/// least and most: the sum over all units that contain it.
+pub fn asked_together(sector: u64, units: impl Iterator<Item = (Unit, (u32, u32))>) -> (u32, u32) {
+    let of_sector = units.filter(|(unit, _)| unit.covers(sector));
+    of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
+        (sum.0.saturating_add(least), sum.1.saturating_add(most))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

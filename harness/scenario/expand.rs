@@ -9,6 +9,7 @@ use super::file::{self, File, REGION_SIZE};
 use super::sweep::{At, Sweep};
 use super::value::{Target, Value};
 use super::{read, validate};
+use halfway_case::limits;
 use halfway_case::{
     Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, Log, Multipath, OtherFault,
     PathGrouping, PathSelector, Paths, QueueMode, Raid1, Soak, Stack, Sync,
@@ -67,7 +68,7 @@ impl Scenario {
             (report.len() == 0).then(|| Scenario::new(name, source, file))
         });
         if let Some(scenario) = &scenario {
-            validate::check_size(scenario, &mut report);
+            check_size(scenario, &mut report);
         }
         match scenario {
             Some(scenario) if report.len() == 0 => Ok(scenario),
@@ -358,5 +359,38 @@ impl Picker<'_> {
             self.id.push_str(&value.word());
         }
         value.clone()
+    }
+}
+
+/// Checks the size of an otherwise valid scenario.
+fn check_size(scenario: &Scenario, report: &mut Report) {
+    let count = scenario.count();
+    let swept = || scenario.axes.iter().filter(|axis| axis.len > 1);
+    if count > limits::CASES {
+        let factors: Vec<String> = swept().map(|axis| axis.len.to_string()).collect();
+        let message = format!("{} cases are too many", factors.join(" x "));
+        let problem = report.problem(message);
+        for axis in swept() {
+            if let Some(span) = axis.span.clone() {
+                problem.at(span, format!("{} values of `{}`", axis.len, axis.name));
+            }
+        }
+        problem.help(format!(
+            "a file has at most {}: sweep over less at once, or split the question",
+            limits::CASES
+        ));
+    }
+    if let Some(id) = scenario.file.id.as_ref().filter(|_| count > 1) {
+        report
+            .problem(format!("an `id` names one case, and these are {count}"))
+            .value(id, "the id of all of them")
+            .help("leave `id` out: Halfway names the cases of a sweep itself");
+    }
+    let longest = swept().map(|axis| axis.name.len() + axis.width + 2);
+    if scenario.stem().len() + longest.sum::<usize>() > limits::ID_BYTES {
+        report
+            .problem("the ids of its cases would be too long for a file name")
+            .at(0..0, "all of it")
+            .help("sweep over fewer keys at once, or shorten the file's name");
     }
 }

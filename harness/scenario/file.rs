@@ -12,7 +12,7 @@ use halfway_case::{
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -316,4 +316,16 @@ Range {
     /// The difference from one number to the next.
     step: Option<Given<u64>> = Some(1.into()),
 }
+}
+
+impl Serialize for Given<Fault> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl Serialize for Given<Hold> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
 }

@@ -1,7 +1,6 @@
 //! Values with their place in the file, and sweeps: one value, a list, or a
 //! range.
 
-use super::file::{Fault, Hold};
 use super::value::{Offset, Value};
 use serde::{Serialize, Serializer};
 use std::ops::Range;
@@ -97,18 +96,6 @@ impl<T: Copy> List<T> {
 impl<T: Value> Serialize for Given<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value.to_toml().serialize(serializer)
-    }
-}
-
-impl Serialize for Given<Fault> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(serializer)
-    }
-}
-
-impl Serialize for Given<Hold> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(serializer)
     }
 }
 

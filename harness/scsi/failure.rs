@@ -1,7 +1,7 @@
 //! The ways in which a disk reports a failure: its answer, and how Linux
 //! handles the answer.
 
-use crate::linux::{ATTEMPTS, EIO, ENODATA, EREMOTEIO, Handling, Progress};
+use crate::handling::{ATTEMPTS, EIO, ENODATA, EREMOTEIO, Handling, Progress};
 use crate::reply::{Reply, Response, Status};
 use crate::sense::{Key, Sense};
 use serde::{Deserialize, Serialize};

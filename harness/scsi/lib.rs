@@ -7,10 +7,12 @@
 //! - [`fault`]: a report as scenarios name it. It also covers what is no single
 //!   answer: a disk that is taken offline, an HBA that is gone.
 //! - [`reply`], [`sense`]: answers as they are transferred.
+//! - [`handling`]: how Linux handles a failure, as facts of it.
 //! - [`linux`]: what the kernel does about an answer.
 
 pub mod failure;
 pub mod fault;
+pub mod handling;
 pub mod linux;
 pub mod reply;
 pub mod report;
@@ -18,5 +20,6 @@ pub mod sense;
 
 pub use failure::Failure;
 pub use fault::FaultReport;
+pub use handling::{ATTEMPTS, Handling};
 pub use reply::{Reply, Response, Status};
 pub use report::{Part, Report, Reports};

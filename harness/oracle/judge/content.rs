@@ -4,7 +4,7 @@ use super::{Scene, difference};
 use crate::model;
 use crate::units::Unit;
 use halfway_case::verdict::{Difference, Witness};
-use halfway_case::{Case, Controller, Paths};
+use halfway_case::{Case, Paths};
 use halfway_protocol::content::{Origin, SECTOR, Span, What};
 use halfway_protocol::io::{Op, OpReport};
 
@@ -113,16 +113,11 @@ fn judge_sector(
 
 /// Whether the kernel itself may fill with zeros what could not be read. dm-io
 /// zeroes what is left of a bio that failed (`endio` in drivers/md/dm-io.c).
-/// That is all of the bio if the leg takes bios, as a dm device may. A driver
-/// of requests has already advanced the bio when it fails, so nothing is left.
-/// The exception is drivers that end many requests at once, as NVMe's does
-/// (`blk_complete_request` in block/blk-mq.c): there the last piece is left.
+/// That is all of the bio if the leg takes bios, as a multipath in bio mode
+/// does; what a driver leaves is in its controller's profile.
 fn zeroed(case: &Case) -> bool {
     let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
-    let left = matches!(
-        case.legs.controller,
-        Controller::Nvme | Controller::PiecewiseBio
-    );
+    let left = case.legs.controller.profile().failure_handling.zeroed_by_dm_io;
     left && case.stack.raid1().is_some() || case.stack.nested().is_some_and(takes_bios)
 }
 

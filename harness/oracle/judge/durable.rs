@@ -2,7 +2,7 @@
 //! volatile cache until it is told to flush (`REQ_PREFLUSH`, `REQ_FUA`:
 //! Documentation/block/writeback_cache_control.rst).
 
-use super::{Scene, difference, trace};
+use super::{Scene, difference, completions};
 use crate::model;
 use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_case::verdict::{Difference, Witness};
@@ -43,7 +43,7 @@ fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {
     let written = last_unflushed(scene, leg)?;
     let mut ways = model::ways_to(scene.case, leg);
     if scene.failure_handling.keeps_flushes
-        && let Some(way) = ways.find(|way| trace::has_flushed(scene, *way))
+        && let Some(way) = ways.find(|way| completions::has_flushed(scene, *way))
     {
         return Some(format!(
             "{}: its driver counts on it to flush by itself, and it did not",
@@ -52,7 +52,7 @@ fn lie_of(scene: &Scene<'_>, leg: u8) -> Option<String> {
     }
     model::ways_to(scene.case, leg).find_map(|way| {
         let first = written.sector.wrapping_sub(model::offset(scene.case, way));
-        let mut told = trace::completions(scene, way)
+        let mut told = completions::completions(scene, way)
             .filter(|done| done.forced && done.ok && done.range.covers(first));
         told.next().map(|done| {
             format!(

@@ -1,6 +1,6 @@
 //! The evidence for a verdict, in the words of the witnesses.
 
-use super::{Scene, contract, given_up, journal, other_faults, progress, state, stop};
+use super::{Scene, contract, given_up, other_faults, progress, state, stop, words};
 use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_case::timeout;
 use halfway_case::verdict::Evidence;
@@ -25,7 +25,7 @@ pub fn gather_evidence(scene: &Scene<'_>) -> Evidence {
             Member::Leg(disk) => scene.name(disk),
             Member::Log => entry.member.to_string(),
         };
-        format!("{name} {}", journal::entry_words(entry))
+        format!("{name} {}", words::entry_words(entry))
     });
     let of_leg = |dev: Dev| (0..scene.case.legs.count).any(|leg| scene.leg_dev(leg) == Some(dev));
     let trace = scene.seen.seen.trace.iter();

@@ -1,6 +1,6 @@
 //! Did the fault fire as the case asks? If not, nothing was tested.
 
-use super::{Scene, contract, hold, journal, multipathd, other_faults, progress, stop};
+use super::{Scene, contract, hold, journal, multipathd, other_faults, progress, stop, words};
 use crate::units::Unit;
 use crate::{controller, model};
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -116,7 +116,7 @@ pub fn not_injected(scene: &Scene<'_>) -> Option<String> {
                 "the fault on {} at sector {} did not fire: the leg answered {}",
                 scene.name(fault.leg),
                 fault.sector,
-                journal::entry_words(&first)
+                words::entry_words(&first)
             )
         })
     })
@@ -222,7 +222,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     if !shown {
         return Some(format!(
             "{what} fired on the host ({}), and no tracepoint of the guest shows it",
-            journal::entry_words(failed)
+            words::entry_words(failed)
         ));
     }
     if scene.expected.partial && !completions().any(|event| event.error == 0) {
@@ -251,7 +251,7 @@ fn not_fired(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     let_through.map(|entry| {
         format!(
             "{what} fired, and yet there was {}",
-            journal::entry_words(entry)
+            words::entry_words(entry)
         )
     })
 }

@@ -2,7 +2,7 @@
 //! controller's profile). Was it given up, was it retried, and does its result
 //! come from the retry?
 
-use super::{Scene, difference, trace};
+use super::{Scene, difference, completions};
 use crate::units::Unit;
 use halfway_case::Hold;
 use halfway_case::observation::{Command, Entry};
@@ -65,7 +65,7 @@ pub fn asked_again(scene: &Scene<'_>, leg: u8, sector: u64) -> Option<(u32, u32)
     if !timeout::asks_again(scene.case) {
         return None;
     }
-    let back = trace::handed_back(scene, leg).filter(|one| one.range.covers(sector));
+    let back = completions::handed_back(scene, leg).filter(|one| one.range.covers(sector));
     let back = back.count() as u32;
     let hold = scene.case.holds.first()?;
     let least = match (hold.leg, hold.sector) == (leg, sector) {
@@ -83,10 +83,10 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
         return None;
     }
     let command = Command::from(scene.case.io.op);
-    let held = |one: &trace::Completion| one.command == command && one.range.covers(hold.sector);
-    let ends = trace::completions(scene, hold.leg).filter(held);
+    let held = |one: &completions::Completion| one.command == command && one.range.covers(hold.sector);
+    let ends = completions::completions(scene, hold.leg).filter(held);
     let ends: Vec<usize> = ends.map(|end| end.place).collect();
-    let back = trace::handed_back(scene, hold.leg)
+    let back = completions::handed_back(scene, hold.leg)
         .filter(held)
         .map(|back| back.place);
     let text = match (ends.as_slice(), back.last()) {

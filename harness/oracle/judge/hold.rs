@@ -2,7 +2,7 @@
 //! they were released? If not, the case that was played is not the one that was
 //! asked for.
 
-use super::{Scene, given_up, race, trace};
+use super::{Scene, given_up, race, completions};
 use crate::model;
 use halfway_case::{Ending, Hold};
 
@@ -47,7 +47,7 @@ pub fn inconclusive_hold(scene: &Scene<'_>) -> Option<String> {
 fn end(scene: &Scene<'_>, index: usize) -> Option<usize> {
     let hold = &scene.case.holds[index];
     let command = scene.case.io.op.into();
-    let mut ends = trace::completions(scene, hold.leg)
+    let mut ends = completions::completions(scene, hold.leg)
         .filter(|end| end.command == command && end.range.covers(hold.sector));
     let fails = scene.case.meanwhile().profile().fails_request;
     let ends_well = hold.then == Ending::Ok && !fails;

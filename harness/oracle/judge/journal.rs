@@ -1,6 +1,7 @@
 //! What reached the legs, by the host's account: is each unit asked for whole,
 //! of the right legs, as often as it must be?
 
+use super::words::{entry_words, times_in_words};
 use super::{Request, Scene, difference, pieces};
 use crate::model;
 use crate::units::{self, Unit};
@@ -38,35 +39,6 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 
 fn moves_data(entry: &Entry) -> bool {
     entry.command != Command::Flush
-}
-
-/// The name of a command in messages.
-pub fn name(command: Command) -> &'static str {
-    match command {
-        Command::Read => "read",
-        Command::Write => "write",
-        Command::Flush => "flush",
-        Command::Discard => "discard",
-        Command::WriteZeroes => "write-zeroes",
-    }
-}
-
-/// A journal entry in words, with its result: `read 2048+128`.
-pub fn entry_words(entry: &Entry) -> String {
-    let name = name(entry.command);
-    let result = match entry.result {
-        Some(0) => "ok".to_owned(),
-        Some(errno) => format!("error {errno}"),
-        None => "unanswered".to_owned(),
-    };
-    let text = match entry.command {
-        Command::Flush => format!("{name} {result}"),
-        _ => format!("{name} {}+{} {result}", entry.sector, entry.sectors),
-    };
-    match entry.target_reply.filter(|_| entry.result != Some(0)) {
-        Some(told) => format!("{text} ({told})"),
-        None => text,
-    }
 }
 
 /// Nothing that the I/O does not need may reach a leg.
@@ -149,8 +121,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
                     scene.name(leg),
                     unit.sector,
                     unit.sectors,
-                    times(first),
-                    times(count),
+                    times_in_words(first),
+                    times_in_words(count),
                 ),
             ));
         }
@@ -165,19 +137,10 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
         .flat_map(|range| counts(*range))
         .find_map(|(sector, count)| {
             let all = units.iter().zip(&known);
-            let bounds = all_together(sector, all.map(|(one, bounds)| (one.unit, *bounds)));
+            let bounds = units::asked_together(sector, all.map(|(one, bounds)| (one.unit, *bounds)));
             let what = format!("sector {sector}, of several requests,");
             (!contains(bounds, count)).then(|| too_often(scene, leg, &what, count, bounds))
         })
-}
-
-/// How often a sector that several of these units may contain may be asked for,
-/// least and most: the sum over all units that contain it.
-pub fn all_together(sector: u64, units: impl Iterator<Item = (Unit, (u32, u32))>) -> (u32, u32) {
-    let of_sector = units.filter(|(unit, _)| unit.covers(sector));
-    of_sector.fold((0, 0), |sum: (u32, u32), (_, (least, most))| {
-        (sum.0.saturating_add(least), sum.1.saturating_add(most))
-    })
 }
 
 fn contains((least, most): (u32, u32), count: u32) -> bool {
@@ -194,7 +157,7 @@ fn too_often(
     (least, most): (u32, u32),
 ) -> Difference {
     let correct = match least == most {
-        true => times(least),
+        true => times_in_words(least),
         false => format!("{least} to {most} times"),
     };
     difference(
@@ -202,19 +165,9 @@ fn too_often(
         format!(
             "{}: {what} was asked for {}, correct is {correct}",
             scene.name(leg),
-            times(count)
+            times_in_words(count)
         ),
     )
-}
-
-/// A number of times in words.
-pub fn times(count: u32) -> String {
-    match count {
-        0 => "0 times".to_owned(),
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        count => format!("{count} times"),
-    }
 }
 
 /// A disk log must be written before the legs are. Else a crash in between

@@ -1,9 +1,10 @@
 //! What lies on the legs afterwards, seen from the host.
 
-use super::{Scene, content, difference, unplug};
+use super::{Scene, content, difference};
 use crate::model;
 use crate::units::Unit;
 use halfway_case::Case;
+use halfway_case::facts;
 use halfway_case::observation::{Command, Entry, Layer, Medium, Member};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_case::{Stack, Sync, Times};
@@ -252,7 +253,7 @@ fn shares_page(case: &Case, sector: u64) -> bool {
 /// Whether the medium carried out a request although its disk was unplugged
 /// with it.
 fn done_all_the_same(scene: &Scene<'_>, leg: u8, sector: u64) -> bool {
-    let unplugged = unplug::leg(scene.case);
+    let unplugged = facts::unplugged_leg(scene.case);
     let mut ways = model::ways_to(scene.case, leg).filter(|way| unplugged == Some(*way));
     ways.any(|way| {
         let first = sector + model::offset(scene.case, way);

@@ -4,6 +4,7 @@
 //! has a file of its own here and returns the differences that it saw.
 
 mod answers;
+mod completions;
 mod content;
 mod contract;
 mod dirty_log;
@@ -27,11 +28,12 @@ mod state;
 mod stop;
 mod trace;
 mod unplug;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use journal::entry_words;
+pub use words::entry_words;
 
 use super::controller;
 use super::model::{self, Environment, Expectation, races};

@@ -1,7 +1,7 @@
 //! Faults off the way of the I/O: on the log's disk, or met while the stack was
 //! set up.
 
-use super::{Scene, journal};
+use super::{Scene, words};
 use crate::model;
 use halfway_case::observation::{Entry, Member};
 use halfway_case::{Disk, During, OtherFault};
@@ -39,7 +39,7 @@ pub fn missed(scene: &Scene<'_>) -> Option<String> {
     let missed = others.find(|other| failed(scene, other).next().is_none())?;
     Some(format!(
         "the fault did not fire: the journal has no {} that {} failed",
-        journal::name(missed.fault.op.into()),
+        words::command_name(missed.fault.op.into()),
         member(missed)
     ))
 }
@@ -51,7 +51,7 @@ pub fn evidence<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
             format!(
                 "{} {}{}",
                 member(other),
-                journal::entry_words(entry),
+                words::entry_words(entry),
                 when(other)
             )
         };

@@ -1,9 +1,10 @@
 //! Legs whose device model splits requests in its own way: what it asked its
 //! medium for, against what the driver asked for and was told.
 
-use super::{Scene, difference, given_up, journal, trace, unplug};
+use super::{Scene, difference, given_up, completions, words};
 use crate::controller;
 use crate::units::{self, Unit};
+use halfway_case::facts;
 use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_case::{Fault, Times};
@@ -30,7 +31,7 @@ impl Lie {
             self.leg,
             self.told.sector,
             self.told.sectors,
-            journal::entry_words(&self.refused)
+            words::entry_words(&self.refused)
         )
     }
 }
@@ -66,7 +67,7 @@ pub fn lies(scene: &Scene<'_>) -> Vec<Lie> {
     let mut found = Vec::new();
     for leg in 0..scene.case.legs.count {
         let entries: Vec<Entry> = scene.asked(leg).collect();
-        for done in trace::completions(scene, leg).filter(|done| done.ok) {
+        for done in completions::completions(scene, leg).filter(|done| done.ok) {
             let of_range = |entry: &&Entry| {
                 entry.command == done.command && answers(scene, leg, done.range, entry)
             };
@@ -105,13 +106,13 @@ pub fn silence(scene: &Scene<'_>) -> Option<String> {
             .filter(|entry| entry.result.is_some_and(|result| result != 0));
         let untold = refused.find(|entry| {
             entry.command == Command::Read
-                && !trace::completions(scene, leg)
+                && !completions::completions(scene, leg)
                     .any(|done| answers(scene, leg, done.range, entry))
         })?;
         Some(format!(
             "{}: its medium refused a request ({}), and it did not tell the kernel of it",
             scene.name(leg),
-            journal::entry_words(&untold)
+            words::entry_words(&untold)
         ))
     })
 }
@@ -130,7 +131,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
         .iter()
         .filter(|entry| entry.result != Some(0))
         .flat_map(|refused| {
-            let of_driver = trace::completions(scene, leg)
+            let of_driver = completions::completions(scene, leg)
                 .map(|done| done.range)
                 .filter(|done| done.meets(range(refused)));
             let behind = (scene.failure_handling.step).map(|_| Unit {
@@ -145,7 +146,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
     let is_shared = |sector: u64| shared.iter().any(|range| range.covers(sector));
     let asked = |sector: u64| {
         let all = scene.expected.units.iter();
-        journal::all_together(
+        units::asked_together(
             sector,
             all.map(|one| (one.unit, one.asked[usize::from(leg)])),
         )
@@ -194,8 +195,8 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                                     unit.sector,
                                     unit.sectors,
                                     first.0,
-                                    journal::times(first.1),
-                                    journal::times(count)
+                                    words::times_in_words(first.1),
+                                    words::times_in_words(count)
                                 ),
                             ));
                         }
@@ -209,7 +210,7 @@ pub fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Differe
                     format!(
                         "{}: sector {sector} was asked for {}, correct is {from} to {to} times",
                         scene.name(leg),
-                        journal::times(count)
+                        words::times_in_words(count)
                     ),
                 ));
             }
@@ -254,7 +255,7 @@ fn attempts<'a>(
 /// What the driver was told must be what happened on the medium.
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let entries: Vec<Entry> = scene.asked(leg).collect();
-    let done: Vec<_> = trace::completions(scene, leg).collect();
+    let done: Vec<_> = completions::completions(scene, leg).collect();
     let told = |text: String| {
         Some(difference(
             Witness::Trace,
@@ -264,7 +265,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let faulty = scene.case.faults.iter().any(|fault| fault.leg == leg);
     let mut absorbed = scene.absorbed.iter().filter(|fault| fault.leg == leg);
     let ahead = absorbed.any(|fault| controller::is_ahead(scene.case, fault));
-    let may_fail = faulty || ahead || unplug::leg(scene.case) == Some(leg);
+    let may_fail = faulty || ahead || facts::unplugged_leg(scene.case) == Some(leg);
     for done in &done {
         let of_range =
             |entry: &&Entry| entry.command == done.command && range(entry).meets(done.range);
@@ -302,7 +303,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         if unknown {
             return told(format!(
                 "the device did {}, the guest saw no such thing",
-                journal::entry_words(entry)
+                words::entry_words(entry)
             ));
         }
     }

@@ -1,7 +1,7 @@
 //! Legs whose device reports how far each command got: what the guest's kernel
 //! made of that report, by its tracepoints.
 
-use super::{Request, Scene, difference, journal, trace};
+use super::{Request, Scene, difference, completions, words};
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};
@@ -18,7 +18,7 @@ use std::fmt::Write;
 pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
     let requests = scene.requests(leg);
     let moves = |command| matches!(command, Command::Read | Command::Write);
-    let completions: Vec<_> = trace::completions(scene, leg)
+    let completions: Vec<_> = completions::completions(scene, leg)
         .filter(|seen| moves(seen.command))
         .collect();
     let told = |text: String| {
@@ -79,10 +79,10 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
 /// which `scsi_io_completion_action` calls).
 fn not_failed(scene: &Scene<'_>, leg: u8, failed: &Request) -> Option<Unit> {
     let ends_with = |sector: u64| {
-        let mut ends = trace::completions(scene, leg).filter(|seen| !seen.ok);
+        let mut ends = completions::completions(scene, leg).filter(|seen| !seen.ok);
         ends.any(|seen| seen.command == failed.command && seen.range.end() == sector)
     };
-    trace::handed_back(scene, leg)
+    completions::handed_back(scene, leg)
         .filter(|back| back.command == failed.command && back.range.lies_in(failed.range))
         .map(|back| back.range)
         .find(|back| back.end() == failed.range.end() && ends_with(back.sector))
@@ -113,7 +113,7 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     }
     let progress = met.progress();
     let range = met.range;
-    let ends: Vec<(u64, u64, bool)> = trace::completions(scene, fault.leg)
+    let ends: Vec<(u64, u64, bool)> = completions::completions(scene, fault.leg)
         .filter(|seen| seen.range.lies_in(range) && seen.command == met.command)
         .map(|seen| (seen.range.sector, seen.range.sectors, seen.ok))
         .collect();
@@ -178,7 +178,7 @@ fn not_exact(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
     })?;
     Some(format!(
         "the target did another part of it: {}",
-        journal::entry_words(&wrong)
+        words::entry_words(&wrong)
     ))
 }
 

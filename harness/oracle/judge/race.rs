@@ -1,7 +1,7 @@
 //! An I/O that races the recovery of its own region: did the two meet, and did
 //! the write wait?
 
-use super::{Scene, difference, journal, trace};
+use super::{Scene, difference, completions, words};
 use crate::model::{self, races};
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -53,8 +53,8 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
                 Witness::Journal,
                 format!(
                     "the recovery of the region asked leg {leg} {}, correct is one {}",
-                    journal::times(copies.len() as u32),
-                    journal::name(command)
+                    words::times_in_words(copies.len() as u32),
+                    words::command_name(command)
                 ),
             ));
         }
@@ -67,7 +67,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
             Witness::Journal,
             format!(
                 "leg {leg}: {} was done before its region was recovered",
-                journal::entry_words(&entry)
+                words::entry_words(&entry)
             ),
         ));
     }
@@ -127,6 +127,6 @@ pub fn inconclusive_race(scene: &Scene<'_>) -> Option<String> {
     let in_time = place(kind, *dm, None).is_some_and(|place| place < recovered);
     // On some kernels a read through dm-io ends its bio without a tracepoint.
     let in_time = in_time
-        || reads && trace::completions(scene, 0).any(|done| done.place < recovered && done.ok);
+        || reads && completions::completions(scene, 0).any(|done| done.place < recovered && done.ok);
     (!in_time).then(|| format!("the I/O {what} only after its region had been recovered"))
 }

@@ -5,6 +5,7 @@
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry, TargetReply};
 use halfway_scsi::Reply;
+use halfway_scsi::ATTEMPTS;
 use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
 
@@ -90,7 +91,7 @@ impl Request {
                 self.counted = 0;
             }
             Decision::Again => {}
-            Decision::Retry if self.counted + 1 < linux::ATTEMPTS => self.counted += 1,
+            Decision::Retry if self.counted + 1 < ATTEMPTS => self.counted += 1,
             Decision::Retry | Decision::Fail => {
                 self.part(good, true);
                 self.part(rest - good, false);

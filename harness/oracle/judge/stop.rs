@@ -2,7 +2,7 @@
 //! of a failure that was repaired while it stood still, and the disk must have
 //! been asked as often as needed.
 
-use super::{Scene, journal};
+use super::{Scene, words};
 use halfway_case::observation::{Command, Entry};
 use halfway_case::{OnError, Times};
 
@@ -46,8 +46,8 @@ pub fn inconclusive_stops(scene: &Scene<'_>) -> Option<String> {
                 "the fault on leg {} was to stop the machine {}: it stopped {}, and the journal \
                  shows {failed} failure(s) that were asked for again",
                 fault.leg,
-                journal::times(times),
-                journal::times(stops)
+                words::times_in_words(times),
+                words::times_in_words(stops)
             )
         })
     })
@@ -58,8 +58,8 @@ pub fn stop_words(scene: &Scene<'_>) -> Option<String> {
     let first = stopping(scene).next()?;
     Some(format!(
         "the machine stopped {} ({} {})",
-        journal::times(scene.seen.stops),
+        words::times_in_words(scene.seen.stops),
         first.member,
-        journal::entry_words(first)
+        words::entry_words(first)
     ))
 }

@@ -5,23 +5,17 @@ use super::medium::{self, Holds};
 use super::{Scene, difference};
 use crate::model;
 use crate::status;
-use halfway_case::Case;
+use halfway_case::facts;
 use halfway_case::observation::{Command, Entry, Layer, Member, PluggedAgain};
 use halfway_case::verdict::{Difference, Witness};
 use halfway_protocol::content::SECTOR;
 use halfway_protocol::io::{IoState, Op, OpReport};
 
-/// The leg that is unplugged, if one is.
-pub fn leg(case: &Case) -> Option<u8> {
-    let hold = case.holds.first()?;
-    model::unplugs(case).then_some(hold.leg)
-}
-
 /// Why the case proves nothing of an unplugged disk; `None` if it proves
 /// something. This must be asked first, since otherwise another case was
 /// played.
 pub fn inconclusive_unplug(scene: &Scene<'_>) -> Option<String> {
-    let leg = leg(scene.case)?;
+    let leg = facts::unplugged_leg(scene.case)?;
     if scene.seen.meanwhile.is_none() {
         return Some("the request that was to be held never reached its disk".to_owned());
     }
@@ -54,7 +48,7 @@ pub fn inconclusive_unplug(scene: &Scene<'_>) -> Option<String> {
 pub fn abort<'a>(scene: &Scene<'a>) -> Option<&'a str> {
     let unplug = scene.case.legs.controller.profile().hot_unplug.ok()?;
     let said = unplug.aborts_reads?;
-    let reads = scene.case.io.op == Op::Read && leg(scene.case).is_some();
+    let reads = scene.case.io.op == Op::Read && facts::unplugged_leg(scene.case).is_some();
     let mut lines = scene.seen.qemu_stderr.lines();
     lines.find(|line| reads && line.contains(said) && line.contains("Assertion"))
 }

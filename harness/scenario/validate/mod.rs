@@ -14,7 +14,6 @@ mod soak;
 mod stack;
 
 use super::error::Report;
-use super::expand::Scenario;
 use super::file::File;
 use super::sweep::{At, Given, Sweep};
 use super::value::{Offset, Value};
@@ -59,39 +58,6 @@ pub(super) fn check(file: &File, report: &mut Report) {
     faults::faults(file, report);
     hold::hold(file, report);
     soak::soak(file, report);
-}
-
-/// Checks the size of an otherwise valid scenario.
-pub(super) fn check_size(scenario: &Scenario, report: &mut Report) {
-    let count = scenario.count();
-    let swept = || scenario.axes.iter().filter(|axis| axis.len > 1);
-    if count > limits::CASES {
-        let factors: Vec<String> = swept().map(|axis| axis.len.to_string()).collect();
-        let message = format!("{} cases are too many", factors.join(" x "));
-        let problem = report.problem(message);
-        for axis in swept() {
-            if let Some(span) = axis.span.clone() {
-                problem.at(span, format!("{} values of `{}`", axis.len, axis.name));
-            }
-        }
-        problem.help(format!(
-            "a file has at most {}: sweep over less at once, or split the question",
-            limits::CASES
-        ));
-    }
-    if let Some(id) = scenario.file.id.as_ref().filter(|_| count > 1) {
-        report
-            .problem(format!("an `id` names one case, and these are {count}"))
-            .value(id, "the id of all of them")
-            .help("leave `id` out: Halfway names the cases of a sweep itself");
-    }
-    let longest = swept().map(|axis| axis.name.len() + axis.width + 2);
-    if scenario.stem().len() + longest.sum::<usize>() > limits::ID_BYTES {
-        report
-            .problem("the ids of its cases would be too long for a file name")
-            .at(0..0, "all of it")
-            .help("sweep over fewer keys at once, or shorten the file's name");
-    }
 }
 
 fn texts(file: &File, report: &mut Report) {

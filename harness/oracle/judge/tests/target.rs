@@ -5,7 +5,7 @@ mod multipathd;
 use super::*;
 use Controller::Target;
 use halfway_case::observation::TargetReply;
-use halfway_scsi::linux::ATTEMPTS;
+use halfway_scsi::handling::ATTEMPTS;
 use halfway_scsi::report::Failed;
 use halfway_scsi::{Reply, Report, Status};
 

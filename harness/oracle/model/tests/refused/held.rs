@@ -3,7 +3,7 @@
 use super::beside;
 use rstest::rstest;
 
-const ASIDE: &str = "the log or the recovery fails";
+const OTHER_FAULTS: &str = "the log or the recovery fails";
 const UNKNOWN_NUMBER: &str = "an I/O in pieces of unknown number";
 const GIVEN_UP: &str = "given up by its driver";
 const NESTED: &str = "beneath a multipath that is beneath a mirror";
@@ -17,7 +17,7 @@ const RECOVERS: &str = "recovers what it has lost";
 #[case::log_fails(
     "[stack]; log='disk'; [io]; op='write'; [[fault]]; disk='log'; [[hold]]",
     "[stack]; log='disk'; [io]; op='write'; [[hold]]",
-    ASIDE
+    OTHER_FAULTS
 )]
 #[case::pages("[io]; path='buffered'; [[hold]]", "[[hold]]", UNKNOWN_NUMBER)]
 #[case::durable(
