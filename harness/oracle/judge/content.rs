@@ -117,7 +117,12 @@ fn judge_sector(
 /// does; what a driver leaves is in its controller's profile.
 fn zeroed(case: &Case) -> bool {
     let takes_bios = |paths: &Paths| !paths.multipath.queue_mode.is_request_based();
-    let left = case.legs.controller.profile().failure_handling.zeroed_by_dm_io;
+    let left = case
+        .legs
+        .controller
+        .profile()
+        .failure_handling
+        .zeroed_by_dm_io;
     left && case.stack.raid1().is_some() || case.stack.nested().is_some_and(takes_bios)
 }
 

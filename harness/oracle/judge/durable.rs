@@ -2,7 +2,7 @@
 //! volatile cache until it is told to flush (`REQ_PREFLUSH`, `REQ_FUA`:
 //! Documentation/block/writeback_cache_control.rst).
 
-use super::{Scene, difference, completions};
+use super::{Scene, completions, difference};
 use crate::model;
 use halfway_case::observation::{Command, Entry, Layer, Member};
 use halfway_case::verdict::{Difference, Witness};

@@ -2,7 +2,7 @@
 //! controller's profile). Was it given up, was it retried, and does its result
 //! come from the retry?
 
-use super::{Scene, difference, completions};
+use super::{Scene, completions, difference};
 use crate::units::Unit;
 use halfway_case::Hold;
 use halfway_case::observation::{Command, Entry};
@@ -83,7 +83,8 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
         return None;
     }
     let command = Command::from(scene.case.io.op);
-    let held = |one: &completions::Completion| one.command == command && one.range.covers(hold.sector);
+    let held =
+        |one: &completions::Completion| one.command == command && one.range.covers(hold.sector);
     let ends = completions::completions(scene, hold.leg).filter(held);
     let ends: Vec<usize> = ends.map(|end| end.place).collect();
     let back = completions::handed_back(scene, hold.leg)

@@ -2,7 +2,7 @@
 //! they were released? If not, the case that was played is not the one that was
 //! asked for.
 
-use super::{Scene, given_up, race, completions};
+use super::{Scene, completions, given_up, race};
 use crate::model;
 use halfway_case::{Ending, Hold};
 

@@ -137,7 +137,8 @@ fn coverage(scene: &Scene<'_>, leg: u8, entries: &[Entry]) -> Option<Difference>
         .flat_map(|range| counts(*range))
         .find_map(|(sector, count)| {
             let all = units.iter().zip(&known);
-            let bounds = units::asked_together(sector, all.map(|(one, bounds)| (one.unit, *bounds)));
+            let bounds =
+                units::asked_together(sector, all.map(|(one, bounds)| (one.unit, *bounds)));
             let what = format!("sector {sector}, of several requests,");
             (!contains(bounds, count)).then(|| too_often(scene, leg, &what, count, bounds))
         })

@@ -1,7 +1,7 @@
 //! Legs whose device model splits requests in its own way: what it asked its
 //! medium for, against what the driver asked for and was told.
 
-use super::{Scene, difference, given_up, completions, words};
+use super::{Scene, completions, difference, given_up, words};
 use crate::controller;
 use crate::units::{self, Unit};
 use halfway_case::facts;

@@ -1,7 +1,7 @@
 //! Legs whose device reports how far each command got: what the guest's kernel
 //! made of that report, by its tracepoints.
 
-use super::{Request, Scene, difference, completions, words};
+use super::{Request, Scene, completions, difference, words};
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};

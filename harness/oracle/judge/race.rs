@@ -1,7 +1,7 @@
 //! An I/O that races the recovery of its own region: did the two meet, and did
 //! the write wait?
 
-use super::{Scene, difference, completions, words};
+use super::{Scene, completions, difference, words};
 use crate::model::{self, races};
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -127,6 +127,7 @@ pub fn inconclusive_race(scene: &Scene<'_>) -> Option<String> {
     let in_time = place(kind, *dm, None).is_some_and(|place| place < recovered);
     // On some kernels a read through dm-io ends its bio without a tracepoint.
     let in_time = in_time
-        || reads && completions::completions(scene, 0).any(|done| done.place < recovered && done.ok);
+        || reads
+            && completions::completions(scene, 0).any(|done| done.place < recovered && done.ok);
     (!in_time).then(|| format!("the I/O {what} only after its region had been recovered"))
 }

@@ -4,8 +4,8 @@
 
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry, TargetReply};
-use halfway_scsi::Reply;
 use halfway_scsi::ATTEMPTS;
+use halfway_scsi::Reply;
 use halfway_scsi::linux::{self, Decision};
 use std::collections::HashMap;
 
