@@ -109,6 +109,11 @@ fn cut_by_dm_io(case: &Case, pieces: &[Unit]) -> bool {
         let part = parts.iter().rfind(|(sector, _)| *sector <= piece.sector);
         part.is_some_and(|(sector, _)| !(piece.sector - sector).is_multiple_of(PAGE_SECTORS))
     };
+    // The kernel writes zeros from a page of them, over and over
+    // (`__blkdev_issue_zero_pages` in block/blk-lib.c).
+    if case.io.op == Op::WriteZeroes {
+        return pieces.iter().any(within_a_page);
+    }
     match case.io.vector {
         Vector::Odd => true,
         Vector::Pages => pieces.iter().any(within_a_page),

@@ -57,6 +57,11 @@ const DM_IO: &str = "dm-io makes several bios";
     "[stack]; queue_mode='bio'; [legs]; controller='target'; [io]; sectors=1009; [[fault]]",
     CUT
 )]
+#[case::grouped_zeros(
+    "[stack]; path_grouping='multibus'; region_size=32; [io]; op='write-zeroes'; sector=1375; sectors=65",
+    "[stack]; path_grouping='multibus'; region_size=32; [io]; op='write-zeroes'; sector=1376; sectors=64",
+    DM_IO
+)]
 #[case::grouped_pages(
     "[stack]; path_grouping='multibus'; [io]; path='buffered'; [[fault]]",
     "[stack]; path_grouping='multibus'; [io]; path='buffered'",
