@@ -175,11 +175,10 @@ impl Overview {
                 *facilities.entry(facility).or_default() += 1;
             }
         }
-        let members = |cases: Vec<&Case>| plan::members(cases);
         Overview {
             cases: cases.len(),
             kinds: (by_kind.into_iter())
-                .map(|(kind, cases)| (kind, members(cases)))
+                .map(|(kind, cases)| (kind, plan::members(cases)))
                 .collect(),
             facilities,
             spare: stack::spare(cases.iter().map(|planned| &planned.case)),
@@ -188,6 +187,12 @@ impl Overview {
 
     fn place(&self, kind: Kind) -> Option<usize> {
         self.kinds.iter().position(|(one, _)| *one == kind)
+    }
+
+    /// The disks that a machine of this kind needs.
+    fn members(&self, kind: Kind) -> &[(Member, u64)] {
+        let at = self.place(kind);
+        at.map_or(&[], |at| &self.kinds[at].1)
     }
 }
 
@@ -277,7 +282,7 @@ pub async fn run(
 /// The cases of one kind of machine together, since they share machines, and the
 /// kinds in the order in which the cases name them first.
 fn by_kind(mut cases: Vec<PlannedCase>, overview: &Overview) -> VecDeque<Queued> {
-    cases.sort_by_key(|planned| overview.place(Kind::of(&planned.case)));
+    cases.sort_by_cached_key(|planned| overview.place(Kind::of(&planned.case)));
     cases.into_iter().map(Queued::new).collect()
 }
 
@@ -376,9 +381,7 @@ async fn end(shared: &Shared, mut placed: Placed, reason: String, expected: bool
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
 async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
-    let kinds = &shared.overview.kinds;
-    let members = shared.overview.place(kind).map(|at| kinds[at].1.clone());
-    let members = members.unwrap_or_default();
+    let members = shared.overview.members(kind);
     for attempt in 1.. {
         if shared.stopped() {
             return Ok(None);
@@ -393,7 +396,7 @@ async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<
         let blueprint = Blueprint {
             boot: &boot,
             fitting: kind.fitting,
-            members: &members,
+            members,
             patience: shared.plan.patience,
             spare: shared.overview.spare.clone(),
             shell: false,

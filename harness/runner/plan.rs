@@ -4,6 +4,7 @@ use super::images::Images;
 use super::needs;
 use crate::machine::command::Boot;
 use crate::machine::janitor::Workshop;
+use halfway_case::facts;
 use halfway_case::observation::Member;
 use halfway_case::{Case, Fitting};
 use halfway_oracle::Unfit;
@@ -116,10 +117,7 @@ pub fn members<'a>(
     let cases = cases.into_iter();
     let legs = cases.clone().map(|case| case.legs.count).max().unwrap_or(0);
     let size = |leg: u8| {
-        let of = |case: &Case| {
-            let offset = case.legs.offset.get(usize::from(leg)).copied().unwrap_or(0);
-            case.legs.sectors + offset
-        };
+        let of = |case: &Case| case.legs.sectors + facts::offset(case, leg);
         cases.clone().map(of).max().unwrap_or(0)
     };
     let mut members: Vec<_> = (0..legs).map(|leg| (Member::Leg(leg), size(leg))).collect();

@@ -48,20 +48,18 @@ failures! {
     /// and residual. Retried five times.
     WriteError = "write-error" => Profile {
         reply: Reply::check(Sense::new(Key::MediumError, 0x0c, 2)),
-        information: Information::BadBlock,
-        residual: Residual::NotMoved,
         // The ASC is not among those that `scsi_check_sense` knows, so the
         // result is NEEDS_RETRY.
         linux: Handling { progress: Progress::Always, ..RETRIED },
+        ..MEDIUM_ERROR
     };
 
     /// HARDWARE ERROR, INTERNAL TARGET FAILURE, with INFORMATION and residual.
     HardwareError = "hardware-error" => Profile {
         reply: Reply::check(Sense::new(Key::HardwareError, 0x44, 0)),
-        information: Information::BadBlock,
-        residual: Residual::NotMoved,
         // `BLK_STS_TARGET`, unless `retry_hwerror` is set for the device.
         linux: Handling { errno: EREMOTEIO, ..UNRECOVERED },
+        ..MEDIUM_ERROR
     };
 
     /// MEDIUM ERROR that does not say where, as QEMU's own disks report it.

@@ -74,12 +74,10 @@ pub(super) async fn perform(
         before,
     } = plan;
 
+    let mut cases = expansion.0;
+    cases.retain(|planned| !before.is_settled(&planned.case.id));
     let work = runner::Plan {
-        cases: {
-            let mut cases = expansion.0;
-            cases.retain(|planned| !before.is_settled(&planned.case.id));
-            cases
-        },
+        cases,
         whole: choice.whole,
         seed,
         jobs: args.jobs.get() as usize,

@@ -14,6 +14,12 @@ use halfway_protocol::io::{Op, Path};
 /// fs/aio.c).
 const UNPLUGGED: u32 = 2;
 
+/// Whether a multipath takes requests instead of bios.
+fn is_request_based(case: &Case) -> bool {
+    let multipath = case.stack.multipath();
+    multipath.is_some_and(|multipath| multipath.queue_mode.is_request_based())
+}
+
 fn fails(case: &Case) -> bool {
     case.holds.iter().any(|hold| is_failure(case, hold))
 }
@@ -66,9 +72,7 @@ pub fn knows_holds(
     }
     // Of pieces that the queue of a multipath in request mode makes, one alone meets the
     // fault that is to send it to the path that holds it.
-    let requests =
-        (case.stack.multipath()).is_some_and(|paths| paths.queue_mode.is_request_based());
-    let sent_on = requests && !case.faults.is_empty();
+    let sent_on = is_request_based(case) && !case.faults.is_empty();
     let cut = super::may_be_cut(case) && (sent_on || case.meanwhile() == Meanwhile::Unplug);
     if case.io.path != Path::Direct || case.io.dsync || case.linear.is_some() || cut {
         return Err(Unknown(
@@ -395,11 +399,7 @@ fn done_meanwhile(case: &Case, mut expected: Expectation) -> Expectation {
     // A suspension stops the request queue (`dm_stop_queue`). A request that
     // fails then is requeued, and mapped only at the resume, by the table that
     // is loaded by then.
-    let request_based = match &case.stack {
-        Stack::Multipath(multipath) => multipath.queue_mode.is_request_based(),
-        Stack::Raid1(_) => false,
-    };
-    if hold.meanwhile == Meanwhile::Reload && fails && request_based {
+    if hold.meanwhile == Meanwhile::Reload && fails && is_request_based(case) {
         for unit in &mut expected.units {
             unit.order = None;
             unit.asked.fill((0, 1));
