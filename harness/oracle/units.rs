@@ -140,6 +140,19 @@ pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
     bios.into_iter().flat_map(pieces).collect()
 }
 
+/// Adds the copies of a unit that the tracepoints cannot tell apart: requests
+/// that overlap may contain the same unit, and a bio that is queued again looks
+/// like one that another request sent. `nominal` has one copy for each request.
+pub fn with_copies(mut traced: Vec<Unit>, nominal: &[Unit]) -> Vec<Unit> {
+    let copies = |units: &[Unit], unit: Unit| units.iter().filter(|one| **one == unit).count();
+    let distinct: BTreeSet<Unit> = traced.iter().copied().collect();
+    for unit in distinct {
+        let missing = copies(nominal, unit).saturating_sub(copies(&traced, unit));
+        traced.extend(std::iter::repeat_n(unit, missing));
+    }
+    traced
+}
+
 /// How often a sector that several of these units may contain may be asked for,
 /// least and most: the sum over all units that contain it.
 pub fn asked_together(sector: u64, units: impl Iterator<Item = (Unit, (u32, u32))>) -> (u32, u32) {
@@ -236,6 +249,25 @@ mod tests {
     )]
     fn read_from_the_trace(#[case] trace: Vec<TraceEvent>, #[case] expected: &[(u64, u64)]) {
         assert_eq!(pairs(&traced(&trace, Dev(253, 0))), expected);
+    }
+
+    #[rstest]
+    #[case::of_one_request(&[(0, 8)], &[(0, 8), (8, 8)], &[(0, 8)])]
+    #[case::of_two_requests(&[(0, 8)], &[(0, 8), (0, 8)], &[(0, 8), (0, 8)])]
+    #[case::traced_already(&[(0, 8), (0, 8)], &[(0, 8), (0, 8)], &[(0, 8), (0, 8)])]
+    #[case::cut_otherwise(&[(0, 4), (4, 4)], &[(0, 8), (0, 8)], &[(0, 4), (4, 4)])]
+    fn copies_of_a_unit(
+        #[case] traced: &[(u64, u64)],
+        #[case] nominal: &[(u64, u64)],
+        #[case] expected: &[(u64, u64)],
+    ) {
+        let units = |of: &[(u64, u64)]| -> Vec<Unit> {
+            let units = of.iter();
+            let units = units.map(|&(sector, sectors)| Unit { sector, sectors });
+            units.collect()
+        };
+        let with = with_copies(units(traced), &units(nominal));
+        assert_eq!(pairs(&with), expected);
     }
 
     #[rstest]

@@ -226,7 +226,10 @@ fn by_witnesses(case: &Case, seen: &Observation, crash: Option<Crash>) -> Verdic
         refused: answers::are_all(seen, model::EINVAL),
     };
     let units = match &seen.dm {
-        Some((dev, _)) => units::traced(&seen.seen.trace, *dev),
+        Some((dev, _)) => units::with_copies(
+            units::traced(&seen.seen.trace, *dev),
+            &units::nominal(&case.io.parts(), &case.boundaries()),
+        ),
         None => Vec::new(),
     };
     let (case, absorbed) = &controller::as_dm_meets(case);
