@@ -335,6 +335,10 @@ pub struct DecodeArgs {
     /// A JSON object a line, one for each text
     #[arg(long)]
     pub json: bool,
+    /// A vmlinux or a module with debug information, or a directory of them,
+    /// such as a build tree: frames then have source lines and inlined functions
+    #[arg(long, value_name = "VMLINUX|DIR")]
+    pub symbols: Option<PathBuf>,
 }
 
 /// The options of `halfway kernels`.

@@ -5,7 +5,7 @@
 //! them. All of that is removed, so that the forms of [`crate::form`] see what
 //! the kernel printed.
 
-use crate::form::regex;
+use crate::pattern::regex;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -62,6 +62,11 @@ pub fn lines(text: &str) -> Vec<Line> {
     for (index, raw) in text.split('\n').enumerate() {
         let raw = head(raw, LINE);
         let line = clean(raw, index + 1);
+        // Many empty lines say no more than one.
+        if line.text.is_empty() && out.last().is_some_and(|before| before.text.is_empty()) {
+            wide = 0;
+            continue;
+        }
         // A mail client has wrapped the line: its rest follows a marked line
         // and has no mark.
         if let Some(before) = out.last_mut()

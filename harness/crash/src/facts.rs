@@ -1,7 +1,7 @@
 //! What a report says about the machine: release, taint, task, devices,
 //! registers.
 
-use crate::form::regex;
+use crate::pattern::regex;
 use regex::Regex;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -101,7 +101,19 @@ impl Facts {
                 *slot = value;
             }
         }
-        for pattern in [&CPU, &OLD_CPU, &NEW_HEADER, &HUNG, &HEADER, &VERSION] {
+        let header = [
+            "CPU",
+            "Pid: ",
+            "INFO: task",
+            "lockup",
+            "tainted",
+            "Tainted",
+            "Linux v",
+            " #",
+        ];
+        let header = header.iter().any(|word| line.contains(word));
+        let patterns = [&CPU, &OLD_CPU, &NEW_HEADER, &HUNG, &HEADER, &VERSION];
+        for pattern in patterns.into_iter().filter(|_| header) {
             let Some(found) = pattern.captures(line) else {
                 continue;
             };
@@ -134,7 +146,9 @@ impl Facts {
             );
             break;
         }
-        if let Some(found) = CODE.captures(line) {
+        if line.contains("Code: ")
+            && let Some(found) = CODE.captures(line)
+        {
             set(&mut self.code, Some(found[1].trim().to_owned()));
             return;
         }

@@ -4,7 +4,7 @@
 //! The titles are those that kernel bots give, so that a report here and one on
 //! a mailing list have the same name.
 
-use regex::Regex;
+use crate::pattern::{Beginnings, Pattern};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -81,8 +81,8 @@ pub(crate) struct Form {
     pub kind: Kind,
     /// The line that begins the complaint. Its group `what` replaces `{}` in
     /// the title, and `f` is its function.
-    pub begins: Regex,
-    pub except: Option<Regex>,
+    pub begins: Pattern,
+    pub except: Option<Pattern>,
     /// The title; ` in FUNCTION` is appended if there is a function.
     pub title: &'static str,
     pub look: Look,
@@ -107,7 +107,7 @@ pub(crate) enum Place {
 }
 
 /// Pattern of a function's name, with what a compiler or a language adds to it.
-pub(crate) const FUNCTION: &str = r"(?:<[\w:<>, &*]{1,200}>::)?[A-Za-z_$][\w$.]*(?:::[\w<>{}$#]+)*";
+pub(crate) const FUNCTION: &str = r"(?:<[\w:<>, &*]+>::)?[A-Za-z_$][\w$.]*(?:::[\w<>{}$#]+)*";
 
 const SLEEP: &[&str] = &[
     "sleep",
@@ -167,18 +167,10 @@ const USB: &[&str] = &[
     "usb_control_msg",
 ];
 
-/// Compiles a pattern with ASCII words and digits only; Unicode ones are slow.
-pub(crate) fn regex(pattern: &str) -> Regex {
-    let pattern = pattern
-        .replace(r"\w", "[0-9A-Za-z_]")
-        .replace(r"\d", "[0-9]");
-    Regex::new(&pattern).expect("the patterns are constants, and are tested")
-}
-
 fn form(kind: Kind, begins: &str, title: &'static str, look: Look) -> Form {
     Form {
         kind,
-        begins: regex(&begins.replace("{F}", &format!("(?P<f>{FUNCTION})"))),
+        begins: Pattern::new(&begins.replace("{F}", &format!("(?P<f>{FUNCTION})"))),
         except: None,
         title,
         look,
@@ -193,7 +185,7 @@ impl Form {
         self
     }
     fn but(mut self, except: &str) -> Self {
-        self.except = Some(regex(except));
+        self.except = Some(Pattern::new(except));
         self
     }
     fn is(mut self, place: Place) -> Self {
@@ -239,7 +231,7 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Ubsan, r"UBSAN: ", "UBSAN: undefined-behaviour", Stack(&["ubsan", "overflow"])),
         // Lockups and stalls.
         form(SoftLockup, r"BUG: soft lockup", "BUG: soft lockup", Stall).fatal(),
-        form(HardLockup, r"[Ww]atchdog detected hard LOCKUP|BUG: hard lockup", "BUG: hard lockup", Stall).fatal(),
+        form(HardLockup, r"[Ww]atchdog detected (?:hard )?LOCKUP|BUG: hard lockup", "BUG: hard lockup", Stall).fatal(),
         form(WorkqueueLockup, r"BUG: workqueue lockup", "BUG: workqueue lockup", Nowhere),
         form(RcuStall, r"INFO: rcu\w* (?:self-)?detected (?:expedited )?stall|INFO: rcu\w* detected stalls", "INFO: rcu detected stall", Stall).fatal(),
         form(
@@ -270,18 +262,19 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Atomic, r"BUG: scheduling while atomic", "BUG: scheduling while atomic", Stack(SLEEP)),
         form(Atomic, r"BUG: sleeping function called from invalid context(?: at (?P<file>\S+))?", "BUG: sleeping function called from invalid context", Stack(SLEEP)),
         form(Atomic, r"BUG: using (?P<what>\w+\(\)) in preemptible", "BUG: using {} in preemptible code", Stack(&["dump_stack", "preemption", "preempt", "smp_processor_id"])),
-        form(Lockdep, r"BUG: spinlock (?P<what>lockup suspected|already unlocked|recursion|bad magic|wrong owner|wrong CPU|cpu recursion|trylock failure)", "BUG: spinlock {}", Stack(&["spin_", "rq_lock"])),
+        form(Lockdep, r"BUG: spinlock (?P<what>lockup(?: suspected)?|already unlocked|recursion|bad magic|wrong owner|wrong CPU|cpu recursion|trylock failure)", "BUG: spinlock {}", Stack(&["spin_", "rq_lock"])),
         form(Lockdep, r"BUG: workqueue leaked (?:lock or atomic|atomic, lock)", "BUG: workqueue leaked lock or atomic", LockAfter("last function")),
         form(MemoryLeak, r"BUG: memory leak", "memory leak", Stack(LEAKERS)),
         form(MemoryLeak, r"kmemleak: \d+ new suspected memory leaks|unreferenced object 0x", "memory leak", Stack(LEAKERS)).is(Place::Part),
         form(BadPage, r"BUG: (?P<what>Bad page (?:state|map|cache)|Bad rss-counter state|non-zero \w+ on freeing mm)", "BUG: {}", Stack(&["bad_page", "free_page", "free_unref", "free_pages", "get_page_from_freelist", "__alloc_pages", "alloc_pages", "rmqueue", "post_alloc_hook", "page_pool", "check_new_page"])),
         form(Slab, r"BUG [\w./-]+ \([^)]*\): (?P<what>[A-Z][A-Za-z ]+?)(?:$| in | \[| @|\.)|Slab (?P<what2>corruption|cache still has objects)", "BUG: {}", Nowhere),
+        form(Slab, r"slab error in \w+\(\): cache [`'][^']*': (?P<what>.{1,80})", "BUG: {}", Nowhere),
         form(Slab, r"INFO: (?P<what>(?:Allocated|Freed) in .*)", "INFO: {}", Nowhere).is(Place::Part),
         form(Slab, r"INFO: (?P<what>Slab|Object) 0x", "INFO: {}", Nowhere).is(Place::Part),
         form(Bug, r"BUG: Dentry .*still in use .*\[unmount", "BUG: Dentry still in use in unmount", Nowhere),
         form(Bug, r"BUG: (?P<what>still in use|Object already free)", "BUG: {}", Nowhere),
         form(Bug, r"\bBUG: (?P<what>[A-Za-z][\w (),'-]*)", "BUG: {}", Stack(&[])).but(r"BUG: no syscalls can create resource|DEBUG:"),
-        form(Bug, r"(?:^|[^\w])BUG:\s*$", "BUG: corrupted", Nowhere),
+        form(Bug, r"\bBUG:\s*$", "BUG: corrupted", Nowhere),
         // Warnings; the function that they are in tells what they are about.
         form(Refcount, r"refcount_t: (?P<what>.*)", "WARNING: refcount bug", Warned(&["refcount", "kobject_", "kref_"])).is(Place::Herald),
         form(ListCorruption, r"list_(?:add|del|add_double|prev|next)\w* corruption", "BUG: corrupted list", Stack(&["list_"])).is(Place::Herald),
@@ -301,6 +294,9 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Kind::Warning, r"WARNING: kernel stack regs", "WARNING: kernel stack regs has bad value", Nowhere),
         form(Kind::Warning, r"WARNING: (?:CPU: \d+ PID: \d+ )?at (?P<file>[^:\s]+:\d+)(?: {F})?", "WARNING", Warned(&[])),
         form(Kind::Warning, r"WARNING: (?P<file>[\w./-]+\.(?:[chS]|rs):\d+) at (?:{F})?", "WARNING", Warned(&[])),
+        // Warnings were called badness until 2.6.20, and longer on PowerPC.
+        form(Kind::Warning, r"\bBadness at (?P<file>[^:\s]+:\d+)", "WARNING", Warned(&[])),
+        form(Kind::Warning, r"\bBadness in {F} at (?P<file>[^:\s]+:\d+)", "WARNING", Warned(&[])),
         form(Kind::Warning, r"WARNING: CPU: \d+ PID: \d+ at\s*$|WARNING: CPU:\s", "WARNING", Warned(&[])),
         form(Kind::Warning, r"^(?:\[[^\]]*\] ?)*WARNING: (?P<what>\S.*?)\s*$", "WARNING: {}", Nowhere).but(ADVICE),
         form(Kind::Warning, r"^\s*WARNING:\s*$", "WARNING: corrupted", Nowhere),
@@ -319,6 +315,7 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         form(Panic, r"Kernel panic - not syncing: corrupted stack end", "kernel panic: corrupted stack end", Stall).fatal().is(Place::Echo),
         form(Panic, r"Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (?:{F}\+)?", "kernel panic: stack is corrupted", HeaderThenStack).fatal().is(Place::Echo),
         form(Panic, r"Kernel panic - not syncing: Couldn't open N_TTY ldisc", "kernel panic: Couldn't open N_TTY ldisc", Nowhere).fatal().is(Place::Echo),
+        form(Panic, r"Kernel panic - not syncing: Attempted to kill init!", "kernel panic: Attempted to kill init!", Nowhere).fatal().is(Place::Echo),
         form(Panic, r"Kernel panic(?: - not syncing)?: (?P<what>.{1,80}?)\s*(?:\.\.\.)?$|Kernel panic(?: - not syncing)?:? ", "kernel panic: {}", Nowhere).fatal().is(Place::Echo),
         form(Other, r"trusty: panic.*ASSERT FAILED(?: at \(.*?\))?:?\s*(?P<what>.*)", "trusty: ASSERT FAILED: {}", Nowhere).fatal(),
         form(Other, r"\bSYZ(?P<what>(?:FAIL|FATAL): .*)", "SYZ{}", Nowhere).fatal(),
@@ -326,21 +323,15 @@ pub(crate) static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     ]
 });
 
-/// A quick test: each beginning matches it, most lines of a console do not.
-static ANY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u)BUG|WARNING|INFO:|fault|handle|[Kk]ernel|error|panic|SAN: |LOCKUP|rcu: |corruption|refcount_t|ODEBUG|DEBUG_LOCKS|unref|unregister_|VFS: |Oops|Bad mode|\[#\d|Alignment|Insufficient|stack|cut here|kobject|sysfs|kmemleak|Slab|SYZ|trusty|suspicious")
-        .expect("it is tested")
-});
+static BEGINNINGS: LazyLock<Beginnings> =
+    LazyLock::new(|| Beginnings::new(FORMS.iter().map(|form| &form.begins)));
 
 /// The form that a line begins, if it begins one.
 pub(crate) fn of(line: &str) -> Option<&'static Form> {
-    if !ANY.is_match(line) {
-        return None;
-    }
-    let found = FORMS.iter().filter(|form| form.begins.is_match(line));
-    let mut fits = found.filter(|form| {
+    let candidates = BEGINNINGS.candidates(line);
+    let mut candidates = candidates.map(|index| &FORMS[index]);
+    candidates.find(|form| {
         let except = form.except.as_ref();
-        !except.is_some_and(|except| except.is_match(line))
-    });
-    fits.next()
+        form.begins.is_match(line) && !except.is_some_and(|except| except.is_match(line))
+    })
 }

@@ -9,6 +9,9 @@
 pub mod clean;
 pub mod facts;
 mod form;
+#[cfg(test)]
+mod forms_tests;
+mod pattern;
 pub mod samples;
 mod stack;
 #[cfg(test)]
@@ -16,7 +19,7 @@ mod tests;
 
 pub use facts::Facts;
 pub use form::Kind;
-pub use stack::Frame;
+pub use stack::{Frame, Symbol};
 
 use clean::Line;
 use form::{Form, Look, Place};
@@ -237,9 +240,11 @@ impl Draft {
             let found = names.iter().find_map(|name| captures.name(name))?;
             Some(found.as_str().trim().to_owned()).filter(|text| !text.is_empty())
         };
-        let steps: Vec<Step> = (self.lines[self.head..].iter())
-            .flat_map(|line| stack::steps(&line.text))
-            .collect();
+        let steps = stack::of_lines(
+            self.lines[self.head..]
+                .iter()
+                .map(|line| line.text.as_str()),
+        );
         let header = group(&["f"]).map(|name| stack::plain(&name));
         let function = self.function(&steps, header.clone());
         let mut title = self.form.title.to_owned();
@@ -364,6 +369,7 @@ impl Draft {
                     file: None,
                     module: None,
                     inlined: false,
+                    symbol: None,
                 });
                 let mut frames: Vec<Frame> = header.or(here).into_iter().collect();
                 frames.extend(trace(steps));
@@ -385,7 +391,7 @@ impl Draft {
         static AT: LazyLock<Regex> = LazyLock::new(|| {
             let pattern =
                 r"(?:\bat:? +|last function: +|^)(?:\[<[0-9a-f]+>\] *)?(?P<f>{F})(?:\+0x|$)";
-            form::regex(&pattern.replace("{F}", form::FUNCTION))
+            pattern::regex(&pattern.replace("{F}", form::FUNCTION))
         });
         let lines = &self.lines[self.head..];
         let steps: Vec<Step> = (lines.iter())

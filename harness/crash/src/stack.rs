@@ -1,6 +1,7 @@
 //! Frames of a stack, and which of them matter.
 
-use crate::form::{self, FUNCTION};
+use crate::form::FUNCTION;
+use crate::pattern;
 use regex::Regex;
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -20,6 +21,23 @@ pub struct Frame {
     /// Whether the compiler inlined it into the function of the next frame.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub inlined: bool,
+    /// The symbol and the offset, with which the source line can be found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<Symbol>,
+}
+
+/// A symbol and an offset, as a kernel prints them: `bio_put.part.0+0x1c/0x200`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Symbol {
+    /// Name in the symbol table, with what the compiler added.
+    pub name: String,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// Size of the function in bytes.
+    pub size: u64,
+    /// Whether a call returns to this address, so that the instruction before
+    /// it is the one that matters.
+    pub after_call: bool,
 }
 
 /// What a line says about a stack.
@@ -41,15 +59,16 @@ pub(crate) enum Step {
 }
 
 fn regex(pattern: &str) -> Regex {
-    let place = r"\+0x[0-9a-fA-F]+(?:/0x[0-9a-fA-F]+|/[0-9a-f]+)?";
+    let place = r"(?P<at>\+0x[0-9a-fA-F]+(?:/0x[0-9a-fA-F]+|/[0-9a-f]+)?)";
     let pattern = pattern
-        .replace("{F}", &format!("(?P<f>{FUNCTION})"))
+        // 64-bit PowerPC once put a dot before a function's code.
+        .replace("{F}", &format!(r"\.?(?P<f>{FUNCTION})"))
         .replace("{AT}", place)
         .replace(
             "{PC}",
             r"(?:[\[(]+<?(?:0x)?[0-9a-f]{4,16}>?[\])]+|<?[0-9a-f]{16}>?)",
         );
-    form::regex(&pattern)
+    pattern::regex(&pattern)
 }
 
 static HERE: LazyLock<Regex> = LazyLock::new(|| {
@@ -77,6 +96,14 @@ static MODULE: LazyLock<Regex> = LazyLock::new(|| regex(r"\[([a-z]\w*)(?: [0-9a-
 
 /// A function's name as in the source.
 pub(crate) fn plain(name: &str) -> String {
+    let demangled = (name.starts_with("_R"))
+        .then(|| rustc_demangle::try_demangle(name).ok())
+        .flatten();
+    if let Some(demangled) = demangled {
+        // Nested names can grow without bound.
+        let short: String = format!("{demangled:#}").chars().take(200).collect();
+        return short;
+    }
     let mut name = name;
     // Names in Rust and ordinary C contain no dot.
     if let Some(dot) = name.find('.').filter(|dot| *dot > 0) {
@@ -108,6 +135,17 @@ pub(crate) fn plain(name: &str) -> String {
     call.unwrap_or(name).to_owned()
 }
 
+/// The symbol, if `place` (`+0x1c/0x200`) is whole.
+fn symbol(name: &str, place: Option<&str>) -> Option<Symbol> {
+    let (offset, size) = place?.strip_prefix("+0x")?.split_once("/0x")?;
+    Some(Symbol {
+        name: name.to_owned(),
+        offset: u64::from_str_radix(offset, 16).ok()?,
+        size: u64::from_str_radix(size, 16).ok()?,
+        after_call: true,
+    })
+}
+
 fn frame(name: &str, rest: &str) -> Frame {
     let file = FILE.captures(rest).map(|found| found[1].to_owned());
     let module = MODULE.captures(rest).map(|found| found[1].to_owned());
@@ -117,11 +155,45 @@ fn frame(name: &str, rest: &str) -> Frame {
         file,
         module: module.filter(|module| module != "inline"),
         inlined,
+        symbol: None,
     }
+}
+
+/// Where ksymoops says the processor was.
+static KSYMOOPS: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^\s*>*[ER]?IP; +[0-9a-f]+ <(?:\[\w+\])?{F}\+"));
+
+/// A function behind the name of its module, as x86-64 wrote it until 2.6.24.
+static BEHIND_MODULE: LazyLock<Regex> =
+    LazyLock::new(|| pattern::regex(r":([a-z]\w*):([A-Za-z_]\w*\+0x[0-9a-f]+/0x[0-9a-f]+)"));
+
+/// What the lines say about stacks.
+pub(crate) fn of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Step> {
+    let mut all: Vec<Step> = Vec::new();
+    // The address may stand on the line after `RIP:`.
+    let mut follows = false;
+    for line in lines {
+        let mut steps = steps(line);
+        if follows && let Some(Step::Frame(frame)) = steps.first() {
+            let mut frame = frame.clone();
+            if let Some(symbol) = &mut frame.symbol {
+                symbol.after_call = false;
+            }
+            all.pop();
+            steps[0] = Step::Here(Some(frame));
+        }
+        follows = steps == [Step::Here(None)] && line.trim_end().ends_with("IP:");
+        all.extend(steps);
+    }
+    all
 }
 
 /// What a line says about a stack; it may be several steps.
 pub(crate) fn steps(line: &str) -> Vec<Step> {
+    let moved = line
+        .contains("] :")
+        .then(|| BEHIND_MODULE.replace(line, "$2 [$1]"));
+    let line = moved.as_deref().unwrap_or(line);
     let mut steps = vec![step(line)];
     // ARM writes both ends of a call.
     if matches!(steps[0], Step::Frame(_))
@@ -134,12 +206,31 @@ pub(crate) fn steps(line: &str) -> Vec<Step> {
 }
 
 fn step(line: &str) -> Step {
-    if let Some(found) = HERE.captures(line) {
+    if line.contains("IP; ")
+        && let Some(found) = KSYMOOPS.captures(line)
+    {
+        return Step::Here(Some(frame(&found["f"], "")));
+    }
+    // Most lines have none of the words that each of the patterns needs.
+    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    if has(&["IP", "PC", "pc", "PSW", "psw"])
+        && let Some(found) = HERE.captures(line)
+    {
         let rest = found.name("rest").map_or("", |rest| rest.as_str());
-        let frame = found.name("f").map(|name| frame(name.as_str(), rest));
+        let frame = found.name("f").map(|name| {
+            let mut frame = frame(name.as_str(), rest);
+            frame.symbol = symbol(name.as_str(), found.name("at").map(|at| at.as_str()));
+            // Here the processor was; no call returns to it.
+            if let Some(symbol) = &mut frame.symbol {
+                symbol.after_call = false;
+            }
+            frame
+        });
         return Step::Here(frame);
     }
-    if let Some(found) = FRAME.captures(line) {
+    if has(&["+0x", "[inline]", " from "])
+        && let Some(found) = FRAME.captures(line)
+    {
         if found.name("guess").is_some() || line.contains("(unreliable)") {
             return Step::Guess;
         }
@@ -147,9 +238,13 @@ fn step(line: &str) -> Step {
         let rest: String = (rest.filter_map(|name| found.name(name)))
             .map(|part| part.as_str())
             .collect();
-        return Step::Frame(frame(&found["f"], &rest));
+        let mut frame = frame(&found["f"], &rest);
+        frame.symbol = symbol(&found["f"], found.name("at").map(|at| at.as_str()));
+        return Step::Frame(frame);
     }
-    if let Some(found) = OLD.captures(line) {
+    if has(&["inline >", "Trace; "])
+        && let Some(found) = OLD.captures(line)
+    {
         if found.name("guess").is_some() {
             return Step::Guess;
         }
