@@ -20,6 +20,7 @@ mod audit;
 mod catalogue;
 pub mod cli;
 mod controls;
+mod export;
 pub mod guest;
 pub mod lab;
 pub mod machine;

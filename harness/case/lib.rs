@@ -7,6 +7,7 @@
 //!   [`meanwhile`], or a [`soak`].
 //! - [`observation`]: everything that was seen while the case ran.
 //! - [`verdict`]: what the judge concludes from the two.
+//! - [`Signature`]: what stays the same when the same failure comes again.
 //! - [`facts`]: what follows from a case, for whoever performs it and whoever
 //!   judges it.
 //! - [`Fitting`]: which cases can share a machine.
@@ -29,6 +30,7 @@ pub mod legs;
 pub mod limits;
 pub mod meanwhile;
 pub mod observation;
+pub mod signature;
 pub mod soak;
 pub mod stack;
 pub mod timeout;
@@ -45,6 +47,7 @@ pub use io::Io;
 pub use legs::{Legs, OnError};
 pub use meanwhile::Meanwhile;
 pub use observation::Observation;
+pub use signature::Signature;
 pub use soak::{Filesystem, Length, Soak};
 pub use stack::{
     Log, Multipath, NoPathRetry, PathGrouping, PathSelector, Paths, QueueMode, Raid1, Stack, Sync,

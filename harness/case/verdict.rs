@@ -61,7 +61,7 @@ impl fmt::Display for Outcome {
 }
 
 /// The witness that saw a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Witness {
     /// The application's result: bytes or errno.

@@ -1,6 +1,7 @@
 //! The options of the command line.
 
 use super::exit::EXIT_CODES;
+use crate::export::Format;
 use crate::runner::plan::Watch;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
@@ -52,6 +53,8 @@ pub enum Command {
     Shell(ShellArgs),
     /// Print the summary of a recorded run
     Show(ShowArgs),
+    /// Write recorded runs as JUnit, KTAP, TAP, CSV and other formats
+    Report(ReportArgs),
     /// Judge recorded cases again
     Judge(JudgeArgs),
     /// Say what a kernel's text reports: its title, function and frames
@@ -223,6 +226,40 @@ pub struct RunArgs {
     /// Which cases get files of their own in the record
     #[arg(long, value_enum, default_value_t)]
     pub record: RecordCases,
+    /// Also write the run in a format of `halfway report` (may be repeated); `-` is
+    /// standard output
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = wanted)]
+    pub reports: Vec<Wanted>,
+}
+
+/// A report that a run is to write when it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its format.
+    pub format: Format,
+    /// The file to write; `None` for standard output.
+    pub file: Option<PathBuf>,
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let Some((format, file)) = text.split_once('=') else {
+        return Err("it is a format, `=` and a file, such as junit=out.xml".to_owned());
+    };
+    let format = Format::from_str(format, false).map_err(|_| {
+        let known = Format::value_variants().iter();
+        let names: Vec<String> = known
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("no format {format:?}; there are {}", names.join(", "))
+    })?;
+    match file {
+        "" => Err("the file has no name".to_owned()),
+        "-" => Ok(Wanted { format, file: None }),
+        file => Ok(Wanted {
+            format,
+            file: Some(file.into()),
+        }),
+    }
 }
 
 /// The options of `halfway explore`.
@@ -312,6 +349,23 @@ pub struct ShowArgs {
     /// A recorded run: its path, its name, or `latest`
     #[arg(value_name = "RUN", default_value = "latest")]
     pub run: String,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+}
+
+/// The options of `halfway report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Recorded runs: their paths, their names, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub runs: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Format,
+    /// The file to write, whole or not at all [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Where run records are kept
     #[arg(long, value_name = "DIR", default_value = "results/runs")]
     pub results: PathBuf,
@@ -477,6 +531,9 @@ mod tests {
     #[case::modules_alone("run --modules /lib")]
     #[case::resumed_and_watched("run --resume latest --watch on")]
     #[case::quiet_and_verbose("run -q -v")]
+    #[case::a_report_without_a_file("run --report junit")]
+    #[case::a_report_without_a_name("run --report junit=")]
+    #[case::a_report_of_no_format("run --report xml=out")]
     fn what_contradicts_itself_is_refused(#[case] line: &str) {
         let words = line.split(' ');
         let result = Cli::try_parse_from(["halfway"].into_iter().chain(words));

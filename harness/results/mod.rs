@@ -6,6 +6,7 @@
 //! * [`manifest`]: what was run, and on what.
 //! * [`recorder`]: writes a record during the run; [`Recorder`].
 //! * [`record`]: reads a record, finished or not; [`Record`].
+//! * [`ran`]: the last verdict of each case; [`Ran`].
 //! * [`summary`]: the sum of the events; [`Summary`].
 //! * [`story`]: a case that did not pass, as a text for people.
 //! * [`text`]: quotes command lines for a shell, and escapes foreign text for a terminal.
@@ -13,6 +14,7 @@
 
 pub mod error;
 pub mod manifest;
+pub mod ran;
 pub mod record;
 pub mod recorded;
 pub mod recorder;
@@ -26,6 +28,7 @@ pub(crate) mod canned;
 mod tests;
 
 pub use error::RecordError;
+pub use ran::{Ended, Ran};
 pub use record::Record;
 pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};

@@ -122,6 +122,7 @@ fn modules_use_each_other_without_a_circle() {
         "controllers",
         "controls",
         "crash/src",
+        "export",
         "guest",
         "lab",
         "machine",

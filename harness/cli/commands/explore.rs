@@ -35,6 +35,7 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
         timeout: args.timeout,
         watch: WatchBios::Off,
         record: RecordCases::Failed,
+        reports: Vec::new(),
     };
     let (summary, path) = run::perform(&run, Some(choice), ctx).await?;
     let kinds = Kinds::of(&Record::open(&path)?)?;

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod kernels;
 pub mod list;
 mod options;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod shell;
@@ -32,6 +33,7 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Doctor(args) => doctor::execute(args, ctx).await,
         Command::Shell(args) => shell::execute(args, ctx).await,
         Command::Show(args) => show::execute(args, ctx),
+        Command::Report(args) => report::execute(args),
         Command::Judge(args) => judge::execute(args, ctx),
         Command::Decode(args) => decode::execute(args),
         Command::Kernels(args) => kernels::execute(args, ctx).await,

@@ -2,6 +2,7 @@
 //! record.
 
 use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
+use crate::cli::commands::report;
 use crate::cli::guest;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::select::{ALL, Choice, Expansion, selection};
@@ -9,7 +10,7 @@ use crate::cli::{CliError, Context, Exit, exit, follow};
 use crate::provision::Provisions;
 use crate::report::{Options, Terminal};
 use crate::results::manifest::{FORMAT, Host, Manifest, Selection};
-use crate::results::{Keep, Record, Recorder, Summary};
+use crate::results::{Keep, Ran, Record, Recorder, Summary};
 use crate::runner;
 use clap::Parser;
 use miette::Diagnostic;
@@ -47,7 +48,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The run could not start, its record could not be written, or the runner itself failed.
 /// What was done until then is in the record.
 pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
-    let (summary, _) = perform(args, None, ctx).await?;
+    report::ready(&args.reports)?;
+    let (summary, path) = perform(args, None, ctx).await?;
+    if !args.reports.is_empty() {
+        let runs = [Ran::read(&Record::open(&path)?)?];
+        for wanted in &args.reports {
+            report::write(wanted.format, wanted.file.as_deref(), &runs)?;
+        }
+    }
     Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
 }
 

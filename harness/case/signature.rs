@@ -1,0 +1,203 @@
+//! The signature of a failure: what stays the same when the same failure comes again, in
+//! another run, at another sector or on another leg.
+
+use crate::verdict::{Outcome, Verdict, Witness};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is said before a complaint that the kernel made between two cases (`judge` in
+/// harness/oracle/judge/mod.rs).
+const LEFT: &str = "when the case before had ended, and before this one began: ";
+
+/// What two verdicts have in common if they show the same failure.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Signature {
+    /// The kind of the verdict.
+    pub outcome: Outcome,
+    /// The witness that saw it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// The kind of difference: the title of a kernel's complaint, or the first line of
+    /// the most telling difference with every number replaced by `N`.
+    pub kind: String,
+}
+
+impl Signature {
+    /// The signature of a verdict; `None` if nothing went wrong, or the case was not run.
+    pub fn of(verdict: &Verdict) -> Option<Self> {
+        let first = verdict.differences.first();
+        let (witness, text) = match verdict.outcome {
+            Outcome::Pass | Outcome::Skipped => return None,
+            Outcome::Crash => (Some(Witness::KernelLog), verdict.reason.as_str()),
+            Outcome::Hang => (Some(Witness::Liveness), verdict.reason.as_str()),
+            Outcome::Fail => match first {
+                Some(first) => (Some(first.witness), first.text.as_str()),
+                None => (None, verdict.reason.as_str()),
+            },
+            Outcome::Inconclusive | Outcome::Infrastructure | Outcome::Finding => {
+                (first.map(|first| first.witness), verdict.reason.as_str())
+            }
+        };
+        let text = text.lines().next().unwrap_or_default();
+        let text = after_step(text);
+        let of_log = format!("{}: ", Witness::KernelLog);
+        let text = text.strip_prefix(&of_log).unwrap_or(text);
+        let text = text.strip_prefix(LEFT).unwrap_or(text);
+        // The title of a complaint has no number that varies.
+        let kind = match witness {
+            Some(Witness::KernelLog) => text.to_owned(),
+            _ => without_numbers(text),
+        };
+        Some(Signature {
+            outcome: verdict.outcome,
+            witness,
+            kind,
+        })
+    }
+
+    /// The title of the kernel's complaint, if the failure is one.
+    pub fn title(&self) -> Option<&str> {
+        (self.witness == Some(Witness::KernelLog)).then_some(&*self.kind)
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.outcome)?;
+        match self.witness {
+            Some(witness) => write!(f, "{witness}: {}", self.kind),
+            None => f.write_str(&self.kind),
+        }
+    }
+}
+
+/// The text without the number of a soak's step in front of it.
+fn after_step(text: &str) -> &str {
+    let rest = text.strip_prefix("step ").and_then(|rest| {
+        let (number, rest) = rest.split_once(": ")?;
+        number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then_some(rest)
+    });
+    rest.unwrap_or(text)
+}
+
+/// The text with `N` for every number: a word of hexadecimal digits, at least one of
+/// which is a decimal digit, with or without `0x`.
+fn without_numbers(text: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let of_word = is_word(first);
+        let end = rest.find(|c| is_word(c) != of_word).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        kept.push_str(if of_word && is_number(run) { "N" } else { run });
+        rest = after;
+    }
+    kept
+}
+
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix("0x").unwrap_or(word);
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && digits.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Difference;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn verdict(outcome: Outcome, reason: &str, first: Option<(Witness, &str)>) -> Verdict {
+        let mut verdict = Verdict::bare(outcome, reason);
+        verdict.differences = first
+            .into_iter()
+            .map(|(witness, text)| Difference {
+                witness,
+                text: text.to_owned(),
+            })
+            .collect();
+        verdict
+    }
+
+    #[rstest]
+    #[case::crash(Outcome::Crash, "general protection fault in bio_advance", Some((Witness::KernelLog, "[ 1.2] Oops")),
+        "crash: kernel log: general protection fault in bio_advance")]
+    #[case::blamed(
+        Outcome::Crash,
+        "kernel log: BUG in f2fs_1",
+        None,
+        "crash: kernel log: BUG in f2fs_1"
+    )]
+    #[case::left(
+        Outcome::Crash,
+        "kernel log: when the case before had ended, and before this one began: BUG in f",
+        None,
+        "crash: kernel log: BUG in f"
+    )]
+    #[case::warning(Outcome::Fail, "kernel log: WARNING in f\nmore", Some((Witness::KernelLog, "WARNING in f\nmore")),
+        "fail: kernel log: WARNING in f")]
+    #[case::fail(Outcome::Fail, "status: leg 1 is A, correct is D", Some((Witness::Status, "leg 1 is A, correct is D")),
+        "fail: status: leg N is A, correct is D")]
+    #[case::soak(Outcome::Fail, "step 7: sector 9 is wrong", Some((Witness::Content, "sector 9 is wrong")),
+        "fail: content: sector N is wrong")]
+    #[case::soak_hangs(
+        Outcome::Hang,
+        "step 7: 2 read request(s) never came back",
+        None,
+        "hang: liveness: N read request(s) never came back"
+    )]
+    #[case::idle(
+        Outcome::Inconclusive,
+        "no fault on leg 1",
+        None,
+        "inconclusive: no fault on leg N"
+    )]
+    fn what_stays_the_same(
+        #[case] outcome: Outcome,
+        #[case] reason: &str,
+        #[case] first: Option<(Witness, &str)>,
+        #[case] expected: &str,
+    ) {
+        let signature = Signature::of(&verdict(outcome, reason, first)).unwrap();
+        assert_eq!(signature.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case(Outcome::Pass)]
+    #[case(Outcome::Skipped)]
+    fn nothing_went_wrong(#[case] outcome: Outcome) {
+        assert_eq!(Signature::of(&Verdict::bare(outcome, "x")), None);
+    }
+
+    #[rstest]
+    #[case("leg 1 read 2048+8 twice", "leg N read N+N twice")]
+    #[case("BUG at ffff8880055b7500", "BUG at N")]
+    #[case("0x1f, 12ms and dm-0", "N, 12ms and dm-N")]
+    #[case("a bad read failed", "a bad read failed")]
+    #[case("ä1 2", "ä1 N")]
+    fn numbers_make_no_kind(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(without_numbers(text), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn sectors_and_legs_do_not_matter(leg in 0u8..9, sector: u64, other: u64) {
+            let of = |sector: u64| {
+                let text = format!("leg {leg}: {sector}+8 was asked for 0 times");
+                Signature::of(&verdict(Outcome::Fail, "", Some((Witness::Journal, &text))))
+            };
+            prop_assert_eq!(of(sector), of(other));
+        }
+
+        #[test]
+        fn any_text_has_a_kind(text: String) {
+            let kind = without_numbers(&text);
+            prop_assert_eq!(without_numbers(&kind), kind);
+        }
+    }
+}

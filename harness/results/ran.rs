@@ -1,0 +1,243 @@
+//! What a run came to: the last verdict of each case, as reports and comparisons need it.
+
+use super::manifest::Manifest;
+use super::{Record, RecordError, Tally};
+use crate::runner::Event;
+use crate::runner::event::Stamped;
+use halfway_case::verdict::Difference;
+use halfway_case::{Outcome, Signature};
+use std::collections::HashMap;
+
+/// A case with the verdict that counts.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The case's id.
+    pub id: String,
+    /// Its scenario.
+    pub scenario: String,
+    /// The kind of its verdict.
+    pub outcome: Outcome,
+    /// Why, in one line.
+    pub reason: String,
+    /// What stays the same when the same failure comes again. `None` for a pass and for
+    /// a case that was not run.
+    pub signature: Option<Signature>,
+    /// All differences; empty for a pass.
+    pub differences: Vec<Difference>,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// The attempt that counts, from 1.
+    pub attempt: u32,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What was run, and on what.
+    pub manifest: Manifest,
+    /// Its record, as it is shown and as commands name it.
+    pub path: String,
+    /// The cases, in the order in which they first ended.
+    pub cases: Vec<Ended>,
+    /// What the run said besides its cases, such as a complaint of a booting kernel.
+    pub notes: Vec<String>,
+    /// Lines of the record that could not be read.
+    pub unreadable: u64,
+    /// The number of cases that were to run.
+    planned: Option<u64>,
+    finished: bool,
+    place: HashMap<Box<str>, usize>,
+}
+
+impl Ran {
+    /// A run of which nothing is known yet.
+    pub fn new(manifest: Manifest, path: impl Into<String>) -> Self {
+        Ran {
+            manifest,
+            path: path.into(),
+            cases: Vec::new(),
+            notes: Vec::new(),
+            unreadable: 0,
+            planned: None,
+            finished: false,
+            place: HashMap::new(),
+        }
+    }
+
+    /// Reads a record. Lines that cannot be read are counted, and make the run
+    /// [incomplete](Ran::incomplete).
+    ///
+    /// # Errors
+    /// The event stream cannot be read at all.
+    pub fn read(record: &Record) -> Result<Self, RecordError> {
+        let path = record.path().to_string_lossy();
+        let mut ran = Ran::new(record.manifest().clone(), path);
+        for event in record.events()? {
+            match event {
+                Ok(event) => ran.add(event),
+                Err(RecordError::Event { .. }) => ran.unreadable += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Adds an event.
+    pub fn add(&mut self, stamped: Stamped) {
+        match stamped.event {
+            Event::RunStarted { cases, .. } => {
+                // A resumed run says how many cases are left.
+                self.planned.get_or_insert(cases);
+                self.finished = false;
+            }
+            Event::RunFinished { interrupted, .. } => self.finished = !interrupted,
+            Event::Note { text } if !self.notes.contains(&text) => self.notes.push(text),
+            Event::CaseFinished {
+                id,
+                scenario,
+                verdict,
+                millis,
+                attempt,
+                retried: false,
+                ..
+            } => {
+                let signature = Signature::of(&verdict);
+                let ended = Ended {
+                    signature,
+                    scenario,
+                    outcome: verdict.outcome,
+                    reason: verdict.reason,
+                    differences: verdict.differences,
+                    millis,
+                    attempt,
+                    id: id.clone(),
+                };
+                match self.place.get(id.as_str()) {
+                    Some(place) => self.cases[*place] = ended,
+                    None => {
+                        self.place.insert(id.into(), self.cases.len());
+                        self.cases.push(ended);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[cfg(test)]
+    /// The case with that id, if it ended.
+    pub fn case(&self, id: &str) -> Option<&Ended> {
+        self.place.get(id).map(|place| &self.cases[*place])
+    }
+
+    /// The cases of each scenario together, in the order in which the scenarios began:
+    /// machines side by side mix them.
+    pub fn scenarios(&self) -> Vec<(&str, Vec<&Ended>)> {
+        let mut scenarios: Vec<(&str, Vec<&Ended>)> = Vec::new();
+        let mut places = HashMap::new();
+        for case in &self.cases {
+            let name = case.scenario.as_str();
+            let place = *places.entry(name).or_insert(scenarios.len());
+            match scenarios.get_mut(place) {
+                Some((_, cases)) => cases.push(case),
+                None => scenarios.push((name, vec![case])),
+            }
+        }
+        scenarios
+    }
+
+    /// The number of cases by outcome.
+    pub fn tally(&self) -> Tally {
+        let outcomes = self.cases.iter().map(|case| (case.outcome, 1));
+        outcomes.collect()
+    }
+
+    /// Why the record does not tell the whole run, if it does not. Such a run has shown
+    /// less than it says, so no report may look like a success.
+    pub fn incomplete(&self) -> Option<String> {
+        let planned = self.planned.unwrap_or(self.manifest.cases);
+        let left = planned.saturating_sub(self.cases.len() as u64);
+        let mut why = Vec::new();
+        if !self.finished || left > 0 {
+            why.push(format!(
+                "the run was interrupted: {left} of {planned} cases did not run"
+            ));
+        }
+        if self.unreadable > 0 {
+            why.push(format!(
+                "{} lines of its record cannot be read",
+                self.unreadable
+            ));
+        }
+        (!why.is_empty()).then(|| why.join("; "))
+    }
+
+    /// What was run on what, in some words.
+    pub fn title(&self) -> String {
+        let kernel = &self.manifest.kernel;
+        match (kernel.release.as_str(), kernel.name.as_str()) {
+            ("", "") => "halfway".to_owned(),
+            ("", name) => format!("halfway on {name}"),
+            (release, _) => format!("halfway on {release}"),
+        }
+    }
+
+    /// The path of the files of a case that did not pass, without their ending.
+    pub fn files(&self, case: &Ended) -> String {
+        format!("{}/{}/{}", self.path, super::CASES, case.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::canned;
+    use rstest::rstest;
+
+    fn canned_run(events: impl IntoIterator<Item = Stamped>) -> Ran {
+        let mut ran = Ran::new(canned::manifest(), "runs/one");
+        events.into_iter().for_each(|event| ran.add(event));
+        ran
+    }
+
+    #[test]
+    fn it_agrees_with_the_summary() {
+        let mut summary = crate::results::Summary::default();
+        canned::run().iter().for_each(|event| summary.add(event));
+        let ran = canned_run(canned::run());
+        assert_eq!(ran.tally(), summary.tally());
+        assert_eq!(ran.incomplete(), None);
+        assert_eq!(
+            ran.case("write@sector=2300").map(|case| case.attempt),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn scenarios_that_ran_side_by_side_are_not_cut_up() {
+        let ids = ["a@1", "b@1", "a@2"];
+        let passed = |id: &&str| canned::finished(id, 1, 1, canned::verdict(Outcome::Pass, "x"));
+        let ran = canned_run(ids.iter().map(passed).map(|event| canned::at(0, event)));
+        let sizes: Vec<_> = (ran.scenarios().into_iter())
+            .map(|(name, cases)| (name, cases.len()))
+            .collect();
+        assert_eq!(sizes, [("a", 2), ("b", 1)]);
+    }
+
+    #[rstest]
+    #[case::all_but_the_end(1)]
+    #[case::half(14)]
+    #[case::nothing(99)]
+    fn a_run_that_was_cut_off_is_incomplete(#[case] missing: usize) {
+        let mut events = canned::run();
+        events.truncate(events.len().saturating_sub(missing));
+        assert!(canned_run(events).incomplete().is_some());
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_makes_it_incomplete() {
+        let mut ran = canned_run(canned::run());
+        ran.unreadable = 1;
+        assert!(ran.incomplete().is_some());
+    }
+}
