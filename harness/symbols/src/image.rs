@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How many bytes of a section are read. The largest section of a kernel with
+/// The largest section that is taken, in bytes. The largest section of a kernel with
 /// everything built in is a third of this.
 const SECTION: u64 = 2 << 30;
 
@@ -105,7 +105,7 @@ impl Image {
         if file.section_by_name(".debug_info").is_none() {
             return Err(ImageError::Stripped);
         }
-        let layout = Layout::of(&file);
+        let layout = Layout::of(&file, SECTION)?;
         let endian = match file.is_little_endian() {
             true => RunTimeEndian::Little,
             false => RunTimeEndian::Big,
@@ -212,7 +212,10 @@ fn symbols(file: &object::File<'_>, layout: &Layout) -> HashMap<String, Vec<Symb
         let name = symbol.name().ok().filter(|name| !name.is_empty());
         if let (Some(section), Some(name)) = (section, name) {
             let base = layout.base(symbol.section_index());
-            let end = section.address() + section.size() + base;
+            // A damaged file may give any size.
+            let end = (section.address())
+                .saturating_add(section.size())
+                .saturating_add(base);
             let address = symbol.address().wrapping_add(base);
             all.push((address, symbol.size(), end, name.to_owned()));
         }

@@ -15,23 +15,24 @@ pub(crate) struct Layout(HashMap<SectionIndex, u64>);
 
 impl Layout {
     /// The layout of a file. A linked file keeps its own.
-    pub(crate) fn of(file: &object::File<'_>) -> Self {
+    ///
+    /// # Errors
+    /// A section is larger than `most` bytes: the file is damaged.
+    pub(crate) fn of(file: &object::File<'_>, most: u64) -> Result<Self, ImageError> {
         let mut bases = HashMap::new();
         if file.kind() == ObjectKind::Relocatable {
-            let mut next = 0x1_0000;
+            let mut next = 0x1_0000_u64;
             for section in file.sections() {
                 // References between sections of debug information are offsets.
                 if section.name().is_ok_and(|name| name.starts_with(".debug")) {
                     continue;
                 }
                 bases.insert(section.index(), next);
-                next += section
-                    .size()
-                    .next_multiple_of(0x1000)
-                    .saturating_add(0x1000);
+                fits(&section, most)?;
+                next += section.size().next_multiple_of(0x1000) + 0x1000;
             }
         }
-        Self(bases)
+        Ok(Self(bases))
     }
 
     /// What is added to an address within a section.
@@ -53,12 +54,7 @@ impl Layout {
         let Some(section) = file.section_by_name(name) else {
             return Ok(Vec::new());
         };
-        if section.size() > most {
-            return Err(ImageError::TooLarge {
-                section: name.to_owned(),
-                size: section.size(),
-            });
-        }
+        fits(&section, most)?;
         let mut data = section.uncompressed_data()?.into_owned();
         if file.kind() != ObjectKind::Relocatable {
             return Ok(data);
@@ -106,5 +102,16 @@ impl Layout {
             }
         }
         Ok(data)
+    }
+}
+
+/// Refuses a section of more than `most` bytes.
+fn fits(section: &object::Section<'_, '_>, most: u64) -> Result<(), ImageError> {
+    match section.size() {
+        size if size > most => Err(ImageError::TooLarge {
+            section: section.name()?.to_owned(),
+            size,
+        }),
+        _ => Ok(()),
     }
 }

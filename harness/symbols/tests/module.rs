@@ -1,7 +1,7 @@
 //! Looks functions up in an object file that a compiler made: like a module it
 //! is not linked, and it has two functions in two sections that both begin at 0.
 
-use halfway_symbols::{Miss, OpenError, Symbols};
+use halfway_symbols::{ImageError, Miss, OpenError, Symbols};
 use object::{Object, ObjectSymbol};
 use std::path::Path;
 use std::process::Command;
@@ -106,5 +106,32 @@ fn a_module_without_debug_information_is_told_of_once() {
     assert!(matches!(
         Symbols::open(empty.path()),
         Err(OpenError::Empty(_))
+    ));
+}
+
+/// Bytes of the header of a section in a 64-bit ELF file.
+const HEADER: usize = 64;
+
+#[test]
+fn a_section_larger_than_any_is_refused() {
+    let directory = compiled(&["-g"]);
+    let file = directory.path().join("my-module.ko");
+    let mut data = std::fs::read(&file).unwrap();
+    let word = |at: usize| data[at..at + 8].try_into().map(u64::from_le_bytes).unwrap();
+    let (table, number) = (word(0x28) as usize, usize::from(data[0x3c]));
+    // `.bss` has no bytes in the file, so that no reader holds its size against them.
+    let bss = (0..number)
+        .map(|index| table + index * HEADER)
+        .find(|at| data[at + 4] == 8)
+        .unwrap();
+    data[bss + 0x20..bss + 0x28].fill(0xff);
+    std::fs::write(&file, data).unwrap();
+    let refused = Symbols::open(&file);
+    assert!(matches!(
+        refused,
+        Err(OpenError::Image {
+            source: ImageError::TooLarge { .. },
+            ..
+        })
     ));
 }
