@@ -1,13 +1,9 @@
 //! The signature of a failure: what stays the same when the same failure comes again, in
 //! another run, at another sector or on another leg.
 
-use crate::verdict::{Outcome, Verdict, Witness};
+use crate::verdict::{LEFT_BEHIND, Outcome, Verdict, Witness};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// What is said before a complaint that the kernel made between two cases (`judge` in
-/// harness/oracle/judge/mod.rs).
-const LEFT: &str = "when the case before had ended, and before this one began: ";
 
 /// What two verdicts have in common if they show the same failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +38,7 @@ impl Signature {
         let text = after_step(text);
         let of_log = format!("{}: ", Witness::KernelLog);
         let text = text.strip_prefix(&of_log).unwrap_or(text);
-        let text = text.strip_prefix(LEFT).unwrap_or(text);
+        let text = text.strip_prefix(LEFT_BEHIND).unwrap_or(text);
         // The title of a complaint has no number that varies.
         let kind = match witness {
             Some(Witness::KernelLog) => text.to_owned(),
@@ -83,9 +79,9 @@ fn after_step(text: &str) -> &str {
     rest.unwrap_or(text)
 }
 
-/// The text with `N` for every number: a word of hexadecimal digits, at least one of
-/// which is a decimal digit, with or without `0x`.
-fn without_numbers(text: &str) -> String {
+/// The text with `N` for every number: a word of hexadecimal digits in lower case, at least
+/// one of which is a decimal digit, with or without `0x`.
+pub fn without_numbers(text: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -101,7 +97,9 @@ fn without_numbers(text: &str) -> String {
 
 fn is_number(word: &str) -> bool {
     let digits = word.strip_prefix("0x").unwrap_or(word);
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    digits
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         && digits.bytes().any(|byte| byte.is_ascii_digit())
 }
 

@@ -60,6 +60,9 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What a verdict says before a complaint that the kernel made between two cases.
+pub const LEFT_BEHIND: &str = "when the case before had ended, and before this one began: ";
+
 /// The witness that saw a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -71,13 +71,14 @@ fn named(run: &Ran, scenario: &str) -> TestSuite {
 fn test(run: &Ran, case: &Ended) -> TestCase {
     let kind = case.outcome.to_string();
     let reason = text::line(&case.reason);
-    let mut status = match Standing::of(case.outcome) {
+    let standing = Standing::of(case.outcome);
+    let mut status = match standing {
         Standing::Passed => TestCaseStatus::success(),
         Standing::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Standing::Errored => TestCaseStatus::non_success(NonSuccessKind::Error),
         Standing::Skipped => TestCaseStatus::skipped(),
     };
-    if Standing::of(case.outcome) != Standing::Passed {
+    if standing != Standing::Passed {
         status.set_message(format!("{kind}: {reason}"));
         status.set_type(&kind);
         let mut lines: Vec<String> = case
@@ -85,7 +86,7 @@ fn test(run: &Ran, case: &Ended) -> TestCase {
             .iter()
             .map(|difference| format!("{}: {}", difference.witness, text::lines(&difference.text)))
             .collect();
-        if Standing::of(case.outcome) != Standing::Skipped {
+        if standing != Standing::Skipped {
             lines.push(format!("see {}.txt", run.files(case)));
         }
         if !lines.is_empty() {

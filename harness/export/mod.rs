@@ -17,9 +17,9 @@ mod markdown;
 mod standing;
 mod tap;
 
+use crate::results::ran::grouped;
 use crate::results::{Ended, Ran};
 use standing::Standing;
-use std::collections::HashMap;
 use std::io;
 
 /// A format of a report.
@@ -72,23 +72,15 @@ const COMPLETE: &str = "the-record-is-complete";
 /// The cases with such a standing. Those that went wrong in the same way are together:
 /// they have one signature, or are skipped for one reason.
 fn causes(run: &Ran, wanted: impl Fn(Standing) -> bool) -> Vec<Vec<&Ended>> {
-    let mut causes: Vec<Vec<&Ended>> = Vec::new();
-    let mut places = HashMap::new();
-    for case in &run.cases {
-        if !wanted(Standing::of(case.outcome)) {
-            continue;
-        }
+    let cases = (run.cases.iter()).filter(|case| wanted(Standing::of(case.outcome)));
+    let causes = grouped(cases, |case| {
         let cause = match &case.signature {
             Some(signature) => signature.to_string(),
             None => case.reason.clone(),
         };
-        let place = *places.entry((case.outcome, cause)).or_insert(causes.len());
-        match causes.get_mut(place) {
-            Some(cases) => cases.push(case),
-            None => causes.push(vec![case]),
-        }
-    }
-    causes
+        (case.outcome, cause)
+    });
+    causes.into_iter().map(|(_, cases)| cases).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use halfway_protocol::trace::{Dev, Kind, TraceEvent};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 /// A range of sectors on the dm device that is mapped as one.
@@ -144,11 +144,15 @@ pub fn traced(trace: &[TraceEvent], dm: Dev) -> Vec<Unit> {
 /// that overlap may contain the same unit, and a bio that is queued again looks
 /// like one that another request sent. `nominal` has one copy for each request.
 pub fn with_copies(mut traced: Vec<Unit>, nominal: &[Unit]) -> Vec<Unit> {
-    let copies = |units: &[Unit], unit: Unit| units.iter().filter(|one| **one == unit).count();
-    let distinct: BTreeSet<Unit> = traced.iter().copied().collect();
-    for unit in distinct {
-        let missing = copies(nominal, unit).saturating_sub(copies(&traced, unit));
-        traced.extend(std::iter::repeat_n(unit, missing));
+    let copies = |units: &[Unit]| {
+        let mut copies: BTreeMap<Unit, usize> = BTreeMap::new();
+        (units.iter()).for_each(|unit| *copies.entry(*unit).or_default() += 1);
+        copies
+    };
+    let needed = copies(nominal);
+    for (unit, found) in copies(&traced) {
+        let needed = needed.get(&unit).copied().unwrap_or(0);
+        traced.extend(std::iter::repeat_n(unit, needed.saturating_sub(found)));
     }
     traced
 }

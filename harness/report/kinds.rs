@@ -4,13 +4,13 @@
 use super::lines;
 use crate::results::{CASES, Record, RecordError, Tally, text};
 use crate::runner::Event;
+use halfway_case::signature::without_numbers;
 use halfway_case::{Outcome, Verdict};
 use regex::Regex;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 /// The known findings, and the patterns that recognise their verdicts.
 const FINDINGS: &str = include_str!("../../results/findings/known.toml");
@@ -74,16 +74,10 @@ struct Kind {
 
 impl Kind {
     fn of(verdict: &Verdict) -> Self {
-        static NUMBER: LazyLock<Option<Regex>> =
-            LazyLock::new(|| Regex::new(r"\b(0x)?[0-9a-f]*[0-9][0-9a-f]*\b").ok());
-        let reason = text::line(&verdict.reason);
         Kind {
             known: None,
             outcome: verdict.outcome,
-            reason: match &*NUMBER {
-                Some(number) => number.replace_all(&reason, "N").into_owned(),
-                None => reason.into_owned(),
-            },
+            reason: without_numbers(&text::line(&verdict.reason)),
         }
     }
 }

@@ -175,9 +175,9 @@ impl<W: Write> Terminal<W> {
         self
     }
 
-    /// Notes that a line of a record could not be read.
-    pub fn unreadable(&mut self) {
-        self.summary.add_unreadable();
+    /// Notes that lines of a record could not be read.
+    pub fn unreadable(&mut self, lines: u64) {
+        self.summary.add_unreadable(lines);
     }
 
     /// Notes that the record can no longer be written. From now on no line may name a

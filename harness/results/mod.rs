@@ -9,6 +9,7 @@
 //! * [`ran`]: the last verdict of each case; [`Ran`].
 //! * [`summary`]: the sum of the events; [`Summary`].
 //! * [`story`]: a case that did not pass, as a text for people.
+//! * [`whole`]: writes a file whole or not at all.
 //! * [`text`]: quotes command lines for a shell, and escapes foreign text for a terminal.
 //! * [`error`]: the errors; [`RecordError`].
 
@@ -21,6 +22,7 @@ pub mod recorder;
 pub mod story;
 pub mod summary;
 pub mod text;
+pub(crate) mod whole;
 
 #[cfg(test)]
 pub(crate) mod canned;

@@ -1,12 +1,13 @@
 //! What a run came to: the last verdict of each case, as reports and comparisons need it.
 
 use super::manifest::Manifest;
-use super::{Record, RecordError, Tally};
+use super::{Record, RecordError, Summary, Tally};
 use crate::runner::Event;
 use crate::runner::event::Stamped;
 use halfway_case::verdict::Difference;
 use halfway_case::{Outcome, Signature};
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// A case with the verdict that counts.
 #[derive(Clone, Debug)]
@@ -41,11 +42,7 @@ pub struct Ran {
     pub cases: Vec<Ended>,
     /// What the run said besides its cases, such as a complaint of a booting kernel.
     pub notes: Vec<String>,
-    /// Lines of the record that could not be read.
-    pub unreadable: u64,
-    /// The number of cases that were to run.
-    planned: Option<u64>,
-    finished: bool,
+    summary: Summary,
     place: HashMap<Box<str>, usize>,
 }
 
@@ -57,9 +54,7 @@ impl Ran {
             path: path.into(),
             cases: Vec::new(),
             notes: Vec::new(),
-            unreadable: 0,
-            planned: None,
-            finished: false,
+            summary: Summary::default(),
             place: HashMap::new(),
         }
     }
@@ -72,25 +67,15 @@ impl Ran {
     pub fn read(record: &Record) -> Result<Self, RecordError> {
         let path = record.path().to_string_lossy();
         let mut ran = Ran::new(record.manifest().clone(), path);
-        for event in record.events()? {
-            match event {
-                Ok(event) => ran.add(event),
-                Err(RecordError::Event { .. }) => ran.unreadable += 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let unreadable = record.each_event(|event| ran.add(event))?;
+        ran.summary.add_unreadable(unreadable);
         Ok(ran)
     }
 
     /// Adds an event.
     pub fn add(&mut self, stamped: Stamped) {
+        self.summary.add(&stamped);
         match stamped.event {
-            Event::RunStarted { cases, .. } => {
-                // A resumed run says how many cases are left.
-                self.planned.get_or_insert(cases);
-                self.finished = false;
-            }
-            Event::RunFinished { interrupted, .. } => self.finished = !interrupted,
             Event::Note { text } if !self.notes.contains(&text) => self.notes.push(text),
             Event::CaseFinished {
                 id,
@@ -124,50 +109,35 @@ impl Ran {
         }
     }
 
-    #[cfg(test)]
-    /// The case with that id, if it ended.
-    pub fn case(&self, id: &str) -> Option<&Ended> {
-        self.place.get(id).map(|place| &self.cases[*place])
-    }
-
     /// The cases of each scenario together, in the order in which the scenarios began:
     /// machines side by side mix them.
     pub fn scenarios(&self) -> Vec<(&str, Vec<&Ended>)> {
-        let mut scenarios: Vec<(&str, Vec<&Ended>)> = Vec::new();
-        let mut places = HashMap::new();
-        for case in &self.cases {
-            let name = case.scenario.as_str();
-            let place = *places.entry(name).or_insert(scenarios.len());
-            match scenarios.get_mut(place) {
-                Some((_, cases)) => cases.push(case),
-                None => scenarios.push((name, vec![case])),
-            }
-        }
-        scenarios
+        grouped(&self.cases, |case| case.scenario.as_str())
     }
 
     /// The number of cases by outcome.
     pub fn tally(&self) -> Tally {
-        let outcomes = self.cases.iter().map(|case| (case.outcome, 1));
-        outcomes.collect()
+        self.summary.tally()
     }
 
     /// Why the record does not tell the whole run, if it does not. Such a run has shown
     /// less than it says, so no report may look like a success.
     pub fn incomplete(&self) -> Option<String> {
-        let planned = self.planned.unwrap_or(self.manifest.cases);
-        let left = planned.saturating_sub(self.cases.len() as u64);
+        let planned = match self.summary.cases() {
+            // A record that was cut off before its first event.
+            0 => self.manifest.cases,
+            cases => cases,
+        };
+        let left = planned.saturating_sub(self.summary.done());
         let mut why = Vec::new();
-        if !self.finished || left > 0 {
+        if self.summary.interrupted() || left > 0 {
             why.push(format!(
                 "the run was interrupted: {left} of {planned} cases did not run"
             ));
         }
-        if self.unreadable > 0 {
-            why.push(format!(
-                "{} lines of its record cannot be read",
-                self.unreadable
-            ));
+        let unreadable = self.summary.unreadable();
+        if unreadable > 0 {
+            why.push(format!("{unreadable} lines of its record cannot be read"));
         }
         (!why.is_empty()).then(|| why.join("; "))
     }
@@ -188,6 +158,24 @@ impl Ran {
     }
 }
 
+/// The items with one key together, in the order in which the keys first came.
+pub(crate) fn grouped<'a, T, K: Clone + Eq + Hash>(
+    items: impl IntoIterator<Item = &'a T>,
+    key: impl Fn(&'a T) -> K,
+) -> Vec<(K, Vec<&'a T>)> {
+    let mut groups: Vec<(K, Vec<&T>)> = Vec::new();
+    let mut places = HashMap::new();
+    for item in items {
+        let key = key(item);
+        let place = *places.entry(key.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, group)) => group.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,12 +193,13 @@ mod tests {
         let mut summary = crate::results::Summary::default();
         canned::run().iter().for_each(|event| summary.add(event));
         let ran = canned_run(canned::run());
+        let of_cases: Tally = ran.cases.iter().map(|case| (case.outcome, 1)).collect();
+        assert_eq!(of_cases, summary.tally());
         assert_eq!(ran.tally(), summary.tally());
         assert_eq!(ran.incomplete(), None);
-        assert_eq!(
-            ran.case("write@sector=2300").map(|case| case.attempt),
-            Some(2)
-        );
+        let mut cases = ran.cases.iter();
+        let retried = cases.find(|case| case.id == "write@sector=2300");
+        assert_eq!(retried.map(|case| case.attempt), Some(2));
     }
 
     #[test]
@@ -237,7 +226,7 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_read_makes_it_incomplete() {
         let mut ran = canned_run(canned::run());
-        ran.unreadable = 1;
+        ran.summary.add_unreadable(1);
         assert!(ran.incomplete().is_some());
     }
 }

@@ -110,14 +110,25 @@ impl Record {
     /// The event stream cannot be read at all.
     pub fn summary(&self) -> Result<Summary, RecordError> {
         let mut summary = Summary::default();
+        let unreadable = self.each_event(|event| summary.add(&event))?;
+        summary.add_unreadable(unreadable);
+        Ok(summary)
+    }
+
+    /// Hands over the events, in order. Returns the number of lines that cannot be read.
+    ///
+    /// # Errors
+    /// The event stream cannot be read at all.
+    pub(crate) fn each_event(&self, mut add: impl FnMut(Stamped)) -> Result<u64, RecordError> {
+        let mut unreadable = 0;
         for event in self.events()? {
             match event {
-                Ok(event) => summary.add(&event),
-                Err(RecordError::Event { .. }) => summary.add_unreadable(),
+                Ok(event) => add(event),
+                Err(RecordError::Event { .. }) => unreadable += 1,
                 Err(error) => return Err(error),
             }
         }
-        Ok(summary)
+        Ok(unreadable)
     }
 }
 

@@ -8,16 +8,15 @@ use super::error::RecordError;
 use super::manifest::Manifest;
 use super::record::Record;
 use super::story::Story;
-use super::{CASES, EVENTS, LATEST, MANIFEST, text};
+use super::{CASES, EVENTS, LATEST, MANIFEST, text, whole};
 use crate::runner::Event;
 use crate::runner::event::Stamped;
 use halfway_case::{Outcome, Verdict};
 use halfway_scenario::case_file;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use time::macros::format_description;
 
@@ -311,17 +310,9 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Writes a file so that it exists either whole or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecordError> {
-    let failed = |source| RecordError::write(path, source);
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    whole::write(path, |out| out.write_all(content))
+        .map_err(|source| RecordError::write(path, source))
 }
 
 fn json(what: &'static str, value: &impl serde::Serialize) -> Result<Vec<u8>, RecordError> {

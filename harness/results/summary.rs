@@ -158,9 +158,9 @@ impl Summary {
         }
     }
 
-    /// Counts a line of the record that could not be read.
-    pub(crate) fn add_unreadable(&mut self) {
-        self.unreadable += 1;
+    /// Counts lines of the record that could not be read.
+    pub(crate) fn add_unreadable(&mut self, lines: u64) {
+        self.unreadable += lines;
     }
 
     fn finish(&mut self, id: &str, scenario: &str, outcome: Outcome, millis: u64) {

@@ -3,7 +3,7 @@
 use crate::cli::args::{ReportArgs, Wanted};
 use crate::cli::{CliError, Exit, output};
 use crate::export::Format;
-use crate::results::{Ran, Record};
+use crate::results::{Ran, Record, whole};
 use miette::Diagnostic;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
@@ -50,7 +50,7 @@ pub(super) fn ready(reports: &[Wanted]) -> Result<(), CliError> {
             let where_to = where_to.into_owned();
             return Err(CliError::usage(ReportError::Twice { where_to }));
         }
-        if let Some(path) = place.map(directory).filter(|path| !path.is_dir()) {
+        if let Some(path) = place.map(whole::directory).filter(|path| !path.is_dir()) {
             let path = path.to_owned();
             return Err(CliError::usage(ReportError::Directory { path }));
         }
@@ -69,15 +69,7 @@ pub(super) fn write(format: Format, file: Option<&Path>, runs: &[Ran]) -> Result
     })
 }
 
-/// The directory that a file is in.
-fn directory(path: &Path) -> &Path {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
-/// Writes a file whole or not at all: a half-written report could look like a good one.
+/// Writes a file whole or not at all.
 fn replace(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     // A device or a pipe, such as /dev/stdout, cannot be replaced.
     if path.exists() && !path.is_file() {
@@ -85,13 +77,5 @@ fn replace(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
         body(&mut out)?;
         return out.flush();
     }
-    let mut new = tempfile::NamedTempFile::new_in(directory(path))?;
-    let mut out = BufWriter::new(new.as_file_mut());
-    body(&mut out)?;
-    out.flush()?;
-    drop(out);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    new.as_file().set_permissions(mode)?;
-    new.persist(path)?;
-    Ok(())
+    whole::write(path, body)
 }

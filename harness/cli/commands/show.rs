@@ -41,12 +41,7 @@ fn replay<W: std::io::Write>(
     record: &Record,
     terminal: &mut Terminal<W>,
 ) -> Result<(), RecordError> {
-    for event in record.events()? {
-        match event {
-            Ok(event) => terminal.event(&event),
-            Err(RecordError::Event { .. }) => terminal.unreadable(),
-            Err(error) => return Err(error),
-        }
-    }
+    let unreadable = record.each_event(|event| terminal.event(&event))?;
+    terminal.unreadable(unreadable);
     Ok(())
 }

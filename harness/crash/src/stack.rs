@@ -2,7 +2,7 @@
 
 use crate::form::FUNCTION;
 use crate::pattern;
-use regex::Regex;
+use regex::{Captures, Regex};
 use serde::Serialize;
 use std::sync::LazyLock;
 
@@ -135,14 +135,15 @@ pub(crate) fn plain(name: &str) -> String {
     call.unwrap_or(name).to_owned()
 }
 
-/// The symbol, if `place` (`+0x1c/0x200`) is whole.
-fn symbol(name: &str, place: Option<&str>) -> Option<Symbol> {
-    let (offset, size) = place?.strip_prefix("+0x")?.split_once("/0x")?;
+/// The symbol of a line that names a function, if its place (`+0x1c/0x200`) is whole.
+fn symbol(found: &Captures<'_>, after_call: bool) -> Option<Symbol> {
+    let place = found.name("at")?.as_str();
+    let (offset, size) = place.strip_prefix("+0x")?.split_once("/0x")?;
     Some(Symbol {
-        name: name.to_owned(),
+        name: found["f"].to_owned(),
         offset: u64::from_str_radix(offset, 16).ok()?,
         size: u64::from_str_radix(size, 16).ok()?,
-        after_call: true,
+        after_call,
     })
 }
 
@@ -217,14 +218,10 @@ fn step(line: &str) -> Step {
         && let Some(found) = HERE.captures(line)
     {
         let rest = found.name("rest").map_or("", |rest| rest.as_str());
-        let frame = found.name("f").map(|name| {
-            let mut frame = frame(name.as_str(), rest);
-            frame.symbol = symbol(name.as_str(), found.name("at").map(|at| at.as_str()));
-            // Here the processor was; no call returns to it.
-            if let Some(symbol) = &mut frame.symbol {
-                symbol.after_call = false;
-            }
-            frame
+        // Here the processor was; no call returns to it.
+        let frame = found.name("f").map(|name| Frame {
+            symbol: symbol(&found, false),
+            ..frame(name.as_str(), rest)
         });
         return Step::Here(frame);
     }
@@ -238,9 +235,10 @@ fn step(line: &str) -> Step {
         let rest: String = (rest.filter_map(|name| found.name(name)))
             .map(|part| part.as_str())
             .collect();
-        let mut frame = frame(&found["f"], &rest);
-        frame.symbol = symbol(&found["f"], found.name("at").map(|at| at.as_str()));
-        return Step::Frame(frame);
+        return Step::Frame(Frame {
+            symbol: symbol(&found, true),
+            ..frame(&found["f"], &rest)
+        });
     }
     if has(&["inline >", "Trace; "])
         && let Some(found) = OLD.captures(line)

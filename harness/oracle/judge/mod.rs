@@ -41,7 +41,7 @@ use super::units::{self, Unit};
 use halfway_case::Case;
 use halfway_case::Fault;
 use halfway_case::observation::{Command, Entry, Layer, Liveness, Member, Observation};
-use halfway_case::verdict::{Difference, Outcome, Verdict, Witness};
+use halfway_case::verdict::{Difference, LEFT_BEHIND, Outcome, Verdict, Witness};
 use halfway_controllers::FailureHandling;
 use halfway_crash::Crash;
 use halfway_protocol::io::{IoReport, IoState, Op, Path};
@@ -181,11 +181,7 @@ pub fn judge(case: &Case, seen: &Observation) -> Verdict {
     let left = seen.left.crash();
     let verdict = by_witnesses(case, seen, crash.clone());
     let verdict = blamed(verdict, crash.as_ref(), "");
-    blamed(
-        verdict,
-        left.as_ref(),
-        "when the case before had ended, and before this one began: ",
-    )
+    blamed(verdict, left.as_ref(), LEFT_BEHIND)
 }
 
 /// The verdict, changed to one against the kernel if the kernel reported a
