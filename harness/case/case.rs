@@ -81,6 +81,12 @@ impl Case {
         leg * paths + path
     }
 
+    /// The leg of a mirror that a disk belongs to: the reverse of [`Case::disk`].
+    pub fn leg_of(&self, disk: u8) -> u8 {
+        let paths = self.stack.nested().map_or(1, |paths| paths.count);
+        disk / paths.max(1)
+    }
+
     /// How many legs of the mirror, or paths of the multipath, the
     /// application's I/O meets first. A mirror's multipaths count as one leg
     /// each.

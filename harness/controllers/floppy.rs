@@ -39,6 +39,7 @@ pub const PROFILE: Profile = Profile {
         // As measured.
         request_sectors: Some(64),
         segments: Limits::SEGMENTS,
+        gaps: None,
     },
     failure_handling: FailureHandling {
         // `bad_flp_intr` gives up after more than `max_errors.abort` errors: 3

@@ -28,6 +28,8 @@ pub const PROFILE: Profile = Profile {
     limits: Limits {
         // QEMU's `mdts` is 7: 128 pages.
         request_sectors: Some(1024),
+        // `nvme_set_ctrl_limits`: pages of the controller (`NVME_CTRL_PAGE_SIZE`).
+        gaps: Some(4096),
         ..Limits::with_room_for(Limits::DISKS)
     },
     failure_handling: FailureHandling {

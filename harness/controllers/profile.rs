@@ -121,6 +121,10 @@ pub struct Limits {
     /// Segments of memory of a request that its driver takes at least, whatever the
     /// kernel (`max_segments` in sysfs).
     pub segments: u64,
+    /// Bytes to whose multiples the segments of a request must be aligned where they meet
+    /// (`virt_boundary_mask` in the kernel's queue limits); `None` if they need not be. The
+    /// block layer cuts a request at each gap (`bvec_gap_to_prev` in `bio_split_rw`).
+    pub gaps: Option<u64>,
 }
 
 impl Limits {
@@ -143,6 +147,7 @@ impl Limits {
             capacity: |wanted| wanted,
             request_sectors: None,
             segments: Limits::SEGMENTS,
+            gaps: None,
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Guest {
     send: mpsc::UnboundedSender<Vec<u8>>,
     waiting: Waiting,
     next: Cell<u64>,
+    /// How many requests of the I/O had not completed when the guest was last asked.
+    pending: Cell<u32>,
     patience: Duration,
     tasks: [JoinHandle<()>; 2],
 }
@@ -65,6 +67,7 @@ impl Guest {
             send,
             waiting,
             next: Cell::new(1),
+            pending: Cell::new(0),
             patience,
             tasks: [writer, reader],
         }
@@ -82,6 +85,9 @@ impl Guest {
         request: Request,
         patience: Duration,
     ) -> impl Future<Output = Result<Reply, CallError>> + use<> {
+        if let Request::IoStart(io) = &request {
+            self.pending.set(io.ops.len() as u32);
+        }
         let id = self.next.get();
         self.next.set(id + 1);
         let (tell, told) = oneshot::channel();
@@ -144,7 +150,34 @@ impl Guest {
         }
     }
 
-    /// Waits for the I/O: `deadline` in the guest, and the usual patience on
+    /// Waits for the I/O. It counts as hung only if none of its requests completes within
+    /// `deadline`: many requests may take long on a slow machine.
+    pub async fn io_end(
+        &self,
+        deadline: Duration,
+        quiet: Option<Duration>,
+    ) -> Result<IoState, CallError> {
+        let state = self.io_wait(deadline, quiet).await?;
+        self.io_goes_on(state, deadline, quiet).await
+    }
+
+    /// Waits on, as [`Guest::io_end`] does, if `state` shows that requests have completed
+    /// since the guest was asked before.
+    pub async fn io_goes_on(
+        &self,
+        mut state: IoState,
+        deadline: Duration,
+        quiet: Option<Duration>,
+    ) -> Result<IoState, CallError> {
+        while let IoState::Pending { pending, .. } = state
+            && pending < self.pending.replace(pending)
+        {
+            state = self.io_wait(deadline, quiet).await?;
+        }
+        Ok(state)
+    }
+
+    /// Waits once for the I/O: `deadline` in the guest, and the usual patience on
     /// top of it for the answer.
     pub fn io_wait(
         &self,

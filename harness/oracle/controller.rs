@@ -48,6 +48,12 @@ pub fn knows_controller(case: &Case) -> Result<(), &'static str> {
              attempt meets depends on how the kernel cuts the I/O",
         );
     }
+    if case.faults.iter().any(|fault| is_shared(case, fault)) {
+        return Err(
+            "requests overlap at a sector whose fault wears off, and its driver tries each of them \
+             again; how often each one meets the fault depends on timing",
+        );
+    }
     let profile = case.legs.controller.profile();
     let mut special = (case.faults.iter()).filter_map(|fault| profile.errno(fault.errno));
     special.try_for_each(|errno| errno.meaning.map(drop))
@@ -61,6 +67,16 @@ fn shares_attempts(case: &Case, leg: u8) -> bool {
         let others = counting().filter(|other| other.op == fault.op);
         others.count() > 1 && fault.report.is_none() && asked(case, fault).1 > 1
     })
+}
+
+/// Whether several of the application's requests count the attempts at a fault that wears
+/// off: they overlap at its sector.
+fn is_shared(case: &Case, fault: &Fault) -> bool {
+    let of_io = fault.op == case.op_on_legs() && fault.report.is_none();
+    let parts = case.io.parts();
+    let mut meets =
+        (parts.iter()).filter(|&&(sector, sectors)| fault.meets(fault.op, sector, sectors));
+    fault.times != Times::Always && of_io && asked(case, fault).1 > 1 && meets.nth(1).is_some()
 }
 
 /// How often the driver sends a request that `fault` fails each time, before
@@ -129,9 +145,13 @@ pub fn is_ahead(case: &Case, fault: &Fault) -> bool {
 /// How often at least the driver sends a request before device-mapper sees
 /// `fault`. If the failed request is read-ahead, a multipath sees its path fail
 /// at once. A mirror passes the failure of a read-ahead on, and then gets reads
-/// of single pages (`mirror_end_io`).
+/// of single pages (`mirror_end_io`); but if its leg fails one of those at
+/// another sector first, the leg is not asked for this one again.
 pub fn asked_at_least(case: &Case, fault: &Fault) -> u32 {
-    let ahead = is_ahead(case, fault) && tells_of_read_ahead(case);
+    let mut of_leg =
+        (case.faults.iter()).filter(|other| (other.leg, other.op) == (fault.leg, fault.op));
+    let among_others = of_leg.nth(1).is_some();
+    let ahead = is_ahead(case, fault) && (tells_of_read_ahead(case) || among_others);
     match ahead || is_disturbed(case, fault) {
         true => 1,
         false => asked(case, fault).0,

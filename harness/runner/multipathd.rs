@@ -187,7 +187,7 @@ pub async fn act(
             station.arm(&case.legs, &faults, &[]).await?;
             interventions.push(format!("the HBA of path {path} is back"));
         }
-        io = station.guest.io_wait(deadline, None).await?;
+        io = station.guest.io_end(deadline, None).await?;
     }
     seen.repair = Some(Repair {
         status,

@@ -71,7 +71,7 @@ pub async fn act(
         }
     };
     let Some((interventions, io)) = acted else {
-        return Ok(station.guest.io_wait(deadline, None).await?);
+        return Ok(station.guest.io_end(deadline, None).await?);
     };
     seen.repair = Some(Repair {
         status,
@@ -180,7 +180,7 @@ async fn without_failed(
     ] {
         interventions::call(station, done, intervention, request).await?;
     }
-    let io = station.guest.io_wait(deadline, None).await?;
+    let io = station.guest.io_end(deadline, None).await?;
     Ok(Some((vec![words], io)))
 }
 
@@ -250,7 +250,7 @@ async fn reinstated(
             true => waits.map(|_| LONG * quiet),
             false => waits,
         };
-        state = station.guest.io_wait(manner.deadline, waits).await?;
+        state = station.guest.io_end(manner.deadline, waits).await?;
         if let IoState::Done(_) = state {
             break;
         }

@@ -13,7 +13,7 @@ use crate::guest::client::strange;
 use crate::storage::StorageError;
 use halfway_case::facts;
 use halfway_case::observation::{KernelText, Liveness, Observation};
-use halfway_case::{Case, Fault, Multipath, Sabotage};
+use halfway_case::{Case, Fault, Multipath, OnError, Sabotage};
 use halfway_oracle::status;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{self, DmStatus, KernelMessage, Reply, Request, Seen};
@@ -227,6 +227,10 @@ async fn steps(
     let attended = attendant.attend(station, case, &mut seen.stops, flow);
     let (events, mut state) = attended.await?;
     seen.events_before = Some(events);
+    // A machine that stops needs its attendant, which has left by now.
+    if case.legs.on_error == OnError::Report {
+        state = station.guest.io_goes_on(state, deadline, quiet).await?;
+    }
     if let IoState::Quiet { .. } = state {
         state = operator::act(station, case, manner, seen).await?;
     }

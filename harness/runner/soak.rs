@@ -113,7 +113,7 @@ async fn one(
     }
     let quiet = holds(case).then(|| case.legs.controller.profile().quiet);
     let mut actions = Vec::new();
-    let mut io = station.guest.io_wait(manner.deadline, quiet).await?;
+    let mut io = station.guest.io_end(manner.deadline, quiet).await?;
     if let IoState::Quiet { .. } = io {
         let failed = failed(station, case).await?;
         if let Some(leg) = failed.first().copied().or(doubtful) {
@@ -121,7 +121,7 @@ async fn one(
             act(station, case, order, &action).await?;
             actions.push(action.to_string());
         }
-        io = station.guest.io_wait(manner.deadline, None).await?;
+        io = station.guest.io_end(manner.deadline, None).await?;
     }
     match station.guest.call(Request::Collect).await? {
         Reply::Seen(new) => {

@@ -133,7 +133,7 @@ pub async fn plug_again(
     };
     let request = io_request(case, &io, seed, WRITTEN);
     station.guest.call(Request::IoStart(request)).await?;
-    let io = station.guest.io_wait(deadline, None).await?;
+    let io = station.guest.io_end(deadline, None).await?;
     let status = station.guest.status(NAME).await?;
     let (journal, _) = station.storage.collect(&case.legs, &case.io)?;
     unplugged.again = Some(PluggedAgain {

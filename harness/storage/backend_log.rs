@@ -84,6 +84,8 @@ struct Submission {
     nodes: Vec<u64>,
     /// How many of its bytes have reached the medium's node.
     passed: u64,
+    /// The size of its first piece in bytes. Every other piece but the last is as large.
+    step: Option<u64>,
     /// Whether QEMU cancelled it.
     given_up: bool,
 }
@@ -138,6 +140,7 @@ impl BackendLog {
                 range,
                 nodes: Vec::new(),
                 passed: 0,
+                step: None,
                 given_up: false,
             });
             return Ok(());
@@ -153,18 +156,23 @@ impl BackendLog {
     }
 
     /// A piece has reached a node. If the node is a medium, the piece belongs to the
-    /// request that it continues. If it could continue several requests, it belongs to
-    /// the latest, because the earlier ones were refused at this place.
+    /// request that it continues. A short piece ends its request. If a piece could continue
+    /// several requests, it belongs to the latest, because the earlier ones were refused at
+    /// this place.
     fn reached(&mut self, node: u64, piece: Range) {
         let backends = &self.medium_of;
         let mut waiting = self.submissions.iter_mut().rev().filter(|seen| {
             backends.get(&seen.blk) == Some(&node)
                 && seen.range.command == piece.command
                 && seen.range.offset + seen.passed == piece.offset
-                && seen.passed + piece.bytes <= seen.range.bytes
+                && match seen.range.bytes - seen.passed {
+                    left if piece.bytes >= left => piece.bytes == left,
+                    _ => seen.step.is_none_or(|step| step == piece.bytes),
+                }
         });
         if let Some(of_piece) = waiting.next() {
             of_piece.passed += piece.bytes;
+            of_piece.step.get_or_insert(piece.bytes);
         }
     }
 
@@ -378,6 +386,31 @@ mod tests {
         ];
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         assert_eq!(results(&lines), [Some(-5), Some(0), Some(-5), Some(0)]);
+    }
+
+    /// Two requests that begin at the same sector, in pieces of two sectors.
+    #[test]
+    fn a_short_piece_ends_its_request() {
+        let line = |event: &str, sector: u64, sectors: u64| {
+            format!(
+                "{event} offset {} bytes {} flags 0x0",
+                sector * 512,
+                sectors * 512
+            )
+        };
+        let submit = |sector, sectors| line("blk_co_pwritev blk 0xb1 bs 0x1", sector, sectors);
+        let piece = |sector, sectors| line("bdrv_co_pwritev_part bs 0x3", sector, sectors);
+        let lines = [
+            submit(8, 3),
+            piece(8, 2),
+            submit(8, 5),
+            piece(8, 2),
+            piece(10, 1),
+            piece(10, 2),
+            piece(12, 1),
+        ];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(results(&lines), [Some(0), Some(0)]);
     }
 
     /// Requests to the other leg, and earlier ones, stay as they were.

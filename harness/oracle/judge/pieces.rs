@@ -272,7 +272,11 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
         // A fault that wears off while the driver retries fails nothing.
         let refused =
             may_fail && (entries.iter().filter(of_range)).any(|entry| entry.result != Some(0));
-        if !done.ok && !refused {
+        // Read-ahead that was in flight with what failed is not tried again.
+        let aborted = scene.failure_handling.disturbs
+            && (done.command, scene.case.io.path) == (Command::Read, Path::Buffered)
+            && entries.iter().any(|entry| entry.result != Some(0));
+        if !done.ok && !refused && !aborted {
             return told(format!(
                 "the guest saw {done} fail, the medium refused nothing of it"
             ));

@@ -184,17 +184,17 @@ fn either(characters: &str) -> String {
     all.join(" or ")
 }
 
-/// Whether a failure of the leg came after the status that the model speaks of.
+/// Whether a failure of the disk came after the status that the model speaks of.
 /// A mirror that was repaired goes on without the legs that had failed. If the
 /// application makes its requests one after the other, those behind the held
 /// one come only then.
-fn failed_later(scene: &Scene<'_>, leg: u8) -> bool {
+fn failed_later(scene: &Scene<'_>, disk: u8) -> bool {
     let Some(repair) = scene.seen.repair.as_ref().filter(|_| !waits_beneath(scene)) else {
         return false;
     };
     let text = repair.status.targets.first().map_or("", String::as_str);
     let health = status::health(&scene.case.stack, text).unwrap_or_default();
-    let leg = usize::from(leg);
+    let leg = usize::from(scene.case.leg_of(disk));
     let either = (scene.expected.health.get(leg)).is_some_and(|health| health.contains('A'));
     either && health.get(leg) == Some(&'A')
 }
@@ -205,8 +205,8 @@ pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
     let region = u64::from(mirror.region_size);
     let mut lost: Vec<u64> = Vec::new();
     if scene.expected.loses_sync && case.op_on_legs() == Op::Write {
-        for leg in (0..case.legs.count).filter(|leg| !failed_later(scene, *leg)) {
-            let failed = scene.asked(leg).filter(|entry| {
+        for disk in (0..case.legs.count).filter(|disk| !failed_later(scene, *disk)) {
+            let failed = scene.asked(disk).filter(|entry| {
                 let counts = match entry.command {
                     Command::Write => true,
                     Command::Flush => case.io.dsync,

@@ -18,6 +18,10 @@ fn pages(case: &Case) -> Vec<Unit> {
     if (case.op_on_legs(), case.io.path) != (Op::Write, Path::Buffered) {
         return Vec::new();
     }
+    // A device that is no whole number of pages has blocks of its own logical size.
+    if !case.legs.sectors.is_multiple_of(PAGE_SECTORS) {
+        return Vec::new();
+    }
     let mut pages = Vec::new();
     for (sector, sectors) in case.io.parts() {
         let end = sector + sectors;
@@ -160,6 +164,15 @@ mod tests {
         assert_eq!(shown, health);
         assert_eq!(expected.fires, if fires { vec![0] } else { vec![] });
         assert_eq!(expected.answers, [[Ok(bytes(case.io.sectors))]]);
+    }
+
+    /// A device that is no whole number of pages has smaller blocks.
+    #[test]
+    fn a_part_of_a_page_that_is_a_block() {
+        let mut case = case("", 2049, "op = \"read\"\nat = 0", &[0]);
+        assert_eq!(pages(&case).len(), 1);
+        case.legs.sectors -= 1;
+        assert_eq!(pages(&case), []);
     }
 
     #[rstest]

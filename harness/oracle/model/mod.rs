@@ -277,6 +277,24 @@ fn may_exceed_segments(case: &Case) -> bool {
     moves && parts.any(|(_, sectors)| pages(sectors) > most)
 }
 
+/// Whether the memory of a request has gaps at which a leg's queue cuts it.
+fn has_gaps(case: &Case) -> bool {
+    let Some(boundary) = case.legs.controller.profile().limits.gaps else {
+        return false;
+    };
+    let aligned = |bytes: u64| bytes.is_multiple_of(boundary);
+    let gap = |sectors: u64| {
+        let (_, segments) = case.io.vector.segments(sectors, case.legs.block());
+        segments.windows(2).any(|pair| {
+            let end = u64::from(pair[0].page_offset) + u64::from(pair[0].bytes);
+            !aligned(end) || !aligned(pair[1].page_offset.into())
+        })
+    };
+    let moves = matches!(case.op_on_legs(), Op::Read | Op::Write);
+    let mut parts = case.io.parts().into_iter();
+    moves && case.io.path == Path::Direct && parts.any(|(_, sectors)| gap(sectors))
+}
+
 /// The same, or of more sectors. (A mirror is told how many, and cuts its units so:
 /// `max_io_len` in drivers/md/dm.c.)
 fn may_be_cut(case: &Case) -> bool {

@@ -17,9 +17,9 @@
 //! application.
 
 use super::{
-    EIO, Expectation, UnitExpectation, Unknown, answering, ends_with_fsync, fault_meets, indices,
-    is_piece, legs_always, legs_with, may_be_cut, multipathd, splits, whole, whole_answers,
-    without_flush_faults,
+    EIO, Expectation, UnitExpectation, Unknown, answering, ends_with_fsync, fault_meets, has_gaps,
+    indices, is_piece, legs_always, legs_with, may_be_cut, multipathd, splits, whole,
+    whole_answers, without_flush_faults,
 };
 use crate::controller;
 use crate::units::{self, Unit};
@@ -73,6 +73,13 @@ pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown
              pieces of the I/O share it depends on how the kernel cuts them",
         ));
     }
+    let grouped = multipath.path_grouping != PathGrouping::Failover;
+    if grouped && has_gaps(case) && !legs_with(case, case.op_on_legs(), whole(case)).is_empty() {
+        return Err(Unknown(
+            "this controller takes no memory with gaps, and a path fails; which path of a group \
+             gets the bad piece depends on what its selector chose before",
+        ));
+    }
     let whole_request = one_piece && case.legs.max_sectors_kb.is_none();
     if !(whole_request && case.io.sectors <= AT_ONCE)
         && (0..case.legs.count).any(|path| {
@@ -114,7 +121,7 @@ pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown
              path failed depends on the read-ahead",
         ));
     }
-    if !failing.is_empty() && multipath.path_grouping != PathGrouping::Failover {
+    if !failing.is_empty() && grouped {
         return Err(Unknown(
             "which path of a group gets the bad sector of an I/O of several pieces depends on \
              timing",

@@ -10,7 +10,8 @@
 
 use super::multipath::{self, Course};
 use super::{
-    Expectation, PAGE_SECTORS, UnitExpectation, Unknown, may_exceed_segments, raid1, splits,
+    Expectation, PAGE_SECTORS, UnitExpectation, Unknown, has_gaps, may_exceed_segments, raid1,
+    splits,
 };
 use crate::controller;
 use crate::units::{self, Unit};
@@ -50,14 +51,22 @@ pub fn knows_nested(case: &Case, mirror: &Raid1, paths: &Paths) -> Result<(), Un
     let fails = !case.faults.is_empty();
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     let one_piece = pieces.len() == 1 && case.io.path == Path::Direct;
-    if fails && paths.multipath.queue_mode.is_request_based() && may_exceed_segments(case) {
+    let grouped = paths.multipath.path_grouping != PathGrouping::Failover;
+    let by_queue = paths.multipath.queue_mode.is_request_based();
+    if grouped && by_queue && (may_exceed_segments(case) || has_gaps(case)) {
+        return Err(Unknown(
+            "the queue of a mirror's multipath cuts the mirror's bio; which path of a group gets \
+             which of the pieces is not worked out: ask for less at once, or take \
+             `queue_mode = \"bio\"`",
+        ));
+    }
+    if fails && by_queue && may_exceed_segments(case) {
         return Err(Unknown(
             "the queue of a mirror's multipath cuts the mirror's bio, and a path fails; which of \
              the pieces go to another one is not worked out: ask for less at once, or take \
              `queue_mode = \"bio\"`",
         ));
     }
-    let grouped = paths.multipath.path_grouping != PathGrouping::Failover;
     let went_on = mirror.sync == Sync::Synced || mirror.log == Log::Disk;
     if fails && grouped && (!one_piece || went_on) {
         return Err(Unknown(

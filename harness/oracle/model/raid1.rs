@@ -23,6 +23,7 @@ use super::{
     fault_meets, indices, is_piece, legs_always, legs_with, others, rounded, splits, unrecovered,
     whole, whole_answers, without_flush_faults,
 };
+use crate::controller;
 use crate::units::{self, Unit};
 use halfway_case::{Case, Fault, Log, Raid1, Sync, Times};
 use halfway_protocol::io::{Op, Path};
@@ -54,7 +55,8 @@ pub fn knows_mirror(case: &Case, mirror: &Raid1) -> Result<(), Unknown> {
         ));
     }
     let worn_off = |fault: &Fault| fault.op == Op::Flush && fault.times != Times::Always;
-    if mirror.log == Log::Disk && ends_with_fsync(case) && case.faults.iter().any(worn_off) {
+    let flushed = ends_with_fsync(case) || case.io.dsync;
+    if mirror.log == Log::Disk && flushed && case.faults.iter().any(worn_off) {
         return Err(Unknown(
             "a fault of flushes wears off, and a disk log has the legs flushed as well, how often \
              depends on timing",
@@ -275,13 +277,14 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
             );
         }
         let may_fail = faulty.len() == legs;
+        let errors = errors_of_last_leg(case);
         for (answer, &(sector, sectors)) in answers.iter_mut().zip(&case.io.parts()) {
             let part = Unit { sector, sectors };
             let mut pieces = units.iter().filter(|unit| is_piece(case, **unit, part));
             if pieces.any(|unit| legs_always(case, Op::Read, *unit).len() == legs) {
-                *answer = vec![Err(EIO)];
+                answer.clone_from(&errors);
             } else if may_fail {
-                answer.push(Err(EIO));
+                answer.extend(&errors);
             }
         }
         for &unit in units {
@@ -302,6 +305,19 @@ fn direct_read(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
         fires,
         ..Expectation::undisturbed(case)
     }
+}
+
+/// The errors that a read may end with if no leg has its data, where several reads are in
+/// flight. A read that comes after the first leg has failed goes to the next one at once.
+/// If that fails it too, `mirror_end_io` passes on the leg's own error. A read that was
+/// resubmitted ends with EIO (`read_callback`).
+fn errors_of_last_leg(case: &Case) -> Vec<Result<u64, i32>> {
+    let reads = case.faults.iter().filter(|fault| fault.op == Op::Read);
+    let own = reads.filter_map(|fault| controller::target_error(case, fault));
+    let mut errors: Vec<i32> = own.chain([EIO]).collect();
+    errors.sort_unstable();
+    errors.dedup();
+    errors.into_iter().map(Err).collect()
 }
 
 /// A buffered read. The page cache reads ahead first. A read-ahead bio is not

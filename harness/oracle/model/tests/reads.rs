@@ -205,6 +205,19 @@ fn what_the_page_cache_asks(
     assert_eq!((expected.log, expected.active_group), (None, None));
 }
 
+/// With several reads in flight, one that goes to the second leg at once ends with the
+/// leg's own error, and one that was resubmitted with EIO.
+#[rstest]
+#[case::own_error("nvme", &[Err(5), Err(61)])]
+#[case::of_the_path("virtio-blk", &[Err(5)])]
+fn the_last_legs_own_error(#[case] controller: &str, #[case] errors: &[Answer]) {
+    let text = format!(
+        "[legs]; controller='{controller}'; [io]; requests=2; [[fault]]; [[fault]]; leg=1; at=0"
+    );
+    let expected = expected(&one(&text));
+    assert_eq!(expected.answers[0], [&[Ok(256 * 512)], errors].concat());
+}
+
 /// A page is read whole. A fault behind the end of the I/O but in its last page
 /// loses that page; a fault in a page before or behind it loses nothing.
 #[rstest]

@@ -15,6 +15,7 @@ const WHICH_FLUSHES: &str = "which path of a group is told to flush";
 const JOINED: &str = "a flush fails behind writes in several pieces";
 const UNLIKE: &str = "a path has errors of its own and of the disk itself";
 const HOW_OFTEN: &str = "how often they wait for an operator";
+const GAPS: &str = "takes no memory with gaps";
 const MEGASAS: &str = "this controller takes less than the I/O at once";
 
 /// Cases in which it is certain which request meets which fault.
@@ -183,6 +184,21 @@ const TARGET: &str = "[legs]; controller='target'; [io]; requests=4; [[fault]]";
     "[stack]; path_grouping='multibus'; [io]; requests=2; [[fault]]",
     "[io]; requests=2; [[fault]]",
     WHICH_PATH
+)]
+#[case::any_path_gets_a_piece(
+    "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
+    "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='pages'; [[fault]]",
+    GAPS
+)]
+#[case::takes_gaps(
+    "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
+    "[stack]; path_grouping='multibus'; [io]; vector='odd'; [[fault]]",
+    GAPS
+)]
+#[case::in_order(
+    "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
+    "[legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
+    GAPS
 )]
 #[case::healthy(
     "[stack]; path_grouping='multibus'; [io]; requests=2; [[fault]]",

@@ -5,6 +5,7 @@ use crate::model::{knows, tests::one};
 use rstest::rstest;
 
 const ATTEMPTS: &str = "which of them an attempt meets depends on how the kernel cuts the I/O";
+const OVERLAP: &str = "requests overlap at a sector whose fault wears off";
 const JOINED: &str = "a flush fails behind writes in several pieces";
 const HOW_OFTEN: &str = "a disk log has the legs flushed as well";
 const FIRST: &str = "depends on which piece fails first";
@@ -27,6 +28,16 @@ const FIRST: &str = "depends on which piece fails first";
     "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9; times=6",
     "[legs]; controller='virtio-scsi'; [[fault]]; times=1; [[fault]]; at=9",
     ATTEMPTS
+)]
+#[case::attempts_of_two_requests(
+    "[legs]; controller='virtio-scsi'; [io]; requests=2; overlap=9; [[fault]]; at=260; times=10",
+    "[legs]; controller='virtio-scsi'; [io]; requests=2; overlap=9; [[fault]]; at=9; times=10",
+    OVERLAP
+)]
+#[case::no_attempts_to_share(
+    "[legs]; controller='virtio-scsi'; [io]; requests=2; overlap=9; [[fault]]; at=260; times=10",
+    "[io]; requests=2; overlap=9; [[fault]]; at=260; times=10",
+    OVERLAP
 )]
 #[case::two_requests(
     "[io]; op='write'; dsync=true; requests=2; [[fault]]; op='flush'",
@@ -59,8 +70,8 @@ const FIRST: &str = "depends on which piece fails first";
     HOW_OFTEN
 )]
 #[case::durable(
-    "[stack]; log='disk'; [io]; op='flush'; [[fault]]; op='flush'; times=1",
     "[stack]; log='disk'; [io]; op='write'; dsync=true; [[fault]]; op='flush'; times=1",
+    "[stack]; log='disk'; [io]; op='write'; dsync=true; [[fault]]; op='flush'",
     HOW_OFTEN
 )]
 #[case::no_leg(
