@@ -2,7 +2,7 @@
 //! its questions can be answered.
 
 use crate::results::Record;
-use halfway_case::{Case, Controller, Stack};
+use halfway_case::{Case, Controller};
 use halfway_protocol::io::Op;
 use halfway_scenario::{Scenario, load};
 use std::collections::HashSet;
@@ -154,14 +154,12 @@ fn the_model_knows_every_case_of_the_catalogue() {
 /// nobody has tested.
 #[test]
 fn each_stack_meets_each_controller_in_a_sampled_run() {
-    let stack = |case: &Case| match (&case.stack, case.stack.nested(), case.linear) {
+    let stack = |case: &Case| match (case.stack.multipath(), case.stack.nested(), case.linear) {
         (_, _, Some(_)) => "linear on top",
         (_, Some(_), _) => "mirror of multipaths",
-        (Stack::Raid1(_), ..) => "mirror",
-        (Stack::Multipath(multipath), ..) if multipath.queue_mode.is_request_based() => {
-            "multipath of requests"
-        }
-        (Stack::Multipath(_), ..) => "multipath of bios",
+        (None, ..) => "mirror",
+        (Some(multipath), ..) if multipath.queue_mode.is_request_based() => "multipath of requests",
+        (Some(_), ..) => "multipath of bios",
     };
     let sampled =
         (loaded(&catalogue()).into_iter()).flat_map(|scenario| scenario.sample(scenario.sample));

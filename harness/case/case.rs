@@ -103,14 +103,14 @@ impl Case {
 
     /// Whether the stack is a mirror with its log on a disk of its own.
     pub fn has_log_disk(&self) -> bool {
-        (self.stack.raid1()).is_some_and(|mirror| mirror.log == Log::Disk)
+        self.stack.target().log() == Some(Log::Disk)
     }
 
     /// The distances, in 512-byte sectors, of the boundaries that no unit
     /// crosses: those of a mirror's regions (multipath has none, see
     /// `multipath_ctr`), and those of the linear segments on top.
     pub fn boundaries(&self) -> Vec<NonZeroU64> {
-        let regions = self.stack.raid1().map(|mirror| mirror.region_size.into());
+        let regions = self.stack.target().region_size().map(u64::from);
         let all = regions.into_iter().chain(self.linear);
         all.filter_map(NonZeroU64::new).collect()
     }
@@ -119,11 +119,11 @@ impl Case {
     /// write-zeroes (`mirror_ctr` leaves `num_write_zeroes_bios` at 0), nor do
     /// some disks, so the kernel writes zeros instead (`blkdev_issue_zeroout`).
     pub fn op_on_legs(&self) -> Op {
-        let taken = self.legs.controller.profile().takes_write_zeroes;
-        match (self.io.op, &self.stack) {
-            (Op::Flush, _) | (Op::WriteZeroes, Stack::Raid1(_)) => Op::Write,
-            (Op::WriteZeroes, Stack::Multipath(_)) if !taken => Op::Write,
-            (op, _) => op,
+        let by_disk = self.legs.controller.profile().takes_write_zeroes;
+        match self.io.op {
+            Op::Flush => Op::Write,
+            Op::WriteZeroes if !(by_disk && self.stack.target().takes_write_zeroes()) => Op::Write,
+            op => op,
         }
     }
 }

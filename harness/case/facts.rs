@@ -22,17 +22,17 @@ pub fn unplugged_leg(case: &Case) -> Option<u8> {
 
 /// Whether the I/O meets the recovery of its own region.
 pub fn races_recovery(case: &Case) -> bool {
-    (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Syncing)
+    case.stack.target().sync() == Some(Sync::Syncing)
 }
 
 /// The regions that the mirror cannot recover while it is set up.
 pub fn unrecovered(case: &Case) -> BTreeSet<u64> {
-    let Some(mirror) = case.stack.raid1() else {
+    let Some(region) = case.stack.target().region_size() else {
         return BTreeSet::new();
     };
     let faults = case.other_faults_of(Disk::Leg, During::SetUp);
     faults
-        .map(|fault| fault.sector / u64::from(mirror.region_size))
+        .map(|fault| fault.sector / u64::from(region))
         .collect()
 }
 
@@ -40,8 +40,7 @@ pub fn unrecovered(case: &Case) -> BTreeSet<u64> {
 /// (`trigger_event` of either target): of errors that a mirror does not handle it
 /// tells nobody, and of what failed before the I/O it told before it.
 pub fn tells_of_failures(case: &Case) -> bool {
-    let handled = case.stack.raid1().is_none_or(|mirror| mirror.handle_errors);
-    handled
+    case.stack.target().tells_of_failures()
         && !case
             .other_faults
             .iter()

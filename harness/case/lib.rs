@@ -50,7 +50,8 @@ pub use observation::Observation;
 pub use signature::Signature;
 pub use soak::{Filesystem, Length, Soak};
 pub use stack::{
-    Log, Multipath, NoPathRetry, PathGrouping, PathSelector, Paths, QueueMode, Raid1, Stack, Sync,
+    Log, Multipath, NoPathRetry, PathGrouping, PathSelector, Paths, QueueMode, Raid1, Remedy,
+    Stack, Sync,
 };
 pub use vector::Vector;
 pub use verdict::{Outcome, Verdict};

@@ -2,9 +2,8 @@
 
 use crate::errno::errno_name;
 use crate::{
-    Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, Log,
-    Multipath, NoPathRetry, OnError, OtherFault, PathGrouping, QueueMode, Raid1, Sabotage, Soak,
-    Stack, Sync, Times, Vector,
+    Case, Controller, Disk, During, Ending, Fault, Filesystem, Hold, Io, Legs, Length, OnError,
+    OtherFault, Sabotage, Soak, Stack, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
@@ -14,84 +13,6 @@ use std::fmt::{Display, Formatter, Result};
 /// Something about lower devices, with the stack that decides how they are
 /// named.
 pub struct Lower<'a, T>(pub &'a T, pub &'a Stack);
-
-impl Display for Stack {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Stack::Raid1(mirror) => mirror.fmt(f),
-            Stack::Multipath(multipath) => multipath.fmt(f),
-        }
-    }
-}
-
-impl Display for Multipath {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let mode = match self.queue_mode {
-            QueueMode::Bio => "bio",
-            QueueMode::Rq => "rq",
-            QueueMode::Mq => "mq",
-        };
-        let grouping = match self.path_grouping {
-            PathGrouping::Failover => "each path a priority group",
-            PathGrouping::Pairs => "two paths a priority group",
-            PathGrouping::Multibus => "all paths in one priority group",
-        };
-        let selector = self.path_selector.name();
-        write!(f, "dm-multipath in {mode} mode with {selector}, {grouping}")?;
-        if self.queue_if_no_path {
-            f.write_str(", queue_if_no_path")?;
-        }
-        match self.no_path_retry {
-            None => {}
-            Some(NoPathRetry::Fail) => f.write_str(", of multipathd, no_path_retry fail")?,
-            Some(NoPathRetry::Queue) => f.write_str(", of multipathd, no_path_retry queue")?,
-            Some(NoPathRetry::Checks(checks)) => {
-                write!(f, ", of multipathd, no_path_retry {checks}")?
-            }
-        }
-        let mut features = self.initialising().into_iter();
-        features.try_for_each(|feature| write!(f, ", {feature}"))
-    }
-}
-
-impl Display for Raid1 {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "dm-raid1 with {}", self.log)?;
-        write!(
-            f,
-            " and regions of {} sectors, {}",
-            self.region_size, self.sync
-        )?;
-        match (self.handle_errors, self.keep_log) {
-            (true, true) => f.write_str(", handle_errors, keep_log"),
-            (true, false) => f.write_str(", handle_errors"),
-            (false, _) => f.write_str(", no error handling"),
-        }?;
-        match &self.paths {
-            Some(paths) => write!(f, ", each leg {} paths of {}", paths.count, paths.multipath),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Display for Log {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(match self {
-            Log::Core => "a core log",
-            Log::Disk => "a disk log",
-        })
-    }
-}
-
-impl Display for Sync {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(match self {
-            Sync::Nosync => "nosync",
-            Sync::Synced => "synchronised first",
-            Sync::Syncing => "in recovery, of which a request is held",
-        })
-    }
-}
 
 /// The lower devices, named as by [`Stack::lower`].
 impl Display for Lower<'_, Legs> {

@@ -167,7 +167,7 @@ fn is_disturbed(case: &Case, fault: &Fault) -> bool {
 }
 
 fn tells_of_read_ahead(case: &Case) -> bool {
-    case.stack.multipath().is_some() || case.stack.nested().is_some()
+    case.stack.multipath().is_some()
 }
 
 /// How often device-mapper sees a fault that fails `times` requests.

@@ -4,7 +4,7 @@ use super::controller;
 use super::model::{self, Environment, Expectation};
 use super::units;
 use halfway_case::Lower;
-use halfway_case::{Case, Io, OnError, Soak, Stack, Vector};
+use halfway_case::{Case, Io, OnError, Soak, Vector};
 use halfway_protocol::io::Op;
 use std::fmt::Write;
 
@@ -111,34 +111,25 @@ fn expectation_words(case: &Case, expectation: &Expectation) -> Vec<String> {
     let mut lines = Vec::new();
     for unit in &expectation.units {
         let place = format!("{}+{}", unit.unit.sector, unit.unit.sectors);
-        match (&unit.order, &case.stack, case.io.op) {
-            (Some(order), _, _) => lines.push(format!(
+        let copied = case.stack.target().has_copies() && case.io.op == Op::Write;
+        match (&unit.order, copied) {
+            (Some(order), _) => lines.push(format!(
                 "asks for {place} whole, of {} in this order;",
                 named(order)
             )),
-            (None, Stack::Raid1(_), Op::Write) => {
+            (None, true) => {
                 lines.push(format!("sends {place} whole to every leg;"));
                 if !unit.good.is_empty() {
                     lines.push(format!("leaves all of it on {};", named(&unit.good)));
                 }
             }
-            (None, _, _) => lines.push(format!(
+            (None, false) => lines.push(format!(
                 "asks for {place} whole of one {lower}, and again of another if it fails;"
             )),
         }
     }
     if expectation.held {
-        lines.push(match &case.stack {
-            Stack::Raid1(_) if case.io.op != Op::Read => {
-                "holds the write until an operator loads a table without the failed leg;".into()
-            }
-            _ if case.stack.no_path_retry().is_some() => {
-                "holds the I/O until multipathd reinstates a path, or gives up;".into()
-            }
-            Stack::Raid1(_) | Stack::Multipath(_) => {
-                "holds the I/O until an operator reinstates a path, or gives up;".into()
-            }
-        });
+        lines.push(case.stack.target().held_until(case.io.op).to_owned());
     }
     let answers = expectation.answers.first().cloned().unwrap_or_default();
     let answers: Vec<String> = answers

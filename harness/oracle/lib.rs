@@ -10,7 +10,6 @@
 //! - [`controller`]: what lies between device-mapper and the medium.
 //! - [`explain`]: the expectation in words, before anything is run.
 //! - [`units`]: the pieces in which device-mapper handles an I/O.
-//! - [`status`]: the status lines of the targets.
 //!
 //! `corpus` keeps observations of real kernels and judges them again as a test.
 
@@ -21,7 +20,6 @@ mod corpus;
 pub mod explain;
 mod judge;
 pub mod model;
-pub mod status;
 pub mod units;
 
 pub use explain::explain;

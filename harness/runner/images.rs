@@ -69,7 +69,7 @@ impl Images {
             processors: needs::processors(case),
             ..boot.clone()
         };
-        self.has(needs::modules(case))?;
+        self.has(case.stack.target().modules())?;
         let with_programs = |boot: Boot| Boot {
             memory_mib: MEMORY_WITH_FILES_MIB,
             ..boot

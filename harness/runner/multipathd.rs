@@ -10,8 +10,7 @@ use crate::guest::client::strange;
 use crate::storage;
 use halfway_case::facts;
 use halfway_case::observation::{Intervention, Member, Observation, Repair};
-use halfway_case::{Case, Multipath, NoPathRetry, Stack};
-use halfway_oracle::status;
+use halfway_case::{Case, Multipath, NoPathRetry};
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::{DmStatus, Limits, Reply, Request};
 use halfway_protocol::trace::Dev;
@@ -77,7 +76,7 @@ fn configuration(case: &Case, multipath: &Multipath, retry: NoPathRetry, unit: &
 /// the map's number and limits.
 pub async fn start(station: &Station, case: &Case) -> Result<Reply, CallError> {
     const MULTIPATHD: &str = "/sbin/multipathd -d";
-    let (Stack::Multipath(multipath), Some(retry)) = (&case.stack, case.stack.no_path_retry())
+    let (Some(multipath), Some(retry)) = (case.stack.multipath(), case.stack.no_path_retry())
     else {
         return Err(programs::refused(
             "starting multipathd".to_owned(),
@@ -153,7 +152,7 @@ async fn map(station: &Station, case: &Case) -> Result<Map, CallError> {
 
 fn are_active(case: &Case, status: &DmStatus) -> bool {
     let line = status.targets.first().map_or("", String::as_str);
-    let health = status::health(&case.stack, line).unwrap_or_default();
+    let health = case.stack.health(line).unwrap_or_default();
     health.len() == usize::from(case.legs.count) && health.iter().all(|path| *path == 'A')
 }
 

@@ -2,7 +2,7 @@
 
 use halfway_builder::options;
 use halfway_case::Case;
-use halfway_case::{Controller, Filesystem, Multipath, PathSelector, Sabotage, Stack};
+use halfway_case::{Controller, Filesystem, Sabotage};
 use halfway_protocol::facility::Facility;
 use halfway_protocol::io::Path;
 use std::borrow::Borrow;
@@ -48,7 +48,7 @@ impl Needs {
         for case in cases {
             let case = case.borrow();
             needs.controllers.insert(case.legs.controller);
-            needs.stacks.extend(modules(case));
+            needs.stacks.extend(case.stack.target().modules());
             if case.stack.no_path_retry().is_some() {
                 needs.with_multipathd.insert(case.legs.controller);
             }
@@ -107,24 +107,6 @@ pub fn lacks(facility: Facility) -> String {
     match options::purpose(option) {
         Some(purpose) => format!("the guest's kernel lacks {option}: {purpose}"),
         None => format!("the guest's kernel lacks {option}"),
-    }
-}
-
-/// The modules of a case's stack, without those that they depend on.
-pub fn modules(case: &Case) -> Vec<&'static str> {
-    let of = |multipath: &Multipath| match multipath.path_selector {
-        PathSelector::RoundRobin => ["dm_multipath", "dm_round_robin"],
-        PathSelector::QueueLength => ["dm_multipath", "dm_queue_length"],
-        PathSelector::ServiceTime => ["dm_multipath", "dm_service_time"],
-        PathSelector::HistoricalServiceTime => ["dm_multipath", "dm_historical_service_time"],
-    };
-    match &case.stack {
-        Stack::Raid1(mirror) => {
-            let paths = mirror.paths.iter();
-            let beneath = paths.flat_map(|paths| of(&paths.multipath));
-            ["dm_mirror"].into_iter().chain(beneath).collect()
-        }
-        Stack::Multipath(multipath) => of(multipath).into(),
     }
 }
 

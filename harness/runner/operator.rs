@@ -9,29 +9,16 @@ use super::waiting::{failed, waiting};
 use super::{interventions, multipathd};
 use crate::guest::CallError;
 use halfway_case::observation::{AfterSuspend, Intervention, Observation, Repair};
-use halfway_case::{Case, Fault, Stack, Times};
-use halfway_oracle::status;
-use halfway_protocol::io::{IoState, Op};
+use halfway_case::stack::Target as _;
+use halfway_case::{Case, Fault, Remedy, Times};
+use halfway_protocol::io::IoState;
 use halfway_protocol::message::{DmStatus, Request};
 use halfway_scsi::FaultReport;
 use std::time::Duration;
 
 /// Whether the target of `case` is one that holds I/O.
 pub fn is_needed(case: &Case) -> bool {
-    match &case.stack {
-        Stack::Raid1(_) if waits_beneath(case) => true,
-        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log && case.io.op != Op::Read,
-        // Multipathd does its part; that it has none is to be seen, too.
-        Stack::Multipath(multipath) => {
-            multipath.queue_if_no_path || multipath.no_path_retry.is_some()
-        }
-    }
-}
-
-/// Whether a multipath beneath the mirror of `case` waits for a path.
-fn waits_beneath(case: &Case) -> bool {
-    let paths = case.stack.nested();
-    paths.is_some_and(|paths| paths.multipath.queue_if_no_path)
+    case.stack.target().holds(case.io.op)
 }
 
 /// No disk has anything to do, and the I/O has not come back. Acts once lower
@@ -45,22 +32,22 @@ pub async fn act(
     seen: &mut Observation,
 ) -> Result<IoState, Interruption> {
     let deadline = manner.deadline;
-    if waits_beneath(case) {
-        return beneath(station, case, manner, seen).await;
-    }
-    if case.stack.no_path_retry().is_some() {
-        return multipathd::act(station, case, deadline, seen).await;
-    }
-    let enough = |status: &DmStatus| !failed(case, status).is_empty() || log_failed(status);
+    let by_table = match case.stack.target().remedy() {
+        Remedy::PathBeneath => return beneath(station, case, manner, seen).await,
+        Remedy::Multipathd => return multipathd::act(station, case, deadline, seen).await,
+        Remedy::TableWithoutFailed => true,
+        Remedy::ReinstatedPath => false,
+    };
+    let enough = |status: &DmStatus| !failed(case, status).is_empty() || log_failed(case, status);
     let status = match waiting(station, case, deadline, enough).await? {
         Ok(status) => settled(station, status).await?,
         Err(state) => return Ok(state),
     };
     let failed = failed(case, &status);
     let done = seen.interventions.get_or_insert_default();
-    let acted = match &case.stack {
-        Stack::Raid1(_) => without_failed(station, case, &failed, deadline, done).await?,
-        Stack::Multipath(_) => {
+    let acted = match by_table {
+        true => without_failed(station, case, &failed, deadline, done).await?,
+        false => {
             let waiting = Waiting {
                 name: NAME,
                 leg: 0,
@@ -92,8 +79,9 @@ const GONE_ON: Duration = Duration::from_secs(3);
 /// mirror still has it, and only forgot why. What it holds a suspension without flush
 /// gives back; for what is lost that waits in vain. No repair: it is for the story.
 pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
-    let sound = |status: &DmStatus| failed(case, status).is_empty() && !log_failed(status);
-    let mirror = case.stack.raid1().is_some() && is_needed(case) && !waits_beneath(case);
+    let sound = |status: &DmStatus| failed(case, status).is_empty() && !log_failed(case, status);
+    let by_table = case.stack.target().remedy() == Remedy::TableWithoutFailed;
+    let mirror = by_table && is_needed(case);
     let shown_sound = seen.status.as_ref().is_some_and(sound);
     let Some(before) = seen.last_io().filter(|_| mirror && shown_sound).cloned() else {
         return;
@@ -144,9 +132,10 @@ async fn settled(station: &Station, mut status: DmStatus) -> Result<DmStatus, Ca
 }
 
 /// Whether the mirror's log is on a disk, and that has failed.
-fn log_failed(status: &DmStatus) -> bool {
+fn log_failed(case: &Case, status: &DmStatus) -> bool {
     let line = status.targets.first().map_or("", String::as_str);
-    let log = status::mirror::parse(line).and_then(|mirror| mirror.log);
+    let shown = case.stack.target().status(line);
+    let log = shown.and_then(|shown| shown.log);
     log.is_some_and(|letter| letter != 'A')
 }
 
@@ -277,8 +266,8 @@ async fn beneath(
         for (leg, (name, _)) in (0..).zip(stack::beneath(case)) {
             let status = station.guest.status(&name).await?;
             let line = status.targets.first().map_or("", String::as_str);
-            let lost = status::multipath::parse(line)
-                .is_some_and(|paths| paths.health().iter().all(|path| *path == 'F'));
+            let shown = case.stack.multipath().and_then(|paths| paths.status(line));
+            let lost = shown.is_some_and(|paths| paths.health.iter().all(|path| *path == 'F'));
             if lost && !given_up.contains(&leg) {
                 waiting = Some((leg, name));
                 break;

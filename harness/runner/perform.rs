@@ -14,7 +14,6 @@ use crate::storage::StorageError;
 use halfway_case::facts;
 use halfway_case::observation::{KernelText, Liveness, Observation};
 use halfway_case::{Case, Fault, Multipath, OnError, Sabotage};
-use halfway_oracle::status;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{self, DmStatus, KernelMessage, Reply, Request, Seen};
 use rustix::io::Errno;
@@ -241,7 +240,7 @@ async fn steps(
 
     meanwhile::restore(station, case, patience).await?;
     if facts::races_recovery(case) && came_back {
-        in_sync(station, 0).await?;
+        in_sync(station, case, 0).await?;
     }
     seen.status = Some(status_with_event(station, case, events).await?);
     let of_table = |multipath: &Multipath| {
@@ -345,7 +344,7 @@ async fn status_with_event(
     loop {
         let status = station.guest.status(NAME).await?;
         let line = status.targets.first().map_or("", String::as_str);
-        let health = status::health(&case.stack, line).unwrap_or_default();
+        let health = case.stack.health(line).unwrap_or_default();
         let sound = health.iter().all(|letter| *letter == 'A');
         let none_to_come = sound || !facts::tells_of_failures(case);
         if none_to_come || status.event != events || since.elapsed() > MOMENT {

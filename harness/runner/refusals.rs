@@ -1,6 +1,5 @@
 //! Set-ups that a kernel refuses alike: after some of them no more are tried.
 
-use super::needs;
 use super::plan::Kind;
 use halfway_case::Case;
 use halfway_case::Io;
@@ -29,7 +28,7 @@ impl SetUp {
         } = case.io;
         SetUp {
             kind: Kind::of(case),
-            modules: needs::modules(case),
+            modules: case.stack.target().modules(),
             op,
             path,
             memory: vector.segments(1, 1).0,

@@ -9,8 +9,7 @@ use crate::guest::CallError;
 use crate::guest::client::strange;
 use halfway_case::facts;
 use halfway_case::observation::Entry;
-use halfway_case::{Case, Disk, During, Fault, Hold, Stack, Sync};
-use halfway_oracle::status;
+use halfway_case::{Case, Disk, During, Fault, Hold, Sync};
 use halfway_protocol::io::Op;
 use halfway_protocol::message::{self, Refusal, Reply, Request};
 use halfway_protocol::trace::Dev;
@@ -87,7 +86,7 @@ pub(super) async fn prepare(
     };
     // The guest does its calls in their order, so that few are waited for.
     let restored = restore_limits(station);
-    let synced = (case.stack.raid1()).is_some_and(|mirror| mirror.sync == Sync::Synced);
+    let synced = case.stack.target().sync() == Some(Sync::Synced);
     let mut limited = Vec::new();
     let of = |disk, during| -> Vec<Fault> { case.other_faults_of(disk, during).cloned().collect() };
     let (log, early) = (of(Disk::Log, During::Io), of(Disk::Leg, During::SetUp));
@@ -104,7 +103,7 @@ pub(super) async fn prepare(
         all(create_beneath(station, case)).await?;
         let created = create(station).await?;
         if synced {
-            in_sync(station, facts::unrecovered(case).len() as u64).await?;
+            in_sync(station, case, facts::unrecovered(case).len() as u64).await?;
         }
         // A resumed mirror tries again to recover what it could not.
         if early.is_empty() {
@@ -126,10 +125,10 @@ pub(super) async fn prepare(
         // The legs are left alone until the I/O.
         let beneath = create_beneath(station, case);
         let created = create(station);
-        let settled = match case.stack {
-            // A suspension would wait for the recovery.
-            Stack::Raid1(_) if !syncing => settle(station),
-            Stack::Raid1(_) | Stack::Multipath(_) => Vec::new(),
+        // A suspension would wait for the recovery.
+        let settled = match case.stack.target().starts_in_sync_by_its_worker() && !syncing {
+            true => settle(station),
+            false => Vec::new(),
         };
         if case.linear.is_none() {
             limited = limit_legs(station, case);
@@ -225,22 +224,21 @@ fn settle(station: &Station) -> Vec<impl Future<Output = Result<Reply, CallError
 
 /// Waits until all regions are in sync but `lost` ones: then also until no more
 /// of them come, should the mirror take one for recovered that is not.
-pub(super) async fn in_sync(station: &Station, lost: u64) -> Result<(), Interruption> {
+pub(super) async fn in_sync(station: &Station, case: &Case, lost: u64) -> Result<(), Interruption> {
     const STILL: u32 = 5;
     let since = tokio::time::Instant::now();
     let (mut before, mut still) = (0, 0);
     loop {
         let status = station.guest.status(NAME).await?;
         let line = status.targets.first().map_or("", String::as_str);
-        let mirror = status::mirror::parse(line);
-        let in_sync = mirror.as_ref().map_or(0, |mirror| mirror.in_sync);
+        let shown = case.stack.target().status(line);
+        let mirror = shown.and_then(|shown| shown.regions);
+        let in_sync = mirror.map_or(0, |mirror| mirror.in_sync);
         still = if in_sync == before { still + 1 } else { 0 };
         before = in_sync;
         match mirror {
-            Some(mirror) if mirror.in_sync == mirror.regions => return Ok(()),
-            Some(mirror)
-                if lost > 0 && mirror.in_sync + lost >= mirror.regions && still >= STILL =>
-            {
+            Some(mirror) if mirror.in_sync == mirror.all => return Ok(()),
+            Some(mirror) if lost > 0 && mirror.in_sync + lost >= mirror.all && still >= STILL => {
                 return Ok(());
             }
             _ if since.elapsed() > RESYNC => {

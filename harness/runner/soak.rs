@@ -11,10 +11,9 @@ use super::station::Station;
 use crate::guest::client::strange;
 use halfway_case::observation::Observation;
 use halfway_case::observation::soak::{Done, Seen};
-use halfway_case::{Case, Filesystem, Length, Stack};
+use halfway_case::{Case, Filesystem, Length};
 use halfway_oracle::contract;
-use halfway_oracle::status;
-use halfway_protocol::io::IoState;
+use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{self, Reply, Request};
 use halfway_soak::{Action, Content, Plan, Step};
 use std::time::{Duration, Instant};
@@ -137,21 +136,18 @@ async fn one(
 /// Whether the target holds I/O until somebody acts: a mirror a failed write
 /// (`hold_bio`), multipath all I/O without a path.
 fn holds(case: &Case) -> bool {
-    match &case.stack {
-        Stack::Raid1(mirror) => mirror.handle_errors && !mirror.keep_log,
-        Stack::Multipath(multipath) => multipath.queue_if_no_path,
-    }
+    case.stack.target().holds(Op::Write)
 }
 
 /// The lower devices that the target takes for failed.
 async fn failed(station: &Station, case: &Case) -> Result<Vec<u8>, Interruption> {
     let status = station.guest.status(NAME).await?;
     let line = status.targets.first().map_or("", String::as_str);
-    let health = status::health(&case.stack, line).unwrap_or_default();
+    let health = case.stack.health(line).unwrap_or_default();
     // A mirror that was mended has its legs in another order.
-    let health = match case.stack {
-        Stack::Raid1(_) => Vec::new(),
-        Stack::Multipath(_) => health,
+    let health = match case.stack.target().has_copies() {
+        true => Vec::new(),
+        false => health,
     };
     let paths = (0..).zip(health).filter(|(_, letter)| *letter != 'A');
     Ok(paths.map(|(path, _)| path).collect())

@@ -42,7 +42,7 @@ pub async fn act(
             match stack::resynchronised(case, order) {
                 Some(table) => {
                     reload(station, Some(table)).await?;
-                    in_sync(station, 0).await?;
+                    in_sync(station, case, 0).await?;
                 }
                 None => {
                     for path in 0..case.legs.count {

@@ -4,7 +4,6 @@ use super::stack::NAME;
 use super::station::Station;
 use crate::guest::CallError;
 use halfway_case::Case;
-use halfway_oracle::status;
 use halfway_protocol::io::IoState;
 use halfway_protocol::message::DmStatus;
 use std::time::Duration;
@@ -35,7 +34,7 @@ pub async fn waiting(
 /// The lower devices that the target takes for failed.
 pub fn failed(case: &Case, status: &DmStatus) -> Vec<u8> {
     let line = status.targets.first().map_or("", String::as_str);
-    let health = status::health(&case.stack, line).unwrap_or_default();
+    let health = case.stack.health(line).unwrap_or_default();
     let legs = health.iter().zip(0..);
     legs.filter(|(health, _)| **health != 'A')
         .map(|(_, leg)| leg)

@@ -176,12 +176,7 @@ impl Scenario {
         };
         let linear = picker.pick_any("linear", &file.stack.linear);
         let controller = picker.pick("controller", &file.legs.controller);
-        let paths = match &stack {
-            Stack::Raid1(Raid1 {
-                paths: Some(paths), ..
-            }) => paths.count,
-            _ => 1,
-        };
+        let paths = stack.nested().map_or(1, |paths| paths.count);
         let count = picker.pick("count", &file.legs.count);
         let each_leg = file.legs.offset.each(count).into_iter();
         let legs = Legs {

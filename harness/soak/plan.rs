@@ -7,7 +7,7 @@
 //! operator brings them back.
 
 use fastrand::Rng;
-use halfway_case::{Case, Fault, Filesystem, Io, Stack, Times, Vector};
+use halfway_case::{Case, Fault, Filesystem, Io, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -110,11 +110,8 @@ impl Plan {
                 false => (case.io.sector, case.io.sectors),
             },
             spread: files,
-            mirror: matches!(case.stack, Stack::Raid1(_)),
-            queues: match &case.stack {
-                Stack::Raid1(_) => false,
-                Stack::Multipath(multipath) => multipath.queue_if_no_path,
-            },
+            mirror: case.stack.target().has_copies(),
+            queues: case.stack.target().waits_without_path(),
             index: 0,
             armed: Vec::new(),
             doubtful: BTreeSet::new(),

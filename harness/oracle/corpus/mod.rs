@@ -26,7 +26,7 @@ use halfway_case::Case;
 use halfway_case::observation::Observation;
 use halfway_case::timeout;
 use halfway_case::verdict::Outcome;
-use halfway_case::{Controller, Ending, Stack};
+use halfway_case::{Controller, Ending};
 use halfway_protocol::io::Op;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +102,7 @@ fn the_corpus_is_of_all_kinds() {
     for op in [Op::Read, Op::Write, Op::Flush, Op::Discard, Op::WriteZeroes] {
         for mirror in [true, false] {
             count(&format!("{op:?}, mirror {mirror}"), &|case| {
-                case.io.op == op && matches!(case.stack, Stack::Raid1(_)) == mirror
+                case.io.op == op && case.stack.target().has_copies() == mirror
             });
         }
     }

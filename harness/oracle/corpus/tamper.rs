@@ -7,7 +7,7 @@ use halfway_case::observation::{
     Command, Entry, Layer, Liveness, Medium, Member, Observation, Repair,
 };
 use halfway_case::timeout;
-use halfway_case::{Disk, During, Log, PathGrouping, Stack, Sync};
+use halfway_case::{Disk, During, PathGrouping, Sync};
 use halfway_protocol::content::{Origin, Span, What};
 use halfway_protocol::io::{GuardDamage, IoReport, IoState, Op, OpReport, Path};
 use halfway_protocol::message::{KernelMessage, Refusal};
@@ -99,10 +99,7 @@ pub const ALL: &[(&str, Tamper)] = &[
     }),
     ("a sector far off the I/O", |case, seen| {
         seen.media.first_mut()?.strays.push((0, 1));
-        let synced = case
-            .stack
-            .raid1()
-            .is_some_and(|mirror| mirror.sync == Sync::Synced);
+        let synced = case.stack.target().sync() == Some(Sync::Synced);
         (!synced).then_some(())
     }),
     (
@@ -116,7 +113,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         health(case, seen, case.members() - 1)
     }),
     ("a region that lost its sync", |case, seen| {
-        case.stack.raid1()?;
+        case.stack.target().region_size()?;
         in_status(case, seen, |word| {
             let (in_sync, regions) = word.split_once('/')?;
             let in_sync: u64 = in_sync.parse().ok()?;
@@ -124,7 +121,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         })
     }),
     ("a region too many", |case, seen| {
-        case.stack.raid1()?;
+        case.stack.target().region_size()?;
         in_status(case, seen, |word| {
             let (in_sync, regions) = word.split_once('/')?;
             let numbers: [u64; 2] = [in_sync.parse().ok()?, regions.parse().ok()?];
@@ -132,7 +129,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         })
     }),
     ("the letter of the log", |case, seen| {
-        (case.stack.raid1()?.log == Log::Disk).then_some(())?;
+        case.has_log_disk().then_some(())?;
         let line = status(case, seen)?;
         let letter = line.trim_end().chars().last()?;
         let other = if letter == 'A' { 'D' } else { 'A' };
@@ -145,9 +142,7 @@ pub const ALL: &[(&str, Tamper)] = &[
         Some(())
     }),
     ("no event of a leg that failed", |case, seen| {
-        let Stack::Multipath(_) = case.stack else {
-            return None;
-        };
+        case.stack.shares_medium().then_some(())?;
         let status = seen.status.as_ref()?;
         let failed = status
             .targets
@@ -370,9 +365,7 @@ pub const ALL: &[(&str, Tamper)] = &[
                 && entry.command == Command::Write
                 && (entry.member == Member::Log) == log
         };
-        case.stack
-            .raid1()
-            .filter(|mirror| mirror.log == Log::Disk)?;
+        case.has_log_disk().then_some(())?;
         let legs = seen.journal.iter().filter(|entry| written(entry, false));
         let last = legs.map(|entry| entry.order).max()?;
         for entry in seen.journal.iter_mut().filter(|entry| written(entry, true)) {
@@ -381,9 +374,10 @@ pub const ALL: &[(&str, Tamper)] = &[
         (case.op_on_legs() == Op::Write && model::unrecovered(case).is_empty()).then_some(())
     }),
     ("the active group", |case, seen| {
-        let Stack::Multipath(multipath) = &case.stack else {
-            return None;
-        };
+        let multipath = case
+            .stack
+            .multipath()
+            .filter(|_| case.stack.shares_medium())?;
         let one = multipath.path_grouping == PathGrouping::Failover
             && controller::failure_handling(case).exact
             && case.holds.is_empty()
@@ -502,8 +496,8 @@ fn lose(case: &Case, seen: &mut Observation) -> Option<()> {
 }
 
 fn status<'a>(case: &Case, seen: &'a mut Observation) -> Option<&'a mut String> {
-    let status = match (&mut seen.repair, &case.stack) {
-        (Some(repair), Stack::Raid1(_)) => Some(&mut repair.status),
+    let status = match &mut seen.repair {
+        Some(repair) if case.stack.target().has_copies() => Some(&mut repair.status),
         _ => seen.status.as_mut(),
     };
     status?.targets.first_mut()
@@ -527,15 +521,15 @@ fn in_status(
 fn health(case: &Case, seen: &mut Observation, leg: u8) -> Option<()> {
     let line = status(case, seen)?;
     let mut words: Vec<String> = line.split_ascii_whitespace().map(String::from).collect();
-    match &case.stack {
-        Stack::Raid1(_) => {
+    match case.stack.target().has_copies() {
+        true => {
             let legs: usize = words.first()?.parse().ok()?;
             let letters = words.get_mut(legs + 3)?;
             letters.replace_range(usize::from(leg)..usize::from(leg) + 1, "U");
             *line = words.join(" ");
             Some(())
         }
-        Stack::Multipath(_) => {
+        false => {
             let mut paths = (1..words.len()).filter(|at| words[at - 1].contains(':'));
             let at = paths.nth(usize::from(leg))?;
             words[at] = if words[at] == "A" { "F" } else { "A" }.to_owned();

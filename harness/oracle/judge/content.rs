@@ -123,7 +123,7 @@ fn zeroed(case: &Case) -> bool {
         .profile()
         .failure_handling
         .zeroed_by_dm_io;
-    left && case.stack.raid1().is_some() || case.stack.nested().is_some_and(takes_bios)
+    left && case.stack.target().uses_dm_io() || case.stack.nested().is_some_and(takes_bios)
 }
 
 fn allowed(scene: &Scene<'_>, leg: u8, sector: u64, request: Unit) -> Result<u8, String> {

@@ -4,7 +4,6 @@
 //! from any leg.
 
 use super::{Scene, difference, state};
-use halfway_case::Stack;
 use halfway_case::observation::Liveness;
 use halfway_case::verdict::{Difference, Witness};
 
@@ -15,7 +14,7 @@ use halfway_case::verdict::{Difference, Witness};
 /// Two cases are left out: a mirror that was repaired, whose log then belongs
 /// to another table, and a log that failed itself, of which nothing is known.
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
-    let Stack::Raid1(mirror) = &scene.case.stack else {
+    let Some(region) = scene.case.stack.target().region_size().map(u64::from) else {
         return Vec::new();
     };
     let at_rest = scene.seen.repair.is_none()
@@ -26,7 +25,6 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
     let (true, Some(log)) = (at_rest, &scene.seen.log) else {
         return Vec::new();
     };
-    let region = u64::from(mirror.region_size);
     let regions = scene.case.legs.sectors.div_ceil(region);
     if log.regions != regions {
         let text = format!(
@@ -35,7 +33,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
         );
         return vec![difference(Witness::Medium, text)];
     }
-    let missed = state::unsynced(scene, mirror);
+    let missed = state::unsynced(scene);
     let wrongly = missed.iter().filter(|region| log.clean.contains(region));
     wrongly
         .map(|region| {

@@ -182,9 +182,9 @@ fn log_first(scene: &Scene<'_>) -> Option<Difference> {
     let bad = model::unrecovered(case);
     let counts = |entry: &&Entry| match entry.member {
         Member::Log => true,
-        Member::Leg(leg) => case.stack.raid1().is_some_and(|mirror| {
+        Member::Leg(leg) => case.stack.target().region_size().is_some_and(|region| {
             let sector = entry.sector.wrapping_sub(model::offset(case, leg));
-            !bad.contains(&(sector / u64::from(mirror.region_size)))
+            !bad.contains(&(sector / u64::from(region)))
         }),
     };
     let first = |is_leg: bool| {

@@ -7,7 +7,7 @@ use halfway_case::Case;
 use halfway_case::facts;
 use halfway_case::observation::{Command, Entry, Layer, Medium, Member};
 use halfway_case::verdict::{Difference, Witness};
-use halfway_case::{Stack, Sync, Times};
+use halfway_case::{Sync, Times};
 use halfway_protocol::content::{Origin, What};
 use halfway_protocol::io::{Op, Path};
 use std::collections::HashSet;
@@ -153,10 +153,12 @@ fn leg_differences(scene: &Scene<'_>, leg: u8, medium: &Medium) -> Vec<Differenc
         ));
     }
     // A resynchronisation writes everywhere, but only leg 0's content.
-    let stray = medium
-        .strays
-        .first()
-        .filter(|_| !matches!(&case.stack, Stack::Raid1(mirror) if mirror.sync != Sync::Nosync));
+    let stray = medium.strays.first().filter(|_| {
+        case.stack
+            .target()
+            .sync()
+            .is_none_or(|sync| sync == Sync::Nosync)
+    });
     if let Some((sector, sectors)) = stray {
         found.push(difference(
             Witness::Medium,

@@ -1,7 +1,6 @@
 //! What multipathd did, if there is one, with its map and with the paths.
 
 use super::{Scene, difference};
-use crate::status;
 use halfway_case::NoPathRetry;
 use halfway_case::facts;
 use halfway_case::verdict::{Difference, Witness};
@@ -67,7 +66,7 @@ fn queueing(scene: &Scene<'_>, retry: NoPathRetry) -> Option<Difference> {
 fn reinstated(scene: &Scene<'_>) -> Option<Difference> {
     let line = scene.seen.status_at_end.as_ref()?.targets.first();
     let text = line.map_or("there is none", String::as_str);
-    let health = status::health(&scene.case.stack, text).unwrap_or_default();
+    let health = scene.case.stack.health(text).unwrap_or_default();
     let all = health.len() == usize::from(scene.case.legs.count);
     let reinstated = all && health.iter().all(|path| *path == 'A');
     (!reinstated).then(|| {

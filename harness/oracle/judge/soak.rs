@@ -3,7 +3,6 @@
 
 use super::{Scene, contract, difference, kernel_log, state};
 use crate::model;
-use crate::status;
 use halfway_case::observation::soak;
 use halfway_case::observation::{Layer, Medium, Member};
 use halfway_case::verdict::{Difference, Outcome, Witness};
@@ -245,7 +244,7 @@ fn media(scene: &Scene<'_>, content: &Content) -> Vec<Difference> {
 fn health(scene: &Scene<'_>) -> Option<Difference> {
     let status = scene.seen.status.as_ref()?;
     let line = status.targets.first().map_or("", String::as_str);
-    let health = status::health(&scene.case.stack, line).unwrap_or_default();
+    let health = scene.case.stack.health(line).unwrap_or_default();
     let good = !health.is_empty() && health.iter().all(|letter| *letter == 'A');
     (!good).then(|| {
         let text = format!("after everything was mended the status is {line:?}");

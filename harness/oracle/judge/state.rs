@@ -2,11 +2,11 @@
 
 use super::{Scene, difference, fired};
 use crate::model;
-use crate::status::{self, mirror::MirrorStatus};
 use crate::units::Unit;
-use halfway_case::observation::{Command, Liveness};
+use halfway_case::Remedy;
+use halfway_case::observation::{Command, Liveness, Repair};
+use halfway_case::stack::{Regions, Target};
 use halfway_case::verdict::{Difference, Witness};
-use halfway_case::{Raid1, Stack};
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::DmStatus;
 
@@ -14,17 +14,17 @@ use halfway_protocol::message::DmStatus;
 /// mirror that was repaired: that mirror has another table, and the line from
 /// before the repair counts.
 pub fn line<'a>(scene: &'a Scene<'_>) -> Option<&'a DmStatus> {
-    match (&scene.seen.repair, &scene.case.stack) {
-        // The mirror does not notice that a multipath beneath it was repaired.
-        (Some(_), Stack::Raid1(_)) if waits_beneath(scene) => scene.seen.status.as_ref(),
-        (Some(repair), Stack::Raid1(_)) => Some(&repair.status),
-        _ => scene.seen.status.as_ref(),
+    match repaired(scene) {
+        Some(repair) => Some(&repair.status),
+        None => scene.seen.status.as_ref(),
     }
 }
 
-fn waits_beneath(scene: &Scene<'_>) -> bool {
-    let paths = scene.case.stack.nested();
-    paths.is_some_and(|paths| paths.multipath.queue_if_no_path)
+/// The repair, if it gave the stack another table. A mirror does not notice that a multipath
+/// beneath it was repaired.
+fn repaired<'a>(scene: &'a Scene<'_>) -> Option<&'a Repair> {
+    let another = scene.case.stack.target().remedy() == Remedy::TableWithoutFailed;
+    scene.seen.repair.as_ref().filter(|_| another)
 }
 
 pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
@@ -81,9 +81,10 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
     let text = line(scene)
         .and_then(|status| status.targets.first())
         .map_or("there is none", String::as_str);
-    let Some(health) = status::health(&scene.case.stack, text) else {
+    let Some(shown) = scene.case.stack.target().status(text) else {
         return vec![of_status(format!("the status cannot be read: {text}"))];
     };
+    let health = &shown.health;
     let mut found = Vec::new();
     for (leg, (health, correct)) in health.iter().zip(&scene.expected.health).enumerate() {
         if !correct.contains(*health) {
@@ -99,34 +100,28 @@ fn status(scene: &Scene<'_>) -> Vec<Difference> {
             health.len()
         )));
     }
-    match &scene.case.stack {
-        Stack::Raid1(mirror) => {
-            let status = status::mirror::parse(text);
-            let log = status.as_ref().and_then(|status| status.log);
-            if log != scene.expected.log {
-                let letter = |log: Option<char>| log.map_or("none".to_owned(), String::from);
-                found.push(of_status(format!(
-                    "the log is {}, correct is {}",
-                    letter(log),
-                    letter(scene.expected.log)
-                )));
-            }
-            found.extend(status.and_then(|status| out_of_sync(scene, mirror, &status)));
-        }
-        Stack::Multipath(_) => {
-            let status = status::multipath::parse(text);
-            let active = status.and_then(|status| status.active_group());
-            let correct = scene.expected.active_group;
-            if correct.is_some() && active != correct {
-                let group = |index: Option<usize>| {
-                    index.map_or("none".to_owned(), |index| format!("group {}", index + 1))
-                };
-                let (active, correct) = (group(active), group(correct));
-                found.push(of_status(format!(
-                    "the active priority group is {active}, correct is {correct}"
-                )));
-            }
-        }
+    let letter = |log: Option<char>| log.map_or("none".to_owned(), String::from);
+    if shown.log != scene.expected.log {
+        found.push(of_status(format!(
+            "the log is {}, correct is {}",
+            letter(shown.log),
+            letter(scene.expected.log)
+        )));
+    }
+    found.extend(
+        shown
+            .regions
+            .and_then(|regions| out_of_sync(scene, regions)),
+    );
+    let correct = scene.expected.active_group;
+    if correct.is_some() && shown.active_group != correct {
+        let group = |index: Option<usize>| {
+            index.map_or("none".to_owned(), |index| format!("group {}", index + 1))
+        };
+        let (active, correct) = (group(shown.active_group), group(correct));
+        found.push(of_status(format!(
+            "the active priority group is {active}, correct is {correct}"
+        )));
     }
     found
 }
@@ -160,7 +155,7 @@ fn beneath(scene: &Scene<'_>) -> Vec<Difference> {
         let line = scene.seen.beneath.get(leg);
         let text = (line.and_then(|status| status.targets.first()))
             .map_or("there is none", String::as_str);
-        let health = status::multipath::parse(text).map(|status| status.health());
+        let health = (paths.multipath.status(text)).map(|status| status.health);
         let Some(health) = health.filter(|health| health.len() == correct.len()) else {
             found.push(of_status(format!(
                 "the status of leg {leg}'s multipath cannot be read: {text}"
@@ -189,20 +184,22 @@ fn either(characters: &str) -> String {
 /// application makes its requests one after the other, those behind the held
 /// one come only then.
 fn failed_later(scene: &Scene<'_>, disk: u8) -> bool {
-    let Some(repair) = scene.seen.repair.as_ref().filter(|_| !waits_beneath(scene)) else {
+    let Some(repair) = repaired(scene) else {
         return false;
     };
     let text = repair.status.targets.first().map_or("", String::as_str);
-    let health = status::health(&scene.case.stack, text).unwrap_or_default();
+    let health = scene.case.stack.health(text).unwrap_or_default();
     let leg = usize::from(scene.case.leg_of(disk));
     let either = (scene.expected.health.get(leg)).is_some_and(|health| health.contains('A'));
     either && health.get(leg) == Some(&'A')
 }
 
 /// Regions with a failed write, which lose their sync, in order.
-pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
+pub fn unsynced(scene: &Scene<'_>) -> Vec<u64> {
     let case = scene.case;
-    let region = u64::from(mirror.region_size);
+    let Some(region) = case.stack.target().region_size().map(u64::from) else {
+        return Vec::new();
+    };
     let mut lost: Vec<u64> = Vec::new();
     if scene.expected.loses_sync && case.op_on_legs() == Op::Write {
         for disk in (0..case.legs.count).filter(|disk| !failed_later(scene, *disk)) {
@@ -244,36 +241,33 @@ pub fn unsynced(scene: &Scene<'_>, mirror: &Raid1) -> Vec<u64> {
 }
 
 /// Exactly the regions with a failed write or recovery must be out of sync.
-fn out_of_sync(scene: &Scene<'_>, mirror: &Raid1, status: &MirrorStatus) -> Option<Difference> {
+fn out_of_sync(scene: &Scene<'_>, shown: Regions) -> Option<Difference> {
     let case = scene.case;
-    let region = u64::from(mirror.region_size);
+    let region = case.stack.target().region_size().map(u64::from)?;
     // The guest's trace tells which regions a failure belongs to. If the trace
     // has holes, the case is inconclusive (`fired`).
     if scene.seen.seen.lost > 0 {
         return None;
     }
-    let mut lost = unsynced(scene, mirror);
+    let mut lost = unsynced(scene);
     lost.extend(model::unrecovered(case));
     lost.sort_unstable();
     lost.dedup();
-    let correct = status.regions.saturating_sub(lost.len() as u64);
+    let correct = shown.all.saturating_sub(lost.len() as u64);
     let regions = case.legs.sectors.div_ceil(region);
-    if status.regions != regions {
+    if shown.all != regions {
         return Some(difference(
             Witness::Status,
-            format!(
-                "the mirror counts {} regions, it has {regions}",
-                status.regions
-            ),
+            format!("the mirror counts {} regions, it has {regions}", shown.all),
         ));
     }
-    (status.in_sync != correct).then(|| {
+    (shown.in_sync != correct).then(|| {
         difference(
             Witness::Status,
             format!(
                 "{} of {} regions are in sync, correct is {correct}: a region is out of sync when \
                  and only when a write to it failed, or its recovery",
-                status.in_sync, status.regions
+                shown.in_sync, shown.all
             ),
         )
     })
@@ -288,7 +282,7 @@ fn after_suspend(scene: &Scene<'_>) -> Option<(&'static str, Difference)> {
         .status
         .as_ref()
         .and_then(|status| status.targets.first());
-    let health = line.and_then(|line| status::health(&scene.case.stack, line));
+    let health = line.and_then(|line| scene.case.stack.health(line));
     // A leg that shows a failure again has been asked again.
     let failed_again = health.is_some_and(|health| health.iter().any(|leg| *leg != 'A'));
     let (words, text) = match &after_suspend.io {

@@ -4,7 +4,6 @@
 use super::medium::{self, Holds};
 use super::{Scene, difference};
 use crate::model;
-use crate::status;
 use halfway_case::facts;
 use halfway_case::observation::{Command, Entry, Layer, Member, PluggedAgain};
 use halfway_case::verdict::{Difference, Witness};
@@ -66,7 +65,7 @@ pub fn differences(scene: &Scene<'_>) -> Vec<Difference> {
 
 fn health(scene: &Scene<'_>, again: &PluggedAgain) -> Option<Difference> {
     let line = again.status.targets.first().map_or("", String::as_str);
-    let health = status::health(&scene.case.stack, line).unwrap_or_default();
+    let health = scene.case.stack.health(line).unwrap_or_default();
     let sound = health.len() == usize::from(scene.case.members())
         && health.iter().all(|letter| *letter == 'A');
     (!sound).then(|| {

@@ -7,10 +7,9 @@
 //! if it fails, it is resubmitted to another leg or path like any other read.
 //! All of this happens before the first byte is written back.
 
-use super::{Expectation, PAGE_SECTORS, Unknown, indices, legs_with};
-use crate::controller;
+use super::{Expectation, PAGE_SECTORS, Unknown, indices, legs_with, rules_of};
 use crate::units::Unit;
-use halfway_case::{Case, PathGrouping, Stack};
+use halfway_case::{Case, PathGrouping};
 use halfway_protocol::io::{Op, Path};
 
 /// The pages that a buffered write changes only in part, in order.
@@ -64,39 +63,13 @@ pub fn knows_fill_up(case: &Case) -> Result<(), Unknown> {
              written then depends on which of them is asked for which page",
         ));
     }
-    let mut of_reads = case.faults.iter().filter(|fault| fault.op == Op::Read);
-    match &case.stack {
-        Stack::Raid1(mirror) if mirror.paths.is_some() => Err(Unknown(
-            "a path beneath a mirror fails what a buffered write reads to fill up a page; what \
-             the two make of it is not worked out",
-        )),
-        Stack::Raid1(_) if case.faults.iter().any(|fault| fault.op != Op::Read) => Err(Unknown(
-            "a leg fails what a buffered write reads to fill up a page, and one fails a write: a \
-             mirror counts on neither of them any more (`get_valid_mirror`), and which it finds \
-             out first depends on timing",
-        )),
-        Stack::Raid1(_) if !case.other_faults.is_empty() => Err(Unknown(
-            "a leg fails what a buffered write reads to fill up a page, and the log or the \
-             recovery has failed before",
-        )),
-        Stack::Multipath(_)
-            if of_reads.any(|fault| controller::target_error(case, fault).is_some()) =>
-        {
-            Err(Unknown(
-                "the disk itself fails what a buffered write reads to fill up a page, which is \
-                 the write's own failure; how much of it is written before depends on its pages",
-            ))
-        }
-        Stack::Raid1(_) | Stack::Multipath(_) => Ok(()),
-    }
+    rules_of(&case.stack).knows_fill_up(case)
 }
 
 /// The expectation for the same write with its fill-up reads added.
 pub fn expect(case: &Case, mut expected: Expectation) -> Expectation {
-    let failed = match &case.stack {
-        Stack::Raid1(mirror) if mirror.paths.is_some() => return expected,
-        Stack::Raid1(_) => "R",
-        Stack::Multipath(_) => "F",
+    let Some(failed) = rules_of(&case.stack).health_after_fill_up() else {
+        return expected;
     };
     // The first leg or path is asked for the first page, and for the next ones
     // until it fails one. But within a group of paths the selector takes turns,

@@ -2,11 +2,9 @@
 //! stack, and that then end in an order that the harness chooses. The rule: a
 //! correct kernel ends each of them as if it were alone, whole and once.
 
-use super::{Answer, Expectation, Unknown};
+use super::{Answer, Expectation, Unknown, rules_of};
 use crate::units::{self, Unit};
-use halfway_case::{
-    Case, Ending, Fault, Hold, Meanwhile, Multipath, PathGrouping, Stack, Sync, Times, Vector,
-};
+use halfway_case::{Case, Ending, Fault, Hold, Meanwhile, Times, Vector};
 use halfway_protocol::io::{Op, Path};
 
 /// How many requests of one submitter the block layer does not merge while they
@@ -110,34 +108,7 @@ pub fn knows_holds(
         takes_all(case)?;
     }
     let one_leg = case.holds.iter().all(|hold| hold.leg == first.leg);
-    match &case.stack {
-        Stack::Multipath(_) if !one_leg => {
-            return Err(Unknown(
-                "a request is on one path at a time: hold on one of them",
-            ));
-        }
-        Stack::Multipath(multipath) if multipath.path_grouping != PathGrouping::Failover => {
-            return Err(Unknown(
-                "which path of a group gets the request depends on its selector: make each a group",
-            ));
-        }
-        Stack::Multipath(_) => {}
-        Stack::Raid1(_) if !one_leg && case.io.op == Op::Read => {
-            return Err(Unknown(
-                "a mirror reads from one leg at a time: hold on one of them",
-            ));
-        }
-        Stack::Raid1(mirror) => {
-            let resumed = case.meanwhile().profile().suspends;
-            let recovers = fails(case) && case.io.op == Op::Write && resumed;
-            if recovers || mirror.sync != Sync::Nosync {
-                return Err(Unknown(
-                    "a mirror that is resumed recovers what it has lost; how far it has come \
-                     depends on timing",
-                ));
-            }
-        }
-    }
+    rules_of(&case.stack).knows_holds(case, one_leg, fails(case))?;
     let pieces = units::nominal(&case.io.parts(), &case.boundaries());
     match pieces.as_slice() {
         [unit] => knows_one(case, *unit, on_target),
@@ -165,7 +136,7 @@ fn takes_all(case: &Case) -> Result<(), Unknown> {
 /// more.
 fn is_cut_by_dm_io(case: &Case) -> bool {
     let pages = matches!(case.io.vector, Vector::Contiguous | Vector::Pages);
-    case.stack.raid1().is_some() && case.io.op == Op::Write && !pages
+    case.stack.target().uses_dm_io() && case.io.op == Op::Write && !pages
 }
 
 /// Whether the outcome is known for an I/O of one unit. Several pieces of it
@@ -188,22 +159,13 @@ fn knows_one(
         }
     }
     let leg = case.holds[0].leg;
-    let goes_to_all = matches!(case.stack, Stack::Raid1(_)) && case.io.op == Op::Write;
+    let goes_to_all = case.stack.target().has_copies() && case.io.op == Op::Write;
     if !case.faults.is_empty() {
         let elsewhere = |fault: &Fault| {
             fault.leg != leg && fault.times == Times::Always && fault.op == case.op_on_legs()
         };
-        let reloaded = matches!(case.stack, Stack::Multipath(_))
-            && fails(case)
-            && case.meanwhile() == Meanwhile::Reload;
-        let queues = matches!(
-            &case.stack,
-            Stack::Multipath(Multipath {
-                queue_if_no_path: true,
-                ..
-            })
-        );
-        if goes_to_all || reloaded || queues || !case.faults.iter().all(elsewhere) {
+        let known = rules_of(&case.stack).knows_sent_on(case, fails(case));
+        if !known || !case.faults.iter().all(elsewhere) {
             return Err(Unknown(
                 "a request is held, and others fail: known is a read, or an I/O of a path, that \
                  lasting faults of other legs have sent to the leg that holds it",
@@ -247,20 +209,8 @@ fn knows_several(case: &Case, units: &[Unit]) -> Result<(), Unknown> {
     if !case.faults.is_empty() {
         return Err(Unknown("several requests are held, and others fail"));
     }
-    let event = case.meanwhile().profile();
-    let (on_first, is_known, queues) = match &case.stack {
-        Stack::Multipath(multipath) => (
-            true,
-            !event.suspends && !event.disk_gives_up,
-            multipath.queue_if_no_path,
-        ),
-        Stack::Raid1(mirror) => (
-            case.io.op == Op::Read,
-            case.meanwhile() == Meanwhile::Nothing,
-            !mirror.handle_errors && case.io.op == Op::Write,
-        ),
-    };
-    if on_first && first.leg != 0 || !is_known || queues {
+    let known = rules_of(&case.stack).held_together(case);
+    if known.on_first && first.leg != 0 || !known.knows_event || !known.handles_at_once {
         return Err(Unknown(
             "several requests are held; known is what becomes of them on the first leg or path, \
              while no table changes and what fails is handled at once",

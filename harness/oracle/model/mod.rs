@@ -15,6 +15,7 @@ pub mod multipathd;
 mod nested;
 mod raid1;
 mod reports;
+mod rules;
 mod soak;
 mod stop;
 #[cfg(test)]
@@ -23,6 +24,8 @@ mod tests;
 pub use halfway_case::facts::{offset, races_recovery, tells_of_failures, unplugs, unrecovered};
 pub use interventions::{brought_back, due};
 pub use raid1::race as races;
+
+use rules::Rules;
 
 use super::controller;
 use super::units::Unit;
@@ -173,13 +176,7 @@ pub fn knows(case: &Case) -> Result<(), Unknown> {
     stop::knows_stops(case)?;
     hold::knows_holds(case, on_target)?;
     fill_up::knows_fill_up(case)?;
-    match &case.stack {
-        Stack::Raid1(mirror) => match &mirror.paths {
-            Some(paths) => nested::knows_nested(case, mirror, paths),
-            None => raid1::knows_mirror(case, mirror),
-        },
-        Stack::Multipath(multipath) => multipath::knows_multipath(case, multipath),
-    }
+    rules_of(&case.stack).knows(case)
 }
 
 /// No fault of a case can fire.
@@ -248,12 +245,17 @@ pub fn expect(case: &Case, environment: &Environment, units: &[Unit]) -> Expecta
 
 /// What the target of `case` does with units that no hold delays.
 fn on_target(case: &Case, units: &[Unit]) -> Expectation {
-    match &case.stack {
+    rules_of(&case.stack).expect(case, units)
+}
+
+/// The rules of a stack's target.
+fn rules_of(stack: &Stack) -> Box<dyn Rules + '_> {
+    match stack {
         Stack::Raid1(mirror) => match &mirror.paths {
-            Some(paths) => nested::expect(case, mirror, paths, units),
-            None => raid1::expect(case, mirror, units),
+            Some(paths) => Box::new(nested::Nested { mirror, paths }),
+            None => Box::new(raid1::Mirror(mirror)),
         },
-        Stack::Multipath(multipath) => multipath::expect(case, multipath, units),
+        Stack::Multipath(multipath) => Box::new(multipath::Paths(multipath)),
     }
 }
 
@@ -342,10 +344,7 @@ pub fn is_piece(case: &Case, unit: Unit, request: Unit) -> bool {
 /// Whether all legs show leg 0's content. They do if a resynchronisation copied
 /// it (`do_recovery` in dm-raid1.c), or if they are paths to one disk.
 pub fn alike(case: &Case) -> bool {
-    match &case.stack {
-        Stack::Raid1(mirror) => mirror.sync != Sync::Nosync,
-        Stack::Multipath(_) => true,
-    }
+    case.stack.target().sync() != Some(Sync::Nosync)
 }
 
 /// One disk for each medium: where several disks are paths to one medium, the

@@ -16,6 +16,10 @@
 //! (`blk_path_error` is false) is not resubmitted: it goes up to the
 //! application.
 
+mod rules;
+
+pub use rules::Paths;
+
 use super::{
     EIO, Expectation, UnitExpectation, Unknown, answering, ends_with_fsync, fault_meets, has_gaps,
     indices, is_piece, legs_always, legs_with, may_be_cut, multipathd, splits, whole,

@@ -8,6 +8,10 @@
 //! The two models are combined in that order: the multipaths say which legs
 //! fail towards the mirror, and the mirror says how often it asks which leg.
 
+mod rules;
+
+pub use rules::Nested;
+
 use super::multipath::{self, Course};
 use super::{
     Expectation, PAGE_SECTORS, UnitExpectation, Unknown, has_gaps, may_exceed_segments, raid1,

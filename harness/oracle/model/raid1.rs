@@ -17,6 +17,9 @@
 mod log;
 pub mod race;
 mod recovery;
+mod rules;
+
+pub use rules::Mirror;
 
 use super::{
     EIO, Expectation, PAGE_SECTORS, UnitExpectation, Unknown, answering, bytes, ends_with_fsync,

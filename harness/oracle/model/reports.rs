@@ -3,7 +3,7 @@
 
 use super::Unknown;
 use crate::units;
-use halfway_case::{Case, Fault, Stack, Times};
+use halfway_case::{Case, Fault, Times};
 use halfway_protocol::io::Path;
 use halfway_scsi::FaultReport;
 
@@ -59,11 +59,7 @@ fn back(case: &Case) -> Result<(), Unknown> {
     if !case.faults.iter().filter(gone).any(counted) {
         return Ok(());
     }
-    let waits = match &case.stack {
-        Stack::Multipath(multipath) => multipath.waits(),
-        Stack::Raid1(_) => false,
-    };
-    if !waits {
+    if !case.stack.target().waits_without_path() {
         return Err(Unknown(
             "an HBA comes back when an operator reinstates its path: take multipath with \
              `queue_if_no_path`, or multipathd that lets it wait",

@@ -11,9 +11,8 @@
 //! alone (`do_writes`). So a mirror that is loaded anew must have that leg
 //! first; it then synchronises the others from it (`do_recovery`).
 
-use super::Unknown;
-use halfway_case::limits;
-use halfway_case::{Case, Controller, Filesystem, Log, OnError, Stack, Sync};
+use super::{Unknown, rules_of};
+use halfway_case::{Case, Controller, Filesystem, OnError};
 
 /// Sectors of the largest disk of which every 256th sector can be made to fail.
 /// QEMU 7.2 reads the command byte by byte, and took more than 15 s for twice as
@@ -40,27 +39,5 @@ pub fn knows_soak(case: &Case) -> Result<(), Unknown> {
              most 262144",
         ));
     }
-    match &case.stack {
-        Stack::Multipath(_) => Ok(()),
-        Stack::Raid1(mirror) if mirror.paths.is_some() => Err(Unknown(
-            "a soak has faults on one disk after the other, and a mirror of multipaths has several \
-             beneath a leg",
-        )),
-        Stack::Raid1(mirror) if mirror.sync == Sync::Syncing => Err(Unknown(
-            "in a soak no request is held, without which a recovery is over before the first I/O",
-        )),
-        Stack::Raid1(mirror) if !mirror.handle_errors => Err(Unknown(
-            "a mirror without handle_errors forgets which leg missed a write: a soak cannot say \
-             what is read from it",
-        )),
-        Stack::Raid1(mirror) if mirror.log == Log::Disk => Err(Unknown(
-            "a soak loads mirrors with their legs in another order, which a log on a disk knows \
-             nothing of",
-        )),
-        Stack::Raid1(_) if case.legs.sectors > limits::FILES_SECTORS => Err(Unknown(
-            "a soak synchronises the mirror again and again: set `size` in `[legs]` to at most \
-             65536",
-        )),
-        Stack::Raid1(_) => Ok(()),
-    }
+    rules_of(&case.stack).knows_soak(case)
 }

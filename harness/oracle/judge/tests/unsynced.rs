@@ -49,7 +49,7 @@ fn unsynced(
         absorbed,
         crash: None,
     };
-    state::unsynced(&scene, case.stack.raid1().unwrap())
+    state::unsynced(&scene)
 }
 
 fn buffered(keep_log: bool, faults: Vec<Fault>) -> Case {

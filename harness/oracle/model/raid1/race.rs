@@ -1,7 +1,7 @@
 //! An I/O to a region that is being recovered, while a disk holds the
 //! recovery's request.
 
-use crate::model::{Expectation, UnitExpectation, Unknown, whole};
+use crate::model::{Expectation, UnitExpectation, Unknown, races_recovery, whole};
 use crate::units::Unit;
 use halfway_case::{Case, Ending, Log, Meanwhile, Raid1, Sync};
 use halfway_protocol::io::{Op, Path};
@@ -82,17 +82,15 @@ pub fn expect(case: &Case, units: &[Unit]) -> Expectation {
 /// Whether a range on the dm device is one that the recovery of a region
 /// copies.
 pub fn is_copy(case: &Case, range: Unit) -> bool {
-    (case.stack.raid1()).is_some_and(|mirror| {
-        let region = u64::from(mirror.region_size);
-        mirror.sync == Sync::Syncing
-            && range.sectors == region
-            && range.sector.is_multiple_of(region)
+    case.stack.target().region_size().is_some_and(|region| {
+        let region = u64::from(region);
+        races_recovery(case) && range.sectors == region && range.sector.is_multiple_of(region)
     })
 }
 
 /// The range that the recovery copies of the region that the I/O lies in.
 pub fn copied(case: &Case) -> Unit {
-    let region = (case.stack.raid1()).map_or(1, |mirror| u64::from(mirror.region_size));
+    let region = case.stack.target().region_size().map_or(1, u64::from);
     Unit {
         sector: whole(case).sector / region * region,
         sectors: region,

@@ -1,36 +1,7 @@
 //! The status line of the `multipath` target.
 
+use super::super::status::Status;
 use std::str::FromStr;
-
-/// What the status line of a `multipath` target says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MultipathStatus {
-    /// The priority groups, in the order of the table.
-    pub groups: Vec<Group>,
-}
-
-/// A priority group and its paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// `A` active, `E` enabled, `D` disabled.
-    pub state: char,
-    /// A character for each path, in the order of the table: `A` active, `F`
-    /// failed.
-    pub paths: Vec<char>,
-}
-
-impl MultipathStatus {
-    /// `A` or `F` for each path, in the order of the table.
-    pub fn health(&self) -> Vec<char> {
-        let paths = self.groups.iter().flat_map(|group| &group.paths);
-        paths.copied().collect()
-    }
-
-    /// Index of the active priority group, if there is one.
-    pub fn active_group(&self) -> Option<usize> {
-        self.groups.iter().position(|group| group.state == 'A')
-    }
-}
 
 /// Parses the part of a status line behind the word `multipath`
 /// (`multipath_status` in drivers/md/dm-mpath.c), for example `2 0 0 0 2 1 A 0
@@ -39,8 +10,9 @@ impl MultipathStatus {
 /// The words are: features, hardware handler, number of groups, next group; for
 /// each group its state, the selector's words, number of paths, number of words
 /// that the selector has for each path; for each path its device, its state,
-/// its number of failures, the selector's words.
-pub fn parse(line: &str) -> Option<MultipathStatus> {
+/// its number of failures, the selector's words. A group is `A` active, `E` enabled or `D`
+/// disabled; a path is `A` active or `F` failed.
+pub fn parse(line: &str) -> Option<Status> {
     let mut words = Words(line.split_ascii_whitespace());
     for _ in ["features", "hardware handler"] {
         let count = words.number()?;
@@ -48,25 +20,29 @@ pub fn parse(line: &str) -> Option<MultipathStatus> {
     }
     let groups: usize = words.number()?;
     words.skip(1)?;
-    let mut status = MultipathStatus { groups: Vec::new() };
-    for _ in 0..groups {
+    let mut health = Vec::new();
+    let mut active_group = None;
+    for group in 0..groups {
         let state = words.character("AED")?;
         let selector = words.number()?;
         words.skip(selector)?;
         let (paths, more): (usize, usize) = (words.number()?, words.number()?);
-        let mut group = Group {
-            state,
-            paths: Vec::new(),
-        };
+        if state == 'A' {
+            active_group = active_group.or(Some(group));
+        }
         for _ in 0..paths {
             words.skip(1)?;
-            group.paths.push(words.character("AF")?);
+            health.push(words.character("AF")?);
             words.number::<u64>()?;
             words.skip(more)?;
         }
-        status.groups.push(group);
     }
-    words.0.next().is_none().then_some(status)
+    words.0.next().is_none().then_some(Status {
+        health,
+        regions: None,
+        log: None,
+        active_group,
+    })
 }
 
 struct Words<'a>(std::str::SplitAsciiWhitespace<'a>);
@@ -98,8 +74,8 @@ mod tests {
     #[case::no_path("2 0 0 0 2 1 E 0 1 1 254:0 F 1 0 E 0 1 1 254:16 F 1 0", "FF", None)]
     fn a_line_is_read(#[case] line: &str, #[case] health: &str, #[case] group: Option<usize>) {
         let status = parse(line).unwrap();
-        assert_eq!(status.health().iter().collect::<String>(), health);
-        assert_eq!(status.active_group(), group);
+        assert_eq!(status.health.iter().collect::<String>(), health);
+        assert_eq!(status.active_group, group);
     }
 
     #[rstest]

@@ -1,26 +1,15 @@
 //! The status line of the `mirror` target.
 
-/// What the status line of a `mirror` target says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirrorStatus {
-    /// Number of regions in sync.
-    pub in_sync: u64,
-    /// Number of regions in all.
-    pub regions: u64,
-    /// One character for each leg (`device_status_char` in
-    /// drivers/md/dm-raid1.c): `A` alive, `D` a write failed, `S` a
-    /// resynchronisation failed, `R` a read failed, `F` a flush failed, `U`
-    /// unknown.
-    pub health: Vec<char>,
-    /// State of a disk log (`disk_status` in drivers/md/dm-log.c): `A` alive,
-    /// `D` a read or write failed, `F` a flush failed. `None` for a log in
-    /// memory.
-    pub log: Option<char>,
-}
+use super::super::status::{Regions, Status};
 
 /// Parses the part of a status line behind the word `mirror`: `2 254:0 254:16
 /// 128/128 1 AA 1 core` (`mirror_status` in drivers/md/dm-raid1.c).
-pub fn parse(line: &str) -> Option<MirrorStatus> {
+///
+/// The letters of the legs are (`device_status_char`): `A` alive, `D` a write failed, `S` a
+/// resynchronisation failed, `R` a read failed, `F` a flush failed, `U` unknown. Those of a log
+/// on a disk (`disk_status` in drivers/md/dm-log.c): `A` alive, `D` a read or write failed, `F` a
+/// flush failed.
+pub fn parse(line: &str) -> Option<Status> {
     let mut words = line.split_ascii_whitespace();
     let legs: usize = words.next()?.parse().ok()?;
     let mut words = words.skip(legs);
@@ -33,11 +22,14 @@ pub fn parse(line: &str) -> Option<MirrorStatus> {
     let mut log = words.skip(1);
     let on_disk = log.next() == Some("disk");
     let letter = log.nth(1).and_then(|word| word.chars().next());
-    (health.len() == legs).then_some(MirrorStatus {
-        in_sync: in_sync.parse().ok()?,
-        regions: regions.parse().ok()?,
+    (health.len() == legs).then_some(Status {
         health,
+        regions: Some(Regions {
+            in_sync: in_sync.parse().ok()?,
+            all: regions.parse().ok()?,
+        }),
         log: letter.filter(|_| on_disk),
+        active_group: None,
     })
 }
 
@@ -72,11 +64,11 @@ mod tests {
         let health = legs.chars().collect();
         assert_eq!(
             parse(line),
-            Some(MirrorStatus {
-                in_sync,
-                regions: of,
+            Some(Status {
                 health,
+                regions: Some(Regions { in_sync, all: of }),
                 log,
+                active_group: None,
             })
         );
     }

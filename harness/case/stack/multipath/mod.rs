@@ -1,74 +1,16 @@
-//! The device-mapper stack: the target, its parameters, and what is derived from them.
+//! dm-multipath: its parameters, and the facts of it.
 
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use super::target::{Devices, Remedy, Table, Target};
+use super::{Log, Paths, Status, Sync};
+use halfway_protocol::io::Op;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The device-mapper stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "target")]
-pub enum Stack {
-    /// dm-raid1 over its legs.
-    Raid1(Raid1),
-    /// dm-multipath over paths to one disk.
-    Multipath(Multipath),
-}
-
-impl Stack {
-    /// The mirror, if the stack is one.
-    pub fn raid1(&self) -> Option<&Raid1> {
-        match self {
-            Stack::Raid1(mirror) => Some(mirror),
-            Stack::Multipath(_) => None,
-        }
-    }
-
-    /// The word for a lower device of the stack's own target: leg or path.
-    pub fn lower(&self) -> &'static str {
-        match self {
-            Stack::Raid1(_) => "leg",
-            Stack::Multipath(_) => "path",
-        }
-    }
-
-    /// Whether the lower devices are paths to one disk.
-    pub fn shares_medium(&self) -> bool {
-        matches!(self, Stack::Multipath(_))
-    }
-
-    /// What multipathd does once no path is left; `None` if there is no
-    /// multipathd.
-    pub fn no_path_retry(&self) -> Option<NoPathRetry> {
-        match self {
-            Stack::Multipath(multipath) => multipath.no_path_retry,
-            Stack::Raid1(_) => None,
-        }
-    }
-
-    /// The multipaths that are a mirror's legs, if they are.
-    pub fn nested(&self) -> Option<&Paths> {
-        self.raid1().and_then(|mirror| mirror.paths.as_ref())
-    }
-
-    /// The multipath through which I/O reaches the disks, if there is one: the
-    /// stack itself, or what each leg is.
-    pub fn multipath(&self) -> Option<&Multipath> {
-        match self {
-            Stack::Multipath(multipath) => Some(multipath),
-            Stack::Raid1(_) => self.nested().map(|paths| &paths.multipath),
-        }
-    }
-
-    /// The name of the disk with this index ([`Fault::leg`]).
-    pub fn disk_name(&self, disk: u8) -> String {
-        match self.nested() {
-            Some(paths) => {
-                let (leg, path) = (disk / paths.count, disk % paths.count);
-                format!("leg {leg} path {path}")
-            }
-            None => format!("{} {disk}", self.lower()),
-        }
-    }
-}
+use std::fmt::{Display, Formatter, Result};
 
 /// A dm-multipath target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +81,15 @@ pub enum QueueMode {
 }
 
 impl QueueMode {
+    /// The mode's name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            QueueMode::Bio => "bio",
+            QueueMode::Rq => "rq",
+            QueueMode::Mq => "mq",
+        }
+    }
+
     /// Whether requests are resubmitted, not bios.
     pub fn is_request_based(self) -> bool {
         self != QueueMode::Bio
@@ -160,6 +111,16 @@ pub enum PathSelector {
 }
 
 impl PathSelector {
+    /// The kernel module that has the selector.
+    fn module(self) -> &'static str {
+        match self {
+            PathSelector::RoundRobin => "dm_round_robin",
+            PathSelector::QueueLength => "dm_queue_length",
+            PathSelector::ServiceTime => "dm_service_time",
+            PathSelector::HistoricalServiceTime => "dm_historical_service_time",
+        }
+    }
+
     /// The selector's name in a table.
     pub fn name(self) -> &'static str {
         match self {
@@ -196,58 +157,117 @@ impl PathGrouping {
     }
 }
 
-/// A dm-raid1 (`mirror`) target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raid1 {
-    /// Type of the dirty log.
-    pub log: Log,
-    /// Region size in sectors: a power of two, at least a page
-    /// (`create_log_context` in drivers/md/dm-log.c).
-    pub region_size: u32,
-    /// What the log says of the legs when the table is loaded.
-    pub sync: Sync,
-    /// `handle_errors`: the mirror fails legs, and does not ignore their
-    /// errors.
-    pub handle_errors: bool,
-    /// `keep_log`: the log is kept, and failed writes are not held. Only with
-    /// `handle_errors` (`parse_features` in drivers/md/dm-raid1.c).
-    pub keep_log: bool,
-    /// If given, each leg is a dm-multipath of its own, else a disk.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paths: Option<Paths>,
+impl Target for Multipath {
+    fn lower(&self) -> &'static str {
+        "path"
+    }
+
+    fn modules(&self) -> Vec<&'static str> {
+        vec!["dm_multipath", self.path_selector.module()]
+    }
+
+    fn table(&self, devices: &Devices) -> Table {
+        table::multipath(self, devices)
+    }
+
+    fn resynchronised(&self, _: &Devices) -> Option<Table> {
+        None
+    }
+
+    fn without_failed(&self, _: &Devices) -> Option<Table> {
+        None
+    }
+
+    fn status(&self, line: &str) -> Option<Status> {
+        status::parse(line)
+    }
+
+    fn has_copies(&self) -> bool {
+        false
+    }
+
+    fn starts_in_sync_by_its_worker(&self) -> bool {
+        false
+    }
+
+    fn uses_dm_io(&self) -> bool {
+        false
+    }
+
+    fn takes_write_zeroes(&self) -> bool {
+        true
+    }
+
+    fn tells_of_failures(&self) -> bool {
+        true
+    }
+
+    fn region_size(&self) -> Option<u32> {
+        None
+    }
+
+    fn sync(&self) -> Option<Sync> {
+        None
+    }
+
+    fn log(&self) -> Option<Log> {
+        None
+    }
+
+    fn paths(&self) -> Option<&Paths> {
+        None
+    }
+
+    fn multipath(&self) -> Option<&Multipath> {
+        Some(self)
+    }
+
+    fn holds(&self, _: Op) -> bool {
+        // Multipathd does the operator's part; that it has none is to be seen, too.
+        self.queue_if_no_path || self.no_path_retry.is_some()
+    }
+
+    fn waits_without_path(&self) -> bool {
+        self.waits()
+    }
+
+    fn remedy(&self) -> Remedy {
+        match self.no_path_retry {
+            Some(_) => Remedy::Multipathd,
+            None => Remedy::ReinstatedPath,
+        }
+    }
+
+    fn held_until(&self, _: Op) -> &'static str {
+        match self.no_path_retry {
+            Some(_) => "holds the I/O until multipathd reinstates a path, or gives up;",
+            None => "holds the I/O until an operator reinstates a path, or gives up;",
+        }
+    }
 }
 
-/// The dm-multipath that is each leg of a nested mirror, over several paths to
-/// one disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paths {
-    /// How many paths each leg has: 2 to 4.
-    pub count: u8,
-    /// The parameters of the multipath, the same for each leg.
-    pub multipath: Multipath,
-}
-
-/// Type of the mirror's dirty log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Log {
-    /// In memory (`core`).
-    Core,
-    /// On a disk of its own (`disk`).
-    Disk,
-}
-
-/// The mirror's state when the I/O starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sync {
-    /// `nosync`: the legs are declared equal, and keep the tags that tell them
-    /// apart.
-    Nosync,
-    /// The kernel has copied leg 0 to the others before the I/O.
-    Synced,
-    /// The kernel copies leg 0 to the others, and the I/O races the recovery of
-    /// its own region. The recovery's request is held: on leg 0 its read, on
-    /// another leg its write.
-    Syncing,
+impl Display for Multipath {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let mode = self.queue_mode.name();
+        let grouping = match self.path_grouping {
+            PathGrouping::Failover => "each path a priority group",
+            PathGrouping::Pairs => "two paths a priority group",
+            PathGrouping::Multibus => "all paths in one priority group",
+        };
+        let selector = self.path_selector.name();
+        write!(f, "dm-multipath in {mode} mode with {selector}, {grouping}")?;
+        if self.queue_if_no_path {
+            f.write_str(", queue_if_no_path")?;
+        }
+        match self.no_path_retry {
+            None => {}
+            Some(NoPathRetry::Fail) => f.write_str(", of multipathd, no_path_retry fail")?,
+            Some(NoPathRetry::Queue) => f.write_str(", of multipathd, no_path_retry queue")?,
+            Some(NoPathRetry::Checks(checks)) => {
+                write!(f, ", of multipathd, no_path_retry {checks}")?
+            }
+        }
+        let mut features = self.initialising().into_iter();
+        features.try_for_each(|feature| write!(f, ", {feature}"))
+    }
 }
