@@ -1,7 +1,7 @@
 //! The signature of a failure: what stays the same when the same failure comes again, in
 //! another run, at another sector or on another leg.
 
-use crate::verdict::{LEFT_BEHIND, Outcome, Verdict, Witness};
+use crate::verdict::{Difference, LEFT_BEHIND, Outcome, Verdict, Witness};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -21,7 +21,26 @@ pub struct Signature {
 impl Signature {
     /// The signature of a verdict; `None` if nothing went wrong, or the case was not run.
     pub fn of(verdict: &Verdict) -> Option<Self> {
-        let first = verdict.differences.first();
+        Self::by(verdict, verdict.differences.first())
+    }
+
+    /// Whether a verdict shows this failure, be it beside others: another case may have more
+    /// differences, and in another order. A crash in the same function is the same: what
+    /// lies where a bug reads or writes decides what kind of fault it ends with.
+    pub fn is_shown_by(&self, verdict: &Verdict) -> bool {
+        let alike = |other: Signature| {
+            let crashes = [self.outcome, other.outcome] == [Outcome::Crash; 2];
+            let functions = function(&self.kind).zip(function(&other.kind));
+            other == *self || crashes && functions.is_some_and(|(one, other)| one == other)
+        };
+        let mut each = verdict.differences.iter();
+        Self::of(verdict).is_some_and(alike)
+            || verdict.outcome == Outcome::Fail
+                && each.any(|one| Self::by(verdict, Some(one)).is_some_and(alike))
+    }
+
+    /// The signature of a verdict whose most telling difference is `first`.
+    fn by(verdict: &Verdict, first: Option<&Difference>) -> Option<Self> {
         let (witness, text) = match verdict.outcome {
             Outcome::Pass | Outcome::Skipped => return None,
             Outcome::Crash => (Some(Witness::KernelLog), verdict.reason.as_str()),
@@ -67,6 +86,12 @@ impl fmt::Display for Signature {
     }
 }
 
+/// The function that a crash's title names.
+fn function(title: &str) -> Option<&str> {
+    let (_, function) = title.rsplit_once(" in ")?;
+    (!function.contains(' ')).then_some(function)
+}
+
 /// The text without the number of a soak's step in front of it.
 fn after_step(text: &str) -> &str {
     let rest = text.strip_prefix("step ").and_then(|rest| {
@@ -106,7 +131,6 @@ fn is_number(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Difference;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -163,6 +187,51 @@ mod tests {
     ) {
         let signature = Signature::of(&verdict(outcome, reason, first)).unwrap();
         assert_eq!(signature.to_string(), expected);
+    }
+
+    #[test]
+    fn another_order_of_differences_is_the_same_failure_and_another_witness_is_not() {
+        let of = |differences: &[(Witness, &str)]| {
+            let mut all = verdict(Outcome::Fail, "", None);
+            for one in differences {
+                let more = verdict(Outcome::Fail, "", Some(*one)).differences;
+                all.differences.extend(more);
+            }
+            all
+        };
+        let wrong = |sector: &'static str| (Witness::Content, sector);
+        let signature = Signature::of(&of(&[wrong("sector 9 is wrong")])).unwrap();
+        assert!(signature.is_shown_by(&of(&[wrong("sector 8 is wrong")])));
+        let behind = [(Witness::Trace, "new"), wrong("sector 0 is wrong")];
+        assert!(signature.is_shown_by(&of(&behind)));
+        assert!(!signature.is_shown_by(&of(&[(Witness::Medium, "sector 9 is wrong")])));
+        assert!(!signature.is_shown_by(&of(&[])));
+        for outcome in Outcome::ALL {
+            let other = verdict(outcome, "sector 9 is wrong", None);
+            assert!(!signature.is_shown_by(&other), "{outcome}");
+        }
+    }
+
+    #[rstest]
+    #[case::same("BUG at block/bio.c:104!", "BUG at block/bio.c:104!", true)]
+    #[case::another_fault(
+        "BUG: a NULL dereference in bio_add_page",
+        "Oops in bio_add_page",
+        true
+    )]
+    #[case::another_function("Oops in bio_add_page", "Oops in bio_advance", false)]
+    #[case::no_function("BUG at block/bio.c:104!", "BUG at block/bio.c:105!", false)]
+    #[case::a_sentence("Oops in a guest", "panic in a guest", false)]
+    fn crashes_in_one_function_are_one_failure(
+        #[case] one: &str,
+        #[case] other: &str,
+        #[case] same: bool,
+    ) {
+        let crash = |title| verdict(Outcome::Crash, title, None);
+        let signature = Signature::of(&crash(one)).unwrap();
+        assert_eq!(signature.is_shown_by(&crash(other)), same);
+        let warned = verdict(Outcome::Fail, "", Some((Witness::KernelLog, other)));
+        assert!(!signature.is_shown_by(&warned));
     }
 
     #[rstest]

@@ -51,6 +51,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Open a shell in a guest, with the stack built and the fault armed
     Shell(ShellArgs),
+    /// Look for the smallest case that fails in the same way, and write it down
+    Minimise(MinimiseArgs),
     /// Print the summary of a recorded run
     Show(ShowArgs),
     /// Write recorded runs as JUnit, KTAP, TAP, CSV and other formats
@@ -341,6 +343,40 @@ pub struct ShellArgs {
     /// How long an I/O of `halfway-io` may take before it counts as hung
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub timeout: NonZeroU32,
+}
+
+/// The options of `halfway minimise`.
+#[derive(Clone, Debug, Args)]
+pub struct MinimiseArgs {
+    /// A scenario file with one case, or a recorded case (cases/<id>.json)
+    #[arg(value_name = "CASE")]
+    pub file: PathBuf,
+    /// The one case whose id matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub filter: Option<Regex>,
+    /// The options that select the kernel and how it is executed.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// How often the case is run at first, to see how often it fails, and what was
+    /// written at last
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub repeat: NonZeroU32,
+    /// End the search after so long, with the smallest case until then
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<NonZeroU64>,
+    /// End the search after so many runs
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub timeout: NonZeroU32,
+    /// The scenario file to write; the recipe (.sh) and the figures (.json) lie beside
+    /// it [default: results/runs/minimised/<id>.toml]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// The options of `halfway show`.

@@ -3,14 +3,15 @@
 
 use super::args::{self, GuestArgs};
 use super::{CliError, Context, output};
+use crate::lab;
 use crate::machine::{Accel, AccelChoice};
 use crate::provision::{self, Listener, ProvisionError, Provisions, kernel, qemu_binary};
 use crate::report::Verbosity;
 use crate::runner::Needs;
 use halfway_builder::controls::{BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
-    Cache, CacheError, Extra, Kernel, KernelError, KernelSpec, ShellError, SpecError, Stage,
-    shell_tools,
+    Cache, CacheError, Extra, Kernel, KernelError, KernelSpec, SHELL_MODULES, ShellError,
+    SpecError, Stage, shell_tools,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::Diagnostic;
@@ -77,26 +78,48 @@ pub async fn prepare(
     needs: &Needs,
     shell: bool,
 ) -> Result<Provisions, GuestError> {
-    let control = match &args.control {
-        None => None,
-        Some(name) => Some(Control::find(name, Path::new(CONTROLS))?),
-    };
     let extra: Vec<Extra> = if shell { shell_tools()? } else { Vec::new() };
     let request = provision::Request {
         kernel: spec(args)?,
-        control,
-        acceleration: match args.accel {
-            args::Accel::Auto => AccelChoice::Auto,
-            args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
-            args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
-        },
+        control: control(args)?,
+        acceleration: acceleration(args),
         qemu: qemu_binary(),
         needs,
         extra,
+        modprobe: if shell { SHELL_MODULES } else { &[] },
         janitor: std::env::current_exe().ok(),
         listen: &|| teller(ctx),
     };
     Ok(provision::prepare(request).await?)
+}
+
+/// What a lab runs cases on, with the other options as they are by default.
+pub fn lab(args: &GuestArgs, ctx: &Context) -> Result<lab::Options, GuestError> {
+    let ctx = ctx.clone();
+    Ok(lab::Options {
+        kernel: spec(args)?,
+        control: control(args)?,
+        acceleration: acceleration(args),
+        janitor: std::env::current_exe().ok(),
+        listen: Box::new(move || teller(&ctx)),
+        ..lab::Options::default()
+    })
+}
+
+/// The control that `args` name.
+fn control(args: &GuestArgs) -> Result<Option<Control>, ControlError> {
+    let found = args.control.as_deref();
+    found
+        .map(|name| Control::find(name, Path::new(CONTROLS)))
+        .transpose()
+}
+
+fn acceleration(args: &GuestArgs) -> AccelChoice {
+    match args.accel {
+        args::Accel::Auto => AccelChoice::Auto,
+        args::Accel::Kvm => AccelChoice::Only(Accel::Kvm),
+        args::Accel::Tcg => AccelChoice::Only(Accel::Tcg),
+    }
 }
 
 /// The kernel that `args` name.

@@ -6,6 +6,7 @@
 //! * [`select`]: turns paths and options into cases.
 //! * [`follow`]: passes a run's events to the record and to the terminal.
 //! * [`guest`]: turns options into what the cases run on.
+//! * [`hunt`]: the search for a smaller case, on a lab.
 //! * [`interrupt`]: what Ctrl-C does to a run.
 //! * [`output`]: standard output.
 //! * [`commands`]: the commands, a file each.
@@ -16,6 +17,7 @@ mod error;
 pub(crate) mod exit;
 mod follow;
 mod guest;
+mod hunt;
 mod interrupt;
 mod output;
 mod select;

@@ -28,6 +28,7 @@ use crate::provision::{Listener, qemu_binary, silent};
 pub use crate::runner::event::{Details, Event, Stamped};
 pub use crate::runner::{Facility, RunError, StationError};
 use halfway_builder::KernelSpec;
+use halfway_builder::controls::Control;
 use halfway_case::Case;
 use halfway_case::observation::Observation;
 use halfway_case::{Outcome, Verdict};
@@ -42,6 +43,8 @@ use tokio::task::LocalSet;
 pub struct Options {
     /// Which kernel; the catalogue's default one if nothing else is said.
     pub kernel: KernelSpec,
+    /// What is broken in it on purpose, if anything is.
+    pub control: Option<Control>,
     /// How guest code is executed.
     pub acceleration: AccelChoice,
     /// The QEMU binary.
@@ -55,6 +58,9 @@ pub struct Options {
     pub patience: Duration,
     /// Whether the contract watcher looks at every bio.
     pub watch: bool,
+    /// The `halfway` program, which removes the machines' directories if this process is
+    /// killed. Without it they go with a normal end only.
+    pub janitor: Option<PathBuf>,
     /// Gives what hears of the fetching of a kernel and the like.
     pub listen: Box<dyn Fn() -> Listener>,
 }
@@ -63,12 +69,14 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             kernel: KernelSpec::default_kernel(),
+            control: None,
             acceleration: AccelChoice::Auto,
             qemu: qemu_binary(),
             seed: 1,
             deadline: Duration::from_secs(15),
             patience: Duration::from_secs(30),
             watch: false,
+            janitor: None,
             listen: Box::new(silent),
         }
     }

@@ -77,12 +77,13 @@ impl Room {
                 }
                 let request = provision::Request {
                     kernel: self.options.kernel.clone(),
-                    control: None,
+                    control: self.options.control.clone(),
                     acceleration: self.options.acceleration,
                     qemu: self.options.qemu.clone(),
                     needs: &wanted,
                     extra: Vec::new(),
-                    janitor: None,
+                    modprobe: &[],
+                    janitor: self.options.janitor.clone(),
                     listen: &self.options.listen,
                 };
                 let provisions = provision::prepare(request).await?;

@@ -52,6 +52,8 @@ pub struct Request<'a> {
     pub needs: &'a Needs,
     /// What else is in every initramfs, such as a person's tools.
     pub extra: Vec<Extra>,
+    /// Modules that `modprobe` finds in every initramfs, as far as the kernel has them.
+    pub modprobe: &'a [&'a str],
     /// This program, which cleans up when the process is killed; without it
     /// private directories go with a normal end only.
     pub janitor: Option<PathBuf>,
@@ -92,11 +94,15 @@ pub async fn prepare(request: Request<'_>) -> Result<Provisions, ProvisionError>
     }
     let controllers = &request.needs.controllers;
     let unbuilt = kernel::own_modules(controllers, &mut kernel, &cache, request.listen).await?;
+    let mut extra = request.extra;
+    if !request.modprobe.is_empty() {
+        extra.extend(kernel.modules.for_modprobe(request.modprobe)?);
+    }
     let site = images::Site {
         kernel: &kernel,
         qemu: &qemu,
         cache: &cache,
-        extra: &request.extra,
+        extra: &extra,
         unbuilt: &unbuilt,
         listen: request.listen,
     };

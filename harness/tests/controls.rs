@@ -207,3 +207,46 @@ fn the_watcher_names_the_driver_of_2009_and_no_other() {
         }
     }
 }
+
+/// From two readers of 256 KiB to a piece and a sector of the next one, and to a script that
+/// shows it without Halfway.
+#[test]
+#[ignore = "builds kernel modules, for which `ci/setup --controls` installs the tools"]
+fn a_case_becomes_small_and_its_recipe_shows_it() {
+    let place = tempfile::tempdir().unwrap();
+    let small = place.path().join("small.toml");
+    let command = |words: &[&str], on: &[&str], script: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halfway"));
+        let output = command
+            .current_dir(env!("CARGO_MANIFEST_DIR").to_owned() + "/..")
+            .env("NO_COLOR", "1")
+            .args(words)
+            .args(on)
+            .stdin(script.map_or_else(Stdio::null, |path| {
+                std::fs::File::open(path).unwrap().into()
+            }))
+            .output()
+            .unwrap();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        (output.status.code(), said)
+    };
+    let control = ["--control", "record-no-sector"];
+    let file = small.to_str().unwrap();
+    let before = "results/minimised/before/raid1-read.toml";
+    let (status, said) = command(&["minimise", before, "-o", file], &control, None);
+    assert_eq!(status, Some(0), "{said}");
+    let written = std::fs::read_to_string(&small).unwrap();
+    assert!(written.contains("\nsectors = 9\n"), "{written}");
+    assert!(!written.contains("\nrequests"), "{written}");
+
+    let script = small.with_extension("sh");
+    let (status, said) = command(&["shell", file], &control, Some(&script));
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("The failure is shown."), "{said}");
+    let (status, said) = command(&["shell", file], &[], Some(&script));
+    assert_eq!(status, Some(0), "{said}");
+
+    // What does not fail is not made smaller.
+    let (status, said) = command(&["minimise", before, "-o", file], &[], None);
+    assert_eq!(status, Some(125), "{said}");
+}

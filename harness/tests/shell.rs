@@ -293,3 +293,27 @@ fn a_script_that_is_piped_in_has_its_output_and_its_status() {
     assert!(out.contains("035") && !out.contains("halfway:"), "{out}");
     assert!(errors.contains("\nnothing\n"), "{errors}");
 }
+
+/// Recipes need disks that are none of the case's.
+#[test]
+fn a_script_gets_disks_of_its_own() {
+    let _alone = alone();
+    let place = tempfile::tempdir().unwrap();
+    let mut child = halfway(&place)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut script = child.stdin.take().unwrap();
+    let text = "modprobe null_blk nr_devices=1 && modprobe dm-flakey && [ -b /dev/nullb0 ] && \
+                dmsetup targets | grep flakey; modprobe nonsense && echo there\n";
+    script.write_all(text.as_bytes()).unwrap();
+    drop(script);
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        out.starts_with("flakey ") && !out.contains("there"),
+        "{out}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{out}");
+}

@@ -41,6 +41,15 @@ pub enum Extra {
         /// The permission bits.
         mode: u32,
     },
+    /// A file with this content.
+    Content {
+        /// The absolute path in the guest.
+        guest: String,
+        /// What is in it.
+        content: Vec<u8>,
+        /// The permission bits.
+        mode: u32,
+    },
     /// A symbolic link.
     Link {
         /// The absolute path in the guest.
@@ -100,6 +109,11 @@ impl Initramfs<'_> {
                 Extra::File { guest, host, mode } => {
                     archive.file(guest, *mode, &file::read(host)?);
                 }
+                Extra::Content {
+                    guest,
+                    content,
+                    mode,
+                } => archive.file(guest, *mode, content),
                 Extra::Link { guest, target } => archive.link(guest, target),
             }
         }

@@ -30,6 +30,7 @@ mod image;
 mod initramfs;
 mod kernel;
 mod modinfo;
+mod modprobe;
 mod module;
 pub mod options;
 pub mod program;
@@ -49,7 +50,7 @@ pub use kernel::{Kernel, KernelError, resolve};
 pub use module::{ModuleError, Modules, ResolvedModule, default_modules};
 pub use program::ProgramError;
 pub use progress::{Progress, Stage};
-pub use shell::{ShellError, shell_tools};
+pub use shell::{SHELL_MODULES, ShellError, shell_tools};
 pub use spec::{KernelSpec, SpecError};
 pub use userland::{Userland, UserlandError};
 

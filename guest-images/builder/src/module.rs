@@ -130,6 +130,11 @@ impl Modules {
         }
     }
 
+    /// The release of their kernel.
+    pub(crate) fn release(&self) -> &str {
+        &self.release
+    }
+
     /// From now on, uses the file at `path` as the module `name`.
     pub fn replace(&mut self, name: &str, path: PathBuf) {
         self.replaced.insert(canonical(name), path);
@@ -346,12 +351,12 @@ pub(crate) mod tests {
         object.write().unwrap()
     }
 
-    fn module(depends: &str, more: &str) -> Vec<u8> {
+    pub(crate) fn module(depends: &str, more: &str) -> Vec<u8> {
         let info = format!("depends={depends}\0{more}vermagic={RELEASE} SMP\0");
         elf_with(&[(".modinfo", info.into_bytes())])
     }
 
-    fn put(root: &Path, path: &str, data: &[u8]) {
+    pub(crate) fn put(root: &Path, path: &str, data: &[u8]) {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, data).unwrap();

@@ -8,6 +8,25 @@ use halfway_protocol::session::COMMANDS;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Modules that `modprobe` finds in a guest with a shell, besides those that are loaded:
+/// other disks, and targets that fail or delay I/O.
+pub const SHELL_MODULES: &[&str] = &[
+    "brd",
+    "dm_delay",
+    "dm_dust",
+    "dm_flakey",
+    "dm_mirror",
+    "dm_multipath",
+    "dm_queue_length",
+    "dm_round_robin",
+    "dm_service_time",
+    "dm_snapshot",
+    "loop",
+    "null_blk",
+    "scsi_debug",
+    "sd_mod",
+];
+
 /// Why there are no programs for a shell.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {

@@ -10,6 +10,7 @@ pub mod janitor;
 pub mod judge;
 pub mod kernels;
 pub mod list;
+pub mod minimise;
 mod options;
 pub mod report;
 pub mod run;
@@ -32,6 +33,7 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Explain(args) => explain::execute(args),
         Command::Doctor(args) => doctor::execute(args, ctx).await,
         Command::Shell(args) => shell::execute(args, ctx).await,
+        Command::Minimise(args) => minimise::execute(args, ctx).await,
         Command::Show(args) => show::execute(args, ctx),
         Command::Report(args) => report::execute(args),
         Command::Judge(args) => judge::execute(args, ctx),

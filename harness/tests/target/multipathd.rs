@@ -31,7 +31,9 @@ fn multipath_tools() -> Vec<Extra> {
     let mut extra = tools(&[]);
     let programs = set.get(&cache, &mut |stage| println!("{stage}")).unwrap();
     let guest = |extra: &Extra| match extra {
-        Extra::File { guest, .. } | Extra::Link { guest, .. } => guest.clone(),
+        Extra::File { guest, .. } | Extra::Content { guest, .. } | Extra::Link { guest, .. } => {
+            guest.clone()
+        }
     };
     extra.retain(|tool| programs.iter().all(|program| guest(program) != guest(tool)));
     extra.extend(programs);

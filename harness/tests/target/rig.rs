@@ -378,6 +378,7 @@ async fn boot(extra: Vec<Extra>) -> Boot {
         qemu: QEMU.into(),
         needs: &needs,
         extra,
+        modprobe: &[],
         janitor: None,
         listen: &|| Box::new(|stage| println!("{stage}")),
     };
