@@ -19,9 +19,12 @@ mod audit;
 #[cfg(test)]
 mod catalogue;
 pub mod cli;
+mod compare;
 mod controls;
 mod export;
+mod gate;
 pub mod guest;
+mod known;
 pub mod lab;
 pub mod machine;
 mod minimised;

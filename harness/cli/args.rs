@@ -1,6 +1,7 @@
 //! The options of the command line.
 
 use super::exit::EXIT_CODES;
+use super::ids::Exclude;
 use crate::export::Format;
 use crate::runner::plan::Watch;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -39,7 +40,7 @@ pub struct Global {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run cases and judge what the kernel does
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Run random cases over the whole format, and say by kind what did not pass
     #[command(hide = true)]
     Explore(ExploreArgs),
@@ -57,6 +58,10 @@ pub enum Command {
     Show(ShowArgs),
     /// Write recorded runs as JUnit, KTAP, TAP, CSV and other formats
     Report(ReportArgs),
+    /// Say whether the kernel got worse: recorded runs against a file of known failures
+    Gate(GateArgs),
+    /// Say what differs between two recorded runs: verdicts, I/O, times
+    Compare(CompareArgs),
     /// Judge recorded cases again
     Judge(JudgeArgs),
     /// Say what a kernel's text reports: its title, function and frames
@@ -95,6 +100,13 @@ pub struct SelectArgs {
     /// Only scenarios with this tag (may be repeated: with any of them)
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
+    /// Only (and all) cases whose ids are in this file, one a line, with comments behind
+    /// `#`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["full", "sample"])]
+    pub list: Option<PathBuf>,
+    /// Of the chosen cases, not those whose id matches, or is in the file (may be repeated)
+    #[arg(long, value_name = "REGEX|@FILE")]
+    pub exclude: Vec<Exclude>,
 }
 
 /// The options that select the kernel and how it is executed.
@@ -186,6 +198,9 @@ impl From<WatchBios> for Watch {
     }
 }
 
+/// How long one I/O may take if the user does not say, in seconds.
+pub const TIMEOUT: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
 /// The options of `halfway run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -213,14 +228,22 @@ pub struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "kernel", "control", "accel", "seed", "watch", "skip_unknown"],
+        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "list", "exclude", "kernel", "control", "accel", "seed", "watch", "skip_unknown"],
     )]
     pub resume: Option<String>,
+    /// Run those cases of a recorded run again that failed, crashed or hung, were
+    /// inconclusive, or that the host failed: with its kernel, seed, watch and timeout
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["paths", "full", "sample", "filter", "tags", "list", "exclude", "kernel", "control", "accel", "seed", "watch", "skip_unknown", "timeout", "resume"],
+    )]
+    pub failed: Option<String>,
     /// Stop once that many cases have neither passed nor been skipped
     #[arg(long, value_name = "N")]
     pub max_failures: Option<NonZeroU64>,
     /// How long one I/O may take before it counts as hung
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub timeout: NonZeroU32,
     /// Check for every bio whether a driver changes its vector
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
@@ -232,6 +255,10 @@ pub struct RunArgs {
     /// standard output
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = wanted)]
     pub reports: Vec<Wanted>,
+    /// Hold the run against a file of known failures (ci/README.md), and exit as
+    /// `halfway gate` does
+    #[arg(long, value_name = "FILE")]
+    pub gate: Option<PathBuf>,
 }
 
 /// A report that a run is to write when it has ended.
@@ -407,6 +434,61 @@ pub struct ReportArgs {
     pub results: PathBuf,
 }
 
+/// The options of `halfway gate`.
+#[derive(Clone, Debug, Args)]
+pub struct GateArgs {
+    /// Recorded runs: their paths, their names, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub runs: Vec<String>,
+    /// The failures that are known (ci/README.md); without it every case must pass
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// An older run (may be repeated): what it judged must have been run again, and of
+    /// what got worse is said what it was
+    #[arg(long, value_name = "RUN")]
+    pub against: Vec<String>,
+    /// Red too if an entry of the baseline does not fit: its cases passed or were not
+    /// run, or it expired
+    #[arg(long, requires = "baseline")]
+    pub strict: bool,
+    /// Change the baseline so that it fits: new failures are added, what passed is
+    /// removed; comments stay
+    #[arg(long, requires = "baseline")]
+    pub update: bool,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+}
+
+/// The options of `halfway compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// A recorded run: its path, its name, or `latest`
+    #[arg(value_name = "RUN-A")]
+    pub a: String,
+    /// Another one
+    #[arg(value_name = "RUN-B")]
+    pub b: String,
+    /// The format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub format: CompareFormat,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+}
+
+/// A format of a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// Lines for a person
+    #[default]
+    Text,
+    /// For an issue or a merge request
+    Markdown,
+    /// All cases that differ, for scripts
+    Json,
+}
+
 /// The options of `halfway judge`.
 #[derive(Clone, Debug, Args)]
 pub struct JudgeArgs {
@@ -565,6 +647,10 @@ mod tests {
     #[case::resumed_on_another_kernel("run --resume latest --kernel host")]
     #[case::modules_of_ones_own_and_broken_ones("run --kernel x --modules y --control z")]
     #[case::modules_alone("run --modules /lib")]
+    #[case::failed_and_others("run --failed latest --filter x")]
+    #[case::failed_and_resumed("run --failed latest --resume latest")]
+    #[case::a_list_and_a_sample("run --list x --sample 3")]
+    #[case::a_list_of_no_name("run --exclude @")]
     #[case::resumed_and_watched("run --resume latest --watch on")]
     #[case::quiet_and_verbose("run -q -v")]
     #[case::a_report_without_a_file("run --report junit")]

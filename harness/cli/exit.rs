@@ -1,5 +1,6 @@
 //! The exit codes, for scripts, CI systems and `git bisect run`.
 
+use crate::gate::Gated;
 use crate::results::Tally;
 use halfway_case::Outcome;
 use std::process::ExitCode;
@@ -16,6 +17,10 @@ Exit codes:
   125  nothing was shown: an inconclusive case, or no case at all that passed
        (`git bisect run` takes it as a skip)
 Where several apply: 1, then 3, then 125.
+`gate` and `run --gate`: 0 nothing got worse; 1 a failure that is not known; 2 also, with
+--strict, an entry that does not fit; 125 a case that is no longer judged or run.
+`compare`: 0 the same cases, verdicts and signatures; 1 not; 3 a record does not tell
+its whole run; 125 no case is in both.
 `shell` exits as the guest's shell does.";
 
 /// How the program ends.
@@ -63,6 +68,22 @@ pub fn exit_code(tally: &Tally, interrupted: bool) -> Exit {
         Exit::Infrastructure
     } else if tally[Outcome::Inconclusive] > 0 || tally[Outcome::Pass] == 0 {
         Exit::Unjudged
+    } else {
+        Exit::Pass
+    }
+}
+
+/// The exit code of the gate, in the same order: kernel, host, nothing shown. An entry
+/// that does not fit comes last.
+pub fn of_gate(gated: &Gated<'_>, strict: bool) -> Exit {
+    if gated.blames_kernel() {
+        Exit::Kernel
+    } else if gated.blames_host() {
+        Exit::Infrastructure
+    } else if !gated.is_green() {
+        Exit::Unjudged
+    } else if strict && !gated.stale.is_empty() {
+        Exit::Usage
     } else {
         Exit::Pass
     }

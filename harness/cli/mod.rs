@@ -7,6 +7,7 @@
 //! * [`follow`]: passes a run's events to the record and to the terminal.
 //! * [`guest`]: turns options into what the cases run on.
 //! * [`hunt`]: the search for a smaller case, on a lab.
+//! * [`ids`]: cases that are named by id.
 //! * [`interrupt`]: what Ctrl-C does to a run.
 //! * [`output`]: standard output.
 //! * [`commands`]: the commands, a file each.
@@ -18,6 +19,7 @@ pub(crate) mod exit;
 mod follow;
 mod guest;
 mod hunt;
+mod ids;
 mod interrupt;
 mod output;
 mod select;

@@ -3,10 +3,12 @@
 
 use super::CliError;
 use super::args::SelectArgs;
+use super::ids::{self, Exclude, IdsError, Named};
 use crate::report::lines::count;
 use crate::results::manifest::{Manifest, ScenarioFile, Selection};
+use crate::results::{Ended, Ran};
 use crate::runner::{Needs, PlannedCase};
-use halfway_case::Case;
+use halfway_case::{Case, Outcome};
 use halfway_scenario::Scenario;
 use miette::Diagnostic;
 use regex::Regex;
@@ -20,6 +22,9 @@ pub struct Choice {
     scenarios: Vec<Scenario>,
     thinning: Thinning,
     filter: Option<Regex>,
+    named: Named,
+    /// The options that selected the cases, as the record keeps them.
+    pub selection: Selection,
     /// The number of selected cases.
     pub cases: u64,
     /// The number of cases that there would be without a sample.
@@ -66,6 +71,11 @@ enum SelectError {
     },
     #[error("the record's filter is not a regular expression")]
     Filter(#[source] regex::Error),
+    #[error(
+        "no case of the run {path} failed, was inconclusive or was given up because of the host"
+    )]
+    #[diagnostic(help("`halfway show {path}` shows how it ended"))]
+    NothingFailed { path: String },
 }
 
 /// Cases of one scenario that cannot be judged, all for the same reason.
@@ -91,7 +101,8 @@ impl Choice {
         if !args.tags.is_empty() {
             scenarios.retain(|scenario| args.tags.iter().any(|tag| scenario.tags.contains(tag)));
         }
-        let choice = Self::of(scenarios, &selection(args), args.filter.clone());
+        let choice = Self::of(scenarios, selection(args)?)?;
+        choice.all_are_there()?;
         match choice.cases {
             0 => Err(CliError::usage(SelectError::Nothing {
                 found,
@@ -111,10 +122,7 @@ impl Choice {
         let scenarios: Vec<_> = files
             .map(|file| Scenario::parse(&file.name, &file.text))
             .collect::<Result<_, _>>()?;
-        let selection = &manifest.selection;
-        let filter = selection.filter.as_deref().map(Regex::new).transpose();
-        let filter = filter.map_err(|error| CliError::usage(SelectError::Filter(error)))?;
-        let choice = Self::of(scenarios, selection, filter);
+        let choice = Self::of(scenarios, manifest.selection.clone())?;
         if choice.cases == manifest.cases {
             return Ok(choice);
         }
@@ -127,10 +135,88 @@ impl Choice {
 
     /// All cases of these scenarios.
     pub fn all_of(scenarios: Vec<Scenario>) -> Self {
-        Self::of(scenarios, &ALL, None)
+        Self::made(scenarios, ALL, None, Named::default())
     }
 
-    fn of(mut scenarios: Vec<Scenario>, selection: &Selection, filter: Option<Regex>) -> Self {
+    /// The cases of a recorded run that did not end well.
+    ///
+    /// # Errors
+    /// There are none, or [`Choice::recorded`] fails.
+    pub fn failed(run: &Ran) -> Result<Self, CliError> {
+        let again = |case: &&Ended| {
+            let outcome = case.outcome;
+            let unsure = matches!(outcome, Outcome::Inconclusive | Outcome::Infrastructure);
+            outcome.blames_kernel() || unsure
+        };
+        let failed = run.cases.iter().filter(again).map(|case| case.id.clone());
+        let failed: Vec<String> = failed.collect();
+        if failed.is_empty() {
+            let path = run.path.clone();
+            return Err(CliError::usage(SelectError::NothingFailed { path }));
+        }
+        let Choice { scenarios, .. } = Self::recorded(&run.manifest)?;
+        let selection = Selection {
+            paths: run.manifest.selection.paths.clone(),
+            only: Some(failed),
+            ..ALL
+        };
+        let choice = Self::of(scenarios, selection)?;
+        choice.all_are_there()?;
+        Ok(choice)
+    }
+
+    fn of(scenarios: Vec<Scenario>, selection: Selection) -> Result<Self, CliError> {
+        let regex = |text: &String| Regex::new(text);
+        let bad = |error| CliError::usage(SelectError::Filter(error));
+        let filter = selection
+            .filter
+            .as_ref()
+            .map(regex)
+            .transpose()
+            .map_err(bad)?;
+        let not_matching = selection
+            .exclude
+            .iter()
+            .map(regex)
+            .collect::<Result<_, _>>();
+        let named = Named {
+            only: (selection.only.as_ref()).map(|ids| ids.iter().cloned().collect()),
+            without: selection.without.iter().cloned().collect(),
+            not_matching: not_matching.map_err(bad)?,
+        };
+        Ok(Self::made(scenarios, selection, filter, named))
+    }
+
+    /// Refuses a list of ids that are not all those of cases.
+    fn all_are_there(&self) -> Result<(), CliError> {
+        let Some(only) = &self.selection.only else {
+            return Ok(());
+        };
+        let of_scenarios = self.scenarios.iter().flat_map(Scenario::expand);
+        let there: HashSet<String> = (of_scenarios.map(|case| case.id))
+            .filter(|id| {
+                self.named
+                    .only
+                    .as_ref()
+                    .is_some_and(|only| only.contains(id))
+            })
+            .collect();
+        let mut missing = only.iter().filter(|id| !there.contains(*id));
+        match missing.next() {
+            None => Ok(()),
+            Some(first) => Err(CliError::from(IdsError::Unknown {
+                first: first.clone(),
+                number: 1 + missing.count() as u64,
+            })),
+        }
+    }
+
+    fn made(
+        mut scenarios: Vec<Scenario>,
+        selection: Selection,
+        filter: Option<Regex>,
+        named: Named,
+    ) -> Self {
         // The user may name a file twice: by itself and by its directory.
         let mut seen = HashSet::new();
         scenarios.retain(|scenario| seen.insert((scenario.name.clone(), scenario.text.clone())));
@@ -140,6 +226,7 @@ impl Choice {
                 Thinning::Shares(shares(sizes, number))
             }
             (Some(number), Some(_)) => Thinning::Spread(number),
+            _ if named.only.is_some() => Thinning::Full,
             // A user who filters for certain cases wants all of them.
             (None, Some(_)) => Thinning::Full,
             (None, None) if selection.full => Thinning::Full,
@@ -149,16 +236,20 @@ impl Choice {
             scenarios,
             thinning,
             filter,
+            named,
+            selection,
             cases: 0,
             whole: 0,
         };
-        // Only a filter asks for the ids of cases, so only with one are they made to be
-        // counted.
-        choice.whole = match &choice.filter {
-            None => total(&choice.scenarios),
-            Some(_) => choice.matching().count() as u64,
+        // Only a filter or a list asks for the ids of cases, so only with one are they made
+        // to be counted.
+        let by_id = choice.filter.is_some() || choice.named.only.is_some();
+        choice.whole = match by_id || choice.named.leaves_out() {
+            false => total(&choice.scenarios),
+            true => choice.matching().count() as u64,
         };
         choice.cases = match &choice.thinning {
+            Thinning::Shares(_) if choice.named.leaves_out() => choice.cases().count() as u64,
             Thinning::Full => choice.whole,
             Thinning::Shares(shares) => {
                 let sizes = choice.scenarios.iter().map(Scenario::count);
@@ -196,7 +287,9 @@ impl Choice {
             Thinning::Full => Box::new(self.matching()),
             Thinning::Shares(shares) => {
                 let shared = self.scenarios.iter().zip(shares);
-                Box::new(shared.flat_map(|(scenario, share)| scenario.sample(*share)))
+                let sample = shared.flat_map(|(scenario, share)| scenario.sample(*share));
+                // The other cases of the sample stay the same.
+                Box::new(sample.filter(|case| !self.named.excludes(&case.id)))
             }
             Thinning::Spread(number) => {
                 let numbered = (0..).zip(self.matching());
@@ -208,9 +301,11 @@ impl Choice {
 
     fn matching(&self) -> impl Iterator<Item = Case> + '_ {
         let all = self.scenarios.iter().flat_map(Scenario::expand);
-        all.filter(|case| match &self.filter {
-            Some(filter) => filter.is_match(&case.id),
-            None => true,
+        all.filter(|case| {
+            let matches = |filter: &Regex| filter.is_match(&case.id);
+            self.filter.as_ref().is_none_or(matches)
+                && (self.named.only.as_ref()).is_none_or(|only| only.contains(&case.id))
+                && !self.named.excludes(&case.id)
         })
     }
 }
@@ -276,12 +371,26 @@ pub const ALL: Selection = Selection {
     sample: None,
     filter: None,
     tags: Vec::new(),
+    only: None,
+    without: Vec::new(),
+    exclude: Vec::new(),
 };
 
 /// The selection options, as the record keeps them.
-pub fn selection(args: &SelectArgs) -> Selection {
+///
+/// # Errors
+/// A list of ids cannot be read, or names no case.
+fn selection(args: &SelectArgs) -> Result<Selection, CliError> {
     let paths = args.paths.iter();
-    Selection {
+    let only = args.list.as_deref().map(ids::read).transpose()?;
+    let (mut without, mut exclude) = (Vec::new(), Vec::new());
+    for one in &args.exclude {
+        match one {
+            Exclude::Matching(regex) => exclude.push(regex.to_string()),
+            Exclude::Listed(path) => without.extend(ids::read(path)?),
+        }
+    }
+    Ok(Selection {
         paths: paths
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
@@ -289,7 +398,10 @@ pub fn selection(args: &SelectArgs) -> Selection {
         sample: args.sample.map(Into::into),
         filter: args.filter.as_ref().map(|filter| filter.to_string()),
         tags: args.tags.clone(),
-    }
+        only,
+        without,
+        exclude,
+    })
 }
 
 /// Shares out `number` cases among scenarios, given each scenario's sample and size. Up
@@ -358,11 +470,8 @@ mod tests {
         let scenarios = files
             .iter()
             .map(|(name, text)| Scenario::parse(name, text).unwrap());
-        let selection = Selection {
-            full: true,
-            ..selection(&SelectArgs::default())
-        };
-        Choice::of(scenarios.collect(), &selection, None)
+        let selection = Selection { full: true, ..ALL };
+        Choice::of(scenarios.collect(), selection).unwrap()
     }
 
     /// A read has no flush, so this fault cannot fire.
@@ -390,6 +499,104 @@ mod tests {
             .expand()
             .needs();
         assert!(needs.stacks.is_empty(), "{needs:?}");
+    }
+
+    #[test]
+    fn a_list_selects_its_cases_and_an_exclusion_leaves_the_others_of_a_sample() {
+        let text = "question = \"?\"\n[[fault]]\nat = \"every\"\n";
+        let scenarios = || vec![Scenario::parse("s", text).unwrap()];
+        let ids = |selection: Selection| -> Vec<String> {
+            let choice = Choice::of(scenarios(), selection).unwrap();
+            let ids: Vec<String> = choice.cases().map(|case| case.id).collect();
+            assert_eq!(ids.len() as u64, choice.cases);
+            assert!(choice.whole >= choice.cases);
+            ids
+        };
+        let some = |sample| Selection {
+            full: false,
+            sample: Some(sample),
+            ..ALL
+        };
+        let sample = ids(some(5));
+        let without = Selection {
+            without: vec![sample[1].clone()],
+            exclude: vec![format!("^{}$", regex::escape(&sample[3]))],
+            ..some(5)
+        };
+        let left = [&sample[0], &sample[2], &sample[4]].map(Clone::clone);
+        assert_eq!(ids(without.clone()), left);
+        let listed = Selection {
+            only: Some(sample.clone()),
+            ..ALL
+        };
+        // In the order of the scenario, not in that of the list.
+        let of_list: HashSet<String> = ids(listed).into_iter().collect();
+        assert_eq!(of_list, sample.into_iter().collect());
+        let spread = Selection {
+            filter: Some("at=1".to_owned()),
+            exclude: vec!["at=10".to_owned()],
+            ..some(7)
+        };
+        let spread = ids(spread);
+        assert!(
+            spread.len() == 7 && !spread.iter().any(|id| id.contains("at=10")),
+            "{spread:?}"
+        );
+    }
+
+    #[test]
+    fn of_a_record_the_cases_are_run_again_that_did_not_end_well() {
+        use crate::results::canned;
+        let text = "question = \"?\"\n[[fault]]\nat = [0, 1, 2, 3, 4, 5, 6, 7]\n";
+        let mut manifest = canned::manifest();
+        manifest.scenarios[0].name = "s".to_owned();
+        manifest.scenarios[0].text = text.to_owned();
+        manifest.selection.full = true;
+        assert_eq!(manifest.cases, 8);
+        let ran = |outcomes: &[Outcome]| {
+            let mut ran = Ran::new(manifest.clone(), "runs/one");
+            for (at, outcome) in outcomes.iter().enumerate() {
+                let verdict = canned::verdict(*outcome, "x");
+                let event = canned::finished(&format!("s@at={at}"), 1, 2, verdict);
+                ran.add(canned::at(0, event));
+            }
+            ran
+        };
+        let choice = Choice::failed(&ran(&Outcome::ALL)).unwrap();
+        let again: Vec<Outcome> = (choice.cases())
+            .map(|case| Outcome::ALL[case.faults[0].sector as usize % 8])
+            .collect();
+        use Outcome::*;
+        assert_eq!(again, [Fail, Crash, Hang, Inconclusive, Infrastructure]);
+        // It can be resumed, and be the run whose failures are run again.
+        let mut recorded = manifest.clone();
+        (recorded.selection, recorded.cases) = (choice.selection.clone(), choice.cases);
+        assert_eq!(Choice::recorded(&recorded).unwrap().cases, 5);
+        let error = Choice::failed(&ran(&[Pass, Skipped, Finding])).unwrap_err();
+        assert_eq!(error.exit, crate::cli::Exit::Usage);
+    }
+
+    #[test]
+    fn an_id_that_is_not_there_is_named() {
+        let scenario = Scenario::parse("s", "question = \"?\"\n[[fault]]\n").unwrap();
+        let there = scenario.expand().next().unwrap().id;
+        let listed = |ids: &[&str]| {
+            let selection = Selection {
+                only: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+                ..ALL
+            };
+            Choice::of(vec![scenario.clone()], selection)
+                .unwrap()
+                .all_are_there()
+        };
+        assert!(listed(&[&there]).is_ok());
+        let error = listed(&[&there, "s@x=1", "s@x=2"]).unwrap_err();
+        assert_eq!(error.exit, crate::cli::Exit::Usage);
+        let said = error.report.to_string();
+        assert!(
+            said.contains("2 ids of the list are") && said.contains("s@x=1"),
+            "{said}"
+        );
     }
 
     fn chosen(number: u64, whole: u64) -> Vec<u64> {

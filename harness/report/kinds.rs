@@ -2,12 +2,10 @@
 //! differ only in numbers. Kinds that are written up as findings are marked as known.
 
 use super::lines;
-use crate::results::{CASES, Record, RecordError, Tally, text};
-use crate::runner::Event;
+use crate::known::{self, Known, Seen};
+use crate::results::{CASES, Ran, Record, RecordError, Tally, text};
+use halfway_case::Outcome;
 use halfway_case::signature::without_numbers;
-use halfway_case::{Outcome, Verdict};
-use regex::Regex;
-use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
@@ -15,51 +13,10 @@ use std::path::PathBuf;
 /// The known findings, and the patterns that recognise their verdicts.
 const FINDINGS: &str = include_str!("../../results/findings/known.toml");
 
-/// A finding of results/findings.md, and the patterns that recognise its verdicts.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Finding {
-    /// Its heading in results/findings.md.
-    title: String,
-    /// The outcome of its verdicts.
-    outcome: Outcome,
-    /// A regular expression. The verdict's reason, or one of its differences, must match
-    /// it.
-    says: String,
-    /// Regular expressions. Each must match some line of the case's file.
-    #[serde(default)]
-    case: Vec<String>,
-    /// A regular expression that the kernel's release must match. Any release if left
-    /// out.
-    #[serde(default)]
-    release: String,
-}
-
-impl Finding {
-    fn all() -> Vec<Finding> {
-        #[derive(Deserialize)]
-        struct File {
-            finding: Vec<Finding>,
-        }
-        // A test checks that the file parses, so an error here means no known findings.
-        toml::from_str(FINDINGS).map_or_else(|_| Vec::new(), |file: File| file.finding)
-    }
-
-    fn is(&self, release: &str, case: &str, verdict: &Verdict) -> bool {
-        let meets = |pattern: &str, text: &str| {
-            Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
-        };
-        let mut said = std::iter::once(&verdict.reason).chain(
-            verdict
-                .differences
-                .iter()
-                .map(|difference| &difference.text),
-        );
-        self.outcome == verdict.outcome
-            && meets(&self.release, release)
-            && said.any(|text| meets(&self.says, text))
-            && (self.case.iter()).all(|pattern| meets(&format!("(?m)^{pattern}"), case))
-    }
+/// The known findings. A test checks that the file has no mistakes, so an error here means
+/// that nothing is known.
+fn findings() -> Vec<Known> {
+    known::parse("known.toml", FINDINGS).unwrap_or_default()
 }
 
 /// What verdicts of one kind have in common.
@@ -73,11 +30,11 @@ struct Kind {
 }
 
 impl Kind {
-    fn of(verdict: &Verdict) -> Self {
+    fn of(outcome: Outcome, reason: &str) -> Self {
         Kind {
             known: None,
-            outcome: verdict.outcome,
-            reason: without_numbers(&text::line(&verdict.reason)),
+            outcome,
+            reason: without_numbers(&text::line(reason)),
         }
     }
 }
@@ -105,39 +62,33 @@ impl Kinds {
             Some((table.get("id")?.as_str()?.to_owned(), &file.text))
         });
         let texts: HashMap<String, &String> = files.collect();
-        let findings = Finding::all();
-        let mut verdicts = BTreeMap::new();
-        for event in record.events()? {
-            if let Event::CaseFinished {
-                id,
-                verdict,
-                retried: false,
-                ..
-            } = event?.event
-            {
-                verdicts.insert(id, verdict);
-            }
-        }
+        let findings = findings();
+        let ran = Ran::read(record)?;
+        let mut cases: Vec<_> = ran.cases.iter().collect();
+        cases.sort_by_key(|case| &case.id);
         let mut kinds: BTreeMap<Kind, Vec<(String, String)>> = BTreeMap::new();
-        for (id, verdict) in verdicts {
-            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skipped) {
+        for case in cases {
+            if matches!(case.outcome, Outcome::Pass | Outcome::Skipped) {
                 continue;
             }
+            let id = case.id.clone();
             let text = texts
                 .get(&id)
                 .map_or_else(String::new, |text| (*text).clone());
-            let release = &manifest.kernel.release;
             // A file with every key, including those that have their default value.
-            let whole = record.path().join(CASES).join(format!("{id}.toml"));
-            let whole = fs::read_to_string(whole).unwrap_or_default();
-            let known = (findings.iter()).find(|finding| finding.is(release, &whole, &verdict));
+            let file = || {
+                let path = record.path().join(CASES).join(format!("{id}.toml"));
+                fs::read_to_string(path).unwrap_or_default()
+            };
+            let seen = Seen::of(case, &manifest.kernel.release);
+            let known = findings.iter().find(|finding| finding.is(&seen, file));
             let kind = match known {
                 Some(finding) => Kind {
                     known: Some(finding.title.clone()),
-                    outcome: verdict.outcome,
+                    outcome: case.outcome,
                     reason: String::new(),
                 },
-                None => Kind::of(&verdict),
+                None => Kind::of(case.outcome, &case.reason),
             };
             kinds.entry(kind).or_default().push((id, text));
         }
@@ -202,17 +153,13 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn every_finding_is_one_of_the_text_and_its_patterns_are_patterns() {
+    fn every_finding_is_one_of_the_text_and_the_file_has_no_mistakes() {
         let text = include_str!("../../results/findings.md");
-        let findings: toml::Table = toml::from_str(FINDINGS).unwrap();
-        let all = Finding::all();
-        assert_eq!(findings["finding"].as_array().unwrap().len(), all.len());
-        for finding in all {
+        let findings = known::parse("known.toml", FINDINGS).unwrap();
+        assert!(!findings.is_empty());
+        for finding in findings {
             let heading = format!("## {}\n", finding.title);
             assert!(text.contains(&heading), "{heading}");
-            for pattern in finding.case.iter().chain([&finding.says, &finding.release]) {
-                Regex::new(pattern).unwrap();
-            }
         }
     }
 
@@ -221,8 +168,7 @@ mod tests {
     #[case("BUG at ffff8880055b7500", "BUG at N")]
     #[case("a read failed", "a read failed")]
     fn numbers_make_no_kind(#[case] reason: &str, #[case] expected: &str) {
-        let verdict = Verdict::bare(Outcome::Fail, reason);
-        assert_eq!(Kind::of(&verdict).reason, expected);
+        assert_eq!(Kind::of(Outcome::Fail, reason).reason, expected);
     }
 
     /// What cases of each finding said, and what their neighbours might.
@@ -332,11 +278,11 @@ mod tests {
         #[case] case: &str,
         #[case] expected: Option<&str>,
     ) {
-        let verdict = Verdict::bare(outcome, reason);
-        let findings = Finding::all();
+        let seen = seen(release, outcome, reason);
+        let findings = findings();
         let found = findings
             .iter()
-            .find(|finding| finding.is(release, case, &verdict));
+            .find(|finding| finding.is(&seen, || case.to_owned()));
         let title = found.map(|finding| finding.title.as_str());
         match (title, expected) {
             (Some(title), Some(start)) => assert!(title.starts_with(start), "{title}"),
@@ -361,14 +307,21 @@ mod tests {
         #[case] reason: &str,
         #[case] expected: bool,
     ) {
-        let finding = Finding {
-            title: "a finding".to_owned(),
-            outcome: Outcome::Hang,
-            says: "held".to_owned(),
-            case: vec!["op = \"flush\"".to_owned()],
-            release: r"^6\.18\.".to_owned(),
-        };
-        let verdict = Verdict::bare(outcome, reason);
-        assert_eq!(finding.is(release, case, &verdict), expected);
+        let finding = "[[known]]\ntitle = \"a finding\"\noutcome = \"hang\"\nsays = \"held\"\n\
+                       lines = \"op = \\\"flush\\\"\"\nkernels = \"6.18\"\n";
+        let finding = known::parse("x", finding).unwrap();
+        let seen = seen(release, outcome, reason);
+        assert_eq!(finding[0].is(&seen, || case.to_owned()), expected);
+    }
+
+    fn seen<'a>(release: &'a str, outcome: Outcome, reason: &'a str) -> Seen<'a> {
+        Seen {
+            id: "drawn",
+            release,
+            outcome,
+            reason,
+            differences: &[],
+            signature: None,
+        }
     }
 }

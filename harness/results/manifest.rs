@@ -56,6 +56,15 @@ pub struct Selection {
     pub filter: Option<String>,
     /// The tags given with `--tag`: scenarios that have any of them.
     pub tags: Vec<String>,
+    /// The ids given with `--list`, or those of the cases that `--failed` runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
+    /// The ids that `--exclude @FILE` leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    /// The regular expressions given with `--exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// The guest kernel.

@@ -8,6 +8,7 @@
 //! * [`record`]: reads a record, finished or not; [`Record`].
 //! * [`ran`]: the last verdict of each case; [`Ran`].
 //! * [`summary`]: the sum of the events; [`Summary`].
+//! * [`shape`]: a digest of a case's I/O.
 //! * [`story`]: a case that did not pass, as a text for people.
 //! * [`whole`]: writes a file whole or not at all.
 //! * [`text`]: quotes command lines for a shell, and escapes foreign text for a terminal.
@@ -19,6 +20,7 @@ pub mod ran;
 pub mod record;
 pub mod recorded;
 pub mod recorder;
+pub mod shape;
 pub mod story;
 pub mod summary;
 pub mod text;

@@ -1,6 +1,7 @@
 //! What a run came to: the last verdict of each case, as reports and comparisons need it.
 
 use super::manifest::Manifest;
+use super::shape::Shape;
 use super::{Record, RecordError, Summary, Tally};
 use crate::runner::Event;
 use crate::runner::event::Stamped;
@@ -25,6 +26,8 @@ pub struct Ended {
     pub signature: Option<Signature>,
     /// All differences; empty for a pass.
     pub differences: Vec<Difference>,
+    /// What its I/O looked like.
+    pub shape: Shape,
     /// How long it took, in milliseconds.
     pub millis: u64,
     /// The attempt that counts, from 1.
@@ -42,6 +45,8 @@ pub struct Ran {
     pub cases: Vec<Ended>,
     /// What the run said besides its cases, such as a complaint of a booting kernel.
     pub notes: Vec<String>,
+    /// The releases that its machines reported, each once. More than one is no good sign.
+    pub releases: Vec<String>,
     summary: Summary,
     place: HashMap<Box<str>, usize>,
 }
@@ -54,6 +59,7 @@ impl Ran {
             path: path.into(),
             cases: Vec::new(),
             notes: Vec::new(),
+            releases: Vec::new(),
             summary: Summary::default(),
             place: HashMap::new(),
         }
@@ -76,6 +82,9 @@ impl Ran {
     pub fn add(&mut self, stamped: Stamped) {
         self.summary.add(&stamped);
         match stamped.event {
+            Event::MachineReady { release, .. } if !self.releases.contains(&release) => {
+                self.releases.push(release);
+            }
             Event::Note { text } if !self.notes.contains(&text) => self.notes.push(text),
             Event::CaseFinished {
                 id,
@@ -89,6 +98,7 @@ impl Ran {
                 let signature = Signature::of(&verdict);
                 let ended = Ended {
                     signature,
+                    shape: Shape::of(&verdict.evidence),
                     scenario,
                     outcome: verdict.outcome,
                     reason: verdict.reason,
@@ -118,6 +128,13 @@ impl Ran {
     /// The number of cases by outcome.
     pub fn tally(&self) -> Tally {
         self.summary.tally()
+    }
+
+    /// The release of its kernel: what the guest said, or else what the manifest says.
+    pub fn release(&self) -> &str {
+        self.releases
+            .first()
+            .unwrap_or(&self.manifest.kernel.release)
     }
 
     /// Why the record does not tell the whole run, if it does not. Such a run has shown

@@ -7,7 +7,7 @@ use crate::cli::args::{
 };
 use crate::cli::guest::{self, GuestError};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::select::{Choice, selection};
+use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit, output};
 use crate::controls::score::{self, Score};
 use crate::controls::sheet::{Sheet, SheetError};
@@ -127,7 +127,6 @@ async fn run(args: &ControlsRunArgs, ctx: &Context) -> Result<Exit, CliError> {
         let work = Work {
             args,
             ctx,
-            select: &select,
             choice: &choice,
             control,
             killers: match control.is_unmutated() && !args.all {
@@ -203,7 +202,6 @@ fn killers<'a>(control: &Control, rows: impl Iterator<Item = &'a Row>) -> BTreeS
 struct Work<'a> {
     args: &'a ControlsRunArgs,
     ctx: &'a Context,
-    select: &'a SelectArgs,
     choice: &'a Choice,
     control: &'a Control,
     /// For a rebuilt module without a change: the cases that it must pass. If empty, it
@@ -305,7 +303,6 @@ impl Work<'_> {
         let seed = self.args.seed;
         let mut manifest = run::manifest(
             self.choice,
-            selection(self.select),
             &guest,
             [guest_args.to_arguments(), self.args.watch.to_arguments()].concat(),
             seed,

@@ -31,11 +31,13 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
         seed: Some(seed),
         results: args.results.clone(),
         resume: None,
+        failed: None,
         max_failures: None,
         timeout: args.timeout,
         watch: WatchBios::Off,
         record: RecordCases::Failed,
         reports: Vec::new(),
+        gate: None,
     };
     let (summary, path) = run::perform(&run, Some(choice), ctx).await?;
     let kinds = Kinds::of(&Record::open(&path)?)?;

@@ -1,11 +1,13 @@
 //! The commands, a file each.
 
 pub mod audit;
+pub mod compare;
 pub mod controls;
 pub mod decode;
 pub mod doctor;
 pub mod explain;
 pub mod explore;
+pub mod gate;
 pub mod janitor;
 pub mod judge;
 pub mod kernels;
@@ -35,6 +37,8 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Shell(args) => shell::execute(args, ctx).await,
         Command::Minimise(args) => minimise::execute(args, ctx).await,
         Command::Show(args) => show::execute(args, ctx),
+        Command::Compare(args) => compare::execute(args),
+        Command::Gate(args) => gate::execute(args),
         Command::Report(args) => report::execute(args),
         Command::Judge(args) => judge::execute(args, ctx),
         Command::Decode(args) => decode::execute(args),

@@ -1,20 +1,22 @@
 //! `halfway run`: selects the cases, prepares the guest, runs the cases and keeps the
 //! record.
 
-use crate::cli::args::{Cli, Command, GuestArgs, RecordCases, RunArgs, WatchBios};
+use crate::cli::args::{Cli, Command, RecordCases, RunArgs, TIMEOUT, WatchBios};
+use crate::cli::commands::gate::Baseline;
 use crate::cli::commands::report;
 use crate::cli::guest;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::select::{ALL, Choice, Expansion, selection};
-use crate::cli::{CliError, Context, Exit, exit, follow};
+use crate::cli::select::{Choice, Expansion};
+use crate::cli::{CliError, Context, Exit, exit, follow, output};
 use crate::provision::Provisions;
 use crate::report::{Options, Terminal};
-use crate::results::manifest::{FORMAT, Host, Manifest, Selection};
+use crate::results::manifest::{FORMAT, Host, Manifest};
 use crate::results::{Keep, Ran, Record, Recorder, Summary};
 use crate::runner;
 use clap::Parser;
 use miette::Diagnostic;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -49,11 +51,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What was done until then is in the record.
 pub async fn execute(args: &RunArgs, ctx: &Context) -> Result<Exit, CliError> {
     report::ready(&args.reports)?;
+    let baseline = Baseline::read(args.gate.as_deref())?;
     let (summary, path) = perform(args, None, ctx).await?;
-    if !args.reports.is_empty() {
+    if !args.reports.is_empty() || args.gate.is_some() {
         let runs = [Ran::read(&Record::open(&path)?)?];
         for wanted in &args.reports {
             report::write(wanted.format, wanted.file.as_deref(), &runs)?;
+        }
+        if args.gate.is_some() {
+            let (said, exit) = baseline.hold(&runs, &[], false)?;
+            said.iter().for_each(output::say);
+            return Ok(exit);
         }
     }
     Ok(exit::exit_code(&summary.tally(), summary.interrupted()))
@@ -78,6 +86,7 @@ pub(super) async fn perform(
         guest,
         seed,
         watch,
+        timeout,
         mut recorder,
         before,
     } = plan;
@@ -92,7 +101,7 @@ pub(super) async fn perform(
         boot: guest.boot.clone(),
         images: guest.images.clone(),
         workshop: guest.workshop.clone(),
-        deadline: Duration::from_secs(u64::from(args.timeout.get())),
+        deadline: Duration::from_secs(u64::from(timeout.get())),
         patience: PATIENCE,
         watch: watch.into(),
         record_all: args.record == RecordCases::All,
@@ -140,6 +149,7 @@ struct Plan {
     guest: Provisions,
     seed: u64,
     watch: WatchBios,
+    timeout: NonZeroU32,
     recorder: Recorder,
     /// What earlier parts of the run did, if it is resumed.
     before: Summary,
@@ -148,19 +158,20 @@ struct Plan {
 impl Plan {
     async fn new(args: &RunArgs, chosen: Option<Choice>, ctx: &Context) -> Result<Self, CliError> {
         match (chosen, &args.resume) {
-            (Some(choice), _) => Self::fresh(args, choice, ALL, ctx).await,
+            (Some(choice), _) => Self::fresh(args, choice, None, ctx).await,
             (None, Some(run)) => Self::resumed(args, run, ctx).await,
-            (None, None) => {
-                let choice = Choice::new(&args.select)?;
-                Self::fresh(args, choice, selection(&args.select), ctx).await
-            }
+            (None, None) => match &args.failed {
+                Some(run) => Self::again(args, run, ctx).await,
+                None => Self::fresh(args, Choice::new(&args.select)?, None, ctx).await,
+            },
         }
     }
 
+    /// A new run, on the kernel of an older one if that is given.
     async fn fresh(
         args: &RunArgs,
         choice: Choice,
-        selection: Selection,
+        older: Option<&Manifest>,
         ctx: &Context,
     ) -> Result<Self, CliError> {
         let expansion = choice.expand();
@@ -168,10 +179,14 @@ impl Plan {
             expansion.known()?;
         }
         let guest = guest::prepare(&args.guest, ctx, &expansion.needs(), false).await?;
+        older.map_or(Ok(()), |older| same_kernel(&guest, older))?;
         // Short enough to be typed, and exact in any JSON reader.
         let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
-        let on = [args.guest.to_arguments(), args.watch.to_arguments()].concat();
-        let manifest = manifest(&choice, selection, &guest, on, seed, ctx);
+        let mut on = [args.guest.to_arguments(), args.watch.to_arguments()].concat();
+        if args.timeout != TIMEOUT {
+            on.extend(["--timeout".to_owned(), args.timeout.to_string()]);
+        }
+        let manifest = manifest(&choice, &guest, on, seed, ctx);
         let recorder = Recorder::create(&args.results, &manifest, keep(args))?;
         Ok(Plan {
             choice,
@@ -179,31 +194,42 @@ impl Plan {
             guest,
             seed,
             watch: args.watch,
+            timeout: args.timeout,
             recorder,
             before: Summary::default(),
         })
+    }
+
+    /// The cases of a recorded run that did not end well, on the same kernel.
+    async fn again(args: &RunArgs, run: &str, ctx: &Context) -> Result<Self, CliError> {
+        let ran = Ran::read(&Record::find(&args.results, run)?)?;
+        let choice = Choice::failed(&ran)?;
+        let before = recorded_arguments(&ran.manifest)?;
+        let args = RunArgs {
+            results: args.results.clone(),
+            seed: Some(ran.manifest.seed),
+            record: args.record,
+            ..before
+        };
+        Self::fresh(&args, choice, Some(&ran.manifest), ctx).await
     }
 
     async fn resumed(args: &RunArgs, run: &str, ctx: &Context) -> Result<Self, CliError> {
         let record = Record::find(&args.results, run)?;
         let manifest = record.manifest();
         let choice = Choice::recorded(manifest)?;
-        let (args_before, watch) = recorded_arguments(manifest)?;
+        let then = recorded_arguments(manifest)?;
         let expansion = choice.expand();
-        let guest = guest::prepare(&args_before, ctx, &expansion.needs(), false).await?;
-        if guest.kernel.sha256 != manifest.kernel.sha256 {
-            return Err(CliError::usage(RunError::Kernel {
-                recorded: manifest.kernel.release.clone(),
-                found: guest.kernel.release.clone(),
-            }));
-        }
+        let guest = guest::prepare(&then.guest, ctx, &expansion.needs(), false).await?;
+        same_kernel(&guest, manifest)?;
         let recorder = Recorder::resume(&record, keep(args))?;
         Ok(Plan {
             choice,
             expansion,
             guest,
             seed: manifest.seed,
-            watch,
+            watch: then.watch,
+            timeout: args.timeout,
             recorder,
             before: record.summary()?,
         })
@@ -214,7 +240,6 @@ impl Plan {
 /// select the kernel, the acceleration and the watch.
 pub(super) fn manifest(
     choice: &Choice,
-    selection: Selection,
     guest: &Provisions,
     on: Vec<String>,
     seed: u64,
@@ -229,7 +254,7 @@ pub(super) fn manifest(
         arguments: ctx.arguments.clone(),
         repeat,
         seed,
-        selection,
+        selection: choice.selection.clone(),
         kernel: guest.kernel.clone(),
         qemu: guest.qemu.clone(),
         acceleration: guest.acceleration.clone(),
@@ -240,12 +265,24 @@ pub(super) fn manifest(
     }
 }
 
-/// The kernel, acceleration and watch options of a recorded run.
-fn recorded_arguments(manifest: &Manifest) -> Result<(GuestArgs, WatchBios), CliError> {
+/// Refuses another kernel than that of a recorded run.
+fn same_kernel(guest: &Provisions, manifest: &Manifest) -> Result<(), CliError> {
+    if guest.kernel.sha256 == manifest.kernel.sha256 {
+        return Ok(());
+    }
+    Err(CliError::usage(RunError::Kernel {
+        recorded: manifest.kernel.release.clone(),
+        found: guest.kernel.release.clone(),
+    }))
+}
+
+/// The options of a recorded run with which its cases are repeated: kernel, acceleration,
+/// watch and timeout.
+fn recorded_arguments(manifest: &Manifest) -> Result<RunArgs, CliError> {
     let words = ["halfway", "run"].into_iter().map(str::to_owned);
     let line = words.chain(manifest.repeat.iter().cloned());
     match Cli::try_parse_from(line).map(|cli| cli.command) {
-        Ok(Command::Run(args)) => Ok((args.guest, args.watch)),
+        Ok(Command::Run(args)) => Ok(*args),
         _ => Err(CliError::usage(RunError::Arguments)),
     }
 }
