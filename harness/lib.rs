@@ -16,6 +16,7 @@
 //! ```
 
 mod audit;
+mod bisect;
 #[cfg(test)]
 mod catalogue;
 pub mod cli;

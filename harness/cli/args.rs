@@ -44,6 +44,8 @@ pub enum Command {
     /// Run random cases over the whole format, and say by kind what did not pass
     #[command(hide = true)]
     Explore(ExploreArgs),
+    /// Find the kernel at which the verdict changes: among packages, or with git in a tree
+    Bisect(BisectArgs),
     /// Print the cases
     List(ListArgs),
     /// Print what each case injects and what a correct kernel must do
@@ -112,9 +114,9 @@ pub struct SelectArgs {
 /// The options that select the kernel and how it is executed.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GuestArgs {
-    /// A kernel by name (see `halfway kernels`), `host`, a vmlinuz or vmlinux,
-    /// or a kernel build tree
-    #[arg(long, value_name = "NAME|host|PATH")]
+    /// A kernel by name (see `halfway kernels`), by the release of its package
+    /// (`halfway kernels packages`), `host`, a vmlinuz or vmlinux, or a kernel build tree
+    #[arg(long, value_name = "NAME|RELEASE|host|PATH")]
     pub kernel: Option<String>,
     /// The kernel's modules, where --kernel is a file: the directory that holds
     /// modules.dep
@@ -325,6 +327,81 @@ pub enum RecordCases {
     All,
 }
 
+/// The options of `halfway bisect`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = BISECT_HELP)]
+pub struct BisectArgs {
+    /// The options that select the cases.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// A kernel that passes: its name, or the release of its package. With --tree a commit
+    #[arg(long, value_name = "KERNEL|COMMIT", required_unless_present = "judge")]
+    pub good: Option<String>,
+    /// A kernel that fails. It may be older than the good one: then the first fixed one is
+    /// looked for
+    #[arg(long, value_name = "KERNEL|COMMIT", required_unless_present = "judge")]
+    pub bad: Option<String>,
+    /// Run the cases that many times on each kernel; one failure makes it bad
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub repeat: NonZeroU32,
+    /// The failure that is looked for: its signature or a part of it, such as "crash:" or
+    /// "in bio_add_page" (may be repeated) [default: what the bad kernel shows]
+    #[arg(long, value_name = "TEXT", conflicts_with = "any_failure")]
+    pub failure: Vec<String>,
+    /// Every failure counts
+    #[arg(long)]
+    pub any_failure: bool,
+    /// Search the commits of this git tree of Linux, in a worktree of its own
+    #[arg(long, value_name = "DIR")]
+    pub tree: Option<PathBuf>,
+    /// The worktree in which commits are built. It is made if it is not there, and stays,
+    /// so that the next build is short [default: below the cache]
+    #[arg(long, value_name = "DIR", requires = "tree")]
+    pub worktree: Option<PathBuf>,
+    /// The shell command that builds a commit [default: make olddefconfig and bzImage, and
+    /// modules where the configuration has any]
+    #[arg(long, value_name = "COMMAND", requires = "tree")]
+    pub build: Option<String>,
+    /// Only print the script for `git bisect run`
+    #[arg(long, requires = "tree")]
+    pub print: bool,
+    /// Only say whether one kernel is good (exit code 0) or bad (1), as that script does.
+    /// All that --kernel takes is a kernel here
+    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["good", "bad", "tree"])]
+    pub judge: Option<String>,
+    /// How guest code is executed
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// Machines side by side
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroU32,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// Where run records are kept
+    #[arg(long, value_name = "DIR", default_value = "results/runs")]
+    pub results: PathBuf,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub timeout: NonZeroU32,
+}
+
+/// The end of `halfway bisect --help`.
+const BISECT_HELP: &str = "\
+Both ends are tried first, the bad one before the good one. What fails in the bad
+one is looked for in the others. A kernel that cannot be had, whose cases show
+nothing, or that fails in another way, is not judged: its nearest neighbour is
+tried instead.
+
+Exit codes:
+    0  the change is between two kernels that stand side by side
+    1  an end is not what it was said to be
+    2  usage: a bad option, scenario, kernel or commit
+    3  infrastructure, or interrupted
+  125  the change is narrowed down only: kernels in between cannot be judged, or
+       the verdict changes more than once
+With --judge: 0 good, 1 bad, 2 usage, 125 not to be judged, 255 interrupted.";
+
 /// The options of `halfway list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
@@ -526,9 +603,16 @@ pub struct KernelsArgs {
 pub enum KernelsAction {
     /// Print the kernels that are known by name
     List,
+    /// Print every kernel that the archive's package lists name, the oldest first
+    Packages {
+        /// The end of the packages' names: `cloud-amd64` has a virtual machine's drivers,
+        /// `amd64` every controller
+        #[arg(long, value_name = "FLAVOUR", default_value = "cloud-amd64")]
+        flavour: String,
+    },
     /// Fetch kernels, so that later runs need no network
     Fetch {
-        /// Their names
+        /// Their names, or the releases of packages
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },

@@ -36,6 +36,8 @@ pub enum Exit {
     Infrastructure,
     /// Nothing was shown: a case was inconclusive, or none passed.
     Unjudged,
+    /// Interrupted, where `git bisect run` must stop and not take it for a verdict.
+    Stop,
     /// The exit status of the guest's shell.
     Shell(u8),
 }
@@ -49,6 +51,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Infrastructure => 3,
             Exit::Unjudged => 125,
+            Exit::Stop => 255,
             Exit::Shell(status) => status,
         }
     }

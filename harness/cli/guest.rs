@@ -10,8 +10,8 @@ use crate::report::Verbosity;
 use crate::runner::Needs;
 use halfway_builder::controls::{BuildError, CONTROLS, Control, ControlError};
 use halfway_builder::{
-    Cache, CacheError, Extra, Kernel, KernelError, KernelSpec, SHELL_MODULES, ShellError,
-    SpecError, Stage, shell_tools,
+    Cache, CacheError, Extra, Kernel, KernelError, KernelSpec, PackagedKernel, SHELL_MODULES,
+    ShellError, SpecError, Stage, shell_tools,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::Diagnostic;
@@ -138,6 +138,15 @@ pub async fn kernel(args: &GuestArgs, cache: &Cache, ctx: &Context) -> Result<Ke
 /// The same of a kernel that is known.
 pub async fn fetch(spec: KernelSpec, cache: &Cache, ctx: &Context) -> Result<Kernel, GuestError> {
     Ok(kernel::fetch(spec, cache, &|| teller(ctx)).await?)
+}
+
+/// All kernels of this flavour that the archive's package lists name, the oldest first.
+pub async fn packaged(
+    flavour: &str,
+    cache: &Cache,
+    ctx: &Context,
+) -> Result<Vec<PackagedKernel>, GuestError> {
+    Ok(kernel::packaged(flavour, cache, &|| teller(ctx)).await?)
 }
 
 /// Builds a control's module, unless it is in the cache.

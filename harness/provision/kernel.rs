@@ -3,7 +3,7 @@
 use super::ProvisionError;
 use super::aside::{Listen, aside};
 use halfway_builder::controls::{self, BuildError, Control};
-use halfway_builder::{Cache, Kernel, KernelSpec, Progress};
+use halfway_builder::{Cache, Kernel, KernelSpec, PackagedKernel, Progress};
 use halfway_case::Controller;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,6 +23,20 @@ pub async fn fetch(
 ) -> Result<Kernel, ProvisionError> {
     let cache = cache.clone();
     let work = move |tell: &mut Progress<'_>| halfway_builder::resolve(&spec, &cache, tell);
+    Ok(aside(listen, work).await??)
+}
+
+/// All kernels of this flavour that the archive's package lists name, the oldest first.
+///
+/// # Errors
+/// The lists cannot be had.
+pub async fn packaged(
+    flavour: &str,
+    cache: &Cache,
+    listen: Listen<'_>,
+) -> Result<Vec<PackagedKernel>, ProvisionError> {
+    let (flavour, cache) = (flavour.to_owned(), cache.clone());
+    let work = move |tell: &mut Progress<'_>| halfway_builder::packaged(&flavour, &cache, tell);
     Ok(aside(listen, work).await??)
 }
 

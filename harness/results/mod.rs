@@ -33,6 +33,8 @@ mod tests;
 
 pub use error::RecordError;
 pub use ran::{Ended, Ran};
+#[cfg(test)]
+pub use shape::Shape;
 pub use record::Record;
 pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};

@@ -15,9 +15,17 @@ pub struct Entry {
     pub release: Option<String>,
     /// The end of the package's name: "cloud-amd64" or "amd64".
     pub flavour: String,
+    /// The exact release of one package, as `uname -r` prints it. The newest of the
+    /// series if absent, as it is in the file.
+    #[serde(skip)]
+    pub package: Option<String>,
     /// A description in one line.
     pub about: String,
 }
+
+/// The flavours of Debian's kernels that a guest can use. One that ends like another
+/// comes first.
+const FLAVOURS: [&str; 2] = ["cloud-amd64", "amd64"];
 
 /// All named kernels.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -49,6 +57,47 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
+    /// The kernel of one package. `release` is what `uname -r` prints in it, which is its
+    /// package's name without `linux-image-`: "6.12.90+deb13-cloud-amd64". The
+    /// architecture at its end may be left out.
+    ///
+    /// `None` if the text has another form. Whether the archive has such a package is not
+    /// known yet.
+    pub fn package(&self, release: &str) -> Option<Entry> {
+        let release = match release {
+            text if text.ends_with("-amd64") => text.to_owned(),
+            text => format!("{text}-amd64"),
+        };
+        let (abi, flavour) = FLAVOURS.iter().find_map(|flavour| {
+            let abi = release.strip_suffix(flavour)?.strip_suffix('-')?;
+            Some((abi, *flavour))
+        })?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ".+~-".contains(c);
+        let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+        // A series such as 6.1 is no release.
+        let parts: Vec<&str> = abi.split('.').take(3).collect();
+        let is_release = parts.len() == 3 && parts.into_iter().all(is_number);
+        (is_release && abi.chars().all(allowed)).then(|| Entry {
+            name: release.clone(),
+            suites: self.suites(),
+            release: None,
+            flavour: flavour.to_owned(),
+            about: String::new(),
+            package: Some(release.clone()),
+        })
+    }
+
+    /// Every suite that some kernel is searched in.
+    pub fn suites(&self) -> Vec<String> {
+        let mut suites: Vec<String> = Vec::new();
+        for suite in self.entries.iter().flat_map(|entry| &entry.suites) {
+            if !suites.contains(suite) {
+                suites.push(suite.clone());
+            }
+        }
+        suites
+    }
+
     /// The entry whose name is closest to a mistyped one, if one is close.
     pub fn nearest(&self, name: &str) -> Option<&Entry> {
         self.entries
@@ -63,6 +112,7 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
     use std::collections::BTreeSet;
 
     #[test]
@@ -99,6 +149,23 @@ mod tests {
             );
             assert!(!name.contains('/') && name != "host", "{name} is ambiguous");
         }
+    }
+
+    #[rstest]
+    #[case("6.12.90+deb13-cloud-amd64", Some("cloud-amd64"))]
+    #[case("6.12.90+deb13-cloud", Some("cloud-amd64"))]
+    #[case("6.1.0-56-amd64", Some("amd64"))]
+    #[case("6.1.0-56", Some("amd64"))]
+    #[case("6.1.0-0.deb11.48-cloud-amd64", Some("cloud-amd64"))]
+    #[case::a_series("6.1-cloud", None)]
+    #[case::a_path("../6.1.0-56-cloud-amd64", None)]
+    #[case::an_option("-o6.1.0-amd64", None)]
+    #[case::spaces("6.1.0 -cloud-amd64", None)]
+    #[case::nothing("", None)]
+    fn a_package_has_a_name(#[case] text: &str, #[case] flavour: Option<&str>) {
+        let entry = Catalogue::load().package(text);
+        assert_eq!(entry.as_ref().map(|entry| entry.flavour.as_str()), flavour);
+        assert!(entry.is_none_or(|entry| entry.name.ends_with("amd64")));
     }
 
     #[test]

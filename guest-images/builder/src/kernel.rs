@@ -1,8 +1,8 @@
 //! Finds the files of the kernel that the user asked for.
 
-use crate::archive::{self, ArchiveError};
+use crate::archive::{self, ArchiveError, PackagedKernel};
 use crate::cache::{Cache, prune, touch};
-use crate::catalogue::Entry;
+use crate::catalogue::{Catalogue, Entry};
 use crate::file::{self, Context, FileError};
 use crate::image::{self, BzImage, ImageError};
 use crate::module::Modules;
@@ -119,6 +119,24 @@ pub fn resolve(
             Ok(found.with(spec, image.display().to_string(), modules))
         }
     }
+}
+
+/// All kernels of this flavour ("cloud-amd64", "amd64") that the archive's package lists
+/// name, in the order of their versions. Needs the network. Nothing but the lists is
+/// fetched.
+///
+/// # Errors
+/// The lists cannot be had.
+pub fn packaged(
+    flavour: &str,
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<PackagedKernel>, KernelError> {
+    let suites = Catalogue::load().suites();
+    archive::list(&suites, flavour, cache, progress).map_err(|source| KernelError::Archive {
+        name: flavour.to_owned(),
+        source,
+    })
 }
 
 /// What is known of a fetched kernel, in the file `kernel.json` beside it. So its files

@@ -41,12 +41,13 @@ mod unpack;
 mod userland;
 
 pub use archive::ArchiveError;
+pub use archive::PackagedKernel;
 pub use cache::{Cache, CacheError};
 pub use catalogue::{Catalogue, Entry};
 pub use file::FileError;
 pub use image::ImageError;
 pub use initramfs::{Extra, Initramfs, InitramfsError};
-pub use kernel::{Kernel, KernelError, resolve};
+pub use kernel::{Kernel, KernelError, packaged, resolve};
 pub use module::{ModuleError, Modules, ResolvedModule, default_modules};
 pub use program::ProgramError;
 pub use progress::{Progress, Stage};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The kernel that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelSpec {
-    /// A named kernel of the [`Catalogue`].
+    /// A named kernel of the [`Catalogue`], or that of one package.
     Named(Entry),
     /// The kernel that this host runs.
     Host,
@@ -27,7 +27,7 @@ pub enum KernelSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// The text is neither a name nor a path.
-    #[error("no kernel is called {name:?}{}; there are {}, host, and any path (with a / in it)",
+    #[error("no kernel is called {name:?}{}; there are {}, the release of a package (see `halfway kernels packages`), host, and any path (with a / in it)",
         hint.as_ref().map(|hint| format!(" (did you mean {hint}?)")).unwrap_or_default(),
         names.join(", "))]
     Unknown {
@@ -52,8 +52,8 @@ impl KernelSpec {
         KernelSpec::Named(Catalogue::load().default_entry().clone())
     }
 
-    /// Parses `--kernel TEXT`: a name of the catalogue, `host`, or the path of a kernel
-    /// image or a build tree. `modules` is `--modules DIR`. A name wins over a file of
+    /// Parses `--kernel TEXT`: a name of the catalogue, the release of a package, `host`, or
+    /// the path of a kernel image or a build tree. `modules` is `--modules DIR`. A name wins over a file of
     /// the same name; for the file, write `./6.1`.
     pub fn parse(text: &str, modules: Option<&Path>) -> Result<Self, SpecError> {
         let catalogue = Catalogue::load();
@@ -72,6 +72,8 @@ impl KernelSpec {
                 });
             } else if text.contains('/') {
                 return Err(SpecError::NoSuchPath(path));
+            } else if let Some(entry) = catalogue.package(text) {
+                KernelSpec::Named(entry)
             } else {
                 return Err(SpecError::Unknown {
                     name: text.to_owned(),

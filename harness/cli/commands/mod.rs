@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub mod audit;
+pub mod bisect;
 pub mod compare;
 pub mod controls;
 pub mod decode;
@@ -31,6 +32,7 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
     match command {
         Command::Run(args) => run::execute(args, ctx).await,
         Command::Explore(args) => explore::execute(args, ctx).await,
+        Command::Bisect(args) => bisect::execute(args, ctx).await,
         Command::List(args) => list::execute(args),
         Command::Explain(args) => explain::execute(args),
         Command::Doctor(args) => doctor::execute(args, ctx).await,

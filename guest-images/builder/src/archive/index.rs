@@ -145,9 +145,30 @@ pub(super) fn choose(
         Some(newest) => newest,
         None => ArchiveError::NoSuchRelease {
             suites: suites.to_vec(),
-            release: entry.release.clone().unwrap_or_else(|| "any".to_owned()),
+            release: (entry.package.as_ref())
+                .or(entry.release.as_ref())
+                .cloned()
+                .unwrap_or_else(|| "any".to_owned()),
             flavour: entry.flavour.clone(),
         },
+    })
+}
+
+/// Every image of `entry`, as its release and version, with the package that is missing if
+/// it is not complete.
+pub(super) fn images<'a>(
+    entry: &'a Entry,
+    packages: &'a [Package],
+) -> impl Iterator<Item = (&'a str, &'a str, Option<String>)> {
+    packages.iter().filter_map(|package| {
+        let release = package.name.strip_prefix(IMAGE)?;
+        is_image_of(&package.name, entry).then(|| {
+            let lacks = match complete(package, packages) {
+                Err(ArchiveError::Gone { package, .. }) => Some(package),
+                _ => None,
+            };
+            (release, package.version.as_str(), lacks)
+        })
     })
 }
 
@@ -155,6 +176,9 @@ pub(super) fn choose(
 /// `linux-image-6.1.0-56-cloud-amd64`. Meta packages, unsigned images and flavours whose
 /// names only end alike are not.
 fn is_image_of(name: &str, entry: &Entry) -> bool {
+    if let Some(package) = &entry.package {
+        return name.strip_prefix(IMAGE) == Some(package.as_str());
+    }
     let Some(abi) = name
         .strip_prefix(IMAGE)
         .and_then(|rest| rest.strip_suffix(entry.flavour.as_str())?.strip_suffix('-'))
@@ -165,7 +189,8 @@ fn is_image_of(name: &str, entry: &Entry) -> bool {
         Some(release) => abi
             .strip_prefix(release.as_str())
             .is_some_and(|rest| rest.starts_with('.')),
-        None => abi.contains('.'),
+        // A meta package is called after a series, such as 6.12.
+        None => abi.matches('.').count() >= 2,
     };
     let digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
     of_release && abi.split('-').all(digits)
@@ -386,6 +411,7 @@ mod tests {
                 false => "amd64".to_owned(),
             },
             about: String::new(),
+            package: None,
         }
     }
 

@@ -10,7 +10,10 @@
 
 mod apt;
 mod index;
+mod listing;
 mod mirror;
+
+pub use listing::PackagedKernel;
 
 use crate::cache::Cache;
 use crate::catalogue::Entry;
@@ -115,6 +118,17 @@ pub(crate) fn fetch(
         unpack(file, destination, progress)?;
     }
     Ok(choice.to_string())
+}
+
+/// All kernels of a flavour that the archive's lists name, in version order.
+pub(crate) fn list(
+    suites: &[String],
+    flavour: &str,
+    cache: &Cache,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<PackagedKernel>, ArchiveError> {
+    let archive = Archive::open(suites, index::parse, cache, progress)?;
+    Ok(listing::listing(flavour, &archive.packages))
 }
 
 /// A part of what a kernel's modules are built with.
