@@ -25,6 +25,7 @@ mod controls;
 mod export;
 mod gate;
 pub mod guest;
+mod hunt;
 mod known;
 pub mod lab;
 pub mod machine;

@@ -1,12 +1,12 @@
 //! The options of the command line.
 
-use super::exit::EXIT_CODES;
+use super::exit::{EXIT_CODES, REPRODUCE_EXIT_CODES};
 use super::ids::Exclude;
 use crate::export::Format;
 use crate::runner::plan::Watch;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Fails a block request halfway, inside a real Linux kernel, and checks that
@@ -68,6 +68,12 @@ pub enum Command {
     Judge(JudgeArgs),
     /// Say what a kernel's text reports: its title, function and frames
     Decode(DecodeArgs),
+    /// Find a case that fails as a report of a kernel says
+    #[command(after_help = REPRODUCE_EXIT_CODES)]
+    Reproduce(ReproduceArgs),
+    /// Measure which functions of the kernel each scenario reaches
+    #[command(hide = true)]
+    Reach(ReachArgs),
     /// Print the kernels that are known by name, or fetch them
     Kernels(KernelsArgs),
     /// Break the kernel on purpose, and see whether the catalogue notices
@@ -109,6 +115,13 @@ pub struct SelectArgs {
     /// Of the chosen cases, not those whose id matches, or is in the file (may be repeated)
     #[arg(long, value_name = "REGEX|@FILE")]
     pub exclude: Vec<Exclude>,
+}
+
+impl SelectArgs {
+    /// The paths that are read if none is given.
+    pub fn default_paths() -> [PathBuf; 1] {
+        ["scenarios".into()]
+    }
 }
 
 /// The options that select the kernel and how it is executed.
@@ -590,6 +603,56 @@ pub struct DecodeArgs {
     pub symbols: Option<PathBuf>,
 }
 
+/// The options of `halfway reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReproduceArgs {
+    /// The report: a console log, a mail, a bug report, or `-` for standard input
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    /// A kernel to try, as for `halfway run` (may be repeated) [default: the one that is
+    /// nearest to the report's]
+    #[arg(long = "kernel", value_name = "NAME|host|PATH")]
+    pub kernels: Vec<String>,
+    /// Break one of the kernel's modules on purpose (see `halfway controls list`)
+    #[arg(long, value_name = "NAME|PATH")]
+    pub control: Option<String>,
+    /// How long cases are run, for all kernels together
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    pub budget: NonZeroU32,
+    /// Scenario files, or directories of them
+    #[arg(long = "scenario", value_name = "PATH", default_value = "scenarios")]
+    pub scenarios: Vec<PathBuf>,
+    /// Say what the report is about and which scenarios can reach it, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Seed of every sector's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "15")]
+    pub timeout: NonZeroU32,
+    /// How guest code is executed
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+}
+
+/// The options of `halfway reach`.
+#[derive(Clone, Debug, Args)]
+pub struct ReachArgs {
+    /// Scenario files, or directories of them; of others the table keeps what it has
+    #[arg(value_name = "PATH", default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// How many cases of each scenario, well chosen
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub cases: NonZeroUsize,
+    /// The table
+    #[arg(long, short, value_name = "FILE", default_value = "results/reach.txt")]
+    pub output: PathBuf,
+    /// The options that select the kernel and how it is executed.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+}
+
 /// The options of `halfway kernels`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelsArgs {
@@ -635,6 +698,32 @@ pub enum ControlsAction {
     Build(ControlsBuildArgs),
     /// Run each against the catalogue until a case catches it
     Run(ControlsRunArgs),
+    /// Measure how soon `halfway reproduce` finds each from its console log alone
+    Reproduce(ControlsReproduceArgs),
+}
+
+/// The options of `halfway controls reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlsReproduceArgs {
+    /// Their names [default: all that a case of controls.json catches]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The directory of controls.json, and of the table reproduced.md with its rows
+    /// reproduced.json: rows of controls that are not run stay
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub score: PathBuf,
+    /// How long the cases of a control are run in each order
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    pub budget: NonZeroU32,
+    /// Leave out controls that have a row already
+    #[arg(long)]
+    pub resume: bool,
+    /// How guest code is executed
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// How long one I/O may take before it counts as hung
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    pub timeout: NonZeroU32,
 }
 
 /// The options of `halfway controls build`.

@@ -21,7 +21,17 @@ Where several apply: 1, then 3, then 125.
 --strict, an entry that does not fit; 125 a case that is no longer judged or run.
 `compare`: 0 the same cases, verdicts and signatures; 1 not; 3 a record does not tell
 its whole run; 125 no case is in both.
-`shell` exits as the guest's shell does.";
+`shell` exits as the guest's shell does; `reproduce --help` has its own table.";
+
+/// The table of exit codes of `halfway reproduce`.
+pub const REPRODUCE_EXIT_CODES: &str = "\
+Exit codes:
+    0  reproduced: a case fails as the report says
+    1  not reproduced, but the kernel failed a case in another way
+    2  usage: a bad option, or a report that cannot be read
+    3  infrastructure: QEMU, the host or halfway failed, or it was interrupted
+  125  nothing was shown: no case failed, or the report is about nothing that
+       can be played";
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@
 //! * `error`: why a case was not run.
 
 mod error;
-mod room;
+pub(crate) mod room;
 
 pub use error::LabError;
 

@@ -1,6 +1,7 @@
 //! What is in a lab: what machines are made of, and the machine that is up.
 
 use super::{GuestUp, LabError, Options};
+use crate::guest::Guest;
 use crate::machine::command::Boot;
 use crate::provision::{self, Provisions};
 use crate::runner::event::Stamped;
@@ -8,9 +9,10 @@ use crate::runner::plan::{Kind, PlannedCase, Watch, case_seed, members};
 use crate::runner::station::{BOOTS, Blueprint};
 use crate::runner::{self, Manner, Needs, Plan, Station, StationError, needs, stack};
 use halfway_case::Case;
-use halfway_case::observation::{Member, Observation};
+use halfway_case::observation::{Liveness, Member, Observation};
 use halfway_case::{Outcome, Verdict};
 use halfway_oracle::model;
+use halfway_protocol::message::{Reply, Request};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +28,18 @@ pub struct Room {
 struct Ready {
     needs: Needs,
     provisions: Provisions,
+    /// The disks of a machine of each kind that was announced, so that one machine
+    /// serves all of these cases.
+    members: Vec<(Kind, Vec<(Member, u64)>)>,
+}
+
+/// The functions of the kernel that a case reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Their names, sorted.
+    pub functions: Vec<String>,
+    /// How many calls did not fit into the ring.
+    pub lost: u64,
 }
 
 /// A machine that is up, and which cases it can serve.
@@ -62,12 +76,36 @@ impl Room {
         }
     }
 
+    /// A room that has all that these cases need.
+    pub fn stocked(options: Options, provisions: Provisions, cases: &[Case]) -> Self {
+        let mut kinds: Vec<(Kind, Vec<&Case>)> = Vec::new();
+        for case in cases {
+            let kind = Kind::of(case);
+            match kinds.iter_mut().find(|(one, _)| *one == kind) {
+                Some((_, of_kind)) => of_kind.push(case),
+                None => kinds.push((kind, vec![case])),
+            }
+        }
+        let members = (kinds.into_iter())
+            .map(|(kind, cases)| (kind, members(cases)))
+            .collect();
+        Room {
+            options,
+            ready: Some(Ready {
+                needs: Needs::of(cases),
+                provisions,
+                members,
+            }),
+            bench: None,
+        }
+    }
+
     /// Makes all ready that these cases need, and keeps what others needed before.
     pub async fn make_ready(&mut self, cases: &[Case]) -> Result<(), LabError> {
         self.ready_for(cases).await.map(drop)
     }
 
-    async fn ready_for(&mut self, cases: &[Case]) -> Result<&Provisions, LabError> {
+    async fn ready_for(&mut self, cases: &[Case]) -> Result<&Ready, LabError> {
         let mut wanted = Needs::of(cases);
         let ready = match self.ready.take() {
             Some(ready) if ready.needs.cover(&wanted) => ready,
@@ -90,10 +128,11 @@ impl Room {
                 Ready {
                     needs: wanted,
                     provisions,
+                    members: Vec::new(),
                 }
             }
         };
-        Ok(&self.ready.insert(ready).provisions)
+        Ok(self.ready.insert(ready))
     }
 
     /// Sees to it that a machine is up that can serve `case`.
@@ -111,17 +150,42 @@ impl Room {
             return Ok(bench);
         }
         let patience = self.options.patience;
-        let provisions = self.ready_for(std::slice::from_ref(case)).await?;
-        let members = members([case]);
+        let ready = self.ready_for(std::slice::from_ref(case)).await?;
+        let kind = Kind::of(case);
+        let mut announced = ready.members.iter();
+        let members = match announced.find(|(one, _)| *one == kind) {
+            Some((_, members)) => members.clone(),
+            None => members([case]),
+        };
         Ok(Bench {
-            station: start(provisions, case, &members, patience).await?,
-            kind: Kind::of(case),
+            station: start(&ready.provisions, case, &members, patience).await?,
+            kind,
             members,
         })
     }
 
     /// Runs and judges a case.
     pub async fn run(&mut self, case: &Case) -> Result<(Observation, Verdict), LabError> {
+        let ran = self.run_traced(case, None).await?;
+        Ok((ran.0, ran.1))
+    }
+
+    /// Runs a case and records which functions it reaches, among those of the guest's
+    /// modules and those whose names match a filter. `None` instead of functions: the
+    /// guest did not live to tell.
+    pub async fn reach(
+        &mut self,
+        case: &Case,
+        filters: &[String],
+    ) -> Result<(Observation, Verdict, Option<Reached>), LabError> {
+        self.run_traced(case, Some(filters)).await
+    }
+
+    async fn run_traced(
+        &mut self,
+        case: &Case,
+        filters: Option<&[String]>,
+    ) -> Result<(Observation, Verdict, Option<Reached>), LabError> {
         halfway_oracle::fit(case)?;
         let mut bench = self.take(case).await?;
         let lacking = &bench.station.hello.lacking;
@@ -139,7 +203,20 @@ impl Room {
             due: model::due(case),
         };
         let seed = case_seed(self.options.seed, &case.id);
+        if let Some(filters) = filters {
+            let filters = filters.to_vec();
+            let started = bench.station.guest.call(Request::Reach { filters }).await;
+            if let Err(error) = started {
+                bench.station.machine.end().await;
+                return Err(StationError::Guest(error).into());
+            }
+        }
         let performed = runner::perform(&mut bench.station, case, seed, manner).await;
+        let alive = matches!(&performed, Ok(seen) if seen.liveness == Liveness::Alive);
+        let reached = match filters {
+            Some(_) if alive => reached(&bench.station.guest).await,
+            _ => None,
+        };
         let sound = |seen: &Observation| runner::must_end(seen).is_none() && !profile.keeps_reads;
         match &performed {
             Ok(seen) if sound(seen) => self.bench = Some(bench),
@@ -147,7 +224,7 @@ impl Room {
         }
         let observation = performed?;
         let verdict = halfway_oracle::judge(case, &observation);
-        Ok((observation, verdict))
+        Ok((observation, verdict, reached))
     }
 
     /// Runs many cases.
@@ -158,7 +235,7 @@ impl Room {
         mut hear: impl FnMut(Stamped),
     ) -> Result<BTreeMap<Outcome, u64>, LabError> {
         self.close().await;
-        let provisions = self.ready_for(&cases).await?;
+        let provisions = &self.ready_for(&cases).await?.provisions;
         let (boot, images) = (provisions.boot.clone(), provisions.images.clone());
         let (workshop, notes) = (provisions.workshop.clone(), provisions.notes.clone());
         let watch = match self.options.watch {
@@ -196,6 +273,14 @@ impl Room {
         if let Some(bench) = self.bench.take() {
             bench.station.machine.end().await;
         }
+    }
+}
+
+/// What was reached since the recording was started.
+async fn reached(guest: &Guest) -> Option<Reached> {
+    match guest.call(Request::Reached).await {
+        Ok(Reply::Reached(functions, lost)) => Some(Reached { functions, lost }),
+        _ => None,
     }
 }
 

@@ -33,11 +33,11 @@ mod tests;
 
 pub use error::RecordError;
 pub use ran::{Ended, Ran};
-#[cfg(test)]
-pub use shape::Shape;
 pub use record::Record;
 pub use recorded::{Recorded, RecordedError};
 pub use recorder::{Keep, Recorder};
+#[cfg(test)]
+pub use shape::Shape;
 pub use summary::{Summary, Tally};
 
 /// The name of the event stream in a record.

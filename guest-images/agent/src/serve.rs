@@ -7,7 +7,7 @@ use crate::kmsg::Kmsg;
 use crate::port::Port;
 use crate::program::{self, Program};
 use crate::refuse::{Refuse, refusal};
-use crate::trace::Tracer;
+use crate::trace::{Reach, Tracer};
 use crate::watch::Watcher;
 use crate::{end, scsi, shell, sysfs};
 use halfway_protocol::bio::BioTrace;
@@ -25,6 +25,7 @@ pub struct Agent {
     disks: Disks,
     control: Option<Control>,
     tracer: Option<Tracer>,
+    reach: Option<Reach>,
     kmsg: Option<Kmsg>,
     /// Another reader of the kernel log. It also gets what is logged between two cases.
     whole_log: Option<Kmsg>,
@@ -126,6 +127,16 @@ impl Agent {
             Request::KernelLog => {
                 let log = opened(&mut self.whole_log, Kmsg::from_boot)?;
                 return log.take().map(Reply::Log);
+            }
+            Request::Reach { filters } => {
+                opened(&mut self.reach, || Reach::open(&filters))?.start()?;
+            }
+            Request::Reached => {
+                let Some(reach) = &mut self.reach else {
+                    return Err(refusal("collecting functions", "none were recorded"));
+                };
+                let (functions, lost) = reach.collect()?;
+                return Ok(Reply::Reached(functions, lost));
             }
             Request::IoStart(request) => self.start(request)?,
             Request::IoWait {

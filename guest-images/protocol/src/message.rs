@@ -181,6 +181,16 @@ pub enum Request {
     /// Return what the kernel has logged since the last such call, or since it booted.
     /// Answer: [`Reply::Log`].
     KernelLog,
+    /// Record from now on which of the kernel's functions are reached, among those of all
+    /// loaded modules and those that match a filter. Answer: [`Reply::Done`].
+    Reach {
+        /// Patterns of the names of functions, with `*` for any text. One that matches no
+        /// function of this kernel is left out.
+        filters: Vec<String>,
+    },
+    /// Stop recording functions, and return which were reached. Answer:
+    /// [`Reply::Reached`].
+    Reached,
     /// Start an I/O, which runs while other calls are answered. There is only one at a
     /// time. Answer: [`Reply::Done`] as soon as it was started.
     IoStart(IoRequest),
@@ -302,6 +312,8 @@ pub enum Reply {
     Seen(Seen),
     /// The kernel messages.
     Log(Vec<KernelMessage>),
+    /// The functions that were reached, and how many calls of functions were lost.
+    Reached(Vec<String>, u64),
     /// The state of the I/O.
     Io(IoState),
     /// The state of the program.

@@ -1,6 +1,7 @@
 //! `halfway controls`: runs the catalogue on kernels that are broken on purpose, to see
 //! whether it notices.
 
+use super::benchmark;
 use super::run::{self, PATIENCE};
 use crate::cli::args::{
     ControlsAction, ControlsArgs, ControlsBuildArgs, ControlsRunArgs, GuestArgs, SelectArgs,
@@ -50,6 +51,7 @@ pub async fn execute(args: &ControlsArgs, ctx: &Context) -> Result<Exit, CliErro
         ControlsAction::List => list(),
         ControlsAction::Build(args) => build(args, ctx).await,
         ControlsAction::Run(args) => run(args, ctx).await,
+        ControlsAction::Reproduce(args) => benchmark::execute(args, ctx).await,
     }
 }
 

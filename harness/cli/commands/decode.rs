@@ -18,18 +18,19 @@ const FRAMES: usize = 12;
 
 /// A text that cannot be decoded.
 #[derive(Debug, Error, Diagnostic)]
-enum DecodeError {
+pub(super) enum DecodeError {
     /// The system does not let it be read.
     #[error("failed to read the text {}", path.display())]
     #[diagnostic(help("`-` reads standard input; a directory stands for the files in it"))]
     Read { path: PathBuf, source: io::Error },
     /// It is compressed.
     #[error("{} is compressed ({format}), and no text", path.display())]
-    #[diagnostic(help("unpack it: `{program} FILE | halfway decode -`"))]
+    #[diagnostic(help("unpack it: `{program} FILE | halfway {command} -`"))]
     Compressed {
         path: PathBuf,
         format: &'static str,
         program: &'static str,
+        command: &'static str,
     },
 }
 
@@ -66,7 +67,7 @@ pub fn execute(args: &DecodeArgs) -> Result<Exit, CliError> {
     let mut any = false;
     for given in &args.files {
         for path in members(given).map_err(CliError::usage)? {
-            let text = match read(&path) {
+            let text = match read(&path, "decode") {
                 Ok(text) => text,
                 // Among the files of a directory it is passed over.
                 Err(error @ DecodeError::Compressed { .. }) if path != *given => {
@@ -182,8 +183,9 @@ fn members(path: &Path) -> Result<Vec<PathBuf>, DecodeError> {
     Ok(files)
 }
 
-/// Reads a text, up to the size limit of the decoder.
-fn read(path: &Path) -> Result<String, DecodeError> {
+/// Reads a text, up to the size limit of the decoder. `command` is what reads it, for the
+/// hints.
+pub(super) fn read(path: &Path, command: &'static str) -> Result<String, DecodeError> {
     // One byte more tells whether there is more.
     let most = halfway_crash::clean::TEXT as u64 + 1;
     let mut bytes = Vec::new();
@@ -202,19 +204,21 @@ fn read(path: &Path) -> Result<String, DecodeError> {
             path: path.to_owned(),
             format,
             program,
+            command,
         });
     }
     if bytes.len() as u64 == most {
         let name = path.display();
         note(&format!(
-            "{name}: only the first {} MiB are read; `tail -c 4M FILE | halfway decode -` reads its end",
+            "{name}: only the first {} MiB are read; `tail -c 4M FILE | halfway {command} -` reads its end",
             halfway_crash::clean::TEXT >> 20
         ));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn show(out: &mut dyn Write, source: &str, reports: &[Report]) -> io::Result<()> {
+/// Prints the reports of a text.
+pub(super) fn show(out: &mut dyn Write, source: &str, reports: &[Report]) -> io::Result<()> {
     writeln!(out, "{}:", text::line(source))?;
     if reports.is_empty() {
         writeln!(out, "  no report of a kernel's was found")?;

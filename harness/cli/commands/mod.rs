@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub mod audit;
+mod benchmark;
 pub mod bisect;
 pub mod compare;
 pub mod controls;
@@ -15,7 +16,9 @@ pub mod kernels;
 pub mod list;
 pub mod minimise;
 mod options;
+pub mod reach;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod schema;
 pub mod shell;
@@ -44,6 +47,8 @@ pub async fn execute(command: &Command, ctx: &Context) -> Result<Exit, CliError>
         Command::Report(args) => report::execute(args),
         Command::Judge(args) => judge::execute(args, ctx),
         Command::Decode(args) => decode::execute(args),
+        Command::Reproduce(args) => reproduce::execute(args, ctx).await,
+        Command::Reach(args) => reach::execute(args, ctx).await,
         Command::Kernels(args) => kernels::execute(args, ctx).await,
         Command::Audit(args) => audit::execute(args, ctx).await,
         Command::Controls(args) => controls::execute(args, ctx).await,
