@@ -6,7 +6,7 @@
 //! * [`select`]: turns paths and options into cases.
 //! * [`follow`]: passes a run's events to the record and to the terminal.
 //! * [`guest`]: turns options into what the cases run on.
-//! * [`hunt`]: the search for a smaller case, on a lab.
+//! * [`player`]: runs the cases of a search for a smaller one, on a lab.
 //! * [`ids`]: cases that are named by id.
 //! * [`interrupt`]: what Ctrl-C does to a run.
 //! * [`output`]: standard output.
@@ -18,10 +18,10 @@ mod error;
 pub(crate) mod exit;
 mod follow;
 mod guest;
-mod hunt;
 mod ids;
 mod interrupt;
 mod output;
+mod player;
 mod select;
 
 use args::Cli;

@@ -13,6 +13,7 @@ use halfway_scenario::Scenario;
 use miette::Diagnostic;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use thiserror::Error;
 
 /// Scenarios, and which of their cases are selected. A case is made only when it is asked
@@ -90,6 +91,19 @@ struct Unknown {
 }
 
 impl Choice {
+    /// All cases of one file, or those whose id matches: at least one.
+    ///
+    /// # Errors
+    /// As for [`Choice::new`].
+    pub fn of_file(file: &Path, filter: Option<Regex>) -> Result<Self, CliError> {
+        Self::new(&SelectArgs {
+            paths: vec![file.to_owned()],
+            full: true,
+            filter,
+            ..SelectArgs::default()
+        })
+    }
+
     /// The cases that the user asked for: at least one.
     ///
     /// # Errors

@@ -9,10 +9,10 @@ use crate::cli::{CliError, Context, Exit, output};
 use crate::controls::Fate;
 use crate::controls::reproduced::{Benchmark, BenchmarkError, Cases, Row};
 use crate::controls::sheet::{Sheet, SheetError};
-use crate::hunt::lead::{self, Lead, TABLE};
-use crate::hunt::{self, Ended, Tried};
 use crate::lab::{Options, room::Room};
 use crate::provision::ProvisionError;
+use crate::reproduce::lead::{self, Lead, TABLE};
+use crate::reproduce::{self, Ended, Tried};
 use crate::runner::Needs;
 use halfway_builder::Cache;
 use halfway_case::{Case, Signature};
@@ -190,15 +190,15 @@ impl Work<'_> {
         let mut seen = None;
         let look = |tried: &Tried<'_>| {
             seen = tried.signature.clone().map(|signature| {
-                let console = hunt::console(tried.observation);
+                let console = reproduce::console(tried.observation);
                 (console, signature)
             });
             seen.is_some()
         };
         let patience = Duration::from_secs(120);
         let stop = self.interrupt.stop.subscribe();
-        let hunting = hunt::hunt(&mut room, &cases, patience, stop, look);
-        LocalSet::new().run_until(hunting).await;
+        let running = reproduce::run_in_order(&mut room, &cases, patience, stop, look);
+        LocalSet::new().run_until(running).await;
         seen.ok_or(format!("{} did not catch it again", case.id))
     }
 
@@ -219,7 +219,7 @@ impl Work<'_> {
             if tried.signature.as_ref() != Some(signature) {
                 return false;
             }
-            let seen = hunt::reports(tried.observation);
+            let seen = reproduce::reports(tried.observation);
             let compared = lead.wanted.compare(signature, &seen);
             let found_one = Found {
                 case: tried.case.id.clone(),
@@ -230,8 +230,8 @@ impl Work<'_> {
         };
         let budget = Duration::from_secs(self.args.budget.get().into());
         let stop = self.interrupt.stop.subscribe();
-        let hunting = hunt::hunt(&mut room, cases, budget, stop, look);
-        let trail = LocalSet::new().run_until(hunting).await;
+        let running = reproduce::run_in_order(&mut room, cases, budget, stop, look);
+        let trail = LocalSet::new().run_until(running).await;
         if let Ended::NoMachine(error) = &trail.ended {
             return Err(error.to_string());
         }

@@ -1,10 +1,10 @@
 //! `halfway minimise`: looks for the smallest case that fails as the given one does, and
 //! writes it as a scenario file and as a recipe without Halfway.
 
-use crate::cli::args::{MinimiseArgs, SelectArgs};
+use crate::cli::args::MinimiseArgs;
 use crate::cli::guest;
-use crate::cli::hunt::{Halt, Limits, Player};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::player::{Halt, Limits, Player};
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit, output};
 use crate::lab;
@@ -87,12 +87,7 @@ fn case(args: &MinimiseArgs) -> Result<Case, CliError> {
         let recorded = Recorded::read(&args.file).map_err(CliError::usage)?;
         return Ok(recorded.case);
     }
-    let choice = Choice::new(&SelectArgs {
-        paths: vec![args.file.clone()],
-        full: true,
-        filter: args.filter.clone(),
-        ..SelectArgs::default()
-    })?;
+    let choice = Choice::of_file(&args.file, args.filter.clone())?;
     let mut cases = choice.cases();
     match (cases.next(), choice.cases) {
         (Some(case), 1) => Ok(case),
@@ -166,11 +161,7 @@ impl Work {
         kept.write(&output).map_err(write)?;
         let stopped = player.is_asked_to_stop();
         if !stopped {
-            let choice = Choice::new(&SelectArgs {
-                paths: vec![output.clone()],
-                full: true,
-                ..SelectArgs::default()
-            })?;
+            let choice = Choice::of_file(&output, None)?;
             if let Some(written) = choice.cases().next() {
                 match player.check(&written, args.repeat.get(), &found) {
                     Ok(rate) => kept.after = Some(rate),

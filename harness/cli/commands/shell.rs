@@ -1,6 +1,6 @@
 //! `halfway shell`: opens a shell in a guest with the stack built and the fault armed.
 
-use crate::cli::args::{SelectArgs, ShellArgs};
+use crate::cli::args::ShellArgs;
 use crate::cli::guest;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit};
@@ -51,12 +51,7 @@ enum ShellError {
 /// # Errors
 /// The scenario is invalid, or the guest does not come up.
 pub async fn execute(args: &ShellArgs, ctx: &Context) -> Result<Exit, CliError> {
-    let choice = Choice::new(&SelectArgs {
-        paths: vec![args.file.clone()],
-        full: true,
-        filter: args.filter.clone(),
-        ..SelectArgs::default()
-    })?;
+    let choice = Choice::of_file(&args.file, args.filter.clone())?;
     let Some(mut case) = choice.cases().next() else {
         return Ok(Exit::Unjudged);
     };

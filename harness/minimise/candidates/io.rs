@@ -30,7 +30,10 @@ impl List<'_> {
                 (Part::Scaled, "as if of"),
                 (Part::Last, "the last"),
             ] {
-                let what = format!("{word} {length} sectors");
+                let what = match length {
+                    1 => format!("{word} sector"),
+                    _ => format!("{word} {length} sectors"),
+                };
                 self.add(what, shrink::shorter(self.case, length, part));
             }
         }

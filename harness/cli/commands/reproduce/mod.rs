@@ -9,11 +9,11 @@ use crate::cli::args::{GuestArgs, ReproduceArgs};
 use crate::cli::guest::{self, GuestError};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{CliError, Context, Exit, output};
-use crate::hunt::lead::{Lead, TABLE};
-use crate::hunt::{self, Ended, Trail, Tried};
 use crate::lab::{Options, room::Room};
 use crate::provision::{ProvisionError, Provisions};
 use crate::report::{Verbosity, lines};
+use crate::reproduce::lead::{Lead, TABLE};
+use crate::reproduce::{self, Ended, Trail, Tried};
 use crate::runner::Needs;
 use halfway_builder::KernelError;
 use halfway_case::Case;
@@ -250,7 +250,7 @@ async fn attempt(
         let Some(signature) = &tried.signature else {
             return false;
         };
-        let seen: Vec<Report> = hunt::reports(tried.observation);
+        let seen: Vec<Report> = reproduce::reports(tried.observation);
         match lead.wanted.compare(signature, &seen) {
             Match::Same(likeness) => {
                 found = Some(Found {
@@ -271,8 +271,8 @@ async fn attempt(
         }
     };
     let stop = interrupt.stop.subscribe();
-    let hunting = hunt::hunt(&mut room, cases, budget, stop, look);
-    let trail = LocalSet::new().run_until(hunting).await;
+    let running = reproduce::run_in_order(&mut room, cases, budget, stop, look);
+    let trail = LocalSet::new().run_until(running).await;
     // Nothing that the text says tells one failure from another.
     debug_assert!(found.is_none() || lead.wanted != Wanted::Unsaid);
     Attempt {

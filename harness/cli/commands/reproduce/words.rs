@@ -1,9 +1,9 @@
 //! What `halfway reproduce` says, in words: pure functions from data to text.
 
 use super::Attempt;
-use crate::hunt::lead::Lead;
-use crate::hunt::{Ended, Trail};
 use crate::report::lines::{count, duration};
+use crate::reproduce::lead::Lead;
+use crate::reproduce::{Ended, Trail};
 use crate::results::text;
 use halfway_reach::{Likeness, Ranked, Wanted};
 use std::fmt::Write;

@@ -5,7 +5,7 @@
 //!
 //! * [`lead`]: from a report's text to those cases.
 //! * `kernel_text`: what a kernel wrote during a case.
-//! * [`hunt`]: runs them.
+//! * [`run_in_order`]: runs them.
 
 mod kernel_text;
 pub mod lead;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// After how many machines in a row that did not come up a hunt is given up.
+/// After how many machines in a row that did not come up no more are tried.
 const MACHINES: u32 = 3;
 
 /// A case that was run.
@@ -38,7 +38,7 @@ pub struct Tried<'a> {
     pub signature: Option<Signature>,
 }
 
-/// What a hunt did.
+/// What was run, and what came of it.
 #[derive(Debug)]
 pub struct Trail {
     /// How many cases were run, by scenario.
@@ -58,7 +58,7 @@ impl Trail {
     }
 }
 
-/// Why a hunt ended.
+/// Why no more cases were run.
 #[derive(Debug)]
 pub enum Ended {
     /// It was found.
@@ -74,8 +74,8 @@ pub enum Ended {
 }
 
 /// Runs `cases` until `found` says so, or the budget is used up. `stop` turned true ends
-/// the hunt at once. A case that is not over by then is broken off, and does not count.
-pub async fn hunt(
+/// it at once. A case that is not over by then is broken off, and does not count.
+pub async fn run_in_order(
     room: &mut Room,
     cases: &[Case],
     budget: Duration,

@@ -1,4 +1,5 @@
-//! The search for a smaller case, on a lab. Its calls block, so it has a thread of its own.
+//! Runs the cases of a search for a smaller one, on a lab. Its calls block, so it has a
+//! thread of its own.
 
 use crate::lab::{self, Lab, LabError};
 use crate::report::{Verbosity, lines};
