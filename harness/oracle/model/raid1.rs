@@ -128,9 +128,20 @@ fn flush(case: &Case, mirror: &Raid1, units: &[Unit]) -> Expectation {
     for &leg in &failing {
         health[usize::from(leg)] = how;
     }
+    let held = holds(mirror) && !none_left;
+    // Each of several requests ends with a flush of its own. What follows the held one is
+    // written after the repair, which takes the failed legs out of the mirror.
+    let mut units = written.units;
+    let mut parts = case.io.parts().into_iter();
+    if let (true, Some((sector, sectors)), Some(_)) = (held, parts.next(), parts.next()) {
+        for later in (units.iter_mut()).filter(|one| one.unit.end() > sector + sectors) {
+            later.good.retain(|leg| !failing.contains(leg));
+        }
+    }
     Expectation {
         answers,
-        held: holds(mirror) && !none_left,
+        held,
+        units,
         health,
         fires: (failing.iter())
             .filter_map(|&leg| indices(case, |fault| fault.leg == leg).next())

@@ -91,6 +91,22 @@ fn one_request_in_pieces(#[case] io: &str, #[case] faults: &str, #[case] answers
     assert!(!expected.held);
 }
 
+/// Several buffered writes come one after the other, each with its `fsync`. The first flush
+/// that a leg fails is held, and what follows is written without that leg.
+#[rstest]
+#[case::held("", "01 1 1")]
+#[case::kept("keep_log=true", "01 01 01")]
+fn behind_a_failed_flush(#[case] stack: &str, #[case] good: &str) {
+    let text = format!(
+        "[stack]; {stack}; [io]; op='write'; path='buffered'; sector=2048; sectors=24; \
+         requests=3; [[fault]]; op='flush'"
+    );
+    let expected = expected(&one(&text));
+    let legs = |good: &[u8]| good.iter().map(u8::to_string).collect::<String>();
+    let units: Vec<String> = (expected.units.iter().map(|unit| legs(&unit.good))).collect();
+    assert_eq!(units.join(" "), good);
+}
+
 /// One bio goes to all legs at once (`do_write`), and which legs failed it is
 /// known once it has come back. A write that is held is written again.
 #[rstest]
