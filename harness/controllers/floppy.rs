@@ -40,6 +40,7 @@ pub const PROFILE: Profile = Profile {
         request_sectors: Some(64),
         segments: Limits::SEGMENTS,
         gaps: None,
+        shared_bus: false,
     },
     failure_handling: FailureHandling {
         // `bad_flp_intr` gives up after more than `max_errors.abort` errors: 3

@@ -19,7 +19,10 @@ pub const PROFILE: Profile = Profile {
     parameters: &[],
     own_module: None,
     limits: // Two drives on each of two buses.
-    Limits::with_room_for(4),
+    Limits {
+        shared_bus: true,
+        ..Limits::with_room_for(4)
+    },
     failure_handling: scsi::TRIED_AGAIN,
     attempts_beneath_multipath: (6, 6),
     errnos: // All errnos give the same error (`ide_rw_error` in hw/ide/core.c).

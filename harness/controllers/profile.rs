@@ -125,6 +125,9 @@ pub struct Limits {
     /// (`virt_boundary_mask` in the kernel's queue limits); `None` if they need not be. The
     /// block layer cuts a request at each gap (`bvec_gap_to_prev` in `bio_split_rw`).
     pub gaps: Option<u64>,
+    /// Whether disks share their bus, which has one request in flight (`can_queue` of the
+    /// SCSI host). While one disk's request ends, the other is busy.
+    pub shared_bus: bool,
 }
 
 impl Limits {
@@ -148,6 +151,7 @@ impl Limits {
             request_sectors: None,
             segments: Limits::SEGMENTS,
             gaps: None,
+            shared_bus: false,
         }
     }
 }

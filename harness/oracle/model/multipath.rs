@@ -78,7 +78,15 @@ pub fn knows_multipath(case: &Case, multipath: &Multipath) -> Result<(), Unknown
         ));
     }
     let grouped = multipath.path_grouping != PathGrouping::Failover;
-    if grouped && has_gaps(case) && !legs_with(case, case.op_on_legs(), whole(case)).is_empty() {
+    let fails = !legs_with(case, case.op_on_legs(), whole(case)).is_empty();
+    let busy = case.legs.controller.profile().limits.shared_bus;
+    if grouped && busy && multipath.queue_mode.is_request_based() && fails {
+        return Err(Unknown(
+            "two disks share a bus, and a path fails; the next path of its group may be busy yet, \
+             and is passed over then (`blk_get_request` in `multipath_clone_and_map`)",
+        ));
+    }
+    if grouped && has_gaps(case) && fails {
         return Err(Unknown(
             "this controller takes no memory with gaps, and a path fails; which path of a group \
              gets the bad piece depends on what its selector chose before",

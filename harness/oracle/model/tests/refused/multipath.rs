@@ -16,6 +16,7 @@ const JOINED: &str = "a flush fails behind writes in several pieces";
 const UNLIKE: &str = "a path has errors of its own and of the disk itself";
 const HOW_OFTEN: &str = "how often they wait for an operator";
 const GAPS: &str = "takes no memory with gaps";
+const SHARED_BUS: &str = "two disks share a bus";
 const MEGASAS: &str = "this controller takes less than the I/O at once";
 
 /// Cases in which it is certain which request meets which fault.
@@ -189,6 +190,11 @@ const TARGET: &str = "[legs]; controller='target'; [io]; requests=4; [[fault]]";
     "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
     "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='pages'; [[fault]]",
     GAPS
+)]
+#[case::busy(
+    "[stack]; path_grouping='multibus'; [legs]; controller='piix3-ide'; [[fault]]",
+    "[stack]; path_grouping='multibus'; queue_mode='bio'; [legs]; controller='piix3-ide'; [[fault]]",
+    SHARED_BUS
 )]
 #[case::takes_gaps(
     "[stack]; path_grouping='multibus'; [legs]; controller='nvme'; [io]; vector='odd'; [[fault]]",
