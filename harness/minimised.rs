@@ -83,7 +83,9 @@ impl Kept {
         let took = lines::duration((self.seconds * 1000.0) as u64);
         let (runs, tried, taken) = (self.runs, found.tried, found.taken);
         story.push(format!(
-            "{runs} runs in {took}; of {tried} simpler cases {taken} failed in the same way."
+            "{} in {took}; of {}, {taken} failed in the same way.",
+            lines::count(runs, "run"),
+            lines::count(tried.into(), "simpler case")
         ));
         story.push(match found.whole {
             true => "No case that is simpler in one respect does.".to_owned(),

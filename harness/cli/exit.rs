@@ -26,7 +26,8 @@ its whole run; 125 no case is in both.
 /// The table of exit codes of `halfway reproduce`.
 pub const REPRODUCE_EXIT_CODES: &str = "\
 Exit codes:
-    0  reproduced: a case fails as the report says
+    0  reproduced: a case fails as the report says (with --dry-run: there are cases to
+       run)
     1  not reproduced, but the kernel failed a case in another way
     2  usage: a bad option, or a report that cannot be read
     3  infrastructure: QEMU, the host or halfway failed, or it was interrupted

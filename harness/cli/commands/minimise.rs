@@ -32,6 +32,9 @@ enum MinimiseError {
         cases: u64,
         first: String,
     },
+    #[error("--count {count} is less than the {repeat} runs that the case itself needs")]
+    #[diagnostic(help("give --count more, or --repeat less"))]
+    Count { count: u64, repeat: u32 },
     #[error("failed to listen for signals")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -50,6 +53,10 @@ enum MinimiseError {
 pub async fn execute(args: &MinimiseArgs, ctx: &Context) -> Result<Exit, CliError> {
     let case = case(args)?;
     halfway_oracle::fit(&case).map_err(|why| CliError::usage(Unfit(why)))?;
+    let repeat = args.repeat.get();
+    if let Some(count) = (args.count.map(u64::from)).filter(|count| *count < repeat.into()) {
+        return Err(CliError::usage(MinimiseError::Count { count, repeat }));
+    }
     let signals = |error| CliError::infrastructure(MinimiseError::Signals(error));
     let mut interrupt = Interrupt::listen().map_err(signals)?;
     let work = Work {

@@ -37,10 +37,10 @@ impl Kernels {
             why,
         };
         if control {
-            return default("the default one, which controls are made for".to_owned());
+            return default("controls are made for it".to_owned());
         }
         let Some(release) = release else {
-            return default("the default one: the report names no kernel".to_owned());
+            return default("the report names no kernel".to_owned());
         };
         let catalogue = Catalogue::load();
         let series = |name: &str| {
@@ -53,7 +53,7 @@ impl Kernels {
         let why = match near.first().and_then(|name| series(name)) {
             Some(series) if same_series(series, release) => format!("of the series of {release}"),
             Some(_) => format!("the nearest to {release}, which cannot be had as a package"),
-            None => return default(format!("the default one: {release} is no release")),
+            None => return default(format!("{release} is no release")),
         };
         let names = near.into_iter().take(TRIES);
         Kernels {
@@ -73,8 +73,8 @@ mod tests {
     #[case::asked(&["7.3", "host"], false, "", &["7.3", "host"], "as asked for")]
     #[case::series(&[], false, "Linux version 6.18.15+deb14", &["6.18-cloud"], "of the series of 6.18.15+deb14")]
     #[case::near(&[], false, "Linux version 2.6.28", &["5.10-cloud"], "the nearest to 2.6.28, which cannot be had as a package")]
-    #[case::control(&[], true, "Linux version 6.18.15", &["-"], "the default one, which controls are made for")]
-    #[case::none(&[], false, "It hangs.", &["-"], "the default one: the report names no kernel")]
+    #[case::control(&[], true, "Linux version 6.18.15", &["-"], "controls are made for it")]
+    #[case::none(&[], false, "It hangs.", &["-"], "the report names no kernel")]
     fn which(
         #[case] asked: &[&str],
         #[case] control: bool,

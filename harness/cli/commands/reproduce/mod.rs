@@ -58,9 +58,10 @@ struct Found {
 /// # Errors
 /// The report cannot be read, a scenario is invalid, or no guest could be prepared.
 pub async fn execute(args: &ReproduceArgs, ctx: &Context) -> Result<Exit, CliError> {
+    let text = decode::read(&args.report, "reproduce").map_err(CliError::usage)?;
+    // Not before: a report that comes through a pipe may never end.
     let signals = |error| CliError::infrastructure(ReproduceError::Signals(error));
     let interrupt = Interrupt::listen().map_err(signals)?;
-    let text = decode::read(&args.report, "reproduce").map_err(CliError::usage)?;
     let scenarios = halfway_scenario::load(&args.scenarios)?;
     let lead = Lead::of(&text, &TABLE, &scenarios);
     let kernels = Kernels::of(&args.kernels, args.control.is_some(), &text, &lead.reports);
@@ -120,7 +121,8 @@ fn understood(args: &ReproduceArgs, lead: &Lead, kernels: &Kernels) -> Result<()
     output::write(|out| {
         decode::show(out, source, &lead.reports[..lead.reports.len().min(1)])?;
         if lead.reports.len() > 1 {
-            writeln!(out, "  and {} more reports", lead.reports.len() - 1)?;
+            let more = lines::count(lead.reports.len() as u64 - 1, "more report");
+            writeln!(out, "  and {more}")?;
         }
         writeln!(out)?;
         for line in words::wanted(lead) {
@@ -129,7 +131,10 @@ fn understood(args: &ReproduceArgs, lead: &Lead, kernels: &Kernels) -> Result<()
         for limit in lead.limits.iter().filter(|limit| !limit.is_final()) {
             writeln!(out, "not mine, because {limit}")?;
         }
-        let ranked = words::scenarios(lead);
+        let ranked = match lead.limits.iter().any(|limit| limit.is_final()) {
+            true => Vec::new(),
+            false => words::scenarios(lead),
+        };
         if !ranked.is_empty() {
             writeln!(out, "scenarios that may show it:")?;
         }
