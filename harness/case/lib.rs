@@ -51,7 +51,7 @@ pub use signature::Signature;
 pub use soak::{Filesystem, Length, Soak};
 pub use stack::{
     Log, Multipath, NoPathRetry, PathGrouping, PathSelector, Paths, QueueMode, Raid1, Remedy,
-    Stack, Sync,
+    Stack, Sync, TargetName,
 };
 pub use vector::Vector;
 pub use verdict::{Outcome, Verdict};

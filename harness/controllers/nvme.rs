@@ -50,8 +50,10 @@ pub const PROFILE: Profile = Profile {
         limit: "3000",
         // `nvme_timeout` in drivers/nvme/host/pci.c sends an abort and starts
         // the timer anew. The device model aborts nothing (`nvme_abort` in
-        // hw/nvme/ctrl.c).
-        then: AfterTimeout::Waits,
+        // hw/nvme/ctrl.c). The line is the same in all releases.
+        then: AfterTimeout::Waits {
+            logged: "timeout, aborting",
+        },
     }),
     hot_unplug: Err(WAITS_FOR_THE_GUEST),
     traces_answers: false,

@@ -270,7 +270,11 @@ pub struct Timeout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterTimeout {
     /// It stays with the disk until the disk ends it.
-    Waits,
+    Waits {
+        /// A part of the line in the kernel's log that says that the driver has
+        /// given the request up.
+        logged: &'static str,
+    },
     /// The kernel takes it back and sends it to the disk again; the layers
     /// above the disk do not notice. The late end of the first attempt must not
     /// be taken for that of the second.
@@ -323,7 +327,7 @@ impl Profile {
     pub fn timeout_trace_event(&self) -> Option<&'static str> {
         match self.timeout.ok()?.then {
             AfterTimeout::AskedAgain { trace_event } => Some(trace_event),
-            AfterTimeout::Waits => None,
+            AfterTimeout::Waits { .. } => None,
         }
     }
 }

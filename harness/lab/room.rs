@@ -2,12 +2,11 @@
 
 use super::{GuestUp, LabError, Options};
 use crate::guest::Guest;
-use crate::machine::command::Boot;
 use crate::provision::{self, Provisions};
 use crate::runner::event::Stamped;
 use crate::runner::plan::{Kind, PlannedCase, Watch, case_seed, members};
-use crate::runner::station::{BOOTS, Blueprint};
-use crate::runner::{self, Manner, Needs, Plan, Station, StationError, needs, stack};
+use crate::runner::station::Blueprint;
+use crate::runner::{self, Manner, Needs, Plan, Station, StationError, boots, needs, stack};
 use halfway_case::Case;
 use halfway_case::observation::{Liveness, Member, Observation};
 use halfway_case::{Outcome, Verdict};
@@ -284,7 +283,7 @@ async fn reached(guest: &Guest) -> Option<Reached> {
     }
 }
 
-/// Starts a machine for `case`: a boot may stall, and is tried again.
+/// Starts a machine for `case`.
 async fn start(
     provisions: &Provisions,
     case: &Case,
@@ -292,26 +291,13 @@ async fn start(
     patience: Duration,
 ) -> Result<Station, LabError> {
     let boot = provisions.images.boot(&provisions.boot, case)?;
-    let mut attempt = 1;
-    loop {
-        let boot = Boot {
-            verbose: attempt == BOOTS,
-            ..boot.clone()
-        };
-        let blueprint = Blueprint {
-            boot: &boot,
-            fitting: Kind::of(case).fitting,
-            members,
-            patience,
-            spare: stack::spare([case]),
-            shell: false,
-        };
-        let directory = provisions.workshop.directory();
-        let directory = directory.map_err(StationError::Directory)?;
-        match Station::start(&blueprint, directory, |_| {}).await {
-            Ok(station) => return Ok(station),
-            Err(error) if attempt == BOOTS || !error.may_pass() => return Err(error.into()),
-            Err(_) => attempt += 1,
-        }
-    }
+    let blueprint = Blueprint {
+        boot: &boot,
+        fitting: Kind::of(case).fitting,
+        members,
+        patience,
+        spare: stack::spare([case]),
+        shell: false,
+    };
+    Ok(boots::start_quietly(&blueprint, &provisions.workshop).await?)
 }

@@ -3,7 +3,8 @@
 //! * [`event`]: what is said; the only thing that reports know.
 //! * [`plan`]: what is to be run.
 //! * `place`: cases on machines, with retries.
-//! * [`station`]: a machine with its disks and its agent, ready for cases.
+//! * [`station`]: a machine with its disks and its agent, ready for cases; [`boots`]: it is
+//!   started, more than once if need be.
 //! * `perform`: one case on one station, in a [`Manner`]; `set_up`: its stack, `request`:
 //!   its I/O; `interruption`: why it ended before its end.
 //! * `interventions`: what the harness does for an I/O, told to the guest.
@@ -18,9 +19,10 @@
 //! * `refusals`: what a kernel has refused to set up, and is not asked again.
 //!
 //! No module uses another one that uses it. What is performed follows from the case alone
-//! ([`facts`](halfway_case::facts)): of the oracle only `place` asks what is right, and
-//! the others how a status line is read.
+//! ([`facts`](halfway_case::facts) and [`Target`](halfway_case::stack::Target)): of the oracle
+//! only `place` asks what is right, and `soak` whether a watched bio was changed.
 
+pub mod boots;
 pub mod event;
 pub mod images;
 mod interruption;

@@ -113,6 +113,7 @@ pub fn lacks(facility: Facility) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halfway_case::TargetName;
     use halfway_scenario::Scenario;
 
     fn needs(text: &str) -> Needs {
@@ -130,5 +131,17 @@ mod tests {
         both.join(&paths);
         assert!(both.cover(&mirror) && both.cover(&paths));
         assert!(!mirror.cover(&both));
+    }
+    /// A guest loads them, and is told by which option its kernel lacks one.
+    #[test]
+    fn the_modules_of_each_target_are_known_to_the_builder() {
+        for name in TargetName::ALL {
+            let word = serde_json::to_string(name).unwrap();
+            let needs = needs(&format!("[stack]\ntarget = {word}"));
+            assert!(!needs.stacks.is_empty(), "{word}");
+            for module in needs.stacks {
+                assert!(options::of_module(module).is_some(), "{word}: {module}");
+            }
+        }
     }
 }

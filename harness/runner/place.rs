@@ -5,6 +5,7 @@
 //! run. An infrastructure failure is tried once more, on another machine, and so is a
 //! case that showed nothing, on the same one.
 
+use super::boots::{self, Try};
 use super::event::{Details, Event, Stamped};
 use super::manner::Manner;
 use super::needs;
@@ -12,7 +13,7 @@ use super::perform::perform;
 use super::plan::{self, Kind, Plan, PlannedCase, Watch};
 use super::refusals::Refusals;
 use super::stack;
-use super::station::{BOOTS, Blueprint, Station, StationError};
+use super::station::{Blueprint, Station, StationError};
 use crate::machine::command::Boot;
 use halfway_case::Case;
 use halfway_case::observation::{KernelText, Liveness, Member, Observation};
@@ -381,68 +382,54 @@ async fn end(shared: &Shared, mut placed: Placed, reason: String, expected: bool
 
 /// Boots a machine, or says why not; `None` when the run was stopped meanwhile.
 async fn new_machine(shared: &Shared, boot: &Boot, kind: Kind) -> Result<Option<Placed>, RunError> {
-    let members = shared.overview.members(kind);
-    for attempt in 1.. {
-        if shared.stopped() {
-            return Ok(None);
+    let blueprint = Blueprint {
+        boot,
+        fitting: kind.fitting,
+        members: shared.overview.members(kind),
+        patience: shared.plan.patience,
+        spare: shared.overview.spare.clone(),
+        shell: false,
+    };
+    // Each try is a machine of its own.
+    let number = Cell::new(0);
+    let hear = |told| match told {
+        Try::Begins => {
+            number.set(shared.machines.get() + 1);
+            shared.machines.set(number.get());
         }
-        let number = shared.machines.get() + 1;
-        shared.machines.set(number);
-        // The last try tells its whole boot, for whoever has to find out why.
-        let boot = Boot {
-            verbose: attempt == BOOTS,
-            ..boot.clone()
-        };
-        let blueprint = Blueprint {
-            boot: &boot,
-            fitting: kind.fitting,
-            members,
-            patience: shared.plan.patience,
-            spare: shared.overview.spare.clone(),
-            shell: false,
-        };
-        let started = match shared.plan.workshop.directory() {
-            Err(error) => Err(StationError::Directory(error)),
-            Ok(directory) => {
-                let starting = |command| {
-                    shared.say(Event::MachineStarting {
-                        machine: number,
-                        command,
-                    })
-                };
-                Station::start(&blueprint, directory, starting).await
-            }
-        };
-        match started {
-            Ok(station) => {
-                say_complaint(shared, &station.boot_text, number, "while it came up");
-                shared.say(Event::MachineReady {
-                    machine: number,
-                    release: station.hello.release.clone(),
-                    version: station.hello.version.clone(),
-                    boot_ms: station.boot_time.as_millis() as u64,
-                });
-                shared.learn(&station.hello.lacking);
-                return Ok(Some(Placed {
-                    station,
-                    number,
-                    kind,
-                }));
-            }
-            Err(source) if attempt == BOOTS || !source.may_pass() => {
-                return Err(RunError::NoMachine {
-                    attempts: attempt,
-                    source,
-                });
-            }
-            Err(error) => shared.say(Event::MachineEnded {
-                machine: number,
-                reason: error.to_string(),
-                expected: false,
-            }),
-        }
-    }
-    Ok(None)
+        Try::Starting(command) => shared.say(Event::MachineStarting {
+            machine: number.get(),
+            command,
+        }),
+        Try::Failed(error) => shared.say(Event::MachineEnded {
+            machine: number.get(),
+            reason: error.to_string(),
+            expected: false,
+        }),
+    };
+    let workshop = &shared.plan.workshop;
+    let started = boots::start(&blueprint, workshop, || shared.stopped(), hear).await;
+    let station = started.map_err(|no| RunError::NoMachine {
+        attempts: no.attempts,
+        source: no.source,
+    })?;
+    let Some(station) = station else {
+        return Ok(None);
+    };
+    let number = number.get();
+    say_complaint(shared, &station.boot_text, number, "while it came up");
+    shared.say(Event::MachineReady {
+        machine: number,
+        release: station.hello.release.clone(),
+        version: station.hello.version.clone(),
+        boot_ms: station.boot_time.as_millis() as u64,
+    });
+    shared.learn(&station.hello.lacking);
+    Ok(Some(Placed {
+        station,
+        number,
+        kind,
+    }))
 }
 
 /// Runs and judges one case. `Some` says why the machine must be ended.

@@ -15,7 +15,7 @@ use halfway_case::{Case, Filesystem, Length};
 use halfway_oracle::contract;
 use halfway_protocol::io::{IoState, Op};
 use halfway_protocol::message::{self, Reply, Request};
-use halfway_soak::{Action, Content, Plan, Step};
+use halfway_soak::{Action, Content, SoakPlan, Step};
 use std::time::{Duration, Instant};
 
 /// Performs the soak of a case whose stack is there. What was seen is in `seen`
@@ -31,7 +31,7 @@ pub async fn run(
     if how.filesystem != Filesystem::None {
         return soak_files::run(station, case, how, seed, manner.deadline, seen).await;
     }
-    let mut plan = Plan::new(case, seed);
+    let mut plan = SoakPlan::new(case, seed);
     let mut content = Content::new(case.io.sector, case.io.sectors);
     let mut order: Vec<u8> = (0..case.legs.count).collect();
     let work = Work { case, seed, manner };

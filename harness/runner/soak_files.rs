@@ -11,7 +11,7 @@ use halfway_case::observation::soak::{Ran, Seen};
 use halfway_case::{Case, Filesystem, Length, Soak};
 use halfway_protocol::io::{IoReport, IoState};
 use halfway_protocol::message::{ProgramState, Reply, Request};
-use halfway_soak::plan::Plan;
+use halfway_soak::plan::SoakPlan;
 use halfway_soak::programs::{self, Call};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub async fn run(
     let mut files = Files {
         station,
         case,
-        plan: Plan::new(case, seed),
+        plan: SoakPlan::new(case, seed),
         order: (0..case.legs.count).collect(),
         deadline: deadline + PATIENCE,
         seen,
@@ -54,7 +54,7 @@ pub async fn run(
 struct Files<'a> {
     station: &'a mut Station,
     case: &'a Case,
-    plan: Plan,
+    plan: SoakPlan,
     /// Of the legs in the mirror's table.
     order: Vec<u8>,
     deadline: Duration,

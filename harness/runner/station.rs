@@ -67,9 +67,6 @@ impl StationError {
     }
 }
 
-/// How often a machine is started before it is given up.
-pub const BOOTS: u32 = 3;
-
 /// How often a guest is asked for disks that it does not have yet.
 const SEARCH: Duration = Duration::from_millis(50);
 
@@ -100,6 +97,7 @@ pub struct Station {
 }
 
 /// What a new station needs.
+#[derive(Clone)]
 pub struct Blueprint<'a> {
     /// What it boots.
     pub boot: &'a Boot,

@@ -9,13 +9,13 @@
 use super::expand::Scenario;
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
 use super::sweep::{At, Given, List, Sweep};
-use super::value::{self, Errno, Offset, Target, Word};
+use super::value::{self, Errno, Offset, Word};
 use fastrand::Rng;
 use halfway_case::errno;
 use halfway_case::limits;
 use halfway_case::{
     Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
-    PathGrouping, PathSelector, QueueMode, Sync, Times, Vector,
+    PathGrouping, PathSelector, QueueMode, Sync, TargetName, Times, Vector,
 };
 use halfway_controllers::Limits;
 use halfway_protocol::io::{Op, Path};
@@ -128,7 +128,7 @@ impl Draw {
     fn file(&mut self, id: &str) -> File {
         let is_soak = self.one_in(250);
         let target = self.word();
-        let paths = (target == Target::Raid1 && self.one_in(6)).then(|| self.of(&[2, 3, 4]));
+        let paths = (target == TargetName::Raid1 && self.one_in(6)).then(|| self.of(&[2, 3, 4]));
         let legs = self.legs(target);
         let controller = legs.controller.0[0].value;
         let count = legs.count.0[0].value;
@@ -170,11 +170,13 @@ impl Draw {
         }
     }
 
-    fn stack(&mut self, target: Target, paths: Option<u8>) -> Stack {
-        let mirror = target == Target::Raid1;
+    fn stack(&mut self, target: TargetName, paths: Option<u8>) -> Stack {
         // Keys of the other target would be refused.
+        let (mirror, multipath) = match target {
+            TargetName::Raid1 => (true, paths.is_some()),
+            TargetName::Multipath => (false, true),
+        };
         let of_mirror = |number| if mirror { number } else { u32::MAX };
-        let multipath = !mirror || paths.is_some();
         let of_paths = |number| if multipath { number } else { u32::MAX };
         Stack {
             target: Some(target.into()),
@@ -199,7 +201,7 @@ impl Draw {
         }
     }
 
-    fn legs(&mut self, target: Target) -> Legs {
+    fn legs(&mut self, target: TargetName) -> Legs {
         let controller = match self.0.u32(0..10) {
             0..3 => Controller::VirtioBlk,
             3..6 => Controller::Target,
@@ -214,8 +216,8 @@ impl Draw {
             _ => 131_072.min(most),
         };
         let mut offset = || match target {
-            Target::Raid1 => self.length(4096),
-            Target::Multipath => 0,
+            TargetName::Raid1 => self.length(4096),
+            TargetName::Multipath => 0,
         };
         let (one, each) = (offset(), (0..count).map(|_| offset()).collect::<Vec<_>>());
         Legs {

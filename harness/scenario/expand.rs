@@ -5,17 +5,13 @@
 //! scenarios/README.md). The last axis runs fastest.
 
 use super::error::{Report, ScenarioError};
-use super::file::{self, File, REGION_SIZE};
-use super::sweep::{At, Sweep};
-use super::value::{Target, Value};
+use super::file::File;
+use super::pick::{Axis, Picker};
+use super::sweep::At;
 use super::{read, validate};
 use halfway_case::limits;
-use halfway_case::{
-    Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, Log, Multipath, OtherFault,
-    PathGrouping, PathSelector, Paths, QueueMode, Raid1, Soak, Stack, Sync,
-};
+use halfway_case::{Case, Controller, Fault, Filesystem, Hold, Io, Legs, Length, OtherFault, Soak};
 use halfway_scsi::FaultReport;
-use std::ops::Range;
 
 /// A scenario that is known to be valid, and so are all the cases that it
 /// expands to.
@@ -33,20 +29,6 @@ pub struct Scenario {
     pub text: String,
     pub(super) file: File,
     pub(super) axes: Vec<Axis>,
-}
-
-/// One axis of the expansion. A key that is not swept is an axis of length 1.
-#[derive(Clone, Debug)]
-pub(super) struct Axis {
-    /// The axis as it is named in a case's id: the key, with a number from the
-    /// second fault on.
-    pub(super) name: String,
-    /// Number of values on the axis.
-    pub(super) len: usize,
-    /// Bytes of the longest value as it appears in an id.
-    pub(super) width: usize,
-    /// Where the file gives the first value, in bytes from its start.
-    pub(super) span: Option<Range<usize>>,
 }
 
 impl Scenario {
@@ -160,20 +142,7 @@ impl Scenario {
             mark: '@',
         };
         let file = &self.file;
-        let stack = match file.stack.target() {
-            Target::Raid1 => Stack::Raid1(Raid1 {
-                log: picker.pick_or("log", &file.stack.log, Log::Core),
-                region_size: picker.pick_or("region_size", &file.stack.region_size, REGION_SIZE),
-                sync: picker.pick_or("sync", &file.stack.sync, Sync::Nosync),
-                handle_errors: picker.pick_or("handle_errors", &file.stack.handle_errors, true),
-                keep_log: picker.pick_or("keep_log", &file.stack.keep_log, false),
-                paths: (picker.pick_any("paths", &file.stack.paths)).map(|count| Paths {
-                    count,
-                    multipath: picker.multipath(&file.stack),
-                }),
-            }),
-            Target::Multipath => Stack::Multipath(picker.multipath(&file.stack)),
-        };
+        let stack = file.stack.keys().pick(&file.stack, &mut picker);
         let linear = picker.pick_any("linear", &file.stack.linear);
         let controller = picker.pick("controller", &file.legs.controller);
         let paths = stack.nested().map_or(1, |paths| paths.count);
@@ -293,67 +262,6 @@ fn numbered(key: &str, index: usize) -> String {
     match index {
         0 => key.to_owned(),
         _ => format!("{key}{}", index + 1),
-    }
-}
-
-/// Takes one value of each axis, and names the swept ones in the id.
-struct Picker<'a> {
-    choose: &'a mut dyn FnMut(&dyn Fn() -> Axis) -> usize,
-    id: String,
-    mark: char,
-}
-
-impl Picker<'_> {
-    /// The keys of multipath.
-    fn multipath(&mut self, stack: &file::Stack) -> Multipath {
-        Multipath {
-            queue_mode: self.pick_or("queue_mode", &stack.queue_mode, QueueMode::Mq),
-            path_selector: self.pick_or(
-                "path_selector",
-                &stack.path_selector,
-                PathSelector::ServiceTime,
-            ),
-            path_grouping: self.pick_or(
-                "path_grouping",
-                &stack.path_grouping,
-                PathGrouping::Failover,
-            ),
-            queue_if_no_path: self.pick_or("queue_if_no_path", &stack.queue_if_no_path, false),
-            pg_init_retries: self.pick_any("pg_init_retries", &stack.pg_init_retries),
-            pg_init_delay_msecs: self.pick_any("pg_init_delay_msecs", &stack.pg_init_delay_msecs),
-            no_path_retry: self.pick_any("no_path_retry", &stack.no_path_retry),
-        }
-    }
-
-    /// Takes one value of a key that may be left out.
-    fn pick_any<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>) -> Option<T> {
-        sweep.as_ref().map(|sweep| self.pick(name, sweep))
-    }
-
-    fn pick_or<T: Value>(&mut self, name: &str, sweep: &Option<Sweep<T>>, default: T) -> T {
-        self.pick_any(name, sweep).unwrap_or(default)
-    }
-
-    fn pick<T: Value>(&mut self, name: &str, sweep: &Sweep<T>) -> T {
-        let axis = || Axis {
-            name: name.to_owned(),
-            len: sweep.0.len(),
-            width: sweep
-                .values()
-                .map(|value| value.word().len())
-                .max()
-                .unwrap_or(0),
-            span: sweep.0.first().and_then(|given| given.span.clone()),
-        };
-        let value = &sweep.0[(self.choose)(&axis)].value;
-        if sweep.0.len() > 1 {
-            self.id.push(self.mark);
-            self.mark = ',';
-            self.id.push_str(name);
-            self.id.push('=');
-            self.id.push_str(&value.word());
-        }
-        value.clone()
     }
 }
 

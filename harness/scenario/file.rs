@@ -4,10 +4,10 @@
 use super::error::Report;
 use super::read::Read;
 use super::sweep::{At, Given, List, Sweep};
-use super::value::{Errno, Offset, Target};
+use super::value::{Errno, Offset};
 use halfway_case::{
     Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
-    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, TargetName, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
@@ -133,7 +133,7 @@ table! {
 /// The device-mapper stack.
 Stack {
     /// The device-mapper target.
-    target: Option<Given<Target>> = Some(Target::Raid1.into()),
+    target: Option<Given<TargetName>> = Some(TargetName::Raid1.into()),
     /// A linear device on top, in segments of that many sectors, like a logical
     /// volume of many extents: requests that cross a segment's boundary arrive
     /// in pieces. At least 8; without it there is no linear device.
@@ -177,22 +177,10 @@ Stack {
 }
 }
 
-/// 512-byte sectors of a mirror's region if the file does not say.
-pub(super) const REGION_SIZE: u32 = 1024;
-
 impl Stack {
     /// The target type; if the file's was refused, the default.
-    pub(super) fn target(&self) -> Target {
-        (self.target.as_ref()).map_or(Target::Raid1, |given| given.value)
-    }
-
-    /// The region sizes that the stack may have, in 512-byte sectors.
-    pub(super) fn region_sizes(&self) -> Vec<u32> {
-        match (self.target(), &self.region_size) {
-            (Target::Multipath, _) => Vec::new(),
-            (Target::Raid1, None) => vec![REGION_SIZE],
-            (Target::Raid1, Some(sizes)) => sizes.values().copied().collect(),
-        }
+    pub(super) fn target(&self) -> TargetName {
+        (self.target.as_ref()).map_or(TargetName::Raid1, |given| given.value)
     }
 }
 

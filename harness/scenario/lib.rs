@@ -10,14 +10,17 @@
 //! `file::File` is the only description of the format: reading, writing, the
 //! JSON Schema for editors and the expansion are all made from it.
 
+mod clash;
 mod draw;
 pub mod error;
 mod expand;
 mod file;
 mod load;
+mod pick;
 mod read;
 mod sample;
 mod schema;
+mod stack;
 mod suggest;
 mod sweep;
 #[cfg(test)]

@@ -6,14 +6,14 @@ use halfway_case::errno::{self, errno_from_name, errno_name};
 use halfway_case::limits;
 use halfway_case::{
     Controller, Disk, During, Ending, Filesystem, Log, Meanwhile, NoPathRetry, OnError,
-    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, Times, Vector,
+    PathGrouping, PathSelector, QueueMode, Sabotage, Sync, TargetName, Times, Vector,
 };
 use halfway_protocol::io::{Op, Path};
 use halfway_scsi::FaultReport;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde::de::value::{Error as PlainError, StrDeserializer};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
-use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 /// A value is not what its key takes.
@@ -179,21 +179,11 @@ described_words!(
     Sync,
     Vector,
     Sabotage,
-    Target,
+    TargetName,
     QueueMode,
     PathSelector,
     PathGrouping
 );
-
-/// Target type of the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Target {
-    /// dm-raid1, the `mirror` target.
-    Raid1,
-    /// dm-multipath, the `multipath` target.
-    Multipath,
-}
 
 impl<T: Word> Value for T {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Mismatch> {

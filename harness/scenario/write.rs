@@ -1,8 +1,9 @@
 //! A case as a scenario file of its own.
 
 use super::file::{Fault, File, Hold, Io, Legs, Soak, Stack};
+use super::stack;
 use super::sweep::{At, Given, List, Sweep};
-use super::value::{Errno, Offset, Target};
+use super::value::{Errno, Offset};
 use halfway_case::{Case, Length};
 
 /// A scenario file that expands to `case` and nothing else, with every value
@@ -29,7 +30,7 @@ impl From<&Case> for File {
             scenario: Some(case.scenario.clone().into()),
             stack: Stack {
                 linear: case.linear.map(Sweep::of),
-                ..Stack::from(&case.stack)
+                ..stack::written(&case.stack)
             },
             legs: Legs {
                 controller: Sweep::of(case.legs.controller),
@@ -71,41 +72,6 @@ impl From<&Case> for File {
                     })
                 })
                 .collect(),
-        }
-    }
-}
-
-impl From<&halfway_case::Stack> for Stack {
-    fn from(stack: &halfway_case::Stack) -> Self {
-        fn given<T>(value: T) -> Option<Sweep<T>> {
-            Some(Sweep::of(value))
-        }
-        let of_paths = |multipath: &halfway_case::Multipath| Stack {
-            queue_mode: given(multipath.queue_mode),
-            path_selector: given(multipath.path_selector),
-            path_grouping: given(multipath.path_grouping),
-            queue_if_no_path: given(multipath.queue_if_no_path),
-            pg_init_retries: multipath.pg_init_retries.map(Sweep::of),
-            pg_init_delay_msecs: multipath.pg_init_delay_msecs.map(Sweep::of),
-            no_path_retry: multipath.no_path_retry.map(Sweep::of),
-            ..Stack::default()
-        };
-        match stack {
-            halfway_case::Stack::Raid1(mirror) => Stack {
-                target: Some(Target::Raid1.into()),
-                paths: mirror.paths.as_ref().map(|paths| Sweep::of(paths.count)),
-                log: given(mirror.log),
-                region_size: given(mirror.region_size),
-                sync: given(mirror.sync),
-                handle_errors: given(mirror.handle_errors),
-                keep_log: given(mirror.keep_log),
-                ..(mirror.paths.as_ref())
-                    .map_or_else(Stack::default, |paths| of_paths(&paths.multipath))
-            },
-            halfway_case::Stack::Multipath(multipath) => Stack {
-                target: Some(Target::Multipath.into()),
-                ..of_paths(multipath)
-            },
         }
     }
 }

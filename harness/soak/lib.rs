@@ -18,4 +18,4 @@ pub mod samples;
 mod tests;
 
 pub use content::Content;
-pub use plan::{Action, Plan, Step};
+pub use plan::{Action, SoakPlan, Step};

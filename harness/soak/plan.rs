@@ -75,10 +75,10 @@ pub enum Action {
     Mend(u8),
 }
 
-/// The steps of a soak, without end. [`Plan::last`] gives the step that ends
+/// The steps of a soak, without end. [`SoakPlan::last`] gives the step that ends
 /// it.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SoakPlan {
     rng: Rng,
     seed: u64,
     legs: u8,
@@ -97,11 +97,11 @@ pub struct Plan {
     doubtful: BTreeSet<u8>,
 }
 
-impl Plan {
+impl SoakPlan {
     /// The plan of a case for its seed.
     pub fn new(case: &Case, seed: u64) -> Self {
         let files = (case.soak.as_ref()).is_some_and(|soak| soak.filesystem != Filesystem::None);
-        Plan {
+        SoakPlan {
             rng: Rng::with_seed(seed),
             seed,
             legs: case.legs.count,

@@ -1,5 +1,5 @@
 use super::samples::{report, writer};
-use super::{Action, Content, Plan, Step};
+use super::{Action, Content, SoakPlan, Step};
 use halfway_case::{Case, Fault, Filesystem};
 use halfway_protocol::content::What;
 use halfway_protocol::io::Op;
@@ -21,7 +21,7 @@ fn case(stack: &str) -> Case {
 }
 
 fn steps(case: &Case, seed: u64, count: usize) -> Vec<Step> {
-    let mut plan = Plan::new(case, seed);
+    let mut plan = SoakPlan::new(case, seed);
     (0..count).map(|_| plan.step()).collect()
 }
 
@@ -60,7 +60,7 @@ proptest! {
         let case = case(if mirror { MIRROR } else { PATHS });
         let mut doubtful = BTreeSet::new();
         let mut armed: Vec<Fault> = Vec::new();
-        let mut plan = Plan::new(&case, seed);
+        let mut plan = SoakPlan::new(&case, seed);
         for _ in 0..400 {
             let step = plan.step();
             for action in step.before.iter().chain(&step.meanwhile) {
@@ -94,7 +94,7 @@ proptest! {
     fn a_round_begins_with_faults_and_leaves_one_lower_device(seed: u64, mirror: bool) {
         let mut case = case(if mirror { MIRROR } else { PATHS });
         case.soak.as_mut().unwrap().filesystem = Filesystem::Ext4;
-        let mut plan = Plan::new(&case, seed);
+        let mut plan = SoakPlan::new(&case, seed);
         let mut faulty = BTreeSet::new();
         for round in 0..20 {
             let begun = plan.begin();

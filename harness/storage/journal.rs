@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 /// A request to a medium. Its position and lengths are in bytes.
 #[derive(Debug)]
-pub enum Request<'a> {
+pub enum MediumRequest<'a> {
     /// Fill this buffer.
     Read(&'a mut [u8]),
     /// Write these bytes.
@@ -25,15 +25,15 @@ pub enum Request<'a> {
     Flush,
 }
 
-impl Request<'_> {
+impl MediumRequest<'_> {
     /// The command, and its length in bytes.
     fn shape(&self) -> (Command, u64) {
         match self {
-            Request::Read(out) => (Command::Read, out.len() as u64),
-            Request::Write(data) => (Command::Write, data.len() as u64),
-            Request::WriteZeroes(length) => (Command::WriteZeroes, *length),
-            Request::Discard(length) => (Command::Discard, *length),
-            Request::Flush => (Command::Flush, 0),
+            MediumRequest::Read(out) => (Command::Read, out.len() as u64),
+            MediumRequest::Write(data) => (Command::Write, data.len() as u64),
+            MediumRequest::WriteZeroes(length) => (Command::WriteZeroes, *length),
+            MediumRequest::Discard(length) => (Command::Discard, *length),
+            MediumRequest::Flush => (Command::Flush, 0),
         }
     }
 }
@@ -118,7 +118,12 @@ impl Ledger {
     ///
     /// # Panics
     /// If there is no such disk.
-    pub fn execute(&mut self, index: usize, offset: u64, request: Request) -> Result<(), Errno> {
+    pub fn execute(
+        &mut self,
+        index: usize,
+        offset: u64,
+        request: MediumRequest,
+    ) -> Result<(), Errno> {
         self.execute_or(index, offset, request, None)
     }
 
@@ -128,7 +133,7 @@ impl Ledger {
         &mut self,
         index: usize,
         offset: u64,
-        request: Request,
+        request: MediumRequest,
         errno: Option<Errno>,
     ) -> Result<(), Errno> {
         let member = self.media[index].member();
@@ -172,7 +177,7 @@ impl Ledger {
         &mut self,
         index: usize,
         offset: u64,
-        request: &Request<'_>,
+        request: &MediumRequest<'_>,
     ) -> Option<oneshot::Receiver<Option<Errno>>> {
         let member = self.media.get(index)?.member();
         let (command, length) = request.shape();
@@ -267,13 +272,15 @@ impl Ledger {
 }
 
 /// Executes the request on a medium. The error is the errno to answer with.
-fn carry_out(medium: &mut Medium, offset: u64, request: Request<'_>) -> Result<(), Errno> {
+fn carry_out(medium: &mut Medium, offset: u64, request: MediumRequest<'_>) -> Result<(), Errno> {
     let (command, _) = request.shape();
     let done = match request {
-        Request::Read(out) => medium.read(offset, out),
-        Request::Write(data) => medium.write(offset, data),
-        Request::WriteZeroes(length) | Request::Discard(length) => medium.zero(offset, length),
-        Request::Flush => Ok(()),
+        MediumRequest::Read(out) => medium.read(offset, out),
+        MediumRequest::Write(data) => medium.write(offset, data),
+        MediumRequest::WriteZeroes(length) | MediumRequest::Discard(length) => {
+            medium.zero(offset, length)
+        }
+        MediumRequest::Flush => Ok(()),
     };
     // The NBD protocol has an error of its own for a write beyond the end.
     done.map_err(|OutOfRange { .. }| match command {
@@ -316,10 +323,13 @@ mod tests {
             Medium::new(Member::Log, 8, 1),
         ]);
         let mut out = [0; 512];
-        assert_eq!(ledger.execute(1, 512, Request::Read(&mut out)), Ok(()));
-        let written = ledger.execute(0, 4096, Request::Write(&out));
+        assert_eq!(
+            ledger.execute(1, 512, MediumRequest::Read(&mut out)),
+            Ok(())
+        );
+        let written = ledger.execute(0, 4096, MediumRequest::Write(&out));
         assert_eq!(written, Err(Errno::NOSPC));
-        let discarded = ledger.execute(0, 4096, Request::Discard(1));
+        let discarded = ledger.execute(0, 4096, MediumRequest::Discard(1));
         assert_eq!(discarded, Err(Errno::INVAL));
         let seen: Vec<_> = ledger
             .take()
@@ -362,18 +372,26 @@ mod tests {
         ledger.reset(1, 1);
         ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
         let data = [0; 1024];
-        assert!(ledger.stops(0, 0, &Request::Write(&data)).is_none());
-        assert!(ledger.stops(0, 1024, &Request::Discard(1024)).is_none());
+        assert!(ledger.stops(0, 0, &MediumRequest::Write(&data)).is_none());
+        assert!(
+            ledger
+                .stops(0, 1024, &MediumRequest::Discard(1024))
+                .is_none()
+        );
         assert!(!ledger.all_held());
-        let mut kept = ledger.stops(0, 1024, &Request::Write(&data)).unwrap();
+        let mut kept = ledger.stops(0, 1024, &MediumRequest::Write(&data)).unwrap();
         assert!(ledger.all_held());
-        assert!(ledger.stops(0, 1024, &Request::Write(&data)).is_none());
+        assert!(
+            ledger
+                .stops(0, 1024, &MediumRequest::Write(&data))
+                .is_none()
+        );
         assert!(kept.try_recv() == Err(oneshot::error::TryRecvError::Empty));
         ledger.release_all();
         let how = kept.try_recv().unwrap();
-        let result = ledger.execute_or(0, 1024, Request::Write(&data), how);
+        let result = ledger.execute_or(0, 1024, MediumRequest::Write(&data), how);
         assert_eq!(result, Err(Errno::IO));
-        assert_eq!(ledger.execute(0, 1024, Request::Write(&data)), Ok(()));
+        assert_eq!(ledger.execute(0, 1024, MediumRequest::Write(&data)), Ok(()));
         assert!(!ledger.all_held());
     }
 
@@ -386,14 +404,18 @@ mod tests {
         ledger.hold(Member::Leg(0), Command::Write, 3, None);
         ledger.hold(Member::Leg(1), Command::Write, 3, Some(Errno::IO));
         let data = [0; 1024];
-        let mut second = ledger.stops(1, 1024, &Request::Write(&data)).unwrap();
+        let mut second = ledger.stops(1, 1024, &MediumRequest::Write(&data)).unwrap();
         assert!(!ledger.all_held());
-        let mut first = ledger.stops(0, 1024, &Request::Write(&data)).unwrap();
+        let mut first = ledger.stops(0, 1024, &MediumRequest::Write(&data)).unwrap();
         assert!(ledger.all_held());
         ledger.release(1);
         assert_eq!(second.try_recv(), Ok(Some(Errno::IO)));
         assert!(first.try_recv() == Err(oneshot::error::TryRecvError::Empty));
-        assert!(ledger.stops(1, 1024, &Request::Write(&data)).is_none());
+        assert!(
+            ledger
+                .stops(1, 1024, &MediumRequest::Write(&data))
+                .is_none()
+        );
         ledger.release(0);
         assert_eq!(first.try_recv(), Ok(None));
     }
@@ -410,12 +432,15 @@ mod tests {
             refusal(Command::Flush, None, Times::Count(1)),
         ]);
         let mut answers = |index, offset, request| ledger.execute(index, offset, request);
-        assert_eq!(answers(1, 1024, Request::Discard(1024)), Err(Errno::IO));
-        assert_eq!(answers(1, 2048, Request::Discard(512)), Ok(()));
-        assert_eq!(answers(0, 1024, Request::Discard(512)), Ok(()));
-        assert_eq!(answers(0, 0, Request::Flush), Ok(()));
-        assert_eq!(answers(1, 0, Request::Flush), Err(Errno::IO));
-        assert_eq!(answers(1, 0, Request::Flush), Ok(()));
+        assert_eq!(
+            answers(1, 1024, MediumRequest::Discard(1024)),
+            Err(Errno::IO)
+        );
+        assert_eq!(answers(1, 2048, MediumRequest::Discard(512)), Ok(()));
+        assert_eq!(answers(0, 1024, MediumRequest::Discard(512)), Ok(()));
+        assert_eq!(answers(0, 0, MediumRequest::Flush), Ok(()));
+        assert_eq!(answers(1, 0, MediumRequest::Flush), Err(Errno::IO));
+        assert_eq!(answers(1, 0, MediumRequest::Flush), Ok(()));
         assert_eq!(ledger.media()[0].examine(3, 1).spans.len(), 1);
         assert_eq!(ledger.media()[0].examine(0, 0).strays, [(2, 1), (4, 1)]);
         let results: Vec<_> = ledger.take().iter().map(|entry| entry.result).collect();
@@ -425,9 +450,12 @@ mod tests {
     #[test]
     fn a_new_case_starts_at_zero() {
         let mut ledger = Ledger::new(vec![Medium::new(Member::Log, 8, 1)]);
-        assert_eq!(ledger.execute(0, 0, Request::Flush), Ok(()));
+        assert_eq!(ledger.execute(0, 0, MediumRequest::Flush), Ok(()));
         ledger.reset(2, 1);
-        assert_eq!(ledger.execute(0, 0, Request::WriteZeroes(512)), Ok(()));
+        assert_eq!(
+            ledger.execute(0, 0, MediumRequest::WriteZeroes(512)),
+            Ok(())
+        );
         let entries = ledger.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!((entries[0].order, entries[0].sectors), (0, 1));

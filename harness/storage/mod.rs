@@ -456,7 +456,7 @@ impl Storage {
                     max_transfer: legs.max_transfer,
                 },
                 (Member::Leg(leg), Front::Target(front)) => {
-                    let plan = target::Plan::of(faults, leg)?;
+                    let plan = target::FaultPlan::of(faults, leg)?;
                     front.report(leg, &plan);
                     Behaviour {
                         rules: blkdebug::rules(legs, &plan.faults, leg)?,

@@ -140,7 +140,7 @@ impl TargetFront {
     }
 
     /// Makes a leg report its faults as `plan` says.
-    pub fn report(&self, leg: u8, plan: &Plan) {
+    pub fn report(&self, leg: u8, plan: &FaultPlan) {
         if let Some((target, _)) = &self.running
             && let Some(hba) = target.hbas().get(self.index(leg))
         {
@@ -193,7 +193,7 @@ fn appear(hba: &Hba, presence: Presence) {
 
 /// How a leg plays its faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct FaultPlan {
     /// The faults that blkdebug plays. Their errnos select the reports.
     pub faults: Vec<Fault>,
     /// How the target translates these errnos into reports.
@@ -202,13 +202,13 @@ pub struct Plan {
     pub presence: Presence,
 }
 
-impl Plan {
+impl FaultPlan {
     /// The plan for one leg's faults among `faults`.
     ///
     /// # Errors
     /// There are more kinds of reports than errnos.
     pub fn of(faults: &[Fault], leg: u8) -> Result<Self, FaultError> {
-        let mut plan = Plan::default();
+        let mut plan = FaultPlan::default();
         let mut taken: Vec<u32> = Vec::new();
         let mut reports = Reports::default();
         let of_leg = || faults.iter().filter(|fault| fault.leg == leg);
@@ -310,7 +310,7 @@ mod tests {
 
     /// The errnos that the faults are played with, and the reports that the target makes
     /// of them.
-    fn played(plan: &Plan) -> Vec<(i32, String)> {
+    fn played(plan: &FaultPlan) -> Vec<(i32, String)> {
         let faults = plan.faults.iter();
         let of = |errno: i32| plan.policy.reports.report_for(errno as u32).to_string();
         faults.map(|fault| (fault.errno, of(fault.errno))).collect()
@@ -321,7 +321,7 @@ mod tests {
     #[case::the_default("medium-error", 5)]
     #[case::by_policy("residual-of-all", 1)]
     fn a_report_travels_as_an_errno(#[case] report: &str, #[case] errno: i32) {
-        let plan = Plan::of(&[fault(1, report, Times::Always)], 1).unwrap();
+        let plan = FaultPlan::of(&[fault(1, report, Times::Always)], 1).unwrap();
         assert_eq!(played(&plan), [(errno, report.to_owned())]);
         assert_eq!(plan.policy.search, Search::Bisect);
         assert_eq!(plan.presence, Presence::Here);
@@ -331,7 +331,7 @@ mod tests {
     fn reports_of_one_leg_do_not_share_an_errno() {
         let words = ["busy", "short-good+bad-target", "task-set-full", "busy"];
         let faults = words.map(|word| fault(0, word, Times::Count(2)));
-        let plan = Plan::of(&faults, 0).unwrap();
+        let plan = FaultPlan::of(&faults, 0).unwrap();
         let carried = played(&plan);
         let told: Vec<&str> = carried.iter().map(|(_, report)| report.as_str()).collect();
         assert_eq!(told, words);
@@ -346,17 +346,17 @@ mod tests {
             fault(0, "gone", Times::Always),
             fault(1, "busy", Times::Count(1)),
         ];
-        let plan = Plan::of(&faults, 0).unwrap();
+        let plan = FaultPlan::of(&faults, 0).unwrap();
         assert_eq!((plan.presence, plan.faults.len()), (Presence::Gone, 0));
         let lost = [fault(0, "short-good+gone", Times::Count(1))];
-        let plan = Plan::of(&lost, 0).unwrap();
+        let plan = FaultPlan::of(&lost, 0).unwrap();
         assert_eq!(
             (plan.presence, plan.policy.then_gone),
             (Presence::Here, true)
         );
         assert_eq!(played(&plan), [(1, "short-good+bad-target".to_owned())]);
         assert_eq!(plan.faults[0].times, Times::Always);
-        assert_eq!(Plan::of(&faults, 2).unwrap(), Plan::default());
+        assert_eq!(FaultPlan::of(&faults, 2).unwrap(), FaultPlan::default());
     }
 
     #[test]
@@ -366,7 +366,7 @@ mod tests {
             .iter()
             .map(|word| fault(0, word, Times::Count(1)))
             .collect();
-        assert_eq!(Plan::of(&faults, 0), Err(FaultError::Reports(0)));
+        assert_eq!(FaultPlan::of(&faults, 0), Err(FaultError::Reports(0)));
     }
 
     #[rstest]

@@ -1,10 +1,10 @@
 //! The device-mapper stack: its targets, each in a folder of its own, and what is asked of them.
 //!
 //! A target is a folder here with its parameters, table, status line, words and the facts that
-//! [`Target`] asks of it, and a variant of [`Stack`]. [`Stack::target`] is the only place here
-//! that knows which targets there are: the code above asks facts, not which target it is.
-//! What a correct kernel does with the target is in `harness/oracle/model`, a file of the same
-//! name. `ARCHITECTURE.md` has the walk-through.
+//! [`Target`] asks of it, and its name in the list below. The code above asks facts, not which
+//! target it is. What a correct kernel does with the target is in `harness/oracle/model`, and its
+//! keys are in `harness/scenario/stack`, each in a file of the same name. `ARCHITECTURE.md` has
+//! the walk-through.
 
 mod multipath;
 mod nested;
@@ -18,28 +18,53 @@ pub use raid1::{Log, Raid1, Sync};
 pub use status::{Regions, Status};
 pub use target::{Devices, Lower, Remedy, Table, Target};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter, Result};
 
-/// The device-mapper stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "target")]
-pub enum Stack {
-    /// dm-raid1 over its legs.
-    Raid1(Raid1),
-    /// dm-multipath over paths to one disk.
-    Multipath(Multipath),
+/// Makes [`Stack`], [`TargetName`] and [`Stack::target`] from the list.
+macro_rules! registry {
+    ($($(#[$attribute:meta])* $variant:ident;)*) => {
+        /// The device-mapper stack: its own target, the uppermost one but `linear`, with its
+        /// parameters.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", tag = "target")]
+        pub enum Stack {
+            $($(#[$attribute])* $variant($variant),)*
+        }
+
+        /// Target type of the stack.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        #[schemars(rename = "Target")]
+        pub enum TargetName {
+            $($(#[$attribute])* $variant,)*
+        }
+
+        impl TargetName {
+            /// All targets, in the order of the list.
+            pub const ALL: &[TargetName] = &[$(TargetName::$variant,)*];
+        }
+
+        impl Stack {
+            /// What is known of the stack's own target.
+            pub fn target(&self) -> &dyn Target {
+                match self {
+                    $(Stack::$variant(target) => target,)*
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    /// dm-raid1, the `mirror` target.
+    Raid1;
+    /// dm-multipath, the `multipath` target.
+    Multipath;
 }
 
 impl Stack {
-    /// What is known of the stack's own target.
-    pub fn target(&self) -> &dyn Target {
-        match self {
-            Stack::Raid1(mirror) => mirror,
-            Stack::Multipath(multipath) => multipath,
-        }
-    }
-
     /// The word for a lower device of the stack's own target: leg or path.
     pub fn lower(&self) -> &'static str {
         self.target().lower()

@@ -15,10 +15,9 @@ use halfway_controllers::AfterTimeout;
 pub fn inconclusive_timeout(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     match timeout::of_case(scene.case)?.then {
-        // `nvme_timeout` in drivers/nvme/host/pci.c logs this in all releases.
-        AfterTimeout::Waits => {
+        AfterTimeout::Waits { logged } => {
             let mut log = scene.seen.seen.log.iter();
-            let told = log.any(|message| message.text.contains("timeout, aborting"));
+            let told = log.any(|message| message.text.contains(logged));
             (!told).then(|| {
                 "the kernel's log does not tell of a driver that gave a request up".to_owned()
             })
@@ -108,7 +107,7 @@ pub fn differences(scene: &Scene<'_>) -> Option<Difference> {
 pub fn timeout_words(scene: &Scene<'_>) -> Option<String> {
     let hold = scene.case.holds.first()?;
     let then = match timeout::of_case(scene.case)?.then {
-        AfterTimeout::Waits => "waited on",
+        AfterTimeout::Waits { .. } => "waited on",
         AfterTimeout::AskedAgain { .. } => "asked again",
     };
     let name = scene.case.stack.disk_name(hold.leg);

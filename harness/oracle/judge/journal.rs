@@ -2,7 +2,7 @@
 //! of the right legs, as often as it must be?
 
 use super::words::{entry_words, times_in_words};
-use super::{Request, Scene, difference, pieces};
+use super::{DriverRequest, Scene, difference, pieces};
 use crate::model;
 use crate::units::{self, Unit};
 use halfway_case::observation::{Command, Entry, Layer, Member};
@@ -256,7 +256,7 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
         requests.retain(|one| one.command == wanted);
         requests
     };
-    let paths: Vec<Vec<Request>> = (0..scene.case.legs.count).map(of_path).collect();
+    let paths: Vec<Vec<DriverRequest>> = (0..scene.case.legs.count).map(of_path).collect();
     scene.expected.units.iter().find_map(|expected| {
         let unit = expected.unit;
         let named = format!("{}+{}", unit.sector, unit.sectors);
@@ -266,14 +266,14 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
                 .flat_map(|(path, all)| all.iter().map(move |one| (path, one)))
         };
         let covers = |part: Unit| part.sector <= unit.sector && unit.end() <= part.end();
-        let done = |one: &Request| one.done().any(covers);
+        let done = |one: &DriverRequest| one.done().any(covers);
         // What lies there may be a unit of the request that overlaps.
         let is_of_another = |range: Unit| {
             let mut others = scene.expected.units.iter().map(|other| other.unit);
             scene.case.io.overlap > 0
                 && others.any(|other| other != unit && other.lies_in(range) && other.meets(unit))
         };
-        let did = |(_, one): &(i32, &Request)| done(one) && !is_of_another(one.range);
+        let did = |(_, one): &(i32, &DriverRequest)| done(one) && !is_of_another(one.range);
         if let Some((path, first)) = all().find(did) {
             let is_again = |range: Unit| match scene.case.io.overlap {
                 0 => unit.meets(range),
@@ -289,8 +289,8 @@ fn resubmitted(scene: &Scene<'_>) -> Option<Difference> {
                 ),
             ));
         }
-        let whole = |requests: &Vec<Request>| {
-            let parts: Vec<Unit> = requests.iter().flat_map(Request::done).collect();
+        let whole = |requests: &Vec<DriverRequest>| {
+            let parts: Vec<Unit> = requests.iter().flat_map(DriverRequest::done).collect();
             let mut sectors = unit.sector..unit.end();
             sectors.all(|sector| parts.iter().any(|part| part.covers(sector)))
         };

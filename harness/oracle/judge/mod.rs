@@ -47,7 +47,7 @@ use halfway_crash::Crash;
 use halfway_protocol::io::{IoReport, IoState, Op, Path};
 use halfway_protocol::trace::Dev;
 use halfway_scsi::FaultReport;
-use requests::Request;
+use requests::DriverRequest;
 
 /// What all witnesses look at.
 struct Scene<'a> {
@@ -105,7 +105,7 @@ impl Scene<'_> {
             true => {
                 let (told, others): (Vec<Entry>, Vec<Entry>) =
                     commands.partition(|entry| entry.target_reply.is_some());
-                let requests = requests::requests_of(&told, self.manner(leg)).into_iter();
+                let requests = requests::requests_of(&told, self.command_context(leg)).into_iter();
                 let requests = requests.map(|one| one.entry());
                 requests.chain(others).collect()
             }
@@ -115,14 +115,14 @@ impl Scene<'_> {
 
     /// The same requests, with the fate of each part. Only devices that tell
     /// have that.
-    fn requests(&self, leg: u8) -> Vec<Request> {
+    fn requests(&self, leg: u8) -> Vec<DriverRequest> {
         let commands: Vec<Entry> = self.commands(leg).collect();
-        requests::requests_of(&commands, self.manner(leg))
+        requests::requests_of(&commands, self.command_context(leg))
     }
 
     /// How the commands of a leg are to be read.
-    fn manner(&self, leg: u8) -> requests::Manner {
-        requests::Manner {
+    fn command_context(&self, leg: u8) -> requests::CommandContext {
+        requests::CommandContext {
             offline: self.offline(leg),
             ahead: (self.case.io.op, self.case.io.path) == (Op::Read, Path::Buffered),
         }

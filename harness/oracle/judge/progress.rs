@@ -1,7 +1,7 @@
 //! Legs whose device reports how far each command got: what the guest's kernel
 //! made of that report, by its tracepoints.
 
-use super::{Request, Scene, completions, difference, words};
+use super::{DriverRequest, Scene, completions, difference, words};
 use crate::units::Unit;
 use halfway_case::observation::{Command, Entry};
 use halfway_case::verdict::{Difference, Witness};
@@ -77,7 +77,7 @@ pub fn beliefs(scene: &Scene<'_>, leg: u8) -> Option<Difference> {
 /// request was merged of bios with different failfast bits, the kernel fails it
 /// only up to the end of those that are like the first (`blk_rq_err_bytes`,
 /// which `scsi_io_completion_action` calls).
-fn not_failed(scene: &Scene<'_>, leg: u8, failed: &Request) -> Option<Unit> {
+fn not_failed(scene: &Scene<'_>, leg: u8, failed: &DriverRequest) -> Option<Unit> {
     let ends_with = |sector: u64| {
         let mut ends = completions::completions(scene, leg).filter(|seen| !seen.ok);
         ends.any(|seen| seen.command == failed.command && seen.range.end() == sector)
@@ -101,8 +101,9 @@ pub fn not_shown(scene: &Scene<'_>, fault: &Fault) -> Option<String> {
         fault.sector
     );
     let requests = scene.requests(fault.leg);
-    let met =
-        |one: &&Request| one.command == Command::from(fault.op) && one.range.covers(fault.sector);
+    let met = |one: &&DriverRequest| {
+        one.command == Command::from(fault.op) && one.range.covers(fault.sector)
+    };
     let Some(met) = requests.iter().find(met) else {
         return Some(format!("{what} was met by no request"));
     };

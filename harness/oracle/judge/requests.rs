@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 /// A request of the driver, put together from its commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct DriverRequest {
     /// The operation that the request asks for.
     pub command: Command,
     /// The whole range, in 512-byte sectors.
@@ -31,7 +31,7 @@ pub struct Request {
     counted: u32,
 }
 
-impl Request {
+impl DriverRequest {
     /// The range that the next command asks for.
     fn rest(&self) -> Unit {
         let done = self.parts.iter().map(|(part, _)| part.sectors).sum::<u64>();
@@ -112,7 +112,7 @@ impl Request {
 
 /// What else must be known to read a leg's commands.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manner {
+pub struct CommandContext {
     /// Whether the leg is taken offline when it gives no answer.
     pub offline: bool,
     /// Whether some commands are read-ahead, which is never retried
@@ -122,8 +122,8 @@ pub struct Manner {
 
 /// Groups the commands to one leg into requests, in the order of their first
 /// commands.
-pub fn requests_of(commands: &[Entry], manner: Manner) -> Vec<Request> {
-    let mut requests: Vec<Request> = Vec::new();
+pub fn requests_of(commands: &[Entry], context: CommandContext) -> Vec<DriverRequest> {
+    let mut requests: Vec<DriverRequest> = Vec::new();
     // Indices of the requests without a result. Only these are searched: if a
     // disk is asked for ever, there are as many finished requests as the
     // journal is long.
@@ -138,11 +138,11 @@ pub fn requests_of(commands: &[Entry], manner: Manner) -> Vec<Request> {
             sectors: entry.sectors,
         };
         let goes_on = |place: &&usize| {
-            let request: &Request = &requests[**place];
+            let request: &DriverRequest = &requests[**place];
             request.command == entry.command && request.rest() == range
         };
         let place = open.iter().find(goes_on).copied().unwrap_or_else(|| {
-            requests.push(Request {
+            requests.push(DriverRequest {
                 command: entry.command,
                 range,
                 first: *entry,
@@ -154,13 +154,13 @@ pub fn requests_of(commands: &[Entry], manner: Manner) -> Vec<Request> {
             open.push(requests.len() - 1);
             requests.len() - 1
         });
-        requests[place].answered(entry, told, manner.offline);
+        requests[place].answered(entry, told, context.offline);
         if requests[place].result.is_some() {
             open.retain(|other| *other != place);
         }
         results.insert(place, entry.result);
     }
-    for place in open.into_iter().filter(|_| manner.ahead) {
+    for place in open.into_iter().filter(|_| context.ahead) {
         if requests[place].counted > 0 {
             requests[place].given_up(results[&place]);
         }
@@ -219,7 +219,7 @@ mod tests {
         let entries: Vec<Entry> = numbered
             .map(|((sector, report), order)| command(order, *sector, *report))
             .collect();
-        requests_of(&entries, Manner::default())
+        requests_of(&entries, CommandContext::default())
             .into_iter()
             .map(|request| {
                 let parts = request.parts.iter();
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_request_ends_as_its_last_command() {
         let entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
-        let entry = requests_of(&entries, Manner::default())[0].entry();
+        let entry = requests_of(&entries, CommandContext::default())[0].entry();
         assert_eq!((entry.order, entry.result), (0, Some(0)));
         assert_eq!(entry.target_reply, entries[1].target_reply);
     }
@@ -308,7 +308,7 @@ mod tests {
     ) {
         let entries = [command(0, 2048, report)];
         let offline = false;
-        let found = requests_of(&entries, Manner { offline, ahead });
+        let found = requests_of(&entries, CommandContext { offline, ahead });
         assert_eq!(found[0].result, result.and(entries[0].result));
         assert_eq!(found[0].parts.is_empty(), result.is_none());
     }
@@ -318,7 +318,7 @@ mod tests {
     fn a_request_is_of_one_operation() {
         let mut entries = [command(0, 2048, Some("busy")), command(1, 2048, None)];
         entries[1].command = Command::Write;
-        let results = requests_of(&entries, Manner::default())
+        let results = requests_of(&entries, CommandContext::default())
             .into_iter()
             .map(|one| one.result);
         assert_eq!(results.collect::<Vec<_>>(), [None, Some(0)]);

@@ -7,7 +7,7 @@ use halfway_case::observation::soak;
 use halfway_case::observation::{Layer, Medium, Member};
 use halfway_case::verdict::{Difference, Outcome, Witness};
 use halfway_protocol::io::IoState;
-use halfway_soak::{Content, Plan};
+use halfway_soak::{Content, SoakPlan};
 
 /// How many steps before the wrong one are shown.
 const BEFORE: usize = 4;
@@ -19,7 +19,7 @@ pub fn judge(scene: &Scene<'_>, broken: Vec<Difference>) -> (Outcome, String, Ve
     if !soak.programs.is_empty() {
         return over_files(scene, soak, broken);
     }
-    let mut plan = Plan::new(case, seen.seed);
+    let mut plan = SoakPlan::new(case, seen.seed);
     let mut content = Content::new(case.io.sector, case.io.sectors);
     let mut told = Vec::new();
     for (index, done) in soak.steps.iter().enumerate() {
@@ -190,7 +190,7 @@ pub fn told(scene: &Scene<'_>) -> Vec<Difference> {
             .map(|words| difference(Witness::Application, words))
             .collect();
     }
-    let mut plan = Plan::new(scene.case, scene.seen.seed);
+    let mut plan = SoakPlan::new(scene.case, scene.seen.seed);
     let steps: Vec<_> = (0..=soak.steps.len()).map(|_| plan.step()).collect();
     let from = steps.len().saturating_sub(BEFORE + 1);
     let words = steps[from..].iter().map(ToString::to_string);

@@ -7,6 +7,7 @@ mod fitting;
 mod limits;
 mod mistakes;
 mod properties;
+mod targets;
 mod words;
 
 use super::{Scenario, ScenarioError};

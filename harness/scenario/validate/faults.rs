@@ -4,8 +4,8 @@ use super::{clash, place};
 use crate::error::Report;
 use crate::file::{Fault, File};
 use crate::sweep::{At, Given, Sweep};
-use crate::value::{Offset, Target, Value};
-use halfway_case::{Controller, Disk, During, Log, Sync, Times};
+use crate::value::{Offset, Value};
+use halfway_case::{Controller, Disk, During, Log, Sync, TargetName, Times};
 use halfway_controllers::Errnos;
 use halfway_protocol::io::Op;
 use halfway_scsi::Failure;
@@ -80,7 +80,7 @@ fn asks_differently(controller: Controller) -> bool {
 /// Checks a fault on the log, or one that is armed while the mirror is set up.
 fn other(file: &File, fault: &Fault, report: &mut Report) {
     let stack = &file.stack;
-    let is_mirror = stack.target() == Target::Raid1;
+    let is_mirror = stack.target() == TargetName::Raid1;
     let on_log = fault.disk.as_ref().filter(|disk| disk.value == Disk::Log);
     let in_core = stack
         .log

@@ -4,7 +4,7 @@ use super::{clash, place};
 use crate::error::Report;
 use crate::file::{File, Hold};
 use crate::sweep::Given;
-use crate::value::{Target, Value};
+use crate::value::Value;
 use halfway_case::limits;
 use halfway_case::{Ending, Meanwhile};
 use halfway_protocol::io::Op;
@@ -87,7 +87,7 @@ fn same_request(file: &File, one: &Given<Hold>, again: &Given<Hold>, report: &mu
 fn of_all(file: &File, report: &mut Report) {
     let first = &file.hold[0].value;
     let to_path = first.meanwhile.find(|event| event.profile().to_path);
-    if let (Target::Raid1, Some(event)) = (file.stack.target(), to_path) {
+    if let (false, Some(event)) = (file.stack.keys().takes_messages(), to_path) {
         report
             .problem("a mirror has no paths")
             .value(event, "this is done to a path")

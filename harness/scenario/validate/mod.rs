@@ -13,10 +13,11 @@ mod requests;
 mod soak;
 mod stack;
 
+use super::clash::clash;
 use super::error::Report;
 use super::file::File;
 use super::sweep::{At, Given, Sweep};
-use super::value::{Offset, Value};
+use super::value::Offset;
 use halfway_case::Sabotage;
 use halfway_case::limits;
 
@@ -107,26 +108,5 @@ fn texts(file: &File, report: &mut Report) {
         report
             .problem("there is no fault that could be missed")
             .value(sabotage, "this needs a `[[fault]]`");
-    }
-}
-
-/// Reports two values that exclude each other.
-fn clash<A, B>(
-    report: &mut Report,
-    one: Option<&Given<A>>,
-    other: Option<&Given<B>>,
-    message: &str,
-    help: &str,
-) where
-    A: Value,
-    B: Value,
-{
-    if let (Some(one), Some(other)) = (one, other) {
-        let (a, b) = (one.value.word(), other.value.word());
-        report
-            .problem(message)
-            .value(one, format!("`{a}` here"))
-            .value(other, format!("`{b}` here"))
-            .help(help);
     }
 }

@@ -8,7 +8,7 @@
 mod handshake;
 mod wire;
 
-use super::journal::{Ledger, Request};
+use super::journal::{Ledger, MediumRequest};
 use super::locked;
 use rustix::io::Errno;
 use std::io;
@@ -153,14 +153,14 @@ where
 }
 
 /// The request of this head, with `body` as its data. `None` if there is no such command.
-fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<Request<'a>> {
+fn request<'a>(header: &RequestHeader, body: &'a mut [u8]) -> Option<MediumRequest<'a>> {
     let length = u64::from(header.length);
     match header.command {
-        command::READ => Some(Request::Read(body)),
-        command::WRITE => Some(Request::Write(body)),
-        command::FLUSH => Some(Request::Flush),
-        command::TRIM => Some(Request::Discard(length)),
-        command::WRITE_ZEROES => Some(Request::WriteZeroes(length)),
+        command::READ => Some(MediumRequest::Read(body)),
+        command::WRITE => Some(MediumRequest::Write(body)),
+        command::FLUSH => Some(MediumRequest::Flush),
+        command::TRIM => Some(MediumRequest::Discard(length)),
+        command::WRITE_ZEROES => Some(MediumRequest::WriteZeroes(length)),
         _ => None,
     }
 }
@@ -181,7 +181,7 @@ fn carry_out(
             // FUA: the write must be on the medium. A flush after it does the same.
             match done {
                 Ok(()) if header.flags & flag::FUA != 0 => {
-                    ledger.execute(export, header.offset, Request::Flush)
+                    ledger.execute(export, header.offset, MediumRequest::Flush)
                 }
                 done => done,
             }

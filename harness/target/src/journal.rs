@@ -1,6 +1,6 @@
 //! What a target was asked, and what it answered.
 
-use crate::scsi::cdb::{CDB_BYTES, Command};
+use crate::scsi::cdb::{CDB_BYTES, ScsiCommand};
 use crate::scsi::execute::Completion;
 use halfway_scsi::Reply;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct Entry {
 impl Entry {
     /// The entry of a command that was answered.
     pub(crate) fn new(cdb: &[u8; CDB_BYTES], answer: &Completion, residual: u32) -> Self {
-        let command = Command::parse(cdb).ok();
+        let command = ScsiCommand::parse(cdb).ok();
         let extent = command.and_then(|command| command.extent());
         Entry {
             order: 0,

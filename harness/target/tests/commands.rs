@@ -4,7 +4,7 @@ mod memory;
 
 use halfway_scsi::sense::{Format, Key, Sense};
 use halfway_scsi::{Reply, Status};
-use halfway_target::scsi::cdb::{CDB_BYTES, Command};
+use halfway_target::scsi::cdb::{CDB_BYTES, ScsiCommand};
 use halfway_target::scsi::execute::{Completion, admit, execute};
 use halfway_target::scsi::unit::Unit;
 use halfway_target::{BlockSize, Identity, Policy};
@@ -22,7 +22,7 @@ fn unit(block: BlockSize, blocks: u64) -> Unit {
 fn run(unit: &Unit, storage: &mut Bytes, cdb: &[u8], out: &[u8]) -> Completion {
     let mut bytes = [0; CDB_BYTES];
     bytes[..cdb.len()].copy_from_slice(cdb);
-    let command = match Command::parse(&bytes) {
+    let command = match ScsiCommand::parse(&bytes) {
         Ok(command) => command,
         Err(sense) => return Completion::check(sense),
     };

@@ -35,7 +35,7 @@ pub const NOFLUSH: u32 = 1 << 11;
 
 /// The commands that the agent uses (`DM_*_CMD`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum DmCommand {
     /// `DM_DEV_CREATE`: creates a device without a table.
     Create = 3,
     /// `DM_DEV_REMOVE`: removes a device.
@@ -52,7 +52,7 @@ pub enum Command {
     Message = 14,
 }
 
-impl Command {
+impl DmCommand {
     /// The number of the ioctl, `_IOWR(0xfd, command, struct dm_ioctl)`.
     pub fn request(self) -> u64 {
         const READ_WRITE: u64 = 3;
@@ -88,7 +88,7 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Adds the lines of a table, for [`Command::Load`].
+    /// Adds the lines of a table, for [`DmCommand::Load`].
     pub fn with_table(mut self, table: &[Target]) -> Result<Self, TooLong> {
         for target in table {
             if target.kind.len() >= KIND_LEN || target.kind.contains('\0') {
@@ -114,7 +114,7 @@ impl Buffer {
         Ok(self)
     }
 
-    /// Adds a message to the target at `sector`, for [`Command::Message`].
+    /// Adds a message to the target at `sector`, for [`DmCommand::Message`].
     pub fn with_message(mut self, sector: u64, message: &str) -> Self {
         self.0.extend(sector.to_ne_bytes());
         self.0.extend(message.as_bytes());
@@ -146,7 +146,7 @@ impl Buffer {
         Dev(dev >> 8 & 0xfff, dev & 0xff | dev >> 12 & 0xf_ff00)
     }
 
-    /// The kernel's answer to [`Command::TableStatus`].
+    /// The kernel's answer to [`DmCommand::TableStatus`].
     pub fn status(&self) -> DmStatus {
         DmStatus {
             targets: self.lines(),
@@ -205,10 +205,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Command::Create, 0xc138_fd03)]
-    #[case(Command::Load, 0xc138_fd09)]
-    #[case(Command::Message, 0xc138_fd0e)]
-    fn requests_are_what_dm_ioctl_h_makes_of_them(#[case] command: Command, #[case] number: u64) {
+    #[case(DmCommand::Create, 0xc138_fd03)]
+    #[case(DmCommand::Load, 0xc138_fd09)]
+    #[case(DmCommand::Message, 0xc138_fd0e)]
+    fn requests_are_what_dm_ioctl_h_makes_of_them(#[case] command: DmCommand, #[case] number: u64) {
         assert_eq!(command.request(), number);
     }
 

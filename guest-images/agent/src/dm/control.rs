@@ -1,6 +1,6 @@
 //! The control device of device-mapper, and what can be done to dm devices through it.
 
-use super::abi::{Buffer, Command, NOFLUSH, SUSPEND, TABLE};
+use super::abi::{Buffer, DmCommand, NOFLUSH, SUSPEND, TABLE};
 use crate::kmsg::Kmsg;
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::{DmStatus, Refusal, Target};
@@ -51,7 +51,7 @@ impl Control {
     /// # Errors
     /// The kernel refuses a step. What was made before is removed.
     pub fn create(&mut self, name: &str, table: &[Target]) -> Result<Dev, Refusal> {
-        self.call(Command::Create, Buffer::new(name, 0), || {
+        self.call(DmCommand::Create, Buffer::new(name, 0), || {
             format!("creating {name}")
         })?;
         self.load(name, table)
@@ -68,7 +68,7 @@ impl Control {
     /// The kernel refuses the table. Its log says why.
     pub fn load(&mut self, name: &str, table: &[Target]) -> Result<(), Refusal> {
         let buffer = Buffer::new(name, 0).and_then(|buffer| buffer.with_table(table));
-        self.call(Command::Load, buffer, || {
+        self.call(DmCommand::Load, buffer, || {
             format!("loading the table of {name}")
         })
         .map(drop)
@@ -80,7 +80,7 @@ impl Control {
     /// The kernel refuses.
     pub fn suspend(&mut self, name: &str, noflush: bool) -> Result<(), Refusal> {
         let flags = SUSPEND | if noflush { NOFLUSH } else { 0 };
-        self.call(Command::Suspend, Buffer::new(name, flags), || {
+        self.call(DmCommand::Suspend, Buffer::new(name, flags), || {
             format!("suspending {name}")
         })
         .map(drop)
@@ -91,7 +91,7 @@ impl Control {
     /// # Errors
     /// The kernel refuses.
     pub fn resume(&mut self, name: &str) -> Result<Dev, Refusal> {
-        self.call(Command::Suspend, Buffer::new(name, 0), || {
+        self.call(DmCommand::Suspend, Buffer::new(name, 0), || {
             format!("resuming {name}")
         })
         .map(|answer| answer.dev())
@@ -103,7 +103,7 @@ impl Control {
     /// The target refuses it.
     pub fn message(&mut self, name: &str, sector: u64, message: &str) -> Result<(), Refusal> {
         let buffer = Buffer::new(name, 0).map(|buffer| buffer.with_message(sector, message));
-        self.call(Command::Message, buffer, || {
+        self.call(DmCommand::Message, buffer, || {
             format!("sending {message:?} to {name}")
         })
         .map(drop)
@@ -130,7 +130,7 @@ impl Control {
         let mut room = 4 << 10;
         loop {
             let buffer = Buffer::new(name, flags).map(|buffer| buffer.with_room(room));
-            let answer = self.call(Command::TableStatus, buffer, || {
+            let answer = self.call(DmCommand::TableStatus, buffer, || {
                 format!("asking for the status of {name}")
             })?;
             if !answer.full() {
@@ -145,7 +145,7 @@ impl Control {
     /// # Errors
     /// The kernel refuses to answer.
     pub fn find(&mut self, name: &str) -> Result<Option<Dev>, Refusal> {
-        let found = self.call(Command::DeviceStatus, Buffer::new(name, 0), || {
+        let found = self.call(DmCommand::DeviceStatus, Buffer::new(name, 0), || {
             format!("looking for the dm device {name}")
         });
         match found {
@@ -162,7 +162,7 @@ impl Control {
     pub fn remove(&mut self, name: &str) -> Result<(), Refusal> {
         let end = Instant::now() + BUSY;
         loop {
-            let removed = self.call(Command::Remove, Buffer::new(name, 0), || {
+            let removed = self.call(DmCommand::Remove, Buffer::new(name, 0), || {
                 format!("removing {name}")
             });
             match removed {
@@ -176,7 +176,7 @@ impl Control {
 
     fn call(
         &mut self,
-        command: Command,
+        command: DmCommand,
         buffer: Result<Buffer, super::abi::TooLong>,
         doing: impl Fn() -> String,
     ) -> Result<Buffer, Refusal> {

@@ -2,7 +2,7 @@
 //! and forwards the commands that the host answers.
 
 use super::ask::SOCKET;
-use super::start::{self, Kind, Shell};
+use super::start::{self, OutputFrame, Shell};
 use crate::port::UNCONNECTED;
 use crate::refuse::{Refuse, refusal};
 use halfway_protocol::message::Refusal;
@@ -94,7 +94,7 @@ fn wait_for(shell: Pid) -> u8 {
 }
 
 /// Sends the shell's output to the host, until no process has the other end open.
-fn pump(mut output: File, frame: Kind, host: &Host) {
+fn pump(mut output: File, frame: OutputFrame, host: &Host) {
     let mut chunk = [0; 4096];
     // A terminal that no process has open any more answers EIO.
     while let Ok(count @ 1..) = output.read(&mut chunk) {

@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 pub const SHELL: &str = "/bin/sh";
 
 /// The kind of frame that carries a piece of output to the host.
-pub type Kind = fn(Vec<u8>) -> Frame;
+pub type OutputFrame = fn(Vec<u8>) -> Frame;
 
 /// A running shell.
 pub struct Shell {
@@ -28,7 +28,7 @@ pub struct Shell {
     /// Where its input is written to.
     pub input: File,
     /// Where its output is read from, each with the kind of frame that carries it.
-    pub outputs: Vec<(File, Kind)>,
+    pub outputs: Vec<(File, OutputFrame)>,
     /// Why it has no terminal, although one was asked for.
     pub without_terminal: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! A control, and the directory of all controls.
 
-use super::head::{Cause, Head, HeadError, Kind, Symptom};
+use super::head::{Cause, CauseKind, Head, HeadError, Symptom};
 use crate::file::{Context, FileError};
 use crate::module::canonical;
 use std::collections::BTreeSet;
@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 pub const CONTROLS: &str = "guest-images/controls";
 
 /// The file name suffixes of controls.
-const KINDS: [(&str, Kind); 2] = [("cocci", Kind::Patch), ("control", Kind::Parameters)];
+const KINDS: [(&str, CauseKind); 2] = [
+    ("cocci", CauseKind::Patch),
+    ("control", CauseKind::Parameters),
+];
 
 /// The prefix of the name of a module that is rebuilt without a change.
 const UNMUTATED: &str = "unmutated-";
@@ -118,7 +121,7 @@ impl Control {
 
     fn read(path: &Path) -> Result<Self, ControlError> {
         let text = fs::read_to_string(path).at("read", path)?;
-        let kind = kind(path).unwrap_or(Kind::Patch);
+        let kind = kind(path).unwrap_or(CauseKind::Patch);
         let head = Head::parse(&text, kind).map_err(|source| ControlError::Head {
             path: path.to_owned(),
             source,
@@ -217,7 +220,7 @@ impl Control {
 }
 
 /// The kind of control that a file is, by its suffix.
-fn kind(path: &Path) -> Option<Kind> {
+fn kind(path: &Path) -> Option<CauseKind> {
     let suffix = path.extension()?;
     let (_, kind) = KINDS.iter().find(|(known, _)| suffix == *known)?;
     Some(*kind)

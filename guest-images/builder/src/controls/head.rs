@@ -75,7 +75,7 @@ pub(super) enum Cause {
 
 /// The kind of a control's file, which decides which keys its head must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CauseKind {
     /// A semantic patch. The head must name the file to patch.
     Patch,
     /// Parameters of one of our own modules. The head must list them.
@@ -121,7 +121,7 @@ const KEYS: [&str; 9] = [
 ];
 
 impl Head {
-    pub(super) fn parse(text: &str, kind: Kind) -> Result<Self, HeadError> {
+    pub(super) fn parse(text: &str, kind: CauseKind) -> Result<Self, HeadError> {
         let mut found = pairs(text)?;
         let mut take = |key: &'static str| found.remove(key).filter(|value| !value.is_empty());
         let mut must = |key| take(key).ok_or(HeadError::Missing(key));
@@ -129,12 +129,12 @@ impl Head {
             class: must("class")?,
             module: must("module")?,
             cause: match kind {
-                Kind::Patch => Cause::Patch(path(must("file")?)?),
-                Kind::Parameters => Cause::Parameters(parameters(&must("parameters")?)?),
+                CauseKind::Patch => Cause::Patch(path(must("file")?)?),
+                CauseKind::Parameters => Cause::Parameters(parameters(&must("parameters")?)?),
             },
             replaces: match kind {
-                Kind::Patch => None,
-                Kind::Parameters => must("replaces").ok(),
+                CauseKind::Patch => None,
+                CauseKind::Parameters => must("replaces").ok(),
             },
             scenarios: list(&must("scenarios")?),
             kills: symptoms(&must("kills")?)?,
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_head() {
         assert_eq!(
-            Head::parse(WHOLE, Kind::Patch).unwrap(),
+            Head::parse(WHOLE, CauseKind::Patch).unwrap(),
             Head {
                 class:
                     "the position in the vector is not put back, so that the retry starts too late"
@@ -265,7 +265,7 @@ mod tests {
     #[case("drivers/md/", "/md/", HeadError::File("/md/dm-bio-record.h".to_owned()))]
     fn what_is_wrong_is_said(#[case] from: &str, #[case] to: &str, #[case] error: HeadError) {
         assert_eq!(
-            Head::parse(&WHOLE.replace(from, to), Kind::Patch),
+            Head::parse(&WHOLE.replace(from, to), CauseKind::Patch),
             Err(error)
         );
     }
@@ -287,7 +287,7 @@ mod tests {
             let words = words.iter().map(|word| (*word).to_owned());
             Cause::Parameters(words.collect())
         };
-        let cause = Head::parse(&text, Kind::Parameters).map(|head| head.cause);
+        let cause = Head::parse(&text, CauseKind::Parameters).map(|head| head.cause);
         assert_eq!(cause, expected.map(words));
     }
 
@@ -295,7 +295,7 @@ mod tests {
     fn a_file_of_the_kernel_and_parameters_exclude_each_other() {
         let both = WHOLE.replace("// kills", "// parameters: a=1\n// kills");
         let unknown = |key: &str| Err(HeadError::Unknown(key.to_owned()));
-        assert_eq!(Head::parse(&both, Kind::Patch), unknown("parameters"));
-        assert_eq!(Head::parse(&both, Kind::Parameters), unknown("file"));
+        assert_eq!(Head::parse(&both, CauseKind::Patch), unknown("parameters"));
+        assert_eq!(Head::parse(&both, CauseKind::Parameters), unknown("file"));
     }
 }

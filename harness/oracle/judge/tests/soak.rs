@@ -5,7 +5,7 @@ use halfway_case::observation::soak::{Done, Ran, Seen as Soaked};
 use halfway_protocol::message::KernelMessage;
 use halfway_scenario::Scenario;
 use halfway_soak::samples::{report, writer};
-use halfway_soak::{Plan, Step};
+use halfway_soak::{SoakPlan, Step};
 
 const SEED: u64 = 5;
 const STEPS: usize = 40;
@@ -20,7 +20,7 @@ fn soak_on_paths() -> Case {
 }
 
 fn steps(case: &Case) -> Vec<Step> {
-    let mut plan = Plan::new(case, SEED);
+    let mut plan = SoakPlan::new(case, SEED);
     let mut steps: Vec<Step> = (0..STEPS).map(|_| plan.step()).collect();
     steps.push(plan.last());
     steps

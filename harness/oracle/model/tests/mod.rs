@@ -7,6 +7,7 @@ mod paths;
 mod reads;
 mod recovery;
 mod refused;
+mod targets;
 mod writes;
 
 use super::*;

@@ -98,7 +98,7 @@ pub enum Opcodes {
 /// A command that the target knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the standard's names")]
-pub enum Command {
+pub enum ScsiCommand {
     TestUnitReady,
     RequestSense {
         descriptor: bool,
@@ -161,15 +161,15 @@ pub enum Command {
     },
 }
 
-impl Command {
+impl ScsiCommand {
     /// The blocks that the command is about, if it is about blocks.
     pub fn extent(&self) -> Option<Extent> {
         match *self {
-            Command::Read(extent)
-            | Command::Verify(extent)
-            | Command::SynchronizeCache(extent)
-            | Command::Write { extent, .. }
-            | Command::WriteSame { extent, .. } => Some(extent),
+            ScsiCommand::Read(extent)
+            | ScsiCommand::Verify(extent)
+            | ScsiCommand::SynchronizeCache(extent)
+            | ScsiCommand::Write { extent, .. }
+            | ScsiCommand::WriteSame { extent, .. } => Some(extent),
             _ => None,
         }
     }
@@ -178,9 +178,9 @@ impl Command {
     /// block size in bytes.
     pub fn data_out(&self, block: u32) -> u64 {
         match *self {
-            Command::Write { extent, .. } => u64::from(extent.blocks) * u64::from(block),
-            Command::Unmap { parameters } => parameters.into(),
-            Command::WriteSame { no_data: false, .. } => block.into(),
+            ScsiCommand::Write { extent, .. } => u64::from(extent.blocks) * u64::from(block),
+            ScsiCommand::Unmap { parameters } => parameters.into(),
+            ScsiCommand::WriteSame { no_data: false, .. } => block.into(),
             _ => 0,
         }
     }
@@ -190,7 +190,7 @@ impl Command {
     /// command was executed.
     pub fn data_in(&self, block: u32) -> u64 {
         match *self {
-            Command::Read(extent) => u64::from(extent.blocks) * u64::from(block),
+            ScsiCommand::Read(extent) => u64::from(extent.blocks) * u64::from(block),
             _ => 0,
         }
     }
@@ -235,7 +235,7 @@ impl Command {
         };
         let force = cdb[1] & 8 != 0;
         let verify = |extent| match cdb[1] & 6 {
-            0 => Ok(Command::Verify(extent)),
+            0 => Ok(ScsiCommand::Verify(extent)),
             // BYTCHK: a comparison would need data from the initiator.
             _ => Err(Sense::INVALID_FIELD_IN_CDB),
         };
@@ -246,12 +246,12 @@ impl Command {
             return Err(Sense::INVALID_FIELD_IN_CDB);
         }
         Ok(match cdb[0] {
-            TEST_UNIT_READY => Command::TestUnitReady,
-            REQUEST_SENSE => Command::RequestSense {
+            TEST_UNIT_READY => ScsiCommand::TestUnitReady,
+            REQUEST_SENSE => ScsiCommand::RequestSense {
                 descriptor: cdb[1] & 1 != 0,
                 allocation: cdb[4].into(),
             },
-            INQUIRY => Command::Inquiry {
+            INQUIRY => ScsiCommand::Inquiry {
                 page: match (cdb[1] & 3, cdb[2]) {
                     (0, 0) => None,
                     (1, page) => Some(page),
@@ -261,7 +261,7 @@ impl Command {
             },
             MODE_SENSE_6 | MODE_SENSE_10 => {
                 let ten = cdb[0] == MODE_SENSE_10;
-                Command::ModeSense {
+                ScsiCommand::ModeSense {
                     what: ModeSense {
                         ten,
                         long_lba: ten && cdb[1] & 0x10 != 0,
@@ -273,18 +273,18 @@ impl Command {
                     allocation: if ten { u16_at(7).into() } else { cdb[4].into() },
                 }
             }
-            READ_CAPACITY_10 => Command::ReadCapacity10,
+            READ_CAPACITY_10 => ScsiCommand::ReadCapacity10,
             SERVICE_ACTION_IN_16 if service == service::READ_CAPACITY_16 => {
-                Command::ReadCapacity16 {
+                ScsiCommand::ReadCapacity16 {
                     allocation: u32_at(10),
                 }
             }
-            REPORT_LUNS => Command::ReportLuns {
+            REPORT_LUNS => ScsiCommand::ReportLuns {
                 select: cdb[2],
                 allocation: u32_at(6),
             },
-            READ_6 => Command::Read(six()),
-            WRITE_6 => Command::Write {
+            READ_6 => ScsiCommand::Read(six()),
+            WRITE_6 => ScsiCommand::Write {
                 extent: six(),
                 force: false,
             },
@@ -296,8 +296,8 @@ impl Command {
                     _ => sixteen(),
                 };
                 match cdb[0] {
-                    READ_10 | READ_12 | READ_16 => Command::Read(extent),
-                    _ => Command::Write { extent, force },
+                    READ_10 | READ_12 | READ_16 => ScsiCommand::Read(extent),
+                    _ => ScsiCommand::Write { extent, force },
                 }
             }
             VERIFY_10 | VERIFY_12 | VERIFY_16 => {
@@ -308,21 +308,21 @@ impl Command {
                     _ => sixteen(),
                 })?
             }
-            SYNCHRONIZE_CACHE_10 => Command::SynchronizeCache(ten()),
-            SYNCHRONIZE_CACHE_16 => Command::SynchronizeCache(sixteen()),
-            UNMAP if cdb[1] & 1 == 0 => Command::Unmap {
+            SYNCHRONIZE_CACHE_10 => ScsiCommand::SynchronizeCache(ten()),
+            SYNCHRONIZE_CACHE_16 => ScsiCommand::SynchronizeCache(sixteen()),
+            UNMAP if cdb[1] & 1 == 0 => ScsiCommand::Unmap {
                 parameters: u16_at(7),
             },
             WRITE_SAME_16 if cdb[1] & 0x10 == 0 => {
                 unprotected()?;
-                Command::WriteSame {
+                ScsiCommand::WriteSame {
                     extent: sixteen(),
                     unmap: cdb[1] & 8 != 0,
                     no_data: cdb[1] & 1 != 0,
                 }
             }
             MAINTENANCE_IN => match service {
-                service::REPORT_TARGET_PORT_GROUPS => Command::ReportTargetPortGroups {
+                service::REPORT_TARGET_PORT_GROUPS => ScsiCommand::ReportTargetPortGroups {
                     extended: match cdb[1] >> 5 {
                         0 => false,
                         1 => true,
@@ -330,7 +330,7 @@ impl Command {
                     },
                     allocation: u32_at(6),
                 },
-                service::REPORT_SUPPORTED_OPERATION_CODES => Command::ReportOpcodes {
+                service::REPORT_SUPPORTED_OPERATION_CODES => ScsiCommand::ReportOpcodes {
                     which: match cdb[2] & 7 {
                         0 => Opcodes::All,
                         options @ 1..=3 => Opcodes::One {
@@ -343,13 +343,13 @@ impl Command {
                     timeouts: cdb[2] & 0x80 != 0,
                     allocation: u32_at(6),
                 },
-                service::REPORT_SUPPORTED_TASK_MANAGEMENT => Command::ReportTaskManagement {
+                service::REPORT_SUPPORTED_TASK_MANAGEMENT => ScsiCommand::ReportTaskManagement {
                     allocation: u32_at(6),
                 },
                 _ => return Err(Sense::INVALID_FIELD_IN_CDB),
             },
             PERSISTENT_RESERVE_IN if service <= service::READ_FULL_STATUS => {
-                Command::PersistentReserveIn {
+                ScsiCommand::PersistentReserveIn {
                     service,
                     allocation: u16_at(7).into(),
                 }
@@ -385,10 +385,10 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn parse(bytes: &[u8]) -> Result<Command, Sense> {
+    fn parse(bytes: &[u8]) -> Result<ScsiCommand, Sense> {
         let mut cdb = [0; CDB_BYTES];
         cdb[..bytes.len()].copy_from_slice(bytes);
-        Command::parse(&cdb)
+        ScsiCommand::parse(&cdb)
     }
 
     fn extent(lba: u64, blocks: u32) -> Extent {
@@ -396,32 +396,35 @@ mod tests {
     }
 
     #[rstest]
-    #[case::six(b"\x08\xe1\x02\x03\x04\0", Command::Read(extent(0x1_0203, 4)))]
-    #[case::six_of_256(b"\x0a\0\0\0\0\0", Command::Write { extent: extent(0, 256), force: false })]
+    #[case::six(b"\x08\xe1\x02\x03\x04\0", ScsiCommand::Read(extent(0x1_0203, 4)))]
+    #[case::six_of_256(b"\x0a\0\0\0\0\0", ScsiCommand::Write { extent: extent(0, 256), force: false })]
     #[case::ten(
         b"\x28\0\x80\0\0\x01\0\x02\0\0",
-        Command::Read(extent(0x8000_0001, 512))
+        ScsiCommand::Read(extent(0x8000_0001, 512))
     )]
-    #[case::ten_of_none(b"\x28\0\0\0\0\x01\0\0\0\0", Command::Read(extent(1, 0)))]
+    #[case::ten_of_none(b"\x28\0\0\0\0\x01\0\0\0\0", ScsiCommand::Read(extent(1, 0)))]
     #[case::twelve(
         b"\xaa\x08\0\0\0\x07\x01\0\0\0\0\0",
-        Command::Write { extent: extent(7, 1 << 24), force: true }
+        ScsiCommand::Write { extent: extent(7, 1 << 24), force: true }
     )]
     #[case::sixteen(
         b"\x88\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0",
-        Command::Read(extent(0x1_0000_0002, 3))
+        ScsiCommand::Read(extent(0x1_0000_0002, 3))
     )]
-    #[case::sync(b"\x35\0\0\0\0\x05\0\0\x06\0", Command::SynchronizeCache(extent(5, 6)))]
+    #[case::sync(
+        b"\x35\0\0\0\0\x05\0\0\x06\0",
+        ScsiCommand::SynchronizeCache(extent(5, 6))
+    )]
     #[case::same(
         b"\x93\x09\0\0\0\0\0\0\0\x02\0\0\0\x03\0\0",
-        Command::WriteSame { extent: extent(2, 3), unmap: true, no_data: true }
+        ScsiCommand::WriteSame { extent: extent(2, 3), unmap: true, no_data: true }
     )]
-    #[case::vital(b"\x12\x01\x83\x01\0\0", Command::Inquiry { page: Some(0x83), allocation: 256 })]
+    #[case::vital(b"\x12\x01\x83\x01\0\0", ScsiCommand::Inquiry { page: Some(0x83), allocation: 256 })]
     #[case::capacity(
         b"\x9e\x10\0\0\0\0\0\0\0\0\0\0\0\x20\0\0",
-        Command::ReadCapacity16 { allocation: 32 }
+        ScsiCommand::ReadCapacity16 { allocation: 32 }
     )]
-    fn a_command_is_read(#[case] cdb: &[u8], #[case] expected: Command) {
+    fn a_command_is_read(#[case] cdb: &[u8], #[case] expected: ScsiCommand) {
         assert_eq!(parse(cdb), Ok(expected));
     }
 

@@ -1,6 +1,6 @@
 //! Executes a command.
 
-use super::cdb::{Command, Extent, service};
+use super::cdb::{Extent, ScsiCommand, service};
 use super::transfer::{self, Search, Stop, Storage, StorageError};
 use super::unit::Unit;
 use super::{inquiry, mode, ports, supported};
@@ -79,7 +79,7 @@ impl Completion {
 /// # Errors
 ///
 /// The sense data to refuse the command with.
-pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
+pub fn admit(unit: &Unit, command: &ScsiCommand) -> Result<(), Sense> {
     match command.extent() {
         Some(extent) => check(unit, command, extent),
         None => Ok(()),
@@ -87,12 +87,12 @@ pub fn admit(unit: &Unit, command: &Command) -> Result<(), Sense> {
 }
 
 /// Executes a command that was [admitted](admit). `out` is the data from the
-/// initiator: [`Command::data_out`] bytes.
+/// initiator: [`ScsiCommand::data_out`] bytes.
 pub fn execute(
     unit: &Unit,
     storage: &mut impl Storage,
     policy: &Policy,
-    command: Command,
+    command: ScsiCommand,
     out: &[u8],
 ) -> Completion {
     let data = |data: Result<Vec<u8>, Sense>, allocation| match data {
@@ -105,8 +105,8 @@ pub fn execute(
         policy,
     };
     match command {
-        Command::TestUnitReady => Completion::good(),
-        Command::RequestSense {
+        ScsiCommand::TestUnitReady => Completion::good(),
+        ScsiCommand::RequestSense {
             descriptor,
             allocation,
         } => {
@@ -116,71 +116,71 @@ pub fn execute(
             };
             Completion::parameters(Sense::NONE.bytes(format), allocation)
         }
-        Command::Inquiry {
+        ScsiCommand::Inquiry {
             page: None,
             allocation,
         } => Completion::parameters(inquiry::standard(unit), allocation),
-        Command::Inquiry {
+        ScsiCommand::Inquiry {
             page: Some(page),
             allocation,
         } => data(inquiry::vital(unit, page), allocation),
-        Command::ModeSense { what, allocation } => data(mode::sense(unit, &what), allocation),
-        Command::ReadCapacity10 => Completion::parameters(capacity_10(unit), 8),
-        Command::ReadCapacity16 { allocation } => {
+        ScsiCommand::ModeSense { what, allocation } => data(mode::sense(unit, &what), allocation),
+        ScsiCommand::ReadCapacity10 => Completion::parameters(capacity_10(unit), 8),
+        ScsiCommand::ReadCapacity16 { allocation } => {
             Completion::parameters(capacity_16(unit), allocation)
         }
-        Command::ReportLuns { select, allocation } => data(luns(select), allocation),
-        Command::ReportOpcodes {
+        ScsiCommand::ReportLuns { select, allocation } => data(luns(select), allocation),
+        ScsiCommand::ReportOpcodes {
             which,
             timeouts,
             allocation,
         } => data(supported::opcodes(which, timeouts), allocation),
-        Command::ReportTaskManagement { allocation } => {
+        ScsiCommand::ReportTaskManagement { allocation } => {
             Completion::parameters(supported::task_management(), allocation)
         }
-        Command::ReportTargetPortGroups {
+        ScsiCommand::ReportTargetPortGroups {
             extended,
             allocation,
         } => Completion::parameters(ports::groups(unit, extended), allocation),
-        Command::PersistentReserveIn {
+        ScsiCommand::PersistentReserveIn {
             service,
             allocation,
         } => Completion::parameters(reservations(service), allocation),
-        Command::Read(extent) => {
+        ScsiCommand::Read(extent) => {
             let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
             let mut answer = blocks.read(extent, &mut data);
             data.truncate(answer.transferred as usize);
             answer.data = data;
             answer
         }
-        Command::Verify(extent) => {
+        ScsiCommand::Verify(extent) => {
             let mut data = vec![0; extent.blocks as usize * unit.block() as usize];
             Completion {
                 transferred: 0,
                 ..blocks.read(extent, &mut data)
             }
         }
-        Command::Write { extent, force } => blocks.write(extent, out, force),
-        Command::WriteSame {
+        ScsiCommand::Write { extent, force } => blocks.write(extent, out, force),
+        ScsiCommand::WriteSame {
             extent,
             unmap,
             no_data,
         } => blocks.write_same(extent, unmap, if no_data { &[] } else { out }),
-        Command::SynchronizeCache(extent) => {
+        ScsiCommand::SynchronizeCache(extent) => {
             let done = blocks.storage.flush();
             blocks.whole(extent, 0, done)
         }
-        Command::Unmap { .. } => blocks.unmap(out),
+        ScsiCommand::Unmap { .. } => blocks.unmap(out),
     }
 }
 
-fn check(unit: &Unit, command: &Command, extent: Extent) -> Result<(), Sense> {
+fn check(unit: &Unit, command: &ScsiCommand, extent: Extent) -> Result<(), Sense> {
     let beyond = extent.lba > unit.blocks
         || u64::from(extent.blocks) > unit.blocks - extent.lba
         // The first block must exist even if the command is for no blocks.
         || (extent.lba == unit.blocks && extent.blocks == 0);
-    let unlimited = matches!(command, Command::SynchronizeCache(_));
-    let no_blocks = matches!(command, Command::WriteSame { .. }) && extent.blocks == 0;
+    let unlimited = matches!(command, ScsiCommand::SynchronizeCache(_));
+    let no_blocks = matches!(command, ScsiCommand::WriteSame { .. }) && extent.blocks == 0;
     if beyond {
         Err(Sense::LBA_OUT_OF_RANGE)
     } else if no_blocks || (!unlimited && extent.blocks > unit.max_blocks()) {

@@ -1,6 +1,6 @@
 //! The logical unit: commands in, answers out. No sockets, no guest memory.
 //!
-//! - [`cdb`]: from bytes to a typed [`cdb::Command`].
+//! - [`cdb`]: from bytes to a typed [`cdb::ScsiCommand`].
 //! - [`unit`]: what the logical unit is: names, ports, block size.
 //! - [`execute`]: executes a command.
 //! - [`transfer`]: finds the first bad block of a command that fails.

@@ -137,7 +137,7 @@ pub fn task_management() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scsi::cdb::{CDB_BYTES, Command};
+    use crate::scsi::cdb::{CDB_BYTES, ScsiCommand};
 
     /// The parser is tried with every operation code and every service action,
     /// and the table must agree with it.
@@ -157,7 +157,7 @@ mod tests {
                     it.opcode == opcode && it.service.is_none_or(|service| service == action)
                 });
                 assert_eq!(
-                    Command::parse(&cdb).is_ok(),
+                    ScsiCommand::parse(&cdb).is_ok(),
                     listed,
                     "{opcode:#x} {action:#x}"
                 );

@@ -41,7 +41,7 @@ impl Address {
 }
 
 /// A command in the guest's memory, not yet answered.
-pub struct Request<'a> {
+pub struct VirtioRequest<'a> {
     /// The addressee of the command.
     pub address: Address,
     /// The guest's number for the command.
@@ -57,7 +57,7 @@ pub struct Request<'a> {
     data_in: Writer<'a>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> VirtioRequest<'a> {
     /// Parses a request. `None` if it is too broken to be answered: it points
     /// to memory that does not exist, or has no room for a header or a
     /// response.
@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         let (tag, rest) = rest.split_first_chunk::<8>()?;
         // task_attr, prio and crn are ignored: all tasks are treated alike.
         let cdb = rest[3..].try_into().ok()?;
-        Some(Request {
+        Some(VirtioRequest {
             address: Address::parse(lun),
             tag: u64::from_le_bytes(*tag),
             cdb,
@@ -139,7 +139,7 @@ pub fn give_back<M>(memory: &Memory, chain: DescriptorChain<M>, with: Response) 
 where
     M: Deref<Target = Memory> + Clone,
 {
-    let request = Request::parse(memory, chain);
+    let request = VirtioRequest::parse(memory, chain);
     request
         .and_then(|request| request.answer(Reply::Response(with), 0, &[], Format::Fixed))
         .unwrap_or(0)

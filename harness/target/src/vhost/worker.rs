@@ -1,9 +1,9 @@
 //! Executes a guest's requests, one at a time.
 
 use super::Memory;
-use super::request::{Address, Request};
+use super::request::{Address, VirtioRequest};
 use crate::journal::{Entry, Journal};
-use crate::scsi::cdb::{CDB_BYTES, Command};
+use crate::scsi::cdb::{CDB_BYTES, ScsiCommand};
 use crate::scsi::execute::{self, Completion, Policy};
 use crate::scsi::inquiry;
 use crate::scsi::transfer::Storage;
@@ -48,7 +48,7 @@ impl<S: Storage> Worker<S> {
     where
         M: Deref<Target = Memory> + Clone,
     {
-        let Some(mut request) = Request::parse(memory, chain) else {
+        let Some(mut request) = VirtioRequest::parse(memory, chain) else {
             self.journal.record(Entry::malformed());
             return Done::Used(0);
         };
@@ -88,11 +88,11 @@ impl<S: Storage> Worker<S> {
         }
     }
 
-    fn carry_out(&mut self, request: &mut Request<'_>, policy: &Policy) -> Completion {
+    fn carry_out(&mut self, request: &mut VirtioRequest<'_>, policy: &Policy) -> Completion {
         if request.out_len > 0 && request.in_len > 0 {
             return refused(Response::Failure); // VIRTIO_SCSI_F_INOUT is not offered
         }
-        let admitted = Command::parse(&request.cdb)
+        let admitted = ScsiCommand::parse(&request.cdb)
             .and_then(|command| execute::admit(&self.unit, &command).map(|()| command));
         let command = match admitted {
             Ok(command) => command,
@@ -119,12 +119,12 @@ fn refused(response: Response) -> Completion {
 /// The answer of a logical unit that does not exist (SPC-4, clause 4.6.4.1 and
 /// SAM-5, clause 5.11).
 fn absent(cdb: &[u8; CDB_BYTES]) -> Completion {
-    match Command::parse(cdb) {
-        Ok(Command::Inquiry {
+    match ScsiCommand::parse(cdb) {
+        Ok(ScsiCommand::Inquiry {
             page: None,
             allocation,
         }) => Completion::parameters(inquiry::absent(), allocation),
-        Ok(Command::RequestSense { allocation, .. }) => {
+        Ok(ScsiCommand::RequestSense { allocation, .. }) => {
             let format = halfway_scsi::sense::Format::Fixed;
             Completion::parameters(Sense::NO_SUCH_UNIT.bytes(format), allocation)
         }

@@ -1,5 +1,41 @@
+//! What each profile must say. They ask the listed controllers, and one that is made up.
+
+mod made_up;
+
 use super::*;
 use std::collections::HashSet;
+
+/// What a controller costs that is made up: its file, and this one line.
+mod list {
+    use super::made_up;
+    use crate::Profile;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    registry! {
+        /// A controller that there is not.
+        #[default]
+        MadeUp = "made-up", made_up;
+    }
+}
+
+/// The name and the profile of each controller, of the one that is made up too.
+fn profiles() -> Vec<(&'static str, &'static Profile)> {
+    let made_up = list::Controller::ALL.iter();
+    let made_up = made_up.map(|one| (one.name(), one.profile()));
+    let listed = Controller::ALL.iter();
+    let listed = listed.map(|one| (one.name(), one.profile()));
+    listed.chain(made_up).collect()
+}
+
+#[test]
+fn a_controller_that_is_made_up_is_listed_like_the_others() {
+    let names: Vec<&str> = profiles().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), Controller::ALL.len() + 1);
+    assert_eq!(names.last(), Some(&"made-up"));
+    let json = serde_json::to_string(&list::Controller::default()).unwrap();
+    assert_eq!(json, "\"made-up\"");
+}
 
 const LEGS: [Disk<'static>; 2] = [
     Disk {
@@ -31,8 +67,8 @@ fn a_name_is_one_controllers_and_serialises_to_itself() {
 
 #[test]
 fn each_argument_is_one_of_the_devices_that_are_asked_for() {
-    for controller in Controller::ALL {
-        let qemu = &controller.profile().qemu;
+    for (controller, profile) in profiles() {
+        let qemu = &profile.qemu;
         let disks = LEGS.iter().flat_map(|leg| (qemu.disk)(leg));
         for argument in qemu.shared.map(str::to_owned).into_iter().chain(disks) {
             let name = argument.split(',').next().unwrap();
@@ -43,12 +79,11 @@ fn each_argument_is_one_of_the_devices_that_are_asked_for() {
 
 #[test]
 fn each_disk_has_the_drive_of_its_own_id_once() {
-    let made_by_qemu = Controller::ALL
-        .iter()
-        .filter(|one| **one != Controller::Target);
-    for controller in made_by_qemu {
+    let made_by_qemu = profiles().into_iter();
+    let made_by_qemu = made_by_qemu.filter(|(name, _)| *name != Controller::Target.name());
+    for (controller, profile) in made_by_qemu {
         for leg in &LEGS {
-            let devices = (controller.profile().qemu.disk)(leg);
+            let devices = (profile.qemu.disk)(leg);
             let drive = format!("drive={}", leg.id);
             let with = devices
                 .iter()
@@ -60,8 +95,7 @@ fn each_disk_has_the_drive_of_its_own_id_once() {
 
 #[test]
 fn a_profile_says_what_its_readers_build_on() {
-    for controller in Controller::ALL {
-        let profile = controller.profile();
+    for (controller, profile) in profiles() {
         let (least, most) = profile.failure_handling.attempts;
         assert!(1 <= least && least <= most, "{controller}");
         let (least, most) = profile.attempts_beneath_multipath;
@@ -82,8 +116,8 @@ fn a_profile_says_what_its_readers_build_on() {
 
 #[test]
 fn the_stick_goes_with_its_disk() {
-    for controller in Controller::ALL {
-        let qemu = &controller.profile().qemu;
+    for (controller, profile) in profiles() {
+        let qemu = &profile.qemu;
         let devices = (qemu.disk)(&LEGS[1]);
         let stick = format!("id={}", LEGS[1].stick());
         let has = devices
