@@ -40,7 +40,7 @@ pub async fn act(
     };
     let enough = |status: &DmStatus| !failed(case, status).is_empty() || log_failed(case, status);
     let status = match waiting(station, case, deadline, enough).await? {
-        Ok(status) => settled(station, case, status).await?,
+        Ok(status) => settled(station, status).await?,
         Err(state) => return Ok(state),
     };
     let failed = failed(case, &status);
@@ -118,42 +118,17 @@ pub async fn prod(station: &mut Station, case: &Case, seen: &mut Observation) {
 }
 
 /// What the status comes to: a leg is shown as failed before the mirror's worker has
-/// seen to what that failure leaves behind (`write_callback`, `do_failures`). After a failed
-/// write a region loses its sync, and the worker may be busy with thousands of other pages
-/// before. After a failed flush none does.
-async fn settled(
-    station: &Station,
-    case: &Case,
-    mut status: DmStatus,
-) -> Result<DmStatus, CallError> {
+/// seen to what that failure leaves behind (`write_callback`, `do_failures`).
+async fn settled(station: &Station, mut status: DmStatus) -> Result<DmStatus, CallError> {
     const PAUSE: Duration = Duration::from_millis(20);
-    /// How many times the same status must be read while no region has lost its sync.
-    const READINGS: u32 = 20;
-    let mut same = 0;
     loop {
         tokio::time::sleep(PAUSE).await;
         let next = station.guest.status(NAME).await?;
-        same = if next == status { same + 1 } else { 0 };
-        status = next;
-        let enough = if is_behind(case, &status) {
-            READINGS
-        } else {
-            1
-        };
-        if same >= enough {
+        if next == status {
             return Ok(status);
         }
+        status = next;
     }
-}
-
-/// Whether a leg has failed a write, or a flush, and all regions count as in sync.
-fn is_behind(case: &Case, status: &DmStatus) -> bool {
-    let line = status.targets.first().map_or("", String::as_str);
-    let shown = case.stack.target().status(line);
-    shown.is_some_and(|shown| {
-        let in_sync = shown.regions.is_some_and(|all| all.in_sync == all.all);
-        in_sync && shown.health.contains(&'D')
-    })
 }
 
 /// Whether the mirror's log is on a disk, and that has failed.
