@@ -1,6 +1,6 @@
 //! The failure that is looked for. A kernel that fails in another way says nothing of it.
 
-use halfway_case::Signature;
+use halfway_case::{Signature, signature};
 
 /// What comes before the title of a kernel's complaint in a signature.
 const COMPLAINT: &str = "kernel log: ";
@@ -49,12 +49,10 @@ fn has_words(signature: &str, text: &str) -> bool {
     })
 }
 
-/// The function that the title of a complaint names: the word behind its last "in".
-fn function(signature: &str) -> Option<&str> {
-    let (_, title) = signature.split_once(COMPLAINT)?;
-    let (_, function) = title.rsplit_once(" in ")?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
-    (!function.is_empty() && function.chars().all(is_name)).then_some(function)
+/// The function that the complaint of a signature names.
+fn function(shown: &str) -> Option<&str> {
+    let (_, title) = shown.split_once(COMPLAINT)?;
+    signature::function(title)
 }
 
 #[cfg(test)]

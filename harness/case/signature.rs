@@ -86,10 +86,11 @@ impl fmt::Display for Signature {
     }
 }
 
-/// The function that a crash's title names.
-fn function(title: &str) -> Option<&str> {
+/// The function that the title of a kernel's complaint names: the word behind its last "in".
+pub fn function(title: &str) -> Option<&str> {
     let (_, function) = title.rsplit_once(" in ")?;
-    (!function.contains(' ')).then_some(function)
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    (!function.is_empty() && function.chars().all(is_name)).then_some(function)
 }
 
 /// The text without the number of a soak's step in front of it.

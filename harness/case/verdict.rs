@@ -39,6 +39,11 @@ impl Outcome {
         Outcome::Skipped,
     ];
 
+    /// The outcome that is shown as this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.to_string() == word)
+    }
+
     /// Whether the kernel got it wrong.
     pub fn blames_kernel(self) -> bool {
         matches!(self, Outcome::Fail | Outcome::Crash | Outcome::Hang)

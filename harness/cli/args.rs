@@ -276,6 +276,35 @@ pub struct RunArgs {
     pub gate: Option<PathBuf>,
 }
 
+impl RunArgs {
+    /// A run of cases that were chosen otherwise, which records what did not pass; all
+    /// else is as it is if nothing is said.
+    pub fn of_chosen(
+        guest: GuestArgs,
+        jobs: NonZeroU32,
+        seed: u64,
+        results: PathBuf,
+        timeout: NonZeroU32,
+    ) -> Self {
+        RunArgs {
+            select: SelectArgs::default(),
+            guest,
+            skip_unknown: false,
+            jobs,
+            seed: Some(seed),
+            results,
+            resume: None,
+            failed: None,
+            max_failures: None,
+            timeout,
+            watch: WatchBios::Off,
+            record: RecordCases::Failed,
+            reports: Vec::new(),
+            gate: None,
+        }
+    }
+}
+
 /// A report that a run is to write when it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {

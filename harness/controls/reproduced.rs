@@ -1,6 +1,7 @@
 //! How soon `halfway reproduce` finds each control from its console log alone: a row for
 //! each, and the table.
 
+use super::kept;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs;
@@ -121,15 +122,8 @@ impl Benchmark {
     /// # Errors
     /// They could not be written.
     pub fn write(&self, directory: &Path, of: usize) -> Result<(), BenchmarkError> {
-        let json = serde_json::to_string_pretty(self).expect("plain data") + "\n";
-        for (name, text) in [
-            ("reproduced.json", json),
-            ("reproduced.md", self.markdown(of)),
-        ] {
-            let path = directory.join(name);
-            fs::write(&path, text).map_err(|source| BenchmarkError::File { path, source })?;
-        }
-        Ok(())
+        kept::write(directory, "reproduced", self, &self.markdown(of))
+            .map_err(|(path, source)| BenchmarkError::File { path, source })
     }
 
     /// The median number of cases in both orders, in words.

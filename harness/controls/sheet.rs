@@ -1,5 +1,6 @@
 //! The score as it is kept in a file. Each run of a control replaces its row.
 
+use super::kept;
 use super::score::{self, Row};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -92,12 +93,8 @@ impl Sheet {
     /// # Errors
     /// They could not be written.
     pub fn write(&self, directory: &Path) -> Result<(), SheetError> {
-        let json = serde_json::to_string_pretty(self).expect("a score is plain data") + "\n";
-        for (name, text) in [("controls.json", json), ("controls.md", self.markdown())] {
-            let path = directory.join(name);
-            fs::write(&path, text).map_err(|source| SheetError::File { path, source })?;
-        }
-        Ok(())
+        kept::write(directory, "controls", self, &self.markdown())
+            .map_err(|(path, source)| SheetError::File { path, source })
     }
 
     /// The score as Markdown.

@@ -139,7 +139,7 @@ impl Failure {
         match self {
             Failure::Signature(known) => {
                 let word = known.split(": ").next().unwrap_or_default();
-                Outcome::ALL.into_iter().find(|one| one.to_string() == word)
+                Outcome::of_word(word)
             }
             Failure::Says(outcome, _) => Some(*outcome),
         }

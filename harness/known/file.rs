@@ -250,10 +250,7 @@ impl Reader<'_> {
     /// An outcome that can be known of a kernel.
     fn outcome(&mut self, word: &str, span: Span<usize>) -> Option<Outcome> {
         const HELP: &str = "fail, crash, hang, inconclusive, finding or skipped";
-        let outcome = Outcome::ALL
-            .into_iter()
-            .find(|outcome| outcome.to_string() == word);
-        match outcome {
+        match Outcome::of_word(word) {
             None => self.wrong(span, format!("{word:?} is no outcome"), HELP),
             Some(Outcome::Pass) => self.wrong(span, "a pass is no failure", HELP),
             Some(Outcome::Infrastructure) => {

@@ -1,7 +1,7 @@
 //! `halfway explore`: runs random cases over the whole format, and groups what did not
 //! pass by kind.
 
-use crate::cli::args::{ExploreArgs, RecordCases, RunArgs, SelectArgs, WatchBios};
+use crate::cli::args::{ExploreArgs, RunArgs};
 use crate::cli::commands::run;
 use crate::cli::select::Choice;
 use crate::cli::{CliError, Context, Exit, exit};
@@ -23,22 +23,8 @@ pub async fn execute(args: &ExploreArgs, ctx: &Context) -> Result<Exit, CliError
         anstream::eprintln!("{}", lines::info("left out", &line));
     }
     let choice = Choice::all_of(drawn.scenarios.clone());
-    let run = RunArgs {
-        select: SelectArgs::default(),
-        skip_unknown: false,
-        guest: args.guest.clone(),
-        jobs: args.jobs,
-        seed: Some(seed),
-        results: args.results.clone(),
-        resume: None,
-        failed: None,
-        max_failures: None,
-        timeout: args.timeout,
-        watch: WatchBios::Off,
-        record: RecordCases::Failed,
-        reports: Vec::new(),
-        gate: None,
-    };
+    let (guest, results) = (args.guest.clone(), args.results.clone());
+    let run = RunArgs::of_chosen(guest, args.jobs, seed, results, args.timeout);
     let (summary, path) = run::perform(&run, Some(choice), ctx).await?;
     let kinds = Kinds::of(&Record::open(&path)?)?;
     anstream::eprintln!();

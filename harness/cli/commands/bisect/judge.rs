@@ -4,7 +4,7 @@ use crate::bisect::evidence::{Evidence, Run};
 use crate::bisect::search::Mark;
 use crate::bisect::sought::Sought;
 use crate::bisect::words;
-use crate::cli::args::{BisectArgs, GuestArgs, RecordCases, RunArgs, WatchBios};
+use crate::cli::args::{BisectArgs, GuestArgs, RunArgs};
 use crate::cli::commands::run;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::select::Choice;
@@ -73,26 +73,16 @@ pub(super) async fn judge(
 
 /// Runs the cases once.
 async fn once(kernel: &str, args: &BisectArgs, ctx: &Context) -> Result<Ran, CliError> {
+    let guest = GuestArgs {
+        kernel: Some(kernel.to_owned()),
+        modules: None,
+        control: None,
+        accel: args.accel,
+    };
+    let results = args.results.clone();
     let run = RunArgs {
         select: args.select.clone(),
-        guest: GuestArgs {
-            kernel: Some(kernel.to_owned()),
-            modules: None,
-            control: None,
-            accel: args.accel,
-        },
-        skip_unknown: false,
-        jobs: args.jobs,
-        seed: Some(args.seed),
-        results: args.results.clone(),
-        resume: None,
-        failed: None,
-        gate: None,
-        max_failures: None,
-        timeout: args.timeout,
-        watch: WatchBios::Off,
-        record: RecordCases::Failed,
-        reports: Vec::new(),
+        ..RunArgs::of_chosen(guest, args.jobs, args.seed, results, args.timeout)
     };
     let choice = Choice::new(&args.select)?;
     let (_, path): (_, PathBuf) = run::perform(&run, Some(choice), ctx).await?;
